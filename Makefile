@@ -1,0 +1,133 @@
+# Millrace: `make` builds the programs into bin/, `make demo` shows them, `make test` proves them; `make help` lists the rest.
+#
+# Settings   V=1 shows the commands      WERROR=1 makes warnings errors (as CI does)      CC=clang
+#            SAN=address,undefined or SAN=thread builds into bin/san-... beside the normal build
+#            BIN=DIR builds somewhere else     TESTS="check_csv e2e_data" runs only these     JOBS=2 runs tests in parallel
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+comma := ,
+BIN ?= bin$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+$(if $(BIN),,$(error BIN is empty))
+OBJ := $(BIN)/obj
+
+CFLAGS ?= -O2 -g
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
+SANITIZE = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) $(if $(findstring thread,$(SAN)),-DMR_TSAN \
+	$(if $(findstring clang,$(CC)),,-Wno-tsan))
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Icommon -I. $(WARNINGS) $(CFLAGS) $(SANITIZE) -fvisibility=hidden -fPIC -pthread
+ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE) -pthread
+LIBS = -lrt -lpthread
+CHECK_CFLAGS = $$(pkg-config --cflags check)
+CHECK_LIBS = $$(pkg-config --libs check)
+
+# ---- what there is -----------------------------------------------------------------------------------------------------------
+LIB_SRCS := $(filter-out common/program.c,$(wildcard common/*.c))
+FOLDERS := $(foreach p,broker producer consumer,$(if $(wildcard $(p)/*.c),$(p)))
+PROGRAMS := $(foreach p,$(FOLDERS),$(if $(wildcard $(p)/main.c),$(p)))
+CHECKS := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c tests/proc_*.c))
+BENCHES := $(patsubst tests/%.c,%,$(wildcard tests/bench_*.c))
+objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
+
+LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
+PROGRAM_OBJECT := $(call objects,$(wildcard common/program.c))
+DATA := $(if $(wildcard data/orders.csv),$(BIN)/data.csv)
+
+.PHONY: all demo test tests lint bench clean help FORCE
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+all: $(LIBRARIES) $(PROGRAMS:%=$(BIN)/%) $(DATA)
+
+help:
+	@echo 'make           libmillrace.a, libmillrace.so, broker, producer, consumer and data.csv into $(BIN)/'
+	@echo 'make demo      installs what is missing, builds, and shows a broker, a producer and three consumers at work'
+	@echo 'make test      installs what is missing, builds, runs all tests [TESTS="NAME..."] [JOBS=2] [SAN=address,undefined | thread]'
+	@echo 'make lint      clang-tidy, cppcheck, shellcheck, mandoc, every header alone'
+	@echo 'make bench     records/s, MB/s and round trips, beside pipe(2)'
+	@echo 'make clean     removes bin/'
+
+# ---- how it is built ---------------------------------------------------------------------------------------------------------
+ifdef V
+run = $(2)
+else
+run = @printf '%-4s %s\n' '$(1)' '$(or $(3),$(patsubst $(BIN)/%,%,$@))'; $(2)
+endif
+
+# A stamp is rewritten only when its text changes, so what depends on it is rebuilt then and only then.
+stamp = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' >$@
+$(OBJ)/flags.stamp: FORCE
+	$(call stamp,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))
+$(OBJ)/library.stamp: FORCE
+	$(call stamp,$(LIB_SRCS))
+
+$(OBJ)/tests/%.o: EXTRA_CFLAGS = $(CHECK_CFLAGS)
+$(OBJ)/tests/bench_%.o: EXTRA_CFLAGS =
+$(OBJ)/%.o: %.c $(OBJ)/flags.stamp
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<,$<)
+
+$(BIN)/libmillrace.a: $(call objects,$(LIB_SRCS)) $(OBJ)/library.stamp
+	$(call run,AR,rm -f $@ && ar rcs $@ $(filter %.o,$^))
+
+$(BIN)/libmillrace.so.0: $(call objects,$(LIB_SRCS)) $(OBJ)/library.stamp
+	$(call run,LD,$(CC) $(ALL_LDFLAGS) -shared -Wl$(comma)-soname$(comma)libmillrace.so.0 -o $@ $(filter %.o,$^) $(LIBS))
+
+$(BIN)/libmillrace.so: $(BIN)/libmillrace.so.0
+	@ln -sf libmillrace.so.0 $@
+
+define program
+$(BIN)/$(1): $(call objects,$(wildcard $(1)/*.c)) $(PROGRAM_OBJECT) $(BIN)/libmillrace.a
+	$$(call run,LD,$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LIBS))
+# The program's parts without its main, for tests named check_$(1)... or proc_$(1)...
+$(OBJ)/$(1).a: $(call objects,$(filter-out $(1)/main.c,$(wildcard $(1)/*.c)))
+	$$(call run,AR,rm -f $$@ && ar qcs $$@ $$^)
+endef
+$(foreach p,$(FOLDERS),$(eval $(call program,$(p))))
+
+# program.o comes as an archive here, so that a test that does not use it does not carry it.
+$(OBJ)/program.a: $(PROGRAM_OBJECT)
+	$(call run,AR,rm -f $@ && ar qcs $@ $^)
+parts = $(foreach p,$(FOLDERS),$(if $(findstring _$(p),_$(1)),$(OBJ)/$(p).a)) $(if $(PROGRAM_OBJECT),$(OBJ)/program.a)
+define check
+$(BIN)/tests/$(1): $(OBJ)/tests/$(1).o $(call parts,$(1)) $(BIN)/libmillrace.a
+	@mkdir -p $$(@D)
+	$$(call run,LD,$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBS))
+endef
+$(foreach t,$(CHECKS),$(eval $(call check,$(t))))
+
+$(BENCHES:%=$(BIN)/%): $(BIN)/bench_%: $(OBJ)/tests/bench_%.o $(if $(PROGRAM_OBJECT),$(OBJ)/program.a) $(BIN)/libmillrace.a
+	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm)
+
+$(BIN)/data.csv: data/orders.csv
+	@mkdir -p $(@D)
+	$(call run,CP,cp $< $@)
+
+tests: $(CHECKS:%=$(BIN)/tests/%)
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+
+# ---- what is run -------------------------------------------------------------------------------------------------------------
+build = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc))
+
+demo:
+	@scripts/deps.sh
+	@$(build) all
+	@MILLRACE_BIN=$(BIN) scripts/demo.sh
+
+test:
+	@scripts/deps.sh --test
+	@$(build) all tests
+	@MILLRACE_BIN=$(BIN) MILLRACE_SAN=$(SAN) JOBS=$(or $(JOBS),1) tests/run.sh $(TESTS)
+
+lint:
+	@scripts/deps.sh --lint
+	@scripts/lint.sh
+
+bench:
+	@scripts/deps.sh
+	@$(build) all $(BENCHES:%=$(BIN)/%)
+	@for bench in $(BENCHES:%=$(BIN)/%) $(wildcard tests/bench_*.sh); do MILLRACE_BIN=$(BIN) $$bench || exit 1; done
+
+clean:
+	rm -rf $(BIN)

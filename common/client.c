@@ -1,0 +1,503 @@
+/* client.c - see client.h. */
+#include "client.h"
+#include "control.h"
+#include "segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NOTICE_NS 500000000u /* a wait is worth a word after this, and again after as much */
+
+/* ---- small things ---- */
+
+uint64_t mr_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t mr_wall_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void mr_words_store(_Atomic uint64_t *words, size_t word_cnt, const char *text)
+{
+    size_t len = strnlen(text, 8 * word_cnt - 1);
+    for (size_t i = 0; i < word_cnt; i++) {
+        uint64_t word = 0;
+        if (8 * i < len)
+            memcpy(&word, text + 8 * i, len - 8 * i < 8 ? len - 8 * i : 8);
+        atomic_store_explicit(&words[i], word, memory_order_relaxed);
+    }
+}
+
+void mr_words_load(const _Atomic uint64_t *words, size_t word_cnt, char *text)
+{
+    for (size_t i = 0; i < word_cnt; i++) {
+        uint64_t word = atomic_load_explicit(&words[i], memory_order_relaxed);
+        memcpy(text + 8 * i, &word, 8);
+    }
+    text[8 * word_cnt - 1] = '\0';
+}
+
+int mr_bus_usable(const struct mr_bus *bus)
+{
+    return !*bus->alive ? -ESTALE : !bus->self ? -EPERM : 0;
+}
+
+int mr_bus_stopped(const struct mr_bus *bus)
+{
+    return bus->options.stop && *bus->options.stop;
+}
+
+int mr_bus_notice(const struct mr_bus *bus, struct mr_wait *wait, uint64_t since_ns, uint64_t *said_ns)
+{
+    if (mr_bus_stopped(bus))
+        return -EINTR;
+    uint64_t now = mr_now_ns();
+    if (!bus->options.on_wait || now - (*said_ns ? *said_ns : since_ns) < NOTICE_NS)
+        return 0;
+    *said_ns = now;
+    wait->waited_ns = now - since_ns;
+    return bus->options.on_wait(wait, bus->options.on_wait_arg) ? -EINTR : 0;
+}
+
+/* ---- fork: the child shares our lock's open file description and would keep us alive after our death ---- */
+
+static pthread_mutex_t buses_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct mr_bus *buses;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void before_fork(void) { pthread_mutex_lock(&buses_lock); }
+static void after_fork_parent(void) { pthread_mutex_unlock(&buses_lock); }
+static void after_fork_child(void)
+{
+    for (struct mr_bus *bus = buses; bus; bus = bus->next)
+        if (bus->lock_fd >= 0) {
+            close(bus->lock_fd);
+            bus->lock_fd = -1;
+        }
+    pthread_mutex_unlock(&buses_lock);
+}
+static void watch_forks(void) { pthread_atfork(before_fork, after_fork_parent, after_fork_child); }
+
+/* ---- OFD locks ---- */
+
+static int byte_lock(int fd, off_t byte)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
+}
+
+static int byte_locked(int fd, off_t byte)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+/* ---- opening a bus ---- */
+
+static void bus_free(struct mr_bus *bus)
+{
+    if (bus->shm)
+        munmap(bus->shm, bus->mapped_bytes);
+    if (bus->alive)
+        munmap(bus->alive, (size_t)sysconf(_SC_PAGESIZE));
+    if (bus->lock_fd >= 0)
+        close(bus->lock_fd);
+    if (bus->probe_fd >= 0)
+        close(bus->probe_fd);
+    free(bus);
+}
+
+/* Takes a free client slot; only if there is none, a dead client's whose broker has not cleaned up after it yet. */
+static int take_slot(struct mr_bus *bus)
+{
+    for (int dead_ones = 0; dead_ones < 2; dead_ones++) {
+        for (uint32_t slot = 0; slot < bus->client_cnt; slot++) {
+            struct mr_client_shm *client = &bus->shm->clients[slot];
+            if (!dead_ones && atomic_load_explicit(&client->id, memory_order_relaxed) != 0)
+                continue;
+            if (byte_lock(bus->lock_fd, MR_LOCK_CLIENT(slot)) < 0)
+                continue;
+            uint64_t generation = atomic_load_explicit(&client->generation, memory_order_relaxed) + 1;
+            uint64_t id = generation << 16 | (slot + 1);
+            /* The dead owner's id goes first: nobody may take our pid and name for its. */
+            atomic_store_explicit(&client->id, 0, memory_order_release);
+            atomic_store_explicit(&client->generation, generation, memory_order_release);
+            atomic_store_explicit(&client->pid, (int32_t)getpid(), memory_order_relaxed);
+            atomic_store_explicit(&client->since_ns, mr_wall_ns(), memory_order_relaxed);
+            mr_words_store(client->name, (MR_CLIENT_NAME_MAX + 1) / 8, bus->client_name);
+            atomic_store_explicit(&client->id, id, memory_order_release);
+            bus->self = id;
+            return 0;
+        }
+    }
+    return -EUSERS;
+}
+
+static int check_header(struct mr_bus *bus, const struct stat *st)
+{
+    const struct mr_bus_shm *shm = bus->shm;
+    uint64_t magic = atomic_load_explicit(&shm->magic, memory_order_acquire);
+    if (magic != MR_BUS_MAGIC)
+        return (magic & ~(uint64_t)MR_LAYOUT_MASK) == (MR_BUS_MAGIC & ~(uint64_t)MR_LAYOUT_MASK) ? -EPROTO : -EBADMSG;
+    bus->client_cnt = shm->client_cnt;
+    if (shm->total_bytes != (uint64_t)st->st_size || bus->client_cnt == 0 || bus->client_cnt > MR_CLIENTS_MAX ||
+        sizeof *shm + bus->client_cnt * sizeof(struct mr_client_shm) > shm->total_bytes || (uint64_t)st->st_blocks * 512 < shm->total_bytes)
+        return -EBADMSG;
+    return shm->pid_namespace == mr_segment_pid_namespace() ? 0 : -EREMOTE;
+}
+
+static int bus_name(const char *name, const char **out)
+{
+    if (!name)
+        name = getenv("MILLRACE_BUS");
+    if (!name || !*name)
+        name = "default";
+    *out = name;
+    return mr_name_check('b', name) ? -EINVAL : 0;
+}
+
+/* Everything but the slot. */
+static int bus_open(const char *name, const struct mr_connect_options *options, struct mr_bus **out)
+{
+    int error = bus_name(name, &name);
+    if (error)
+        return error;
+    struct mr_bus *bus = calloc(1, sizeof *bus);
+    if (!bus)
+        return -ENOMEM;
+    bus->lock_fd = bus->probe_fd = -1;
+    bus->owner = geteuid();
+    strcpy(bus->name, name);
+    if (options)
+        bus->options = *options;
+    if (bus->options.name)
+        snprintf(bus->client_name, sizeof bus->client_name, "%s", bus->options.name);
+    pthread_mutex_init(&bus->local_lock, NULL);
+
+    int write = !(bus->options.flags & MR_OBSERVER);
+    struct stat st;
+    char path[MR_PATH_MAX];
+    mr_segment_name(path, bus->owner, name, NULL);
+    /* Two open file descriptions: one for our lock, one that holds none and so sees every lock. */
+    error = bus->probe_fd = mr_segment_open(path, bus->owner, 0, sizeof(struct mr_bus_shm), &st);
+    if (error < 0)
+        goto fail;
+    void *at;
+    bus->mapped_bytes = (uint64_t)st.st_size;
+    if (write) {
+        struct stat again;
+        error = bus->lock_fd = mr_segment_open(path, bus->owner, 1, sizeof(struct mr_bus_shm), &again);
+        if (error < 0)
+            goto fail;
+        error = again.st_ino == st.st_ino ? 0 : -ENOENT; /* replaced in between */
+        if (error)
+            goto fail;
+    }
+    error = mr_segment_map(write ? bus->lock_fd : bus->probe_fd, 0, bus->mapped_bytes, write, &at);
+    if (error)
+        goto fail;
+    bus->shm = at;
+    error = check_header(bus, &st);
+    if (error)
+        goto fail;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    at = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) {
+        error = -errno;
+        goto fail;
+    }
+    bus->alive = at;
+    madvise(at, page, MADV_WIPEONFORK);
+    *bus->alive = 1;
+    *out = bus;
+    return 0;
+
+fail:
+    bus_free(bus);
+    return error;
+}
+
+/* The first half of coming to life: from here on a fork is safe. */
+static void bus_register(struct mr_bus *bus)
+{
+    pthread_once(&fork_once, watch_forks);
+    pthread_mutex_lock(&buses_lock);
+    bus->next = buses;
+    buses = bus;
+    pthread_mutex_unlock(&buses_lock);
+}
+
+void mr_disconnect(struct mr_bus *bus)
+{
+    if (!bus)
+        return;
+    pthread_mutex_lock(&buses_lock);
+    for (struct mr_bus **at = &buses; *at; at = &(*at)->next)
+        if (*at == bus) {
+            *at = bus->next;
+            break;
+        }
+    pthread_mutex_unlock(&buses_lock);
+    if (bus->self && *bus->alive)
+        atomic_store_explicit(&bus->shm->clients[(bus->self & 0xffff) - 1].id, 0, memory_order_release);
+    bus_free(bus);
+}
+
+int mr_connect(const char *name, const struct mr_connect_options *options, struct mr_bus **out)
+{
+    struct mr_bus *bus;
+    int error = bus_open(name, options, &bus);
+    if (error)
+        return error;
+    bus_register(bus);
+    if (bus->lock_fd >= 0) {
+        error = take_slot(bus);
+        if (error) {
+            mr_disconnect(bus);
+            return error;
+        }
+        /* So that a serving broker watches us at once; it finds us within a second anyway. */
+        struct mr_control_msg hello = {.op = MR_CONTROL_HELLO, .slot = (uint32_t)(bus->self & 0xffff) - 1};
+        mr_control_request(bus->owner, bus->name, &hello, NULL, 0);
+    }
+    *out = bus;
+    return 0;
+}
+
+int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_connect_options *options, struct mr_bus **out)
+{
+    int error = bus_name(name, &name);
+    if (error)
+        return error;
+    struct mr_bus *bus;
+    /* Creating and opening may race with another broker that creates, or with one that ends and removes: a few rounds settle it. */
+    for (int round = 0; round < 100; round++) {
+        error = bus_open(name, options, &bus);
+        if (error == -ENOENT) {
+            uint64_t bytes = sizeof(struct mr_bus_shm) + MR_CLIENTS_MAX * sizeof(struct mr_client_shm);
+            int fd = mr_segment_create(bytes, bytes, mode, group);
+            if (fd < 0)
+                return fd;
+            void *at;
+            error = mr_segment_map(fd, 0, bytes, 1, &at);
+            if (!error) {
+                struct mr_bus_shm *shm = at;
+                shm->total_bytes = bytes;
+                shm->pid_namespace = mr_segment_pid_namespace();
+                shm->created_ns = mr_wall_ns();
+                shm->client_cnt = MR_CLIENTS_MAX;
+                shm->mode = mode;
+                atomic_store_explicit(&shm->magic, MR_BUS_MAGIC, memory_order_release);
+                munmap(at, bytes);
+                char path[MR_PATH_MAX];
+                mr_segment_name(path, geteuid(), name, NULL);
+                error = mr_segment_publish(fd, path);
+            }
+            close(fd);
+            if (error && error != -EEXIST)
+                return error;
+            continue;
+        }
+        if (error)
+            return error;
+        if (byte_lock(bus->lock_fd, MR_LOCK_SERVING) < 0) {
+            bus_free(bus);
+            return -EBUSY;
+        }
+        /* Still the file of that name? The broker before us may have removed it between our open and its end. */
+        struct stat by_name, by_fd;
+        char path[MR_PATH_MAX];
+        mr_segment_name(path, bus->owner, name, NULL);
+        int fd = mr_segment_open(path, bus->owner, 0, 1, &by_name);
+        if (fd >= 0)
+            close(fd);
+        if (fd < 0 || fstat(bus->lock_fd, &by_fd) < 0 || by_name.st_ino != by_fd.st_ino) {
+            bus_free(bus);
+            continue;
+        }
+        bus_register(bus);
+        error = take_slot(bus);
+        if (error) {
+            mr_disconnect(bus);
+            return error;
+        }
+        atomic_store_explicit(&bus->shm->broker_pid, (int32_t)getpid(), memory_order_release);
+        *out = bus;
+        return 0;
+    }
+    return -EAGAIN;
+}
+
+/* ---- who is there ---- */
+
+const char *mr_bus_name(const struct mr_bus *bus) { return bus->name; }
+uint32_t mr_bus_slots(const struct mr_bus *bus) { return bus->client_cnt; }
+uid_t mr_bus_owner(const struct mr_bus *bus) { return bus->owner; }
+uint64_t mr_bus_self(const struct mr_bus *bus) { return bus->self; }
+
+int mr_broker_pid(const struct mr_bus *bus)
+{
+    if (!byte_locked(bus->probe_fd, MR_LOCK_SERVING))
+        return 0;
+    int pid = atomic_load_explicit(&bus->shm->broker_pid, memory_order_acquire);
+    return pid > 0 ? pid : 1; /* it has the lock but has not said its name yet */
+}
+
+int mr_bus_holder(const char *name)
+{
+    struct mr_bus *bus;
+    struct mr_connect_options options = {.flags = MR_OBSERVER};
+    if (bus_open(name, &options, &bus) < 0)
+        return 0;
+    int pid = mr_broker_pid(bus);
+    bus_free(bus);
+    return pid;
+}
+
+uint64_t mr_client_id(const struct mr_bus *bus, uint32_t slot, int32_t *pid)
+{
+    const struct mr_client_shm *client = &bus->shm->clients[slot];
+    uint64_t id = atomic_load_explicit(&client->id, memory_order_acquire);
+    if (pid)
+        *pid = atomic_load_explicit(&client->pid, memory_order_relaxed);
+    return id;
+}
+
+int mr_client_alive(const struct mr_bus *bus, uint64_t id)
+{
+    uint64_t slot = (id & 0xffff) - 1;
+    if (slot >= bus->client_cnt)
+        return 0;
+    if (id == bus->self)
+        return 1;
+    const struct mr_client_shm *client = &bus->shm->clients[slot];
+    return atomic_load_explicit(&client->id, memory_order_acquire) == id && byte_locked(bus->probe_fd, MR_LOCK_CLIENT(slot)) &&
+           atomic_load_explicit(&client->id, memory_order_acquire) == id;
+}
+
+void mr_client_about(const struct mr_bus *bus, uint64_t id, int32_t *pid, char name[static MR_CLIENT_NAME_MAX + 1])
+{
+    uint64_t slot = (id & 0xffff) - 1;
+    *pid = 0;
+    name[0] = '\0';
+    if (slot >= bus->client_cnt)
+        return;
+    const struct mr_client_shm *client = &bus->shm->clients[slot];
+    mr_words_load(client->name, (MR_CLIENT_NAME_MAX + 1) / 8, name);
+    *pid = atomic_load_explicit(&client->pid, memory_order_relaxed);
+    if (atomic_load_explicit(&client->id, memory_order_acquire) != id) {
+        *pid = 0;
+        name[0] = '\0';
+    }
+}
+
+int mr_client_info(const struct mr_bus *bus, uint32_t idx, struct mr_client_info *out)
+{
+    if (idx >= bus->client_cnt)
+        return -ERANGE;
+    uint64_t id = mr_client_id(bus, idx, NULL);
+    if (!id || !mr_client_alive(bus, id))
+        return 0;
+    struct mr_client_info info = {0};
+    mr_client_about(bus, id, &info.pid, info.name);
+    info.since_ns = atomic_load_explicit(&bus->shm->clients[idx].since_ns, memory_order_relaxed);
+    *out = info;
+    return 1;
+}
+
+void mr_bus_forget(struct mr_bus *bus, uint64_t id)
+{
+    uint64_t slot = (id & 0xffff) - 1;
+    if (slot < bus->client_cnt && !mr_client_alive(bus, id))
+        atomic_compare_exchange_strong_explicit(&bus->shm->clients[slot].id, &id, 0, memory_order_release, memory_order_relaxed);
+}
+
+/* ---- names and changes ---- */
+
+int mr_bus_remove(const char *name)
+{
+    int error = bus_name(name, &name);
+    if (error)
+        return error;
+    char path[MR_PATH_MAX];
+    mr_segment_name(path, geteuid(), name, NULL);
+    return shm_unlink(path) < 0 ? -errno : 0;
+}
+
+void mr_bus_changed(struct mr_bus *bus)
+{
+    atomic_fetch_add_explicit(&bus->shm->change_cnt, 1, memory_order_release);
+    mr_cond_broadcast(&bus->shm->changed);
+}
+
+int mr_bus_wait_change(struct mr_bus *bus, uint32_t *seen, int64_t timeout_ns)
+{
+    int error = mr_bus_usable(bus);
+    if (error)
+        return error;
+    uint64_t since = mr_now_ns();
+    for (;;) {
+        uint32_t ticket = mr_cond_prepare(&bus->shm->changed);
+        uint32_t now = atomic_load_explicit(&bus->shm->change_cnt, memory_order_acquire);
+        if (now != *seen) {
+            *seen = now;
+            return 0;
+        }
+        if (mr_bus_stopped(bus))
+            return -EINTR;
+        int64_t bound = NOTICE_NS;
+        if (timeout_ns >= 0) {
+            int64_t left = timeout_ns - (int64_t)(mr_now_ns() - since);
+            if (left <= 0)
+                return -ETIMEDOUT;
+            bound = left < bound ? left : bound;
+        }
+        mr_cond_wait(&bus->shm->changed, ticket, bound);
+    }
+}
+
+ssize_t mr_bus_topics(const struct mr_bus *bus, char ***names)
+{
+    char prefix[MR_PATH_MAX];
+    mr_segment_name(prefix, bus->owner, bus->name, "");
+    return mr_segment_list(prefix + 1, names);
+}
+
+int mr_bus_list(char ***names)
+{
+    char prefix[MR_PATH_MAX];
+    mr_segment_name(prefix, geteuid(), "", NULL);
+    char **all;
+    ssize_t n = mr_segment_list(prefix + 1, &all);
+    if (n < 0)
+        return (int)n;
+    int kept = 0;
+    for (ssize_t i = 0; i < n; i++) {
+        /* A bus is also known by a topic that outlived its bus segment; '.' ends the bus's name. The list is sorted, so equals are neighbours
+         * or have a name with '-' between them: compare with all. */
+        char *dot = strchr(all[i], '.');
+        if (dot)
+            *dot = '\0';
+        int known = mr_name_check('b', all[i]) != NULL;
+        for (int k = 0; k < kept && !known; k++)
+            known = strcmp(all[k], all[i]) == 0;
+        if (!known)
+            all[kept++] = all[i];
+    }
+    all[kept] = NULL;
+    *names = all;
+    return kept;
+}

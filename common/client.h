@@ -1,0 +1,62 @@
+/* client.h - a bus seen from inside: client slots, who lives, who serves.
+ *
+ * A client is alive while the OFD lock on its slot's byte is held: the kernel drops it when the last thread of the process is gone, however
+ * it ends, and after its memory is. Pids are only for people to read. The lock is also what makes taking a slot exclusive, so the table needs
+ * no mutex and no repair. Slots are probed through a descriptor that holds no lock (a lock of one's own would be invisible). */
+#ifndef MR_CLIENT_H
+#define MR_CLIENT_H
+
+#include "layout.h"
+
+struct mr_bus {
+    char name[MR_BUS_NAME_MAX + 1];
+    uid_t owner;
+    struct mr_bus_shm *shm;
+    uint64_t mapped_bytes;
+    uint32_t client_cnt;   /* copied from the segment and checked */
+    int lock_fd, probe_fd; /* lock_fd -1: an observer */
+    uint64_t self;         /* own client id; 0 an observer */
+    struct mr_connect_options options;
+    char client_name[MR_CLIENT_NAME_MAX + 1];
+    int *alive; /* one private page, wiped in a forked child: 0 there */
+    struct mr_topic *topics; /* open ones; under local_lock */
+    pthread_mutex_t local_lock;
+    struct mr_bus *next; /* of this process; for the fork handler */
+};
+
+/* mr_bus_serve is mr_connect for the broker: creates the bus if missing and takes the serving lock. mode: of the segment, as chmod;
+ * group: (gid_t)-1 leaves it. Returns 0; -EBUSY another broker serves (mr_bus_holder names it). */
+int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_connect_options *options, struct mr_bus **out);
+int mr_bus_holder(const char *name);  /* pid of the broker that serves a bus; 0 none */
+uint32_t mr_bus_slots(const struct mr_bus *bus);
+uid_t mr_bus_owner(const struct mr_bus *bus);
+uint64_t mr_bus_self(const struct mr_bus *bus);
+
+/* mr_client_id says who is in a slot: the client's id and pid, or 0. */
+uint64_t mr_client_id(const struct mr_bus *bus, uint32_t slot, int32_t *pid);
+/* mr_client_alive: 1 while that very client lives. One F_OFD_GETLK, 0.3 us. */
+int mr_client_alive(const struct mr_bus *bus, uint64_t id);
+/* mr_client_about copies pid and name of client id; pid 0 when it is not in its slot any more. */
+void mr_client_about(const struct mr_bus *bus, uint64_t id, int32_t *pid, char name[static MR_CLIENT_NAME_MAX + 1]);
+/* mr_bus_forget frees a dead client's slot. */
+void mr_bus_forget(struct mr_bus *bus, uint64_t id);
+
+int mr_bus_remove(const char *name);       /* unlinks the bus segment of this uid */
+void mr_bus_changed(struct mr_bus *bus);   /* wakes mr_bus_wait_change */
+int mr_bus_list(char ***names);            /* buses of this uid, by their segments; one free(). Returns their number */
+
+/* mr_bus_usable is what every call on a handle asks first: 0; -ESTALE in a forked child; -EPERM an observer. */
+int mr_bus_usable(const struct mr_bus *bus);
+/* mr_bus_stopped: nonzero once *stop is set. */
+int mr_bus_stopped(const struct mr_bus *bus);
+/* mr_bus_notice calls on_wait if the wait is old enough; *said_ns (0 at first) is when it last did. Returns 0 or -EINTR. */
+int mr_bus_notice(const struct mr_bus *bus, struct mr_wait *wait, uint64_t since_ns, uint64_t *said_ns);
+
+/* Names are stored as words, so that reading one while it changes is no data race. */
+void mr_words_store(_Atomic uint64_t *words, size_t word_cnt, const char *text);
+void mr_words_load(const _Atomic uint64_t *words, size_t word_cnt, char *text); /* text: 8 * word_cnt bytes, terminated */
+
+uint64_t mr_now_ns(void);  /* CLOCK_MONOTONIC */
+uint64_t mr_wall_ns(void); /* CLOCK_REALTIME */
+
+#endif

@@ -1,0 +1,690 @@
+/* consume.c - the consumer's side of millrace.h: claims, reading in place, acknowledging, waiting. Dead letters are in dead.c. */
+#include "consume.h"
+#include "dead.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WINDOW 1000u
+#define WAIT_WATCHED_NS 500000000  /* under a broker, which wakes whoever a death concerns */
+#define WAIT_ALONE_NS 50000000     /* without one: how late a death is noticed at most */
+#define PEEK_STEP_NS 50000000      /* an observer cannot ask to be woken */
+#define PEEK_BYTES 65536u
+#define SPIN_NS_MAX 50000u /* about what a wakeup on another CPU costs: spinning longer than that cannot pay */
+#define SPIN_NS_MIN 1000u
+
+static inline uint64_t load(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static inline struct mr_member_shm *own_slot(const struct mr_consumer *consumer)
+{
+    return &consumer->topic->members[consumer->seat.member];
+}
+
+/* ---- opening and closing ---- */
+
+static int pin_end(struct mr_consumer *consumer)
+{
+    consumer->until = calloc(consumer->topic->partition_cnt, sizeof *consumer->until);
+    if (!consumer->until)
+        return -ENOMEM;
+    for (uint32_t p = 0; p < consumer->topic->partition_cnt; p++)
+        consumer->until[p] = mr_log_tip(consumer->topic, p).head;
+    return 0;
+}
+
+static int open_peek(struct mr_consumer *consumer, const struct mr_consumer_options *options)
+{
+    struct mr_topic *topic = consumer->topic;
+    consumer->peek_pos = calloc(topic->partition_cnt, sizeof *consumer->peek_pos);
+    consumer->peek_offset = calloc(topic->partition_cnt, sizeof *consumer->peek_offset);
+    if (!consumer->peek_pos || !consumer->peek_offset)
+        return -ENOMEM;
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+        /* Producers may lap the search; a few tries find the records where they stand still for long enough. */
+        int error = -EBADMSG;
+        for (int i = 0; i < 100 && error == -EBADMSG; i++)
+            error = mr_log_find(topic, p, options->start, options->start_arg, &consumer->peek_pos[p], &consumer->peek_offset[p]);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *options, struct mr_consumer **out)
+{
+    static const struct mr_consumer_options defaults = {0};
+    if (!options)
+        options = &defaults;
+    int error = mr_topic_check(topic);
+    if (error && !(error == -EPERM && (options->flags & MR_PEEK)))
+        return error;
+    const char *group = options->group ? options->group : "default";
+    if (mr_name_check('g', group) || options->tries > 1000)
+        return -EINVAL;
+    for (uint32_t p = 0; p < topic->partition_cnt; p++)
+        if (!mr_topic_ring(topic, p))
+            return -ENOMEM;
+    struct mr_consumer *consumer = calloc(1, sizeof *consumer);
+    if (!consumer)
+        return -ENOMEM;
+    consumer->topic = topic;
+    consumer->flags = options->flags;
+    consumer->window = options->window ? options->window : WINDOW;
+    consumer->tries = options->tries ? options->tries : topic->tries;
+    consumer->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_NS_MAX : 0;
+    consumer->copying = topic->full == MR_FULL_DROP_OLDEST || (options->flags & MR_PEEK);
+    if (options->flags & MR_UNTIL_END)
+        error = pin_end(consumer);
+    if (!error && (options->flags & MR_PEEK))
+        error = open_peek(consumer, options);
+    else if (!error)
+        error = mr_group_join(topic, group, options->flags, options->start, options->start_arg, &consumer->seat);
+    if (error == -EPERM && (options->flags & MR_PEEK))
+        error = 0;
+    if (error) {
+        free(consumer->until);
+        free(consumer->peek_pos);
+        free(consumer->peek_offset);
+        free(consumer);
+        return error;
+    }
+    if (!(options->flags & MR_PEEK)) {
+        consumer->joined = 1;
+        consumer->inherited = consumer->seat.begin < consumer->seat.end;
+    }
+    *out = consumer;
+    return 0;
+}
+
+void mr_consumer_close(struct mr_consumer *consumer)
+{
+    if (!consumer)
+        return;
+    if (consumer->joined && mr_bus_usable(consumer->topic->bus) == 0)
+        mr_group_leave(consumer->topic, &consumer->seat);
+    free(consumer->until);
+    free(consumer->peek_pos);
+    free(consumer->peek_offset);
+    free(consumer->copy);
+    free(consumer);
+}
+
+void mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_stats *out)
+{
+    *out = consumer->stats;
+    out->lost += consumer->seat.lost;
+}
+
+/* ---- copying out of a log that does not wait for us: copy, then check that nobody overwrote it meanwhile ---- */
+
+static int room_for_copy(struct mr_consumer *consumer, uint64_t bytes)
+{
+    if (bytes <= consumer->copy_cap)
+        return 0;
+    unsigned char *more = realloc(consumer->copy, bytes);
+    if (!more)
+        return -ENOMEM;
+    consumer->copy = more;
+    consumer->copy_cap = bytes;
+    return 0;
+}
+
+/* Copies [begin, end) of partition p. Returns 0; 1 lapped: begin is below the tail by now; -ENOMEM. */
+static int copy_out(struct mr_consumer *consumer, uint32_t p, uint64_t begin, uint64_t end)
+{
+    struct mr_topic *topic = consumer->topic;
+    int error = room_for_copy(consumer, end - begin);
+    if (error)
+        return error;
+    memcpy(consumer->copy, mr_topic_ring(topic, p) + begin % topic->ring_bytes, end - begin);
+    /* acquire fence, pairs with the producer's release fence after it stored tail: if any byte was newer, the tail we load is too. */
+    atomic_thread_fence(memory_order_acquire);
+    return load(&topic->logs[p].tail) > begin;
+}
+
+/* ---- what to give out next ---- */
+
+/* Makes [pos, stop) of the seat's claim what mr_next gives. A blamed record stands alone, so that who dies of it dies of nothing else. */
+static int deliver(struct mr_consumer *consumer)
+{
+    struct mr_topic *topic = consumer->topic;
+    struct mr_member_shm *slot = own_slot(consumer);
+    uint64_t pos = load(&slot->cursor), end = load(&slot->end), blamed = load(&slot->blamed), stop = end;
+    uint32_t p = consumer->seat.partition;
+    const unsigned char *ring = mr_topic_ring(topic, p);
+    struct mr_record_shm r;
+    consumer->tries_so_far = 0;
+    if (blamed == pos) {
+        uint64_t bytes = mr_log_header(topic, ring, pos, end, &r);
+        if (!bytes)
+            return -EBADMSG;
+        stop = pos + bytes;
+        consumer->tries_so_far = (uint32_t)load(&slot->tries);
+    } else if (blamed > pos && blamed < end) {
+        stop = blamed;
+    }
+    consumer->partition = p;
+    consumer->pos = consumer->acked = pos;
+    consumer->stop = stop;
+    consumer->end = end;
+    consumer->hand = MR_NONE;
+    consumer->given = 0;
+    uint64_t first = mr_log_offset(topic, p, pos), last = mr_log_offset(topic, p, stop);
+    if (first == MR_NONE || last == MR_NONE || last <= first)
+        return -EBADMSG;
+    consumer->left = last - first;
+    consumer->at = ring + pos % topic->ring_bytes;
+    return 0;
+}
+
+/* Drop-oldest: what mr_next gives is copied out first; what was overwritten meanwhile counts as lost. Returns 1; 0 all of it is lost. */
+static int deliver_copy(struct mr_consumer *consumer)
+{
+    struct mr_topic *topic = consumer->topic;
+    struct mr_member_shm *slot = own_slot(consumer);
+    uint32_t p = consumer->seat.partition;
+    for (;;) {
+        uint64_t cursor = load(&slot->cursor), end = load(&slot->end);
+        int lapped = load(&topic->logs[p].tail) > cursor ? 1 : copy_out(consumer, p, cursor, end);
+        if (lapped < 0)
+            return lapped;
+        if (!lapped) {
+            consumer->tries_so_far = load(&slot->blamed) == cursor ? (uint32_t)load(&slot->tries) : 0;
+            consumer->partition = p;
+            consumer->pos = consumer->acked = cursor;
+            consumer->stop = consumer->end = end;
+            consumer->hand = MR_NONE;
+            consumer->given = 0;
+            consumer->at = consumer->copy;
+            consumer->left = 0;
+            struct mr_record_shm r;
+            for (uint64_t pos = cursor, bytes; pos < end; pos += bytes, consumer->left++) {
+                bytes = mr_record_read(consumer->copy + (pos - cursor), pos, end, &r);
+                if (!bytes)
+                    return -EBADMSG;
+            }
+            return 1;
+        }
+        uint64_t tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
+        uint64_t next = tail < end ? tail : end;
+        consumer->stats.lost += 1; /* at least the one at the cursor; how many more is not known any more when it was overwritten */
+        atomic_store_explicit(&slot->cursor, next, memory_order_release);
+        if (next == end)
+            return 0;
+    }
+}
+
+static int try_peek(struct mr_consumer *consumer)
+{
+    struct mr_topic *topic = consumer->topic;
+    for (uint32_t i = 0; i < topic->partition_cnt; i++) {
+        uint32_t p = consumer->peek_turn = consumer->peek_turn + 1 < topic->partition_cnt ? consumer->peek_turn + 1 : 0;
+        uint64_t *pos = &consumer->peek_pos[p];
+        struct mr_tip tip = mr_log_tip(topic, p);
+        uint64_t head = consumer->until && consumer->until[p] < tip.head ? consumer->until[p] : tip.head;
+        uint64_t bytes = PEEK_BYTES;
+        while (*pos < head) {
+            uint64_t end = head - *pos > bytes ? *pos + bytes : head, tail = load(&topic->logs[p].tail), used = 0, n = 0, size = 0;
+            int lapped = tail > *pos ? 1 : copy_out(consumer, p, *pos, end);
+            if (lapped < 0)
+                return lapped;
+            if (lapped) {
+                uint64_t offset = mr_log_offset(topic, p, tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire));
+                if (offset == MR_NONE)
+                    continue; /* moved on again */
+                consumer->stats.lost += offset - consumer->peek_offset[p];
+                consumer->peek_offset[p] = offset;
+                *pos = tail;
+                continue;
+            }
+            struct mr_record_shm r;
+            while (*pos + used < end && n < consumer->window &&
+                   (size = mr_record_read(consumer->copy + used, *pos + used, end, &r)) != 0) {
+                used += size;
+                n++;
+            }
+            if (n == 0) { /* the first one is longer than that; its size is checked against what is published */
+                if (bytes >= topic->ring_bytes)
+                    return -EBADMSG;
+                bytes *= 2;
+                bytes = bytes < topic->ring_bytes ? bytes : topic->ring_bytes;
+                continue;
+            }
+            consumer->partition = p;
+            consumer->pos = consumer->acked = *pos;
+            consumer->stop = consumer->end = *pos + used;
+            consumer->left = n;
+            consumer->given = 0;
+            consumer->at = consumer->copy;
+            consumer->tries_so_far = 0;
+            *pos += used;
+            consumer->peek_offset[p] += n;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* One look for something to give. Returns 1; 0 nothing now; or a negative errno. */
+static int try_claim(struct mr_consumer *consumer, uint64_t max)
+{
+    struct mr_topic *topic = consumer->topic;
+    if (!consumer->joined)
+        return try_peek(consumer);
+    for (;;) {
+        int kind = 0;
+        if (consumer->inherited) {
+            consumer->inherited = 0;
+            kind = 2;
+        } else if (consumer->acked == consumer->end) {
+            kind = mr_group_claim(topic, &consumer->seat, consumer->until, max);
+            if (kind <= 0)
+                return kind;
+            consumer->stats.claims++;
+        }
+        int error;
+        if (consumer->copying) {
+            error = deliver_copy(consumer);
+            if (error == 0) {
+                consumer->acked = consumer->end = consumer->pos = consumer->stop = 0;
+                continue;
+            }
+            if (error < 0)
+                return error;
+        } else {
+            if (kind == 2) {
+                error = mr_dead_settle(consumer);
+                if (error < 0)
+                    return error;
+                if (error == 1) {
+                    consumer->acked = consumer->end = 0;
+                    continue; /* its only record had already reached the dead-letter topic */
+                }
+            }
+            error = deliver(consumer);
+            if (error)
+                return error;
+        }
+        if (kind == 2) {
+            consumer->stats.redelivered += consumer->left;
+            atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].redelivered, consumer->left, memory_order_relaxed);
+        }
+        if (consumer->tries_so_far < consumer->tries)
+            return 1;
+        error = mr_dead_letter(consumer, consumer->pos, "the consumer died while it had the record in hand");
+        if (error)
+            return error;
+        if (consumer->acked == consumer->end)
+            consumer->acked = consumer->end = 0;
+    }
+}
+
+/* ---- waiting ---- */
+
+/* Lock-free: may there be something to claim? */
+static int inviting(const struct mr_consumer *consumer)
+{
+    const struct mr_topic *topic = consumer->topic;
+    if (load(&topic->groups[consumer->seat.group].orphans))
+        return 1;
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+        uint64_t next = load(&mr_group_part(topic, consumer->seat.group, p)->next);
+        if (next != load(&topic->logs[p].head) && (!consumer->until || next < consumer->until[p]))
+            return 1;
+    }
+    return 0;
+}
+
+/* After a claim that found nothing: is this the end? Returns 0 or -ENODATA, -EIDRM. */
+static int ended(struct mr_consumer *consumer)
+{
+    struct mr_topic *topic = consumer->topic;
+    if (load(&topic->shm->deleted))
+        return -EIDRM;
+    int sealed = atomic_load_explicit(&topic->shm->sealed, memory_order_acquire) != 0;
+    if (!consumer->joined) {
+        int all = 1;
+        for (uint32_t p = 0; p < topic->partition_cnt; p++)
+            all &= consumer->until ? consumer->peek_pos[p] >= consumer->until[p] : consumer->peek_pos[p] == load(&topic->logs[p].head);
+        return all && (consumer->until || sealed) ? -ENODATA : 0;
+    }
+    if (consumer->until) {
+        int all = !consumer->seat.in_turn;
+        for (uint32_t p = 0; p < topic->partition_cnt && all; p++)
+            all = load(&mr_group_part(topic, consumer->seat.group, p)->next) >= consumer->until[p];
+        if (all)
+            return -ENODATA;
+    }
+    if (!sealed)
+        return 0;
+    /* A producer that did not see the seal may still be inside: take each log's lock once, after that the heads are final. What others
+     * of the group have in hand could still come to us, so it is the end only when all is acknowledged. */
+    for (; consumer->sealed_seen < topic->partition_cnt; consumer->sealed_seen++) {
+        int error = mr_log_lock(topic, consumer->sealed_seen);
+        if (error)
+            return error;
+        mr_unlock(&topic->logs[consumer->sealed_seen].lock);
+    }
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+        const struct mr_group_part_shm *part = mr_group_part(topic, consumer->seat.group, p);
+        uint64_t head = atomic_load_explicit(&topic->logs[p].head, memory_order_acquire);
+        if (load(&part->committed) != head) {
+            int error = mr_group_settle(topic, consumer->seat.group, p);
+            if (error)
+                return error;
+            if (load(&part->committed) != head)
+                return 0;
+        }
+    }
+    return -ENODATA;
+}
+
+static inline void pause_cpu(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Spins for as long as has paid lately. Returns 1 if something may be there. */
+static int spin(struct mr_consumer *consumer, int64_t timeout_ns)
+{
+    if (!consumer->spin_ns || timeout_ns == 0)
+        return 0;
+    uint64_t since = mr_now_ns();
+    do
+        for (int i = 0; i < 16; i++) {
+            if (inviting(consumer)) {
+                consumer->spin_ns = consumer->spin_ns * 2 < SPIN_NS_MAX ? consumer->spin_ns * 2 : SPIN_NS_MAX;
+                return 1;
+            }
+            pause_cpu();
+        }
+    while (mr_now_ns() - since < consumer->spin_ns);
+    consumer->spin_ns = consumer->spin_ns / 2 > SPIN_NS_MIN ? consumer->spin_ns / 2 : SPIN_NS_MIN;
+    return 0;
+}
+
+/* How long to sleep at most, out of what is left of the timeout; 0: the time is over. */
+static int64_t bound_for(const struct mr_consumer *consumer, int64_t timeout_ns, uint64_t since)
+{
+    int64_t bound = !consumer->joined                          ? PEEK_STEP_NS
+                    : mr_broker_pid(consumer->topic->bus) > 0 ? WAIT_WATCHED_NS
+                                                               : WAIT_ALONE_NS;
+    if (timeout_ns < 0)
+        return bound;
+    int64_t left = timeout_ns - (int64_t)(mr_now_ns() - since);
+    return left <= 0 ? 0 : left < bound ? left : bound;
+}
+
+static int notice(struct mr_consumer *consumer, uint64_t since, uint64_t *said)
+{
+    struct mr_wait wait = {.what = MR_WAIT_RECORDS, .topic = consumer->topic->name, .group = "", .name = ""};
+    return mr_bus_notice(consumer->topic->bus, &wait, since, said);
+}
+
+ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
+{
+    struct mr_topic *topic = consumer->topic;
+    int error = mr_topic_check(topic);
+    if (error && !(error == -EPERM && !consumer->joined))
+        return error;
+    if (consumer->left)
+        return (ssize_t)consumer->left;
+    if (consumer->joined && consumer->acked < consumer->pos)
+        return -EBUSY; /* given but neither acknowledged nor given back: the seat holds one claim */
+    if (max == 0 || max > consumer->window)
+        max = consumer->window;
+    int got = try_claim(consumer, max);
+    if (got)
+        return got > 0 ? (ssize_t)consumer->left : got;
+    error = ended(consumer);
+    if (error)
+        return error;
+    if (timeout_ns == 0)
+        return -ETIMEDOUT;
+
+    uint64_t since = mr_now_ns(), said = 0;
+    consumer->stats.waits++;
+    for (;;) {
+        if (consumer->joined && spin(consumer, timeout_ns)) {
+            got = try_claim(consumer, max);
+            if (got)
+                break;
+        }
+        struct mr_cond *data = consumer->joined ? &topic->groups[consumer->seat.group].data : NULL;
+        uint32_t ticket = data ? mr_cond_prepare(data) : 0;
+        got = try_claim(consumer, max);
+        if (!got)
+            got = ended(consumer);
+        if (!got)
+            got = notice(consumer, since, &said);
+        if (got)
+            break;
+        int64_t bound = bound_for(consumer, timeout_ns, since);
+        if (bound == 0) {
+            got = -ETIMEDOUT;
+            break;
+        }
+        if (!data) {
+            static struct mr_cond nobody; /* a private word: a sleep that a signal handler ends, like the other one */
+            mr_cond_wait(&nobody, 0, bound);
+        } else if (mr_cond_wait(data, ticket, bound) == -ETIMEDOUT) {
+            mr_topic_reap_dead(topic);
+        }
+    }
+    consumer->stats.starved_ns += mr_now_ns() - since;
+    return got > 0 ? (ssize_t)consumer->left : got;
+}
+
+int mr_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t timeout_ns)
+{
+    if (n < 1 || n > 64)
+        return -EINVAL;
+    uint64_t since = mr_now_ns(), said = 0;
+    for (;;) {
+        struct mr_cond *conds[64];
+        uint32_t tickets[64];
+        size_t waits = 0;
+        int64_t bound = WAIT_WATCHED_NS;
+        for (size_t i = 0; i < n; i++) {
+            struct mr_consumer *consumer = consumers[i];
+            if (consumer->joined) {
+                conds[waits] = &consumer->topic->groups[consumer->seat.group].data;
+                tickets[waits] = mr_cond_prepare(conds[waits]);
+                waits++;
+            }
+            /* A claim that is taken stays with its handle for the caller's mr_claim; an end or an error is found there again. */
+            if (mr_claim(consumer, 0, 0) != -ETIMEDOUT)
+                return 0;
+            int64_t its = bound_for(consumer, timeout_ns, since);
+            bound = its < bound ? its : bound;
+        }
+        int error = notice(consumers[0], since, &said);
+        if (error)
+            return error;
+        if (bound == 0)
+            return -ETIMEDOUT;
+        static struct mr_cond nobody;
+        if (waits == 0)
+            mr_cond_wait(&nobody, 0, bound);
+        else if (mr_cond_wait_many(conds, tickets, waits, bound) == -ETIMEDOUT)
+            for (size_t i = 0; i < n; i++)
+                if (consumers[i]->joined)
+                    mr_topic_reap_dead(consumers[i]->topic);
+    }
+}
+
+/* ---- records ---- */
+
+int mr_next(struct mr_consumer *consumer, struct mr_record *out)
+{
+    if (consumer->pos >= consumer->stop) {
+        if (consumer->hand != MR_NONE && consumer->joined) {
+            consumer->hand = MR_NONE;
+            atomic_store_explicit(&own_slot(consumer)->in_hand, MR_NONE, memory_order_relaxed);
+        }
+        return 0;
+    }
+    struct mr_record_shm r;
+    uint64_t bytes = mr_record_read(consumer->at, consumer->pos, consumer->stop, &r);
+    if (!bytes)
+        return -EBADMSG;
+    if (consumer->joined) {
+        consumer->hand = consumer->pos;
+        /* release: it is in hand before anything is done with it. */
+        atomic_store_explicit(&own_slot(consumer)->in_hand, consumer->pos, memory_order_release);
+    }
+    const unsigned char *at = consumer->at + sizeof r;
+    uint32_t key_len = r.key_len == MR_KEY_NONE ? 0 : r.key_len;
+    out->key = r.key_len == MR_KEY_NONE ? NULL : at;
+    out->key_len = key_len;
+    out->headers = at + key_len;
+    out->headers_len = r.headers_len;
+    out->value = at + key_len + r.headers_len;
+    out->value_len = r.value_len;
+    out->flags = r.flags;
+    out->partition = consumer->partition;
+    out->try_number = consumer->tries_so_far + 1;
+    out->ts_ns = r.ts_ns;
+    out->offset = r.offset;
+    consumer->pos += bytes;
+    consumer->at += bytes;
+    if (!consumer->copying && consumer->at >= mr_topic_ring(consumer->topic, consumer->partition) + consumer->topic->ring_bytes)
+        consumer->at -= consumer->topic->ring_bytes;
+    consumer->left--;
+    consumer->given++;
+    consumer->stats.bytes += r.value_len;
+    consumer->stats.records++;
+    return 1;
+}
+
+int mr_ack(struct mr_consumer *consumer)
+{
+    if (!consumer->joined || consumer->acked == consumer->pos) {
+        consumer->acked = consumer->pos;
+        return 0;
+    }
+    return mr_consumer_ack_to(consumer, consumer->pos, consumer->given);
+}
+
+int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t records)
+{
+    struct mr_topic *topic = consumer->topic;
+    struct mr_member_shm *slot = own_slot(consumer);
+    int error = mr_bus_usable(topic->bus);
+    if (error)
+        return error;
+    if (load(&slot->owner) != topic->bus->self || load(&slot->group) != consumer->seat.group + 1 ||
+        load(&topic->groups[consumer->seat.group].serial) != consumer->seat.serial)
+        return -ESTALE;
+    /* release, pairs with the acquire of whoever computes committed: we are done reading below pos. This is the moment of acknowledgement. */
+    atomic_store_explicit(&slot->cursor, pos, memory_order_release);
+    atomic_store_explicit(&slot->acked, load(&slot->acked) + records, memory_order_relaxed);
+    consumer->acked = pos;
+    consumer->given = 0;
+    int done = pos == consumer->end;
+    _Atomic uint64_t *want = &topic->logs[consumer->partition].want;
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with store_want: we see it, or the producer sees our cursor */
+    uint64_t wanted = load(want);
+    if (wanted != MR_NONE && (pos >= wanted || done)) {
+        atomic_store_explicit(want, MR_NONE, memory_order_relaxed);
+        mr_cond_broadcast(&topic->shm->space);
+    }
+    /* The partition of an ordered group is free for another member now; the last acknowledgement of a sealed topic ends all. */
+    struct mr_group_shm *group = &topic->groups[consumer->seat.group];
+    if (done && load(&topic->shm->sealed))
+        mr_cond_broadcast(&group->data);
+    else if (done && (load(&group->flags) & MR_ORDERED))
+        mr_cond_signal(&group->data, 1);
+    return 0;
+}
+
+int mr_give_back(struct mr_consumer *consumer)
+{
+    if (!consumer->joined) {
+        consumer->left = 0;
+        consumer->acked = consumer->pos = consumer->stop;
+        return 0;
+    }
+    int error = mr_group_give_back(consumer->topic, &consumer->seat);
+    if (error && error != -EUSERS)
+        return error;
+    consumer->left = 0;
+    consumer->given = 0;
+    consumer->hand = MR_NONE;
+    consumer->pos = consumer->stop = consumer->acked = consumer->end = 0;
+    consumer->inherited = error == -EUSERS; /* no other slot: it is still ours, and comes again */
+    return 0;
+}
+
+int mr_fail(struct mr_consumer *consumer, const char *reason)
+{
+    struct mr_topic *topic = consumer->topic;
+    if (!consumer->joined || consumer->hand == MR_NONE)
+        return -EINVAL;
+    uint64_t hand = consumer->hand;
+    int error;
+    if (hand > consumer->acked) {
+        error = mr_consumer_ack_to(consumer, hand, consumer->given - 1);
+        if (error)
+            return error;
+    }
+    struct mr_member_shm *slot = own_slot(consumer);
+    struct mr_group_shm *group = &topic->groups[consumer->seat.group];
+    error = mr_lock(topic, &group->lock);
+    if (error < 0)
+        return error;
+    if (load(&slot->owner) != topic->bus->self || load(&group->serial) != consumer->seat.serial) {
+        mr_unlock(&group->lock);
+        return -ESTALE;
+    }
+    uint64_t tries = load(&slot->blamed) == hand ? load(&slot->tries) + 1 : 1;
+    struct mr_tx tx = mr_tx_begin(topic, &group->lock);
+    mr_tx_set(&tx, &slot->tries, tries);
+    mr_tx_set(&tx, &slot->blamed, hand);
+    mr_tx_set(&tx, &slot->in_hand, MR_NONE);
+    mr_tx_commit(&tx);
+    mr_unlock(&group->lock);
+    consumer->hand = MR_NONE;
+    int dead = tries >= consumer->tries;
+    if (dead) {
+        error = mr_dead_letter(consumer, hand, reason);
+        if (error)
+            return error;
+    }
+    consumer->left = 0;
+    consumer->given = 0;
+    consumer->pos = consumer->stop = consumer->acked;
+    return dead;
+}
+
+int mr_drained(struct mr_consumer *consumer)
+{
+    struct mr_topic *topic = consumer->topic;
+    if (!consumer->joined)
+        return -EINVAL;
+    mr_topic_reap_dead(topic);
+    uint64_t died = load(&topic->shm->producers_died);
+    if (!died && !load(&topic->shm->producers_done) && !load(&topic->shm->sealed))
+        return 0; /* nobody has come yet */
+    for (uint32_t i = 0; i < topic->producer_cnt; i++)
+        if (load(&topic->producers[i].state) == 'a')
+            return 0;
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+        int error = mr_group_settle(topic, consumer->seat.group, p);
+        if (error)
+            return error;
+        if (load(&mr_group_part(topic, consumer->seat.group, p)->committed) !=
+            atomic_load_explicit(&topic->logs[p].head, memory_order_acquire))
+            return 0;
+    }
+    return died ? 2 : 1;
+}

@@ -1,0 +1,37 @@
+/* consume.h - a consumer's handle from inside. */
+#ifndef MR_CONSUME_H
+#define MR_CONSUME_H
+
+#include "group.h"
+
+struct mr_consumer {
+    struct mr_topic *topic;
+    struct mr_seat seat;
+    uint32_t flags, window, tries;
+    int joined;       /* has a seat; 0: peeks */
+    int copying;      /* reads a copy, because producers do not wait for it */
+    int inherited;    /* the seat holds a claim that was not given out yet (taken over when joining, or given back to itself) */
+
+    /* The claim: [acked, pos) given out but not acknowledged, [pos, stop) to be given out now, [stop, end) later. */
+    uint32_t partition;
+    uint64_t acked, pos, stop, end;
+    uint64_t hand;    /* position of the record given last; MR_NONE: none */
+    uint64_t left;    /* records in [pos, stop) */
+    uint64_t given;   /* records in [acked, pos) */
+    uint32_t tries_so_far; /* of the record that stands alone in [pos, stop) */
+    const unsigned char *at; /* where pos lies: in the ring, or in the copy */
+
+    uint64_t *until;       /* per partition, or NULL: where the consumer ends */
+    uint32_t sealed_seen;  /* logs whose lock was taken since the topic was sealed */
+    unsigned char *copy;
+    uint64_t copy_cap;
+    uint64_t *peek_pos, *peek_offset;
+    uint32_t peek_turn;
+    uint64_t spin_ns;
+    struct mr_consumer_stats stats;
+};
+
+/* mr_consumer_ack_to acknowledges up to position pos, which is `records` more records. 0; -ESTALE. */
+int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t records);
+
+#endif

@@ -1,0 +1,41 @@
+/* csv.h - CSV by RFC 4180: where rows end (the fast path: bytes are not moved), and what the fields of one row are.
+ *
+ * Rows end at LF, CRLF or the end of input, but not inside quotes. A quote opens a quoted field only at the field's start; inside, "" is
+ * one quote. Strict by RFC 4180: a quote elsewhere, or text between a closing quote and the separator, is malformed. Bytes >= 0x80 and NUL pass
+ * through. An empty line is a row of zero length. */
+#ifndef MR_CSV_H
+#define MR_CSV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum mr_csv_fault { MR_CSV_OK, MR_CSV_QUOTE_IN_FIELD, MR_CSV_TEXT_AFTER_QUOTE, MR_CSV_OPEN_QUOTE };
+
+struct mr_csv_row {
+    size_t start, len;   /* the row without its line end, as offset into the buffer */
+    size_t next;         /* where the next row starts */
+    uint16_t eol;        /* MR_EOL_LF, MR_EOL_CRLF, MR_EOL_NONE (last row of the input) */
+    uint16_t fault;      /* enum mr_csv_fault; the row then ends at the line's end as if quotes meant nothing (so reading can go on) */
+    size_t fault_at;     /* offset of the offending byte; MR_CSV_OPEN_QUOTE: of the quote that never closes */
+    size_t lines;        /* line ends inside the row (quoted newlines), for line numbers */
+};
+
+/* mr_csv_row finds the row that starts at buf[at].
+ *   len   bytes in buf; at <= len      sep  the separator byte, not quote, CR or LF
+ *   last  nonzero: nothing follows buf, so a row without line end is complete
+ * Returns 1 a row in *row; 0 the row is not complete in buf (get more, call again with the same at), or at == len with last. */
+int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct mr_csv_row *row);
+
+/* mr_csv_field takes the next field of one row. *at is 0 at first, and is past row_len after the last one.
+ * Returns 1 with *field, *field_len, *quoted set (still quoted: the bytes between the outer quotes, "" not yet one); 0 no more fields. */
+int mr_csv_field(const char *row, size_t row_len, char sep, size_t *at, const char **field, size_t *field_len, int *quoted);
+
+/* mr_csv_unquote copies a quoted field's bytes to out (cap >= field_len), each "" as one quote. Returns the new length. */
+size_t mr_csv_unquote(const char *field, size_t field_len, char *out);
+
+const char *mr_csv_fault_text(enum mr_csv_fault fault);
+
+/* mr_csv_bom returns 3 if buf starts with a UTF-8 byte order mark, else 0. */
+size_t mr_csv_bom(const char *buf, size_t len);
+
+#endif

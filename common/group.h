@@ -1,0 +1,69 @@
+/* group.h - consumer groups: who has which records.
+ *
+ * Per partition a group knows `next`, the first unclaimed position, and `committed`, the lowest unacknowledged one. A member slot holds one
+ * claim [cursor, end): what lies below cursor is acknowledged, by one store of its owner and without a lock; taking a claim is a
+ * transaction under the group's lock. A member that leaves or dies with something unacknowledged leaves its slot as an orphan
+ * (owner 0), and whoever claims next takes the slot over as it is, so redelivery needs no room and cannot overflow.
+ *
+ *     slot:  free --join--> owned, empty <--claim / acknowledge--> owned, holding --leave or die--> orphan --claim by another--> owned, holding
+ *
+ * Blame: in_hand is the record that the owner looked at. If the owner dies, its try is counted (blamed, tries) and it is delivered alone
+ * next time. I1 committed <= next <= head; I4 every record below next is acknowledged or in exactly one claim; I5 claims are disjoint. */
+#ifndef MR_GROUP_H
+#define MR_GROUP_H
+
+#include "log.h"
+
+struct mr_seat { /* a member, as its handle knows it */
+    uint32_t group, member;
+    uint64_t serial;
+    uint32_t partition; /* of the claim, or of the last one */
+    uint64_t begin, end; /* the claim as it was taken: [first unacknowledged, end) */
+    uint64_t lost; /* records overwritten before this seat could take them */
+    int in_turn; /* nothing could be claimed because another member has the partition (ordered group) */
+};
+
+/* mr_groups_used: groups lie in slots below this. */
+static inline uint32_t mr_groups_used(const struct mr_topic *topic)
+{
+    uint64_t high = atomic_load_explicit(&topic->shm->group_high, memory_order_acquire);
+    return high < topic->group_cnt ? (uint32_t)high : topic->group_cnt;
+}
+
+/* mr_groups_tell wakes one sleeping member of every group: there are new records. */
+void mr_groups_tell(struct mr_topic *topic);
+
+/* mr_group_join finds or makes the group and takes a member slot. Returns 0; -EBUSY; -EUSERS; -EIDRM ... as mr_consumer_open. */
+int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum mr_start start, int64_t arg, struct mr_seat *seat);
+/* mr_group_leave gives the slot up, as an orphan if it holds something; a private group goes with its member. */
+void mr_group_leave(struct mr_topic *topic, struct mr_seat *seat);
+
+/* mr_group_claim takes an orphan, or the next records of a partition.
+ *   until   NULL, or per partition the position not to go past (a record boundary)
+ *   max     records at most, >= 1
+ * Returns   1 a fresh claim, 2 an orphan taken over: seat says what; 0 nothing to claim; -ESTALE the group or the slot is not ours any more; -EBADMSG. */
+int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t *until, uint64_t max);
+
+/* mr_group_give_back turns what the seat holds into an orphan, and takes another free slot for the seat (or none is free: keeps it).
+ * Returns 0 or a negative errno. */
+int mr_group_give_back(struct mr_topic *topic, struct mr_seat *seat);
+
+/* mr_group_settle recomputes and stores committed of one partition under the group's lock. Returns 0 or a negative errno. */
+int mr_group_settle(struct mr_topic *topic, uint32_t group, uint32_t p);
+/* The same for all groups: what a producer does that finds no room, without holding its log's lock (lock order). */
+int mr_groups_settle(struct mr_topic *topic, uint32_t p);
+
+/* mr_groups_limit looks up the position that no group is behind, by their committed words; with the log's lock held. No group: `otherwise`. */
+uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p, uint64_t otherwise);
+
+/* mr_group_behind finds the slot of the member that holds the group up in partition p; member_cnt if none does. Lock-free. */
+uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t p);
+
+/* mr_group_purge: the group skips what nobody has claimed. Returns the number of records. */
+ssize_t mr_group_purge(struct mr_topic *topic, uint32_t group);
+
+/* mr_groups_orphan makes orphans of all slots of a client that died, blaming what it had in hand, and removes its private groups. The
+ * caller holds the topic's lock. */
+int mr_groups_orphan(struct mr_topic *topic, uint64_t client);
+
+#endif

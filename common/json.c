@@ -1,0 +1,333 @@
+#include "json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void mr_json_init(struct mr_json *json, void *buf, size_t cap)
+{
+    *json = (struct mr_json){.text = buf, .cap = buf ? cap : 0, .grows = !buf};
+}
+
+void mr_json_free(struct mr_json *json)
+{
+    if (json->grows)
+        free(json->text);
+    *json = (struct mr_json){.grows = json->grows};
+}
+
+static int grow(struct mr_json *json, size_t n)
+{
+    if (!json->grows || n > SIZE_MAX / 4 || json->len > SIZE_MAX / 4)
+        return -1;
+    size_t cap = json->cap < 256 ? 256 : json->cap;
+    while (cap - json->len < n)
+        cap *= 2;
+    char *text = realloc(json->text, cap);
+    if (!text)
+        return -1;
+    json->text = text;
+    json->cap = cap;
+    return 0;
+}
+
+char *mr_json_room(struct mr_json *json, size_t n)
+{
+    if (json->failed)
+        return NULL;
+    if ((!json->text || json->cap - json->len < n) && grow(json, n) < 0) {
+        json->failed = 1;
+        return NULL;
+    }
+    return json->text + json->len;
+}
+
+void mr_json_add(struct mr_json *json, const void *bytes, size_t len)
+{
+    char *to = mr_json_room(json, len);
+    if (to && len > 0) {
+        memcpy(to, bytes, len);
+        json->len += len;
+    }
+}
+
+static void put(struct mr_json *json, char byte)
+{
+    mr_json_add(json, &byte, 1);
+}
+
+/* Before each value or key: the comma, if one is due; after it, another will be. */
+static void next(struct mr_json *json)
+{
+    if (json->comma)
+        put(json, ',');
+    json->comma = 1;
+}
+
+void mr_json_begin(struct mr_json *json, char bracket)
+{
+    next(json);
+    put(json, bracket);
+    json->comma = 0;
+}
+
+void mr_json_end(struct mr_json *json, char bracket)
+{
+    put(json, bracket);
+    json->comma = 1;
+}
+
+void mr_json_line(struct mr_json *json)
+{
+    put(json, '\n');
+    json->comma = 0;
+}
+
+/* The length of the well-formed sequence at s, or, when it is not one, minus the length of its maximal part (at least 1). */
+static int sequence(const unsigned char *s, size_t left)
+{
+    unsigned char lead = s[0], low = 0x80, high = 0xbf; /* of the second byte */
+    int len;
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xc2 || lead > 0xf4)
+        return -1;
+    if (lead < 0xe0) {
+        len = 2;
+    } else if (lead < 0xf0) {
+        len = 3;
+        if (lead == 0xe0)
+            low = 0xa0; /* overlong below */
+        else if (lead == 0xed)
+            high = 0x9f; /* surrogates above */
+    } else {
+        len = 4;
+        if (lead == 0xf0)
+            low = 0x90;
+        else if (lead == 0xf4)
+            high = 0x8f; /* past U+10FFFF above */
+    }
+    for (int i = 1; i < len; i++) {
+        if ((size_t)i >= left || s[i] < low || s[i] > high)
+            return -i;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return len;
+}
+
+int mr_json_is_utf8(const void *bytes, size_t len)
+{
+    const unsigned char *s = bytes;
+    for (size_t at = 0; at < len;) {
+        uint64_t eight;
+        if (len - at >= sizeof eight) { /* most text is ASCII: eight at a time */
+            memcpy(&eight, s + at, sizeof eight);
+            if (!(eight & UINT64_C(0x8080808080808080))) {
+                at += sizeof eight;
+                continue;
+            }
+        }
+        int step = sequence(s + at, len - at);
+        if (step < 0)
+            return 0;
+        at += (size_t)step;
+    }
+    return 1;
+}
+
+/* Writes one byte below 0x20, quote or backslash. Returns past the last byte written, at most 6. */
+static char *escaped(char *to, unsigned char byte)
+{
+    static const char hex[] = "0123456789abcdef";
+    char letter = 0;
+    switch (byte) {
+    case '"':
+    case '\\':
+        letter = (char)byte;
+        break;
+    case '\b':
+        letter = 'b';
+        break;
+    case '\f':
+        letter = 'f';
+        break;
+    case '\n':
+        letter = 'n';
+        break;
+    case '\r':
+        letter = 'r';
+        break;
+    case '\t':
+        letter = 't';
+        break;
+    default:
+        break;
+    }
+    *to++ = '\\';
+    if (letter) {
+        *to++ = letter;
+        return to;
+    }
+    memcpy(to, "u00", 3);
+    to[3] = hex[byte >> 4];
+    to[4] = hex[byte & 15];
+    return to + 5;
+}
+
+void mr_json_escape(struct mr_json *json, const void *bytes, size_t len)
+{
+    enum { CHUNK = 1024, WORST = 6 }; /* room is asked for once a chunk; a byte becomes at most six ("\u0000") */
+    const unsigned char *s = bytes;
+    for (size_t at = 0; at < len;) {
+        size_t stop = len - at > CHUNK ? at + CHUNK : len;
+        char *to = mr_json_room(json, json->grows ? (stop - at + 4) * WORST : 0);
+        if (!to)
+            return;
+        char chunk[(CHUNK + 4) * WORST]; /* a fixed buffer is filled to its last byte, so its size is checked by mr_json_add */
+        char *start = json->grows ? to : chunk;
+        to = start;
+        while (at < stop) {
+            unsigned char byte = s[at];
+            if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\') {
+                *to++ = (char)byte;
+                at++;
+            } else if (byte < 0x80) {
+                to = escaped(to, byte);
+                at++;
+            } else {
+                int step = sequence(s + at, len - at);
+                memcpy(to, step < 0 ? "\xef\xbf\xbd" : (const char *)s + at, step < 0 ? 3 : (size_t)step);
+                to += step < 0 ? 3 : step;
+                at += (size_t)(step < 0 ? -step : step);
+            }
+        }
+        if (json->grows)
+            json->len += (size_t)(to - start);
+        else
+            mr_json_add(json, start, (size_t)(to - start));
+    }
+}
+
+void mr_json_string(struct mr_json *json, const void *bytes, size_t len)
+{
+    next(json);
+    put(json, '"');
+    mr_json_escape(json, bytes, len);
+    put(json, '"');
+}
+
+void mr_json_text(struct mr_json *json, const char *text)
+{
+    if (text)
+        mr_json_string(json, text, strlen(text));
+    else
+        mr_json_null(json);
+}
+
+void mr_json_key_bytes(struct mr_json *json, const void *name, size_t len)
+{
+    mr_json_string(json, name, len);
+    put(json, ':');
+    json->comma = 0;
+}
+
+void mr_json_key(struct mr_json *json, const char *name)
+{
+    mr_json_key_bytes(json, name, strlen(name));
+}
+
+void mr_json_base64(struct mr_json *json, const void *bytes, size_t len)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *s = bytes;
+    next(json);
+    put(json, '"');
+    for (size_t at = 0; at < len; at += 3) {
+        size_t left = len - at;
+        uint32_t three = (uint32_t)s[at] << 16 | (left > 1 ? (uint32_t)s[at + 1] << 8 : 0) | (left > 2 ? s[at + 2] : 0);
+        char four[4] = {digits[three >> 18], digits[three >> 12 & 63], left > 1 ? digits[three >> 6 & 63] : '=',
+                        left > 2 ? digits[three & 63] : '='};
+        mr_json_add(json, four, sizeof four);
+    }
+    put(json, '"');
+}
+
+void mr_json_verbatim(struct mr_json *json, const char *text, size_t len)
+{
+    next(json);
+    mr_json_add(json, text, len);
+}
+
+void mr_json_uint(struct mr_json *json, uint64_t number)
+{
+    char text[24], *from = text + sizeof text;
+    do {
+        *--from = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    mr_json_verbatim(json, from, (size_t)(text + sizeof text - from));
+}
+
+void mr_json_int(struct mr_json *json, int64_t number)
+{
+    char text[24];
+    int len = snprintf(text, sizeof text, "%" PRId64, number);
+    mr_json_verbatim(json, text, (size_t)len);
+}
+
+void mr_json_real(struct mr_json *json, double number, int decimals)
+{
+    char text[400]; /* DBL_MAX has 309 digits before the point */
+    if (!isfinite(number)) {
+        mr_json_null(json);
+        return;
+    }
+    int len = snprintf(text, sizeof text, "%.*f", decimals < 0 ? 0 : decimals > 20 ? 20 : decimals, number);
+    mr_json_verbatim(json, text, (size_t)len);
+}
+
+void mr_json_bool(struct mr_json *json, int truth)
+{
+    mr_json_verbatim(json, truth ? "true" : "false", truth ? 4 : 5);
+}
+
+void mr_json_null(struct mr_json *json)
+{
+    mr_json_verbatim(json, "null", 4);
+}
+
+static size_t digits_at(const char *text, size_t len, size_t at)
+{
+    size_t from = at;
+    while (at < len && text[at] >= '0' && text[at] <= '9')
+        at++;
+    return at - from;
+}
+
+int mr_json_is_number(const char *text, size_t len)
+{
+    size_t at = len > 0 && text[0] == '-';
+    size_t whole = digits_at(text, len, at);
+    if (whole == 0 || (whole > 1 && text[at] == '0'))
+        return 0;
+    at += whole;
+    if (at < len && text[at] == '.') {
+        size_t part = digits_at(text, len, ++at);
+        if (part == 0)
+            return 0;
+        at += part;
+    }
+    if (at < len && (text[at] == 'e' || text[at] == 'E')) {
+        at++;
+        if (at < len && (text[at] == '+' || text[at] == '-'))
+            at++;
+        size_t exponent = digits_at(text, len, at);
+        if (exponent == 0)
+            return 0;
+        at += exponent;
+    }
+    return at == len;
+}

@@ -1,0 +1,201 @@
+/* layout.h - the bytes that processes share: the bus segment and the topic segments. Fixed-width words and offsets only, no pointers.
+ *
+ * bus    /millrace.<uid>.<bus>            header | client table
+ * topic  /millrace.<uid>.<bus>.<topic>    header | locks and state | producers | members | groups | logs | index || ring 0 | ring 1 ... || columns
+ *
+ * Any change here raises MR_LAYOUT, so that two versions refuse each other instead of guessing. */
+#ifndef MR_LAYOUT_H
+#define MR_LAYOUT_H
+
+#include "cond.h"
+#include "millrace.h"
+#include <assert.h>
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#define MR_LAYOUT 1u
+#define MR_BUS_MAGIC (0x4d52425553000000u + MR_LAYOUT)   /* "MRBUS"; in the machine's byte order, so a foreign one differs */
+#define MR_TOPIC_MAGIC (0x4d52544f50000000u + MR_LAYOUT) /* "MRTOP" */
+#define MR_LAYOUT_MASK 0xffffffu
+
+#define MR_NONE UINT64_MAX /* no position, no record */
+
+/* ---- bus ---- */
+
+#define MR_CLIENTS_MAX 2047u
+#define MR_LOCK_SERVING 0          /* OFD lock bytes of the bus file: the serving broker; */
+#define MR_LOCK_CLIENT(slot) (1 + (off_t)(slot)) /* one a client slot. Held while its owner lives, dropped by the kernel at its death */
+
+struct mr_client_shm {
+    _Atomic uint64_t id;         /* generation << 16 | slot + 1; 0 free. Stored last by whoever holds the slot's OFD lock */
+    _Atomic uint64_t generation; /* of the last owner */
+    _Atomic uint64_t since_ns;
+    _Atomic int32_t pid;
+    uint32_t unused;
+    _Atomic uint64_t name[(MR_CLIENT_NAME_MAX + 1) / 8];
+};
+static_assert(sizeof(struct mr_client_shm) == 64, "one cache line a client");
+
+struct mr_bus_shm {
+    _Atomic uint64_t magic; /* stored before the file gets its name */
+    uint64_t total_bytes;
+    uint64_t pid_namespace; /* inode: robust mutexes hold thread ids, which mean nothing in another namespace */
+    uint64_t created_ns;
+    uint32_t client_cnt;
+    uint32_t mode;
+    _Atomic int32_t broker_pid; /* meaningful while the serving lock is held */
+    _Atomic uint32_t change_cnt; /* topics created or deleted */
+    struct mr_cond changed;
+    alignas(64) struct mr_client_shm clients[];
+};
+static_assert(offsetof(struct mr_bus_shm, clients) == 64, "layout changed: raise MR_LAYOUT");
+
+/* ---- locks ---- */
+
+#define MR_REDO_MAX 22u /* words that one transaction changes at most */
+
+struct mr_redo_shm {
+    _Atomic uint64_t armed; /* number of valid entries; nonzero is the commit point. I7: 0 whenever nobody holds the lock */
+    struct {
+        _Atomic uint64_t word;  /* offset of the word in the segment, bytes */
+        _Atomic uint64_t value; /* its new value, absolute: replaying twice does no harm */
+    } entries[MR_REDO_MAX];
+};
+
+struct mr_lock_shm {
+    union {
+        pthread_mutex_t mutex; /* robust, process-shared */
+        char room[48];         /* the C library's size may grow a little without changing the layout */
+    };
+    _Atomic uint64_t holder; /* client id of the last who took it: to name a stopped one */
+    struct mr_redo_shm redo;
+};
+
+/* ---- topic ---- */
+
+struct mr_producer_shm { /* stored by: the topic's lock (owner, state), the owner (counters), the log's repair (records) */
+    _Atomic uint64_t owner; /* client id, also of one that is gone, until the slot is used again */
+    _Atomic uint64_t state; /* 0 never used, 'a' attached, 'd' done, 'x' died */
+    _Atomic uint64_t records;
+    _Atomic uint64_t bytes;
+    _Atomic uint64_t blocked_ns;
+    _Atomic uint64_t pid;
+    _Atomic uint64_t since_ns;
+    uint64_t unused;
+    _Atomic uint64_t name[(MR_CLIENT_NAME_MAX + 1) / 8];
+    uint64_t reserved[4];
+};
+static_assert(sizeof(struct mr_producer_shm) == 128, "two cache lines a producer");
+
+/* A member slot is one claim: [begin, end) of one partition. group 0: free. owner 0: an orphan, whoever claims next takes it over. */
+struct mr_member_shm {
+    _Atomic uint64_t group; /* first line: stored under the group's lock */
+    _Atomic uint64_t owner;
+    _Atomic uint64_t partition;
+    _Atomic uint64_t end;
+    _Atomic uint64_t blamed; /* position of the record whose tries are counted */
+    _Atomic uint64_t tries;
+    _Atomic uint64_t claimed_ns; /* CLOCK_MONOTONIC */
+    uint64_t unused;
+    alignas(64) _Atomic uint64_t cursor; /* second line: the owner's own stores. First unacknowledged position; == end: nothing held */
+    _Atomic uint64_t in_hand;            /* position of the record that the owner looks at, in [cursor, end); else MR_NONE */
+    _Atomic uint64_t acked;              /* records */
+    _Atomic uint64_t moving;             /* dead letter on its way: position of the record, or MR_NONE; where to look: */
+    _Atomic uint64_t moving_producer;    /* the producer slot used in the dead-letter topic, */
+    _Atomic uint64_t moving_client;      /* its owner then, */
+    _Atomic uint64_t moving_count;       /* and its records once the letter is in */
+    uint64_t reserved;
+};
+static_assert(sizeof(struct mr_member_shm) == 128, "two cache lines a member");
+
+struct mr_group_shm {
+    alignas(64) struct mr_lock_shm lock;
+    alignas(64) _Atomic uint64_t serial; /* 0: a free group slot; never used twice, so a handle of a removed group knows */
+    _Atomic uint64_t flags;              /* MR_PRIVATE, MR_ORDERED, MR_GROUP_MAKING */
+    _Atomic uint64_t orphans;            /* member slots with owner 0 and something unacknowledged */
+    _Atomic uint64_t acked;              /* records, of members that have left */
+    _Atomic uint64_t redelivered, dead_lettered, lost;
+    _Atomic uint64_t name[(MR_GROUP_NAME_MAX + 1) / 8];
+    alignas(64) struct mr_cond data; /* members wait here for records */
+};
+
+#define MR_GROUP_MAKING 0x100u /* start positions are not all set: holds the limits down, cannot be joined; removed by the topic lock's repair */
+
+struct mr_group_part_shm { /* per group and partition; stored under the group's lock */
+    _Atomic uint64_t next;        /* first unclaimed position */
+    _Atomic uint64_t next_offset; /* its offset */
+    _Atomic uint64_t committed;   /* lowest unacknowledged: only grows (except by a reset); stored after all that it stands for */
+    uint64_t unused;
+};
+
+struct mr_tip_shm { /* what belongs to a head; valid is the one whose head equals the log's, so publishing is ONE store */
+    _Atomic uint64_t head;
+    _Atomic uint64_t next_offset;
+    _Atomic uint64_t last_ts_ns; /* the latest time of any record so far */
+    _Atomic uint64_t producer; /* slot of who published it, */
+    _Atomic uint64_t count;    /* and that producer's records with it: repaired into its slot */
+    uint64_t unused[3];
+};
+
+struct mr_log_shm {
+    alignas(64) struct mr_lock_shm lock;
+    alignas(64) _Atomic uint64_t head; /* end of what is published; store release, load acquire */
+    alignas(64) struct mr_tip_shm tips[2];
+    alignas(64) _Atomic uint64_t tail; /* start of the oldest record that is kept */
+    _Atomic uint64_t limit;            /* a position that no group is behind, as last looked up: tail may go so far */
+    _Atomic uint64_t want;             /* a waiting producer wants every group past this; MR_NONE: none waits */
+};
+
+struct mr_index_shm { /* one per MR_INDEX_STEP bytes of ring: the first record that starts at or after a multiple of it */
+    _Atomic uint64_t pos;
+    _Atomic uint64_t offset;
+    _Atomic uint64_t ts_ns;
+    uint64_t unused;
+};
+#define MR_INDEX_STEP 65536u
+
+#define MR_PRODUCERS 256u
+#define MR_MEMBERS 256u
+#define MR_GROUPS 32u
+
+struct mr_topic_shm {
+    _Atomic uint64_t magic;
+    uint64_t total_bytes;   /* of the file */
+    uint64_t control_bytes; /* up to ring 0; a multiple of the page size */
+    uint64_t ring_bytes;    /* of each partition; a multiple of the page size */
+    uint64_t page_bytes;
+    uint64_t pid_namespace;
+    uint64_t created_ns;
+    uint32_t partition_cnt, producer_cnt, member_cnt, group_cnt;
+    uint64_t part_records_max; /* per partition; 0 none */
+    struct mr_settings settings;
+
+    alignas(64) struct mr_lock_shm lock; /* producers, groups, members joining and leaving, columns */
+    _Atomic uint64_t serial;             /* of the newest group */
+    _Atomic uint64_t member_high;        /* member slots in use lie below */
+    _Atomic uint64_t producer_high;
+    _Atomic uint64_t group_high;
+    _Atomic uint64_t producers_done, producers_died;
+    _Atomic uint64_t columns; /* length << 8 | flags << 1 | 1; 0 none. Stored after the bytes (release) */
+
+    alignas(64) _Atomic uint64_t sealed; /* read-mostly line of the data path */
+    _Atomic uint64_t deleted;
+    alignas(64) struct mr_cond space; /* producers wait here for room */
+};
+
+/* ---- records ---- */
+
+struct mr_record_shm {
+    uint32_t value_len;
+    uint32_t key_len;      /* MR_KEY_NONE: no key */
+    uint16_t headers_len;
+    uint16_t flags;
+    uint32_t check;        /* over position, offset and lengths: a stale or foreign header is not believed (I3) */
+    uint64_t offset;
+    uint64_t ts_ns;
+};
+static_assert(sizeof(struct mr_record_shm) == MR_RECORD_OVERHEAD, "layout changed: raise MR_LAYOUT");
+#define MR_KEY_NONE UINT32_MAX
+
+#endif

@@ -1,0 +1,339 @@
+/* log.c - see log.h. */
+#include "log.h"
+#include "group.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Mixes what must fit together; multiplication constants are the 64-bit golden ratio and two primes of xxHash. A header from another
+ * lap, another place or another program passes with a chance of 2^-32. */
+static inline uint32_t check_word(uint64_t pos, const struct mr_record_shm *r)
+{
+    uint64_t lens = (uint64_t)r->key_len << 32 | r->value_len;
+    uint64_t rest = (uint64_t)r->flags << 16 | r->headers_len;
+    uint64_t x = (pos + 1) * 0x9e3779b97f4a7c15u ^ (r->offset + rest) * 0xc2b2ae3d27d4eb4fu ^ (lens ^ r->ts_ns) * 0x165667b19e3779f9u;
+    return (uint32_t)(x >> 32) ^ (uint32_t)x;
+}
+
+struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p)
+{
+    const struct mr_log_shm *log = &topic->logs[p];
+    for (;;) {
+        /* acquire, pairs with the publishing store: tips and records below are written. */
+        uint64_t head = atomic_load_explicit(&log->head, memory_order_acquire);
+        for (int i = 0; i < 2; i++) {
+            const struct mr_tip_shm *tip = &log->tips[i];
+            if (atomic_load_explicit(&tip->head, memory_order_acquire) != head)
+                continue;
+            struct mr_tip out = {.head = head,
+                                 .next_offset = atomic_load_explicit(&tip->next_offset, memory_order_relaxed),
+                                 .last_ts_ns = atomic_load_explicit(&tip->last_ts_ns, memory_order_relaxed)};
+            /* A tip is rewritten only after the other became the valid one: head moved, or all is well. */
+            atomic_thread_fence(memory_order_acquire);
+            if (atomic_load_explicit(&tip->head, memory_order_relaxed) == head)
+                return out;
+        }
+        /* Ends: each turn means that a producer published in between. A damaged segment must not hang an observer, though. */
+        if (atomic_load_explicit(&log->head, memory_order_acquire) == head &&
+            atomic_load_explicit(&log->tips[0].head, memory_order_acquire) != head &&
+            atomic_load_explicit(&log->tips[1].head, memory_order_acquire) != head &&
+            atomic_load_explicit(&log->head, memory_order_acquire) == head)
+            return (struct mr_tip){.head = head};
+    }
+}
+
+uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uint64_t end, struct mr_record_shm *out)
+{
+    if (pos >= end || end - pos < sizeof *out)
+        return 0;
+    struct mr_record_shm r;
+    memcpy(&r, at, sizeof r);
+    uint64_t bytes = mr_record_bytes(r.value_len, r.key_len == MR_KEY_NONE ? 0 : r.key_len, r.headers_len);
+    if (bytes > end - pos || r.check != check_word(pos, &r))
+        return 0;
+    *out = r;
+    return bytes;
+}
+
+uint64_t mr_log_header(const struct mr_topic *topic, const unsigned char *ring, uint64_t pos, uint64_t end, struct mr_record_shm *out)
+{
+    return mr_record_read(ring + pos % topic->ring_bytes, pos, end, out);
+}
+
+uint64_t mr_log_offset(struct mr_topic *topic, uint32_t p, uint64_t pos)
+{
+    struct mr_tip tip = mr_log_tip(topic, p);
+    const unsigned char *ring = mr_topic_ring(topic, p);
+    struct mr_record_shm r;
+    if (pos == tip.head)
+        return tip.next_offset;
+    return ring && mr_log_header(topic, ring, pos, tip.head, &r) ? r.offset : MR_NONE;
+}
+
+/* ---- index ---- */
+
+uint64_t mr_log_index_at(const struct mr_topic *topic, uint32_t p, uint64_t pos, uint64_t end, uint64_t *offset)
+{
+    uint64_t step = (pos + MR_INDEX_STEP - 1) / MR_INDEX_STEP;
+    const struct mr_index_shm *entry = &mr_topic_index(topic, p)[step % topic->index_cnt];
+    uint64_t at = atomic_load_explicit(&entry->pos, memory_order_acquire);
+    if (at < pos || at > end || at - pos > topic->ring_bytes)
+        return MR_NONE; /* of an earlier lap, or not published */
+    *offset = atomic_load_explicit(&entry->offset, memory_order_relaxed);
+    return at;
+}
+
+/* Walks from the record at *pos to the first one with at least this offset and time, or to the end. */
+static int walk(const struct mr_topic *topic, const unsigned char *ring, struct mr_tip tip, uint64_t offset_wanted, uint64_t ts_wanted,
+                uint64_t *pos, uint64_t *offset)
+{
+    struct mr_record_shm r;
+    for (uint64_t bytes; *pos < tip.head; *pos += bytes) {
+        bytes = mr_log_header(topic, ring, *pos, tip.head, &r);
+        if (!bytes)
+            return -EBADMSG;
+        *offset = r.offset;
+        if (r.offset >= offset_wanted && r.ts_ns >= ts_wanted)
+            return 0;
+    }
+    *offset = tip.next_offset;
+    return 0;
+}
+
+int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t arg, uint64_t *pos, uint64_t *offset)
+{
+    const unsigned char *ring = mr_topic_ring(topic, p);
+    if (!ring)
+        return -ENOMEM;
+    struct mr_tip tip = mr_log_tip(topic, p);
+    uint64_t at = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
+    uint64_t wanted = arg < 0 ? 0 : (uint64_t)arg, found = 0;
+    if (start == MR_START_END) {
+        *pos = tip.head;
+        *offset = tip.next_offset;
+        return 0;
+    }
+    if (start == MR_START_STORED || start == MR_START_BEGINNING)
+        wanted = 0;
+    if (start == MR_START_LAST)
+        wanted = wanted > tip.next_offset ? 0 : tip.next_offset - wanted;
+    int by_time = start == MR_START_TIME;
+    /* The last indexed record with nothing wanted before it; the walk from there passes at most one step of bytes. An entry's time is
+     * the latest of all records up to it, so times that go back do no harm. */
+    const struct mr_index_shm *index = mr_topic_index(topic, p);
+    for (uint32_t i = 0; wanted && i < topic->index_cnt; i++) {
+        uint64_t entry = atomic_load_explicit(&index[i].pos, memory_order_acquire);
+        uint64_t key = atomic_load_explicit(by_time ? &index[i].ts_ns : &index[i].offset, memory_order_relaxed);
+        if (entry > at && entry < tip.head && (by_time ? key < wanted : key <= wanted))
+            at = entry;
+    }
+    int error = walk(topic, ring, tip, by_time ? 0 : wanted, by_time ? wanted : 0, &at, &found);
+    if (error)
+        return error;
+    *pos = at;
+    *offset = found;
+    return 0;
+}
+
+/* ---- appending ---- */
+
+int mr_log_lock(struct mr_topic *topic, uint32_t p)
+{
+    struct mr_log_shm *log = &topic->logs[p];
+    int error = mr_lock(topic, &log->lock);
+    if (error <= 0)
+        return error;
+    /* A producer died in here. If it had published, its own counter may not know yet; what it had not published must not be found by
+     * the index. Dying in this repair leaves the same work to the next. */
+    uint64_t head = atomic_load_explicit(&log->head, memory_order_relaxed);
+    for (int i = 0; i < 2; i++) {
+        const struct mr_tip_shm *tip = &log->tips[i];
+        uint64_t slot = atomic_load_explicit(&tip->producer, memory_order_relaxed);
+        if (head && atomic_load_explicit(&tip->head, memory_order_relaxed) == head && slot < topic->producer_cnt) {
+            _Atomic uint64_t *records = &topic->producers[slot].records;
+            uint64_t count = atomic_load_explicit(&tip->count, memory_order_relaxed);
+            if (atomic_load_explicit(records, memory_order_relaxed) < count)
+                atomic_store_explicit(records, count, memory_order_relaxed);
+        }
+    }
+    struct mr_index_shm *index = mr_topic_index(topic, p);
+    for (uint32_t i = 0; i < topic->index_cnt; i++)
+        if (atomic_load_explicit(&index[i].pos, memory_order_relaxed) >= head)
+            atomic_store_explicit(&index[i].pos, 0, memory_order_relaxed);
+    return 0;
+}
+
+/* A record boundary in [need, bound] for the tail to go to. bound is one, so it ends there at the latest. */
+static uint64_t tail_past(const struct mr_topic *topic, uint32_t p, const unsigned char *ring, uint64_t tail, uint64_t need, uint64_t bound)
+{
+    uint64_t offset, jump = mr_log_index_at(topic, p, need, bound, &offset);
+    if (jump != MR_NONE)
+        return jump;
+    struct mr_record_shm r;
+    while (tail < need) {
+        uint64_t bytes = mr_log_header(topic, ring, tail, bound, &r);
+        if (!bytes)
+            return MR_NONE;
+        tail += bytes;
+    }
+    return tail;
+}
+
+/* Drop-oldest: the tail that leaves at most `keep` records below offset next. */
+static uint64_t tail_for_count(const struct mr_topic *topic, const unsigned char *ring, uint64_t tail, uint64_t head, uint64_t next,
+                               uint64_t keep)
+{
+    struct mr_record_shm r;
+    while (tail < head) {
+        uint64_t bytes = mr_log_header(topic, ring, tail, head, &r);
+        if (!bytes || next - r.offset <= keep)
+            break;
+        tail += bytes;
+    }
+    return tail;
+}
+
+static void write_record(unsigned char *at, uint64_t pos, const struct mr_message *msg, uint64_t offset, uint64_t ts_ns)
+{
+    struct mr_record_shm r = {.value_len = msg->value_len,
+                              .key_len = msg->key ? msg->key_len : MR_KEY_NONE,
+                              .headers_len = msg->headers_len,
+                              .flags = msg->flags,
+                              .offset = offset,
+                              .ts_ns = ts_ns};
+    r.check = check_word(pos, &r);
+    memcpy(at, &r, sizeof r);
+    at += sizeof r;
+    if (msg->key) {
+        memcpy(at, msg->key, msg->key_len);
+        at += msg->key_len;
+    }
+    if (msg->headers_len) {
+        memcpy(at, msg->headers, msg->headers_len);
+        at += msg->headers_len;
+    }
+    if (msg->value_len)
+        memcpy(at, msg->value, msg->value_len);
+}
+
+/* The first offset that has no room, as far as the number of records goes; 0 while a group in the making holds the limit below the tail. */
+static uint64_t room_in_records(const struct mr_topic *topic, const unsigned char *ring, uint64_t bound, uint64_t head, uint64_t next_offset)
+{
+    struct mr_record_shm r;
+    if (!topic->part_records_max)
+        return MR_NONE;
+    if (bound == head)
+        return next_offset + topic->part_records_max;
+    return mr_log_header(topic, ring, bound, head, &r) ? r.offset + topic->part_records_max : 0;
+}
+
+ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_message *msgs, const uint32_t *order, size_t n, uint32_t producer,
+                      uint64_t now_ns)
+{
+    struct mr_log_shm *log = &topic->logs[p];
+    unsigned char *ring = mr_topic_ring(topic, p);
+    if (!ring)
+        return -ENOMEM;
+    ssize_t error = mr_log_lock(topic, p);
+    if (error)
+        return error;
+    uint64_t head = atomic_load_explicit(&log->head, memory_order_relaxed);
+    const struct mr_tip_shm *old = &log->tips[0];
+    struct mr_tip_shm *tip = &log->tips[1];
+    if (atomic_load_explicit(&old->head, memory_order_relaxed) != head) {
+        old = &log->tips[1];
+        tip = &log->tips[0];
+    }
+    if (atomic_load_explicit(&topic->shm->sealed, memory_order_relaxed))
+        error = -EPIPE;
+    else if (atomic_load_explicit(&topic->shm->deleted, memory_order_relaxed))
+        error = -EIDRM;
+    else if (atomic_load_explicit(&old->head, memory_order_relaxed) != head)
+        error = -EBADMSG;
+    if (error)
+        goto unlock;
+
+    uint64_t first = atomic_load_explicit(&old->next_offset, memory_order_relaxed), offset = first;
+    uint64_t last_ts = atomic_load_explicit(&old->last_ts_ns, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
+    int drop = topic->full == MR_FULL_DROP_OLDEST;
+    uint64_t bound = drop ? head : atomic_load_explicit(&log->limit, memory_order_relaxed); /* the tail may go so far */
+    uint64_t offset_end = drop && topic->part_records_max ? offset + topic->part_records_max : room_in_records(topic, ring, bound, head, offset);
+    int refreshed = drop;
+
+    struct mr_index_shm *index = mr_topic_index(topic, p);
+    uint64_t boundary = head / MR_INDEX_STEP * MR_INDEX_STEP;
+    uint64_t indexed = atomic_load_explicit(&index[boundary / MR_INDEX_STEP % topic->index_cnt].pos, memory_order_relaxed);
+    if (indexed >= boundary && indexed < head)
+        boundary += MR_INDEX_STEP;
+
+    uint64_t pos = head, at = head % topic->ring_bytes;
+    size_t done = 0;
+    for (; done < n; done++) {
+        struct mr_message *msg = &msgs[order ? order[done] : done];
+        uint64_t bytes = mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len);
+        uint64_t need = pos + bytes > topic->ring_bytes ? pos + bytes - topic->ring_bytes : 0; /* the tail must be past this */
+        if (offset >= offset_end || need > bound) {
+            if (refreshed)
+                break;
+            bound = mr_groups_limit(topic, p, bound);
+            atomic_store_explicit(&log->limit, bound, memory_order_relaxed);
+            offset_end = room_in_records(topic, ring, bound, head, first);
+            refreshed = 1;
+            if (offset >= offset_end || need > bound)
+                break;
+        }
+        uint64_t new_tail = tail;
+        if (need > tail)
+            new_tail = tail_past(topic, p, ring, tail, need, bound);
+        if (drop && topic->part_records_max && new_tail != MR_NONE)
+            new_tail = tail_for_count(topic, ring, new_tail, head, offset, topic->part_records_max - 1);
+        if (new_tail == MR_NONE) {
+            error = -EBADMSG;
+            goto unlock;
+        }
+        if (new_tail != tail) {
+            /* Before its bytes are reused: a lock-free reader copies, then looks at tail (a seqlock's writer side). */
+            tail = new_tail;
+            atomic_store_explicit(&log->tail, tail, memory_order_relaxed);
+            atomic_thread_fence(memory_order_release);
+        }
+        uint64_t ts = msg->ts_ns ? msg->ts_ns : now_ns;
+        if (ts > last_ts)
+            last_ts = ts;
+        if (pos >= boundary) {
+            boundary = pos / MR_INDEX_STEP * MR_INDEX_STEP;
+            struct mr_index_shm *entry = &index[boundary / MR_INDEX_STEP % topic->index_cnt];
+            atomic_store_explicit(&entry->offset, offset, memory_order_relaxed);
+            atomic_store_explicit(&entry->ts_ns, last_ts, memory_order_relaxed);
+            atomic_store_explicit(&entry->pos, pos, memory_order_release);
+            boundary += MR_INDEX_STEP;
+        }
+        write_record(ring + at, pos, msg, offset, ts);
+        msg->offset = offset++;
+        msg->partition = (int32_t)p;
+        pos += bytes;
+        at += bytes;
+        if (at >= topic->ring_bytes)
+            at -= topic->ring_bytes;
+    }
+    if (done) {
+        struct mr_producer_shm *who = &topic->producers[producer];
+        uint64_t count = atomic_load_explicit(&who->records, memory_order_relaxed) + done;
+        /* The other tip first, whole; it counts only once head says so. */
+        atomic_store_explicit(&tip->head, MR_NONE, memory_order_relaxed);
+        atomic_thread_fence(memory_order_release);
+        atomic_store_explicit(&tip->next_offset, offset, memory_order_relaxed);
+        atomic_store_explicit(&tip->last_ts_ns, last_ts, memory_order_relaxed);
+        atomic_store_explicit(&tip->producer, producer, memory_order_relaxed);
+        atomic_store_explicit(&tip->count, count, memory_order_relaxed);
+        atomic_store_explicit(&tip->head, pos, memory_order_release);
+        /* release, pairs with every reader's acquire of head: the records below are whole. This is the moment of publication. */
+        atomic_store_explicit(&log->head, pos, memory_order_release);
+        atomic_store_explicit(&who->records, count, memory_order_relaxed);
+        atomic_store_explicit(&who->bytes, atomic_load_explicit(&who->bytes, memory_order_relaxed) + (pos - head), memory_order_relaxed);
+    }
+unlock:
+    mr_unlock(&log->lock);
+    return error ? error : (ssize_t)done;
+}

@@ -1,0 +1,53 @@
+/* log.h - one partition: a byte ring of records, appended under one lock, read without any.
+ *
+ * Positions are byte counts since creation; they never wrap (2^64 bytes last centuries). A record starts at an 8-byte boundary, and because
+ * the ring is mapped twice it never wraps either. The log's states:
+ *
+ *     tail <= ... <= head <= tail + ring_bytes (I2); [tail, head) are whole records with consecutive offsets and right check words (I3)
+ *
+ * Appending writes beyond head and publishes by ONE release store of head; death before it means nothing happened. What belongs to a head
+ * (next offset, time, producer) lies in one of two tips, the one that names this head. tail is stored before the bytes below it are reused. */
+#ifndef MR_LOG_H
+#define MR_LOG_H
+
+#include "tx.h"
+
+static inline uint64_t mr_record_bytes(uint64_t value_len, uint64_t key_len, uint64_t headers_len)
+{
+    return (sizeof(struct mr_record_shm) + value_len + key_len + headers_len + 7) & ~(uint64_t)7;
+}
+
+/* mr_log_lock takes the log's lock and mends what a dead producer left: 0 or a negative errno. */
+int mr_log_lock(struct mr_topic *topic, uint32_t p);
+
+/* mr_log_append writes and publishes as many of n messages as fit. The lock is taken inside.
+ *   order     NULL, or the n indices of msgs to take
+ *   producer  slot of the appending producer
+ * Returns   how many; 0 no room now; -EPIPE sealed; -EIDRM deleted; -EBADMSG; -EINTR (see mr_lock). */
+ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_message *msgs, const uint32_t *order, size_t n, uint32_t producer,
+                      uint64_t now_ns);
+
+/* mr_log_tip reads head and what belongs to it, lock-free. */
+struct mr_tip {
+    uint64_t head, next_offset, last_ts_ns;
+};
+struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p);
+
+/* mr_log_header copies the record header at pos, found in [tail, end), end a record boundary at or below head. Returns the record's whole
+ * size in bytes, or 0 when there is none that can be believed. The caller protects pos from being overwritten, or checks tail afterwards. */
+uint64_t mr_log_header(const struct mr_topic *topic, const unsigned char *ring, uint64_t pos, uint64_t end, struct mr_record_shm *out);
+
+/* mr_record_read is the same for a record that lies at `at` and has position pos. */
+uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uint64_t end, struct mr_record_shm *out);
+
+/* mr_log_offset says which offset lies at position pos (pos == head: the next one); MR_NONE if pos is no record start or was overwritten. */
+uint64_t mr_log_offset(struct mr_topic *topic, uint32_t p, uint64_t pos);
+
+/* mr_log_find finds where to start: BEGINNING, END, OFFSET, LAST, TIME as for a consumer. The caller holds the log's lock, or
+ * accepts to be lapped. Returns 0 with *pos and *offset; -EBADMSG. */
+int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t arg, uint64_t *pos, uint64_t *offset);
+
+/* mr_log_index_at returns the first indexed record start at or after pos and at or below end, or MR_NONE. */
+uint64_t mr_log_index_at(const struct mr_topic *topic, uint32_t p, uint64_t pos, uint64_t end, uint64_t *offset);
+
+#endif

@@ -1,0 +1,10 @@
+/* murmur2.h - MurmurHash2 (Austin Appleby, public domain), 32 bits, with the seed and the byte order of Kafka's Java client. */
+#ifndef MR_MURMUR2_H
+#define MR_MURMUR2_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint32_t mr_murmur2(const void *data, size_t len);
+
+#endif

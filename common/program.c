@@ -1,0 +1,362 @@
+#include "program.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+volatile sig_atomic_t mr_program_stop;
+int mr_program_quiet;
+int mr_program_verbose;
+
+static const char *program_name = "millrace";
+static int progress_shown; /* a line of progress stands on the terminal: the next message has to clear it */
+
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+#define STOP_SIGNALS (sizeof stop_signals / sizeof stop_signals[0])
+
+static const int64_t second_ns = 1000000000;
+
+/* ---- signals and time ------------------------------------------------------------------------------------------------ */
+
+static void on_stop(int number)
+{
+    mr_program_stop = number;
+    /* Whichever of them comes next kills, also when the first was another one. */
+    for (size_t i = 0; i < STOP_SIGNALS; i++)
+        signal(stop_signals[i], SIG_DFL);
+}
+
+void mr_program_start(const char *name)
+{
+    program_name = name;
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) /* the lowest free number is fd itself */
+            (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+
+    struct sigaction action = {.sa_handler = on_stop}, old;
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < STOP_SIGNALS; i++)
+        sigaddset(&action.sa_mask, stop_signals[i]);
+    for (size_t i = 0; i < STOP_SIGNALS; i++) {
+        /* nohup stays nohup. An ignored SIGINT is only what shells without job control give to "program &": scripts that
+         * send it mean it. */
+        if (stop_signals[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+            continue;
+        sigaction(stop_signals[i], &action, NULL);
+    }
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int64_t mr_program_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * second_ns + now.tv_nsec;
+}
+
+int mr_program_sleep(int64_t ns)
+{
+    /* Blocked until ppoll: a signal between the look at mr_program_stop and the sleep would be slept through. */
+    sigset_t block, old;
+    sigemptyset(&block);
+    for (size_t i = 0; i < STOP_SIGNALS; i++)
+        sigaddset(&block, stop_signals[i]);
+    pthread_sigmask(SIG_BLOCK, &block, &old);
+    int64_t until = mr_program_now() + (ns > 0 ? ns : 0);
+    while (!mr_program_stop) {
+        int64_t left = until - mr_program_now();
+        if (left <= 0)
+            break;
+        struct timespec wait = {.tv_sec = left / second_ns, .tv_nsec = left % second_ns};
+        ppoll(NULL, 0, &wait, &old);
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return mr_program_stop ? -EINTR : 0;
+}
+
+/* ---- messages -------------------------------------------------------------------------------------------------------- */
+
+#define CLEAR_LINE "\r\033[K"
+
+/* Writes "NAME: text[: reason]\n" with one write; a text that is too long is cut. */
+__attribute__((format(printf, 2, 0))) static void say(const char *reason, const char *format, va_list args)
+{
+    char line[4096];
+    size_t room = sizeof line - 1; /* the last byte is the newline's */
+    int len = snprintf(line, room, "%s%s: ", progress_shown ? CLEAR_LINE : "", program_name);
+    size_t used = len < 0 ? 0 : (size_t)len;
+    progress_shown = 0;
+    len = vsnprintf(line + used, room - used, format, args);
+    used += len < 0 ? 0 : (size_t)len;
+    if (used < room && reason) {
+        len = snprintf(line + used, room - used, ": %s", reason);
+        used += len < 0 ? 0 : (size_t)len;
+    }
+    if (used >= room)
+        used = room - 1; /* snprintf left a NUL there */
+    line[used++] = '\n';
+    (void)!write(STDERR_FILENO, line, used);
+}
+
+void mr_program_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(NULL, format, args);
+    va_end(args);
+}
+
+void mr_program_notice(const char *format, ...)
+{
+    if (mr_program_quiet)
+        return;
+    va_list args;
+    va_start(args, format);
+    say(NULL, format, args);
+    va_end(args);
+}
+
+void mr_program_fail(int error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(mr_program_reason(error), format, args);
+    va_end(args);
+}
+
+int mr_program_usage(const char *format, ...)
+{
+    char hint[128];
+    va_list args;
+    va_start(args, format);
+    say(NULL, format, args);
+    va_end(args);
+    int len = snprintf(hint, sizeof hint, "Try '%s --help'.\n", program_name);
+    if (len > 0)
+        (void)!write(STDERR_FILENO, hint, (size_t)len);
+    return MR_EXIT_USAGE;
+}
+
+void mr_program_progress(const char *line)
+{
+    char text[512];
+    int len = snprintf(text, sizeof text, CLEAR_LINE "%s", line ? line : "");
+    if (!line && !progress_shown)
+        return;
+    if (len > 0)
+        (void)!write(STDERR_FILENO, text, (size_t)len < sizeof text ? (size_t)len : sizeof text - 1);
+    progress_shown = line != NULL;
+}
+
+const char *mr_program_reason(int error)
+{
+    switch (-error) {
+    case ENOENT:
+        return "no such bus or topic";
+    case EPROTO:
+        return "made by another version of Millrace; end the programs that use it and run: ./broker clean --all";
+    case EBADMSG:
+        return "the shared segment is damaged";
+    case EIO:
+        return "the shared segment was cut short while in use";
+    case EPIPE:
+        return "the topic is sealed";
+    case EIDRM:
+        return "the topic was deleted";
+    case ESTALE:
+        return "this process lost its place (it was taken for dead, or forked)";
+    case EINTR:
+        return "interrupted";
+    case EREMOTE:
+        return "the bus belongs to another pid namespace (container), across which its locks do not work";
+    case EPERM:
+    case EACCES:
+        return "it belongs to another user, or you lack the rights";
+    case ETIMEDOUT:
+        return "timed out";
+    case EUSERS:
+        return "all places are taken";
+    case ECONNREFUSED:
+        return "no broker runs on this bus; start one with: ./broker";
+    case ENOSPC:
+        return "no room left (of shared memory: see df /dev/shm)";
+    case EINVAL:
+        return "invalid argument";
+    case EMSGSIZE:
+        return "too large";
+    case ENOMEM:
+        return "out of memory";
+    default:
+        return strerror(error < 0 ? -error : error);
+    }
+}
+
+int mr_program_exit_for(int error)
+{
+    switch (-error) {
+    case 0:
+        return MR_EXIT_OK;
+    case EINTR:
+        return mr_program_stop ? 128 + (int)mr_program_stop : MR_EXIT_FAILED;
+    case EINVAL:
+        return MR_EXIT_USAGE;
+    case ECONNREFUSED:
+        return MR_EXIT_NO_BROKER;
+    case ENOENT:
+        return MR_EXIT_NO_TOPIC;
+    case ETIMEDOUT:
+    case EAGAIN:
+        return MR_EXIT_TIMEOUT;
+    case EPIPE:
+    case EIDRM:
+        return MR_EXIT_SEALED;
+    default:
+        return MR_EXIT_FAILED;
+    }
+}
+
+/* ---- connecting ------------------------------------------------------------------------------------------------------ */
+
+int mr_program_connect(const char *bus, const char *client_name, int64_t wait_ns, struct mr_bus **out)
+{
+    const struct mr_connect_options options = {.name = client_name, .on_wait = mr_program_wait_notice, .stop = &mr_program_stop};
+    const char *name = bus ? bus : getenv("MILLRACE_BUS");
+    if (!name || !*name)
+        name = "default";
+    const char *wrong = mr_name_check('b', name);
+    if (wrong)
+        return mr_program_usage("bad name of a bus \"%s\": %s", name, wrong);
+    const char *flag = strcmp(name, "default") == 0 ? "" : " -b ", *operand = *flag ? name : "";
+
+    int64_t start = mr_program_now();
+    int said = 0;
+    for (;;) {
+        int error = mr_connect(name, &options, out);
+        if (error == 0)
+            return MR_EXIT_OK;
+        if (error != -ENOENT) {
+            mr_program_fail(error, "bus \"%s\"", name);
+            return mr_program_exit_for(error);
+        }
+        int64_t waited = mr_program_now() - start;
+        if (waited >= wait_ns) {
+            mr_program_error("no broker on bus \"%s\"; start one with: ./broker%s%s", name, flag, operand);
+            return MR_EXIT_NO_BROKER;
+        }
+        if (!said && waited >= second_ns / 2) {
+            mr_program_notice("no broker on bus \"%s\" yet, waiting for one (start it with: ./broker%s%s)", name, flag, operand);
+            said = 1;
+        }
+        int64_t nap = waited < second_ns ? second_ns / 50 : second_ns / 10;
+        if (mr_program_sleep(nap < wait_ns - waited ? nap : wait_ns - waited) < 0)
+            return mr_program_exit_for(-EINTR);
+    }
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------------------------- */
+
+static void describe_room(const struct mr_wait *wait, const char *topic)
+{
+    const char *group = wait->group ? wait->group : "", *name = wait->name ? wait->name : "";
+    char held[32];
+    if (!*group)
+        mr_program_notice("%s: full, and no consumer has come yet; waiting for one (./consumer %s)", topic, topic);
+    else if (wait->pid == 0)
+        mr_program_notice("%s: full; group %s has no consumer that takes the next records; waiting (./consumer -g %s %s)", topic,
+                          group, group, topic);
+    else
+        mr_program_notice("%s: full; group %s: pid %" PRId32 "%s%s%s holds it since %s", topic, group, wait->pid,
+                          *name ? " (" : "", name, *name ? ")" : "", mr_text_ns(held, wait->held_ns));
+}
+
+int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
+{
+    /* The last answer: a notice is due when it changes, and every 10 s while it does not. */
+    static struct {
+        char topic[MR_TOPIC_NAME_MAX + 1], group[MR_GROUP_NAME_MAX + 1];
+        enum mr_wait_for what;
+        int32_t pid;
+        int64_t said_ns; /* 0: never */
+    } last;
+    const char *topic = wait->topic ? wait->topic : "", *group = wait->group ? wait->group : "";
+    int same = last.said_ns && last.what == wait->what && last.pid == wait->pid && strcmp(last.topic, topic) == 0 &&
+               strcmp(last.group, group) == 0;
+    int64_t now = mr_program_now();
+    (void)arg;
+    /* An idle consumer is nothing to worry about: once is enough. */
+    if (same && (wait->what == MR_WAIT_RECORDS || now - last.said_ns < 10 * second_ns))
+        return 0;
+    last.what = wait->what;
+    last.pid = wait->pid;
+    last.said_ns = now;
+    snprintf(last.topic, sizeof last.topic, "%s", topic);
+    snprintf(last.group, sizeof last.group, "%s", group);
+
+    switch (wait->what) {
+    case MR_WAIT_ROOM:
+        describe_room(wait, topic);
+        break;
+    case MR_WAIT_LOCK:
+        mr_program_notice("%s%swaiting for a lock that pid %" PRId32 " holds; if that process is stopped: kill -CONT %" PRId32,
+                          topic, *topic ? ": " : "", wait->pid, wait->pid);
+        break;
+    case MR_WAIT_RECORDS:
+        mr_program_notice("%s%swaiting for records", topic, *topic ? ": " : "");
+        break;
+    }
+    return 0;
+}
+
+/* ---- no such topic --------------------------------------------------------------------------------------------------- */
+
+/* Writes " (did you mean "order"?; topics: a, b)" into text: what a user who mistyped a topic wants to know. */
+static void topic_hints(const struct mr_bus *bus, const char *topic, char *text, size_t cap)
+{
+    char **names = NULL;
+    ssize_t cnt = mr_bus_topics(bus, &names);
+    text[0] = '\0';
+    if (cnt < 0)
+        return;
+    if (cnt == 0) {
+        snprintf(text, cap, " (bus \"%s\" has no topics)", mr_bus_name(bus));
+        free(names);
+        return;
+    }
+    const char *near = mr_text_suggest(topic, (const char *const *)names);
+    int len = near ? snprintf(text, cap, " (did you mean \"%s\"?; topics:", near) : snprintf(text, cap, " (topics:");
+    size_t used = len < 0 ? 0 : (size_t)len;
+    for (ssize_t i = 0; i < cnt && used < cap; i++) {
+        if (i == 20) { /* enough for a message */
+            len = snprintf(text + used, cap - used, ", and %zd more", cnt - i);
+            used += len < 0 ? 0 : (size_t)len;
+            break;
+        }
+        len = snprintf(text + used, cap - used, "%s %s", i ? "," : "", names[i]);
+        used += len < 0 ? 0 : (size_t)len;
+    }
+    if (used < cap)
+        snprintf(text + used, cap - used, ")");
+    free(names);
+}
+
+void mr_program_no_topic(const struct mr_bus *bus, const char *topic)
+{
+    char hints[2048];
+    topic_hints(bus, topic, hints, sizeof hints);
+    mr_program_error("%s: no such topic%s", topic, hints);
+}
+
+void mr_program_await_topic(const struct mr_bus *bus, const char *topic)
+{
+    char hints[2048];
+    topic_hints(bus, topic, hints, sizeof hints);
+    mr_program_notice("%s: no such topic yet, waiting for it%s", topic, hints);
+}

@@ -1,0 +1,67 @@
+/* program.h - what the three programs share towards their user: messages, signals, exit statuses, connecting with patience.
+ * Not part of libmillrace: this is the one place under common/ that writes to standard error. */
+#ifndef MR_PROGRAM_H
+#define MR_PROGRAM_H
+
+#include "millrace.h"
+
+enum mr_exit {
+    MR_EXIT_OK = 0,
+    MR_EXIT_FAILED = 1,
+    MR_EXIT_USAGE = 2,
+    MR_EXIT_NO_BROKER = 3,
+    MR_EXIT_NO_TOPIC = 4,
+    MR_EXIT_TIMEOUT = 5,       /* producer: or full with --fail-if-full */
+    MR_EXIT_SEALED = 6,        /* producer: sealed or deleted */
+    MR_EXIT_LOST = 6,          /* consumer: lapped */
+    MR_EXIT_SKIPPED = 7,       /* producer: bad rows were skipped */
+    MR_EXIT_DEAD = 7,          /* consumer: some records were dead-lettered */
+    MR_EXIT_PRODUCER_DIED = 8, /* consumer --drain */
+    MR_EXIT_SIGPIPE = 141,     /* killed by a signal: 128 + its number, so SIGINT 130, SIGTERM 143 */
+};
+
+/* The first SIGINT, SIGTERM or SIGHUP stores its number here; the second kills as if there were no handler. */
+extern volatile sig_atomic_t mr_program_stop;
+extern int mr_program_quiet;   /* -q: no notices (errors are always printed) */
+extern int mr_program_verbose; /* -v */
+
+/* mr_program_start sets the name that messages carry, the handlers (no SA_RESTART), and ignores SIGPIPE so that EPIPE is seen.
+ * Descriptors 0, 1 and 2 that are closed are opened on /dev/null such that using them fails: no segment may end up there. */
+void mr_program_start(const char *name);
+
+/* mr_program_sleep sleeps for ns nanoseconds (<= 0: not at all). Returns 0; -EINTR once mr_program_stop is set, or if it is already. */
+int mr_program_sleep(int64_t ns);
+
+/* mr_program_now: nanoseconds of CLOCK_MONOTONIC. */
+int64_t mr_program_now(void);
+
+/* "NAME: text\n" on standard error in one write, so that lines of several processes do not mix. Errors always; notices unless -q. */
+void mr_program_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void mr_program_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same with the text of a negative errno in Millrace's own words ("the topic is sealed") after what was done: "orders: append: ...". */
+void mr_program_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *mr_program_reason(int error);
+/* mr_program_usage prints "NAME: text" and "Try 'NAME --help'." Returns MR_EXIT_USAGE. */
+int mr_program_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* mr_program_progress shows line as the one line of progress on standard error, in place of the one before; messages clear it
+ * first. NULL clears it. The caller sees to it that standard error is meant for that, and that it happens at most 5 times a second. */
+void mr_program_progress(const char *line);
+
+/* mr_program_exit_for maps a negative errno of the library to the exit status (-EINTR: 128 + signal; -EPIPE, -EIDRM: 6; -ETIMEDOUT: 5; ...). */
+int mr_program_exit_for(int error);
+
+/* mr_program_connect connects to a bus, waiting up to wait_ns for a broker (saying so after half a second).
+ * Returns 0, else an exit status after having printed what to do (MR_EXIT_NO_BROKER names the command that starts one). */
+int mr_program_connect(const char *bus, const char *client_name, int64_t wait_ns, struct mr_bus **out);
+
+/* mr_program_wait_notice is the on_wait of all three: says once a wait exceeds half a second, then when the answer changes or every
+ * 10 s, what is waited for and who holds it ("orders: full; group default: pid 123 (slow) holds it since 1.2 s"). Returns 0. */
+int mr_program_wait_notice(const struct mr_wait *wait, void *arg);
+
+/* mr_program_no_topic prints the error "orders: no such topic (did you mean "order"?; topics: a, b)".
+ * mr_program_await_topic prints the notice "orders: no such topic yet, waiting for it (...)". */
+void mr_program_no_topic(const struct mr_bus *bus, const char *topic);
+void mr_program_await_topic(const struct mr_bus *bus, const char *topic);
+
+#endif

@@ -1,0 +1,174 @@
+/* segment.c - see segment.h. */
+#include "segment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SHM_DIR "/dev/shm" /* where the C library's shm_open puts its files on Linux */
+
+void mr_segment_name(char out[static MR_PATH_MAX], uid_t owner, const char *bus, const char *topic)
+{
+    snprintf(out, MR_PATH_MAX, "/millrace.%u.%s%s%s", (unsigned)owner, bus, topic ? "." : "", topic ? topic : "");
+}
+
+const char *mr_name_check(char kind, const char *name)
+{
+    size_t len = strlen(name);
+    size_t max = kind == 'b' ? MR_BUS_NAME_MAX : kind == 'g' ? MR_GROUP_NAME_MAX : MR_TOPIC_NAME_MAX;
+    if (len == 0)
+        return "is empty";
+    if (len > max)
+        return kind == 'b'   ? "is longer than 32 characters"
+               : kind == 'g' ? "is longer than 63 characters"
+                             : "is longer than 180 characters";
+    if (name[0] == '.' || name[0] == '-')
+        return "starts with '.' or '-'";
+    for (const char *c = name; *c; c++) {
+        if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_' || *c == '-')
+            continue;
+        if (*c == '.' && kind != 'b')
+            continue;
+        if (*c == '/')
+            return "contains '/'";
+        return kind == 'b' ? "has a character other than letters, digits, '_', '-'"
+                           : "has a character other than letters, digits, '_', '-', '.'";
+    }
+    return NULL;
+}
+
+int mr_segment_create(uint64_t bytes, uint64_t reserve, unsigned mode, gid_t group)
+{
+    int fd = open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    int error = 0;
+    if (ftruncate(fd, (off_t)bytes) < 0)
+        error = errno;
+    if (!error)
+        do
+            error = posix_fallocate(fd, 0, (off_t)reserve);
+        while (error == EINTR);
+    if (!error && group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) < 0)
+        error = errno;
+    if (!error && fchmod(fd, mode & 0777) < 0) /* not open's argument: the umask must not change what was asked for */
+        error = errno;
+    if (error) {
+        close(fd);
+        return error == EFBIG || error == ENOMEM ? -ENOSPC : -error;
+    }
+    return fd;
+}
+
+int mr_segment_publish(int fd, const char *name)
+{
+    char from[64], to[MR_PATH_MAX + sizeof SHM_DIR];
+    snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+    snprintf(to, sizeof to, SHM_DIR "%s", name);
+    return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+int mr_segment_open(const char *name, uid_t owner, int write, uint64_t min_bytes, struct stat *st)
+{
+    int fd = shm_open(name, (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (fd < 0)
+        return errno == EACCES || errno == ELOOP ? -EPERM : -errno;
+    int error = 0;
+    if (fstat(fd, st) < 0)
+        error = -errno;
+    else if (!S_ISREG(st->st_mode) || st->st_uid != owner)
+        error = -EPERM;
+    else if ((uint64_t)st->st_size < min_bytes)
+        error = -EBADMSG;
+    if (error) {
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+int mr_segment_map(int fd, uint64_t offset, uint64_t bytes, int write, void **out)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED, fd, (off_t)offset);
+    if (at == MAP_FAILED)
+        return -errno;
+    *out = at;
+    return 0;
+}
+
+int mr_segment_map_twice(int fd, uint64_t offset, uint64_t bytes, int write, unsigned char **out)
+{
+    unsigned char *at = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+        return -errno;
+    for (int half = 0; half < 2; half++) {
+        if (mmap(at + (uint64_t)half * bytes, bytes, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED | MAP_FIXED, fd, (off_t)offset) ==
+            MAP_FAILED) {
+            int error = errno;
+            munmap(at, 2 * bytes);
+            return -error;
+        }
+    }
+    *out = at;
+    return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+ssize_t mr_segment_list(const char *prefix, char ***names)
+{
+    DIR *dir = opendir(SHM_DIR);
+    if (!dir)
+        return -errno;
+    /* First the strings, end to end; then one allocation of pointers followed by the strings. */
+    size_t prefix_len = strlen(prefix), used = 0, cap = 0, n = 0;
+    char *text = NULL, **out = NULL;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (strncmp(entry->d_name, prefix, prefix_len) != 0 || !entry->d_name[prefix_len])
+            continue;
+        size_t len = strlen(entry->d_name + prefix_len) + 1;
+        if (used + len > cap) {
+            cap = 2 * cap + len + 256;
+            char *more = realloc(text, cap);
+            if (!more)
+                goto no_memory;
+            text = more;
+        }
+        memcpy(text + used, entry->d_name + prefix_len, len);
+        used += len;
+        n++;
+    }
+    out = malloc((n + 1) * sizeof *out + used);
+    if (!out)
+        goto no_memory;
+    char *strings = (char *)(out + n + 1);
+    if (used)
+        memcpy(strings, text, used);
+    for (size_t i = 0; i < n; i++, strings += strlen(strings) + 1)
+        out[i] = strings;
+    out[n] = NULL;
+    qsort(out, n, sizeof *out, by_name);
+    free(text);
+    closedir(dir);
+    *names = out;
+    return (ssize_t)n;
+
+no_memory:
+    free(text);
+    closedir(dir);
+    return -ENOMEM;
+}
+
+uint64_t mr_segment_pid_namespace(void)
+{
+    struct stat st;
+    return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+}

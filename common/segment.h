@@ -1,0 +1,36 @@
+/* segment.h - shared memory files: names, creating one whole or not at all, opening one with suspicion, mapping. */
+#ifndef MR_SEGMENT_H
+#define MR_SEGMENT_H
+
+#include "millrace.h"
+#include <sys/stat.h>
+
+#define MR_PATH_MAX 256u
+
+/* mr_segment_name writes "/millrace.<uid>.<bus>" or, with topic not NULL, "/millrace.<uid>.<bus>.<topic>". */
+void mr_segment_name(char out[static MR_PATH_MAX], uid_t owner, const char *bus, const char *topic);
+
+/* mr_segment_create makes a file of `bytes` in /dev/shm without a name, its first `reserve` bytes truly allocated (a sparse file would raise
+ * SIGBUS when /dev/shm is full). group (gid_t)-1: leave. A kill leaves nothing behind.
+ * Returns a descriptor; -ENOSPC. */
+int mr_segment_create(uint64_t bytes, uint64_t reserve, unsigned mode, gid_t group);
+
+/* mr_segment_publish gives the file its name. Returns 0; -EEXIST the name is taken. */
+int mr_segment_publish(int fd, const char *name);
+
+/* mr_segment_open opens a segment and checks what can be checked from outside: a regular file of this owner, of at least min_bytes.
+ * Returns a descriptor with *st filled in; -ENOENT; -EPERM not a file of that owner, or no rights; -EBADMSG too small. Never follows a symlink. */
+int mr_segment_open(const char *name, uid_t owner, int write, uint64_t min_bytes, struct stat *st);
+
+/* mr_segment_map maps [offset, offset + bytes). write: PROT_WRITE too. Returns 0 or a negative errno. */
+int mr_segment_map(int fd, uint64_t offset, uint64_t bytes, int write, void **out);
+/* mr_segment_map_twice maps the range twice, back to back, so that what runs past its end goes on at its start. */
+int mr_segment_map_twice(int fd, uint64_t offset, uint64_t bytes, int write, unsigned char **out);
+
+/* mr_segment_list returns all names in /dev/shm that start with prefix (without the leading '/'), the prefix cut off, sorted, as one
+ * NULL-terminated allocation, and their number. */
+ssize_t mr_segment_list(const char *prefix, char ***names);
+
+uint64_t mr_segment_pid_namespace(void);
+
+#endif

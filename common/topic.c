@@ -1,0 +1,558 @@
+/* topic.c - see topic.h: making, attaching and ending a topic. */
+#include "topic.h"
+#include "control.h"
+#include "group.h"
+#include "segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define CREATE_PATIENCE_NS 10000000000 /* a large segment takes the kernel a while to allocate: about 0.3 s a GiB */
+
+/* ---- geometry: where things lie, computed from the counts alone, so that attach can check what the header says ---- */
+
+struct geometry {
+    uint64_t producers, members, groups, parts, logs, index, control_bytes, ring_bytes, total_bytes;
+    uint32_t index_cnt;
+};
+
+static uint64_t up(uint64_t n, uint64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static struct geometry measure(uint32_t producer_cnt, uint32_t member_cnt, uint32_t group_cnt, uint32_t partition_cnt, uint64_t ring_bytes,
+                               uint64_t page)
+{
+    struct geometry g = {.ring_bytes = ring_bytes, .index_cnt = (uint32_t)((ring_bytes + MR_INDEX_STEP - 1) / MR_INDEX_STEP + 1)};
+    g.producers = up(sizeof(struct mr_topic_shm), 64);
+    g.members = g.producers + (uint64_t)producer_cnt * sizeof(struct mr_producer_shm);
+    g.groups = g.members + (uint64_t)member_cnt * sizeof(struct mr_member_shm);
+    g.logs = g.groups + (uint64_t)group_cnt * sizeof(struct mr_group_shm);
+    g.parts = g.logs + (uint64_t)partition_cnt * sizeof(struct mr_log_shm);
+    g.index = g.parts + (uint64_t)group_cnt * partition_cnt * sizeof(struct mr_group_part_shm);
+    g.control_bytes = up(g.index + (uint64_t)partition_cnt * g.index_cnt * sizeof(struct mr_index_shm), page);
+    g.total_bytes = g.control_bytes + (uint64_t)partition_cnt * ring_bytes + MR_COLUMNS_MAX; /* the columns' room is a hole until used */
+    return g;
+}
+
+static int settings_bad(const struct mr_settings *s)
+{
+    return s->size_bytes < MR_SIZE_MIN || s->size_bytes > MR_SIZE_MAX || s->partitions < 1 || s->partitions > MR_PARTITIONS_MAX ||
+           s->full < MR_FULL_BLOCK || s->full > MR_FULL_FAIL || s->tries < 1 || s->tries > 1000 || s->records_max > (uint64_t)1 << 48 ||
+           (s->mode & ~0777u) || (s->mode & 0600) != 0600;
+}
+
+static int init_segment(int fd, const struct geometry *g, const struct mr_settings *settings, uint64_t page)
+{
+    void *at;
+    int error = mr_segment_map(fd, 0, g->control_bytes, 1, &at);
+    if (error)
+        return error;
+    struct mr_topic_shm *shm = at;
+    unsigned char *base = at;
+    shm->total_bytes = g->total_bytes;
+    shm->control_bytes = g->control_bytes;
+    shm->ring_bytes = g->ring_bytes;
+    shm->page_bytes = page;
+    shm->pid_namespace = mr_segment_pid_namespace();
+    shm->created_ns = mr_wall_ns();
+    shm->partition_cnt = settings->partitions;
+    shm->producer_cnt = MR_PRODUCERS;
+    shm->member_cnt = MR_MEMBERS;
+    shm->group_cnt = MR_GROUPS;
+    shm->part_records_max = (settings->records_max + settings->partitions - 1) / settings->partitions;
+    shm->settings = *settings;
+    error = mr_lock_init(&shm->lock);
+    for (uint32_t i = 0; i < MR_GROUPS && !error; i++)
+        error = mr_lock_init(&((struct mr_group_shm *)(void *)(base + g->groups))[i].lock);
+    for (uint32_t p = 0; p < settings->partitions && !error; p++) {
+        struct mr_log_shm *log = &((struct mr_log_shm *)(void *)(base + g->logs))[p];
+        error = mr_lock_init(&log->lock);
+        atomic_store_explicit(&log->tips[1].head, MR_NONE, memory_order_relaxed); /* tips[0] stands for the empty log: head 0, offset 0 */
+        atomic_store_explicit(&log->want, MR_NONE, memory_order_relaxed);
+    }
+    atomic_store_explicit(&shm->magic, MR_TOPIC_MAGIC, memory_order_release);
+    munmap(at, g->control_bytes);
+    return error;
+}
+
+int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings *settings)
+{
+    if (mr_name_check('t', name) || settings_bad(settings))
+        return -EINVAL;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t ring = up((settings->size_bytes + settings->partitions - 1) / settings->partitions, page);
+    struct geometry g = measure(MR_PRODUCERS, MR_MEMBERS, MR_GROUPS, settings->partitions, ring, page);
+    char path[MR_PATH_MAX];
+    mr_segment_name(path, bus->owner, bus->name, name);
+    struct stat st;
+    int fd = mr_segment_open(path, bus->owner, 0, 0, &st); /* cheaper than to allocate a large segment in vain */
+    if (fd >= 0) {
+        close(fd);
+        return -EEXIST;
+    }
+    fd = mr_segment_create(g.total_bytes, g.total_bytes - MR_COLUMNS_MAX, settings->mode, (gid_t)-1);
+    if (fd < 0)
+        return fd;
+    int error = init_segment(fd, &g, settings, page);
+    if (!error)
+        error = mr_segment_publish(fd, path);
+    close(fd);
+    if (!error)
+        mr_bus_changed(bus);
+    return error;
+}
+
+int mr_topic_create(struct mr_bus *bus, const char *name, const struct mr_settings *settings, int automatic)
+{
+    if (mr_name_check('t', name))
+        return -EINVAL;
+    struct mr_control_msg request = {.op = MR_CONTROL_CREATE, .automatic = automatic != 0}, reply;
+    if (settings)
+        request.settings = *settings;
+    strcpy(request.topic, name);
+    int error = mr_control_request(bus->owner, bus->name, &request, &reply, CREATE_PATIENCE_NS);
+    return error ? error : reply.status;
+}
+
+/* ---- attaching ---- */
+
+static int attach(struct mr_topic *topic, int fd, const struct stat *st)
+{
+    void *at;
+    int error = mr_segment_map(fd, 0, (uint64_t)sysconf(_SC_PAGESIZE), 0, &at);
+    if (error)
+        return error;
+    /* Copied out, then checked; from here on only the copy is believed. */
+    struct mr_topic_shm head;
+    uint64_t magic = atomic_load_explicit(&((struct mr_topic_shm *)at)->magic, memory_order_acquire);
+    memcpy(&head, at, sizeof head);
+    munmap(at, (size_t)sysconf(_SC_PAGESIZE));
+    if (magic != MR_TOPIC_MAGIC)
+        return (magic & ~(uint64_t)MR_LAYOUT_MASK) == (MR_TOPIC_MAGIC & ~(uint64_t)MR_LAYOUT_MASK) ? -EPROTO : -EBADMSG;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    if (head.page_bytes != page || head.ring_bytes < MR_SIZE_MIN || head.ring_bytes > MR_SIZE_MAX || head.ring_bytes % page ||
+        head.partition_cnt < 1 || head.partition_cnt > MR_PARTITIONS_MAX || head.producer_cnt != MR_PRODUCERS ||
+        head.member_cnt != MR_MEMBERS || head.group_cnt != MR_GROUPS || settings_bad(&head.settings))
+        return -EBADMSG;
+    struct geometry g = measure(head.producer_cnt, head.member_cnt, head.group_cnt, head.partition_cnt, head.ring_bytes, page);
+    if (g.total_bytes != head.total_bytes || g.control_bytes != head.control_bytes || (uint64_t)st->st_size != g.total_bytes ||
+        (uint64_t)st->st_blocks * 512 < g.total_bytes - MR_COLUMNS_MAX) /* holes would be SIGBUS waiting to happen */
+        return -EBADMSG;
+    if (head.pid_namespace != mr_segment_pid_namespace())
+        return -EREMOTE;
+
+    error = mr_segment_map(fd, 0, g.control_bytes, topic->write, &at);
+    if (error)
+        return error;
+    topic->shm = at;
+    topic->base = at;
+    topic->control_bytes = g.control_bytes;
+    topic->ring_bytes = g.ring_bytes;
+    topic->total_bytes = g.total_bytes;
+    topic->index_cnt = g.index_cnt;
+    topic->parts_off = g.parts;
+    topic->index_off = g.index;
+    topic->partition_cnt = head.partition_cnt;
+    topic->producer_cnt = head.producer_cnt;
+    topic->member_cnt = head.member_cnt;
+    topic->group_cnt = head.group_cnt;
+    topic->part_records_max = head.part_records_max;
+    topic->full = head.settings.full;
+    topic->tries = head.settings.tries;
+    topic->record_max = head.settings.record_max_bytes && head.settings.record_max_bytes < g.ring_bytes
+                            ? up(head.settings.record_max_bytes, 8)
+                            : g.ring_bytes;
+    topic->producers = (struct mr_producer_shm *)(void *)(topic->base + g.producers);
+    topic->members = (struct mr_member_shm *)(void *)(topic->base + g.members);
+    topic->groups = (struct mr_group_shm *)(void *)(topic->base + g.groups);
+    topic->logs = (struct mr_log_shm *)(void *)(topic->base + g.logs);
+    topic->device = st->st_dev;
+    topic->inode = st->st_ino;
+    topic->rings = calloc(topic->partition_cnt, sizeof *topic->rings);
+    return topic->rings ? 0 : -ENOMEM;
+}
+
+static int open_file(const struct mr_topic *topic, int write, struct stat *st)
+{
+    char path[MR_PATH_MAX];
+    mr_segment_name(path, topic->bus->owner, topic->bus->name, topic->name);
+    return mr_segment_open(path, topic->bus->owner, write, sizeof(struct mr_topic_shm), st);
+}
+
+/* The file of an attached topic again, for what is not mapped; -EIDRM if the name means another file by now. */
+static int reopen(const struct mr_topic *topic, int write)
+{
+    struct stat st;
+    int fd = open_file(topic, write, &st);
+    if (fd >= 0 && (st.st_dev != topic->device || st.st_ino != topic->inode)) {
+        close(fd);
+        fd = -ENOENT;
+    }
+    return fd == -ENOENT ? -EIDRM : fd;
+}
+
+unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p)
+{
+    unsigned char *ring = atomic_load_explicit(&topic->rings[p], memory_order_acquire);
+    if (ring)
+        return ring;
+    pthread_mutex_lock(&topic->bus->local_lock);
+    ring = atomic_load_explicit(&topic->rings[p], memory_order_relaxed);
+    if (!ring) {
+        int fd = reopen(topic, topic->write);
+        if (fd >= 0) {
+            if (mr_segment_map_twice(fd, topic->control_bytes + p * topic->ring_bytes, topic->ring_bytes, topic->write, &ring) == 0)
+                atomic_store_explicit(&topic->rings[p], ring, memory_order_release);
+            close(fd);
+        }
+    }
+    pthread_mutex_unlock(&topic->bus->local_lock);
+    return ring;
+}
+
+static void unmap(struct mr_topic *topic)
+{
+    if (topic->rings)
+        for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+            unsigned char *ring = atomic_load_explicit(&topic->rings[p], memory_order_relaxed);
+            if (ring)
+                munmap(ring, 2 * topic->ring_bytes);
+        }
+    free((void *)topic->rings);
+    if (topic->shm)
+        munmap(topic->shm, topic->control_bytes);
+    free(topic);
+}
+
+int mr_topic_open(struct mr_bus *bus, const char *name, struct mr_topic **out)
+{
+    if (mr_name_check('t', name))
+        return -EINVAL;
+    if (!*bus->alive)
+        return -ESTALE;
+    pthread_mutex_lock(&bus->local_lock);
+    for (struct mr_topic *topic = bus->topics; topic; topic = topic->next)
+        if (strcmp(topic->name, name) == 0 && !atomic_load_explicit(&topic->shm->deleted, memory_order_relaxed)) {
+            topic->refs++;
+            pthread_mutex_unlock(&bus->local_lock);
+            *out = topic;
+            return 0;
+        }
+    pthread_mutex_unlock(&bus->local_lock);
+
+    struct mr_topic *topic = calloc(1, sizeof *topic);
+    if (!topic)
+        return -ENOMEM;
+    topic->bus = bus;
+    topic->refs = 1;
+    topic->write = bus->self != 0;
+    strcpy(topic->name, name);
+    struct stat st;
+    int error, fd = open_file(topic, topic->write, &st);
+    if (fd < 0) {
+        free(topic);
+        return fd;
+    }
+    error = attach(topic, fd, &st);
+    close(fd);
+    if (!error && atomic_load_explicit(&topic->shm->deleted, memory_order_acquire)) {
+        /* Who deleted it was killed before it could take the name away. */
+        mr_topic_unlink(bus->name, name);
+        error = -ENOENT;
+    }
+    if (error) {
+        unmap(topic);
+        return error;
+    }
+    pthread_mutex_lock(&bus->local_lock);
+    topic->next = bus->topics;
+    bus->topics = topic;
+    pthread_mutex_unlock(&bus->local_lock);
+    *out = topic;
+    return 0;
+}
+
+void mr_topic_close(struct mr_topic *topic)
+{
+    if (!topic)
+        return;
+    struct mr_bus *bus = topic->bus;
+    pthread_mutex_lock(&bus->local_lock);
+    int last = --topic->refs == 0;
+    for (struct mr_topic **at = &bus->topics; last && *at; at = &(*at)->next)
+        if (*at == topic) {
+            *at = topic->next;
+            break;
+        }
+    pthread_mutex_unlock(&bus->local_lock);
+    if (last)
+        unmap(topic);
+}
+
+/* ---- state ---- */
+
+const char *mr_topic_name(const struct mr_topic *topic)
+{
+    return topic->name;
+}
+
+void mr_topic_settings(const struct mr_topic *topic, struct mr_settings *out)
+{
+    *out = topic->shm->settings;
+    out->record_max_bytes = topic->record_max;
+}
+
+uint64_t mr_topic_record_max(const struct mr_topic *topic)
+{
+    return topic->record_max - sizeof(struct mr_record_shm);
+}
+
+int mr_topic_check(const struct mr_topic *topic)
+{
+    int error = mr_bus_usable(topic->bus);
+    return error ? error : atomic_load_explicit(&topic->shm->deleted, memory_order_relaxed) ? -EIDRM : 0;
+}
+
+int mr_topic_lock(struct mr_topic *topic)
+{
+    int error = mr_lock(topic, &topic->shm->lock);
+    if (error <= 0)
+        return error;
+    /* Whoever died may have been making a group. */
+    for (uint32_t g = 0; g < topic->group_cnt; g++)
+        if (atomic_load_explicit(&topic->groups[g].serial, memory_order_relaxed) &&
+            (atomic_load_explicit(&topic->groups[g].flags, memory_order_relaxed) & MR_GROUP_MAKING))
+            atomic_store_explicit(&topic->groups[g].serial, 0, memory_order_release);
+    return 0;
+}
+
+void mr_topic_wake(struct mr_topic *topic)
+{
+    mr_cond_broadcast(&topic->shm->space);
+    for (uint32_t g = 0; g < topic->group_cnt; g++)
+        if (atomic_load_explicit(&topic->groups[g].serial, memory_order_relaxed))
+            mr_cond_broadcast(&topic->groups[g].data);
+}
+
+int mr_topic_seal(struct mr_topic *topic)
+{
+    int error = mr_topic_check(topic);
+    if (error)
+        return error;
+    /* Producers look at `sealed` under their log's lock; consumers that see it take each log's lock once before they believe the heads. */
+    atomic_store_explicit(&topic->shm->sealed, 1, memory_order_release);
+    mr_topic_wake(topic);
+    return 0;
+}
+
+ssize_t mr_topic_purge(struct mr_topic *topic)
+{
+    int error = mr_topic_check(topic);
+    if (error)
+        return error;
+    error = mr_topic_lock(topic);
+    if (error)
+        return error;
+    ssize_t most = 0;
+    int groups = 0;
+    for (uint32_t g = 0; g < topic->group_cnt && most >= 0; g++) {
+        if (!atomic_load_explicit(&topic->groups[g].serial, memory_order_relaxed))
+            continue;
+        groups++;
+        ssize_t n = mr_group_purge(topic, g);
+        most = n < 0 || n > most ? n : most;
+    }
+    /* Without a group the records wait for the first one: then the logs themselves let go of them. */
+    for (uint32_t p = 0; p < topic->partition_cnt && !groups && most >= 0; p++) {
+        error = mr_log_lock(topic, p);
+        if (error) {
+            most = error;
+            break;
+        }
+        struct mr_log_shm *log = &topic->logs[p];
+        struct mr_tip tip = mr_log_tip(topic, p);
+        uint64_t first = mr_log_offset(topic, p, atomic_load_explicit(&log->tail, memory_order_relaxed));
+        if (first != MR_NONE)
+            most += (ssize_t)(tip.next_offset - first);
+        atomic_store_explicit(&log->limit, tip.head, memory_order_relaxed);
+        atomic_store_explicit(&log->tail, tip.head, memory_order_release);
+        mr_unlock(&log->lock);
+    }
+    mr_unlock(&topic->shm->lock);
+    mr_topic_wake(topic);
+    return most;
+}
+
+static int attached(const struct mr_topic *topic)
+{
+    const struct mr_bus *bus = topic->bus;
+    for (uint32_t i = 0; i < topic->member_cnt; i++)
+        if (atomic_load_explicit(&topic->members[i].group, memory_order_relaxed) &&
+            mr_client_alive(bus, atomic_load_explicit(&topic->members[i].owner, memory_order_relaxed)))
+            return 1;
+    for (uint32_t i = 0; i < topic->producer_cnt; i++)
+        if (atomic_load_explicit(&topic->producers[i].state, memory_order_relaxed) == 'a' &&
+            mr_client_alive(bus, atomic_load_explicit(&topic->producers[i].owner, memory_order_relaxed)))
+            return 1;
+    return 0;
+}
+
+int mr_topic_delete(struct mr_topic *topic, int force)
+{
+    int error = mr_topic_check(topic);
+    if (error)
+        return error;
+    if (!force && attached(topic))
+        return -EBUSY;
+    int fd = reopen(topic, 1);
+    if (fd < 0)
+        return fd;
+    close(fd);
+    atomic_store_explicit(&topic->shm->deleted, 1, memory_order_release);
+    error = mr_topic_unlink(topic->bus->name, topic->name);
+    mr_topic_wake(topic);
+    mr_bus_changed(topic->bus);
+    return error == -ENOENT ? 0 : error;
+}
+
+int mr_topic_unlink(const char *bus, const char *topic)
+{
+    char path[MR_PATH_MAX];
+    mr_segment_name(path, geteuid(), bus, topic);
+    return shm_unlink(path) < 0 ? -errno : 0;
+}
+
+/* ---- deaths ---- */
+
+void mr_topic_reap(struct mr_topic *topic, uint64_t client)
+{
+    if (mr_topic_lock(topic))
+        return; /* damaged or stopped: the next to wait tries again */
+    struct mr_topic_shm *shm = topic->shm;
+    int found = 0;
+    for (uint32_t i = 0; i < topic->producer_cnt; i++) {
+        struct mr_producer_shm *producer = &topic->producers[i];
+        if (atomic_load_explicit(&producer->state, memory_order_relaxed) != 'a' ||
+            atomic_load_explicit(&producer->owner, memory_order_relaxed) != client)
+            continue;
+        struct mr_tx tx = mr_tx_begin(topic, &shm->lock);
+        mr_tx_set(&tx, &producer->state, 'x');
+        mr_tx_set(&tx, &shm->producers_died, atomic_load_explicit(&shm->producers_died, memory_order_relaxed) + 1);
+        mr_tx_commit(&tx);
+        found = 1;
+    }
+    for (uint32_t i = 0; i < topic->member_cnt && found < 2; i++)
+        if (atomic_load_explicit(&topic->members[i].group, memory_order_relaxed) &&
+            atomic_load_explicit(&topic->members[i].owner, memory_order_relaxed) == client)
+            found = 2;
+    if (found == 2)
+        mr_groups_orphan(topic, client);
+    mr_unlock(&shm->lock);
+    /* Even when nothing was found: the dead one may have been woken for a record that somebody else must now take. */
+    mr_topic_wake(topic);
+}
+
+void mr_topic_reap_dead(struct mr_topic *topic)
+{
+    for (uint32_t i = 0; i < topic->member_cnt; i++) {
+        uint64_t owner = atomic_load_explicit(&topic->members[i].owner, memory_order_relaxed);
+        if (atomic_load_explicit(&topic->members[i].group, memory_order_relaxed) && owner && !mr_client_alive(topic->bus, owner))
+            mr_topic_reap(topic, owner);
+    }
+    for (uint32_t i = 0; i < topic->producer_cnt; i++) {
+        uint64_t owner = atomic_load_explicit(&topic->producers[i].owner, memory_order_relaxed);
+        if (atomic_load_explicit(&topic->producers[i].state, memory_order_relaxed) == 'a' && !mr_client_alive(topic->bus, owner))
+            mr_topic_reap(topic, owner);
+    }
+}
+
+/* ---- columns: in the file behind the rings, read and written with pread and pwrite, so a full /dev/shm is an error and no signal ---- */
+
+static uint64_t columns_at(const struct mr_topic *topic)
+{
+    return topic->total_bytes - MR_COLUMNS_MAX;
+}
+
+ssize_t mr_topic_columns(const struct mr_topic *topic, void *line, size_t cap, uint32_t *flags)
+{
+    uint64_t word = atomic_load_explicit(&topic->shm->columns, memory_order_acquire);
+    uint64_t len = word >> 8;
+    if (!(word & 1))
+        return -ENODATA;
+    if (len > MR_COLUMNS_MAX)
+        return -EBADMSG;
+    if (flags)
+        *flags = (uint32_t)(word >> 1 & 0x7f);
+    if (cap == 0 || len == 0)
+        return (ssize_t)len;
+    int fd = reopen(topic, 0);
+    if (fd < 0)
+        return fd;
+    size_t want = len < cap ? len : cap;
+    ssize_t got = pread(fd, line, want, (off_t)columns_at(topic));
+    close(fd);
+    return got == (ssize_t)want ? (ssize_t)len : -EBADMSG;
+}
+
+static size_t bom(const char *line, size_t len)
+{
+    return len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
+/* 0 the same columns, -EEXIST others. A byte order mark says nothing about columns. */
+static int compare_columns(const struct mr_topic *topic, const char *line, size_t len)
+{
+    ssize_t there_len = mr_topic_columns(topic, NULL, 0, NULL);
+    if (there_len < 0)
+        return (int)there_len;
+    char *there = malloc((size_t)there_len + 1);
+    if (!there)
+        return -ENOMEM;
+    ssize_t got = mr_topic_columns(topic, there, (size_t)there_len, NULL);
+    int error = got < 0 ? (int)got : 0;
+    if (!error) {
+        size_t skip = bom(line, len), skip_there = bom(there, (size_t)there_len);
+        if (len - skip != (size_t)there_len - skip_there || memcmp(line + skip, there + skip_there, len - skip) != 0)
+            error = -EEXIST;
+    }
+    free(there);
+    return error;
+}
+
+int mr_topic_set_columns(struct mr_topic *topic, const void *line, size_t len, uint32_t flags)
+{
+    int error = mr_topic_check(topic);
+    if (error)
+        return error;
+    if (len > MR_COLUMNS_MAX)
+        return -EMSGSIZE;
+    if (flags > 0x7f)
+        return -EINVAL;
+    error = mr_topic_lock(topic);
+    if (error)
+        return error;
+    if (atomic_load_explicit(&topic->shm->columns, memory_order_relaxed) & 1) {
+        error = compare_columns(topic, line, len);
+    } else {
+        int fd = reopen(topic, 1);
+        if (fd < 0) {
+            error = fd;
+        } else {
+            ssize_t put = len ? pwrite(fd, line, len, (off_t)columns_at(topic)) : 0;
+            if (put != (ssize_t)len)
+                error = put < 0 ? -errno : -ENOSPC;
+            close(fd);
+        }
+        if (!error) /* release: whoever sees the word finds the bytes */
+            atomic_store_explicit(&topic->shm->columns, (uint64_t)len << 8 | (uint64_t)flags << 1 | 1, memory_order_release);
+    }
+    mr_unlock(&topic->shm->lock);
+    return error;
+}

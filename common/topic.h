@@ -1,0 +1,66 @@
+/* topic.h - a topic segment from inside: its handle, its life cycle, and what the other modules reach through it. */
+#ifndef MR_TOPIC_H
+#define MR_TOPIC_H
+
+#include "client.h"
+
+struct mr_topic {
+    struct mr_bus *bus;
+    struct mr_topic *next; /* of the bus's open topics */
+    int refs;              /* under the bus's local_lock */
+    int write;             /* 0: mapped read-only, by an observer */
+    char name[MR_TOPIC_NAME_MAX + 1];
+    uint64_t device, inode;
+    struct mr_topic_shm *shm;
+    unsigned char *base; /* the same address, for offsets */
+
+    /* Geometry, copied from the segment and checked at attach; never read there again. */
+    uint64_t control_bytes, ring_bytes, total_bytes;
+    uint64_t record_max;       /* bytes of a whole record, overhead and padding included */
+    uint64_t part_records_max; /* 0 none */
+    uint32_t partition_cnt, producer_cnt, member_cnt, group_cnt, index_cnt; /* index_cnt: entries per partition */
+    uint32_t full, tries;
+    uint64_t index_step;
+    uint64_t parts_off, index_off;
+
+    struct mr_producer_shm *producers;
+    struct mr_member_shm *members;
+    struct mr_group_shm *groups;
+    struct mr_log_shm *logs;
+    _Atomic(unsigned char *) *rings; /* one a partition, mapped twice, NULL until first used */
+};
+
+/* mr_topic_make creates a topic's segment. settings: all filled in (partitions >= 1, full not DEFAULT, tries >= 1, mode).
+ * Returns 0; -EEXIST; -ENOSPC; -EINVAL name or settings. Killed inside: there or not, nothing in between. */
+int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings *settings);
+
+/* mr_topic_lock takes the topic's lock and mends what a dead holder left: 0 or a negative errno. */
+int mr_topic_lock(struct mr_topic *topic);
+
+/* mr_topic_reap: client_id has died. Its claims become orphans with the record in hand blamed, its producers count as died, its private
+ * groups go, and all who may care are woken. Idempotent; any process may do it, the broker does it at once. */
+void mr_topic_reap(struct mr_topic *topic, uint64_t client_id);
+
+/* mr_topic_reap_dead looks for dead clients in the topic itself and reaps them: what a waiting process does when no broker tells it. */
+void mr_topic_reap_dead(struct mr_topic *topic);
+
+int mr_topic_unlink(const char *bus, const char *topic); /* removes the file of this uid, whatever is in it */
+void mr_topic_wake(struct mr_topic *topic);              /* wakes every waiter of the topic */
+
+/* mr_topic_ring returns partition p's ring, mapped twice, or NULL when mapping failed. */
+unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p);
+
+/* mr_topic_check: 0, or why nothing can be done with it: -ESTALE, -EPERM, -EIDRM. */
+int mr_topic_check(const struct mr_topic *topic);
+
+static inline struct mr_group_part_shm *mr_group_part(const struct mr_topic *topic, uint32_t group, uint32_t p)
+{
+    return (struct mr_group_part_shm *)(void *)(topic->base + topic->parts_off) + (uint64_t)group * topic->partition_cnt + p;
+}
+
+static inline struct mr_index_shm *mr_topic_index(const struct mr_topic *topic, uint32_t p)
+{
+    return (struct mr_index_shm *)(void *)(topic->base + topic->index_off) + (uint64_t)p * topic->index_cnt;
+}
+
+#endif

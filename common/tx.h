@@ -1,0 +1,48 @@
+/* tx.h - robust locks, and changes of several words that happen as a whole or not at all.
+ *
+ * A change of more than one word under a lock is a transaction: write (word, new value) pairs into the lock's redo log, store their number (the
+ * commit point), apply, store 0. Whoever finds the owner dead replays an armed log, drops an unarmed one, wakes every waiter of the topic, and
+ * only then makes the mutex consistent, so that a repairer that dies leaves the same work to the next. Replaying is idempotent.
+ *
+ *     free --lock--> held --set*--> held, log filled --commit: arm--> armed --apply--> held --unlock--> free
+ *                      \________________________ death: EOWNERDEAD, repaired by the next to lock ________/
+ *
+ * A kill leaves a prefix of the program's stores (one process's stores reach memory in order on x86; elsewhere the kernel's exit path is a
+ * full barrier before the lock is handed on), so only the compiler's order has to be pinned: release stores.
+ * Lock order: topic, group, log. Never two of one kind (except all logs, in rising order, under the topic's). No system call and no
+ * foreign code under a lock. */
+#ifndef MR_TX_H
+#define MR_TX_H
+
+#include "topic.h"
+
+int mr_lock_init(struct mr_lock_shm *lock);
+
+/* mr_lock takes a lock. Returns 0; 1 taken from a dead owner and repaired; -EINTR the wait was given up (on_wait names a stopped holder every
+ * half second); -EBADMSG the lock's bytes are damaged. */
+int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock);
+void mr_unlock(struct mr_lock_shm *lock);
+
+struct mr_tx {
+    struct mr_topic *topic;
+    struct mr_redo_shm *redo;
+    uint64_t n;
+};
+
+static inline struct mr_tx mr_tx_begin(struct mr_topic *topic, struct mr_lock_shm *lock)
+{
+    return (struct mr_tx){.topic = topic, .redo = &lock->redo};
+}
+
+/* mr_tx_set notes one word's new value; at most MR_REDO_MAX in a transaction. The word itself changes at commit. */
+static inline void mr_tx_set(struct mr_tx *tx, _Atomic uint64_t *word, uint64_t value)
+{
+    assert(tx->n < MR_REDO_MAX);
+    atomic_store_explicit(&tx->redo->entries[tx->n].word, (uint64_t)((unsigned char *)word - tx->topic->base), memory_order_relaxed);
+    atomic_store_explicit(&tx->redo->entries[tx->n].value, value, memory_order_relaxed);
+    tx->n++;
+}
+
+void mr_tx_commit(struct mr_tx *tx);
+
+#endif
