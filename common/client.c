@@ -429,11 +429,32 @@ void mr_bus_forget(struct mr_bus *bus, uint64_t id)
 
 int mr_bus_remove(const char *name)
 {
+    struct mr_bus *bus;
+    struct stat st;
+    void *at;
     int error = bus_name(name, &name);
     if (error)
         return error;
     char path[MR_PATH_MAX];
     mr_segment_name(path, geteuid(), name, NULL);
+    /* Those who are attached wait on the old segment: tell them that it is not the one of that name any more. A damaged one has nobody. */
+    struct mr_connect_options options = {.flags = MR_OBSERVER};
+    if (bus_open(name, &options, &bus) == 0) {
+        int fd = mr_segment_open(path, bus->owner, 1, sizeof(struct mr_bus_shm), &st);
+        if (fd >= 0 && mr_segment_map(fd, 0, sizeof(struct mr_bus_shm), 1, &at) == 0) {
+            struct mr_bus_shm *shm = at;
+            atomic_store_explicit(&shm->removed, 1, memory_order_release);
+            error = shm_unlink(path) < 0 ? -errno : 0;
+            mr_cond_broadcast(&shm->changed);
+            munmap(at, sizeof(struct mr_bus_shm));
+            close(fd);
+            bus_free(bus);
+            return error;
+        }
+        if (fd >= 0)
+            close(fd);
+        bus_free(bus);
+    }
     return shm_unlink(path) < 0 ? -errno : 0;
 }
 
@@ -456,6 +477,8 @@ int mr_bus_wait_change(struct mr_bus *bus, uint32_t *seen, int64_t timeout_ns)
             *seen = now;
             return 0;
         }
+        if (atomic_load_explicit(&bus->shm->removed, memory_order_acquire))
+            return -EIDRM;
         if (mr_bus_stopped(bus))
             return -EINTR;
         int64_t bound = NOTICE_NS;

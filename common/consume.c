@@ -10,7 +10,7 @@
 #define WINDOW 1000u
 #define WAIT_WATCHED_NS 500000000  /* under a broker, which wakes whoever a death concerns */
 #define WAIT_ALONE_NS 50000000     /* without one: how late a death is noticed at most */
-#define PEEK_STEP_NS 50000000      /* an observer cannot ask to be woken */
+#define PEEK_STEP_NS 10000000      /* an observer cannot ask to be woken: it looks again after this, then after longer and longer */
 #define PEEK_BYTES 65536u
 #define SPIN_NS_MAX 50000u /* about what a wakeup on another CPU costs: spinning longer than that cannot pay */
 #define SPIN_NS_MIN 1000u
@@ -76,6 +76,7 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
     consumer->flags = options->flags;
     consumer->window = options->window ? options->window : WINDOW;
     consumer->tries = options->tries ? options->tries : topic->tries;
+    consumer->peek_step_ns = PEEK_STEP_NS;
     consumer->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_NS_MAX : 0;
     consumer->copying = topic->full == MR_FULL_DROP_OLDEST || (options->flags & MR_PEEK);
     if (options->flags & MR_UNTIL_END)
@@ -211,8 +212,16 @@ static int deliver_copy(struct mr_consumer *consumer)
             return 1;
         }
         uint64_t tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
-        uint64_t next = tail < end ? tail : end;
-        consumer->stats.lost += 1; /* at least the one at the cursor; how many more is not known any more when it was overwritten */
+        uint64_t next = tail < end ? tail : end, lost = 1;
+        uint64_t next_offset = next == end ? consumer->seat.end_offset : mr_log_offset(topic, p, next);
+        if (next < end && next_offset == MR_NONE)
+            continue; /* the tail has moved on again */
+        /* What an orphan's records were is not known once they are overwritten: then it is at least one. */
+        if (consumer->seat.begin_offset != MR_NONE && next_offset != MR_NONE)
+            lost = next_offset - consumer->seat.begin_offset;
+        consumer->seat.begin_offset = next_offset;
+        consumer->stats.lost += lost;
+        atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].lost, lost, memory_order_relaxed);
         atomic_store_explicit(&slot->cursor, next, memory_order_release);
         if (next == end)
             return 0;
@@ -256,6 +265,7 @@ static int try_peek(struct mr_consumer *consumer)
                 continue;
             }
             consumer->partition = p;
+            consumer->peek_step_ns = PEEK_STEP_NS;
             consumer->pos = consumer->acked = *pos;
             consumer->stop = consumer->end = *pos + used;
             consumer->left = n;
@@ -413,11 +423,15 @@ static int spin(struct mr_consumer *consumer, int64_t timeout_ns)
 }
 
 /* How long to sleep at most, out of what is left of the timeout; 0: the time is over. */
-static int64_t bound_for(const struct mr_consumer *consumer, int64_t timeout_ns, uint64_t since)
+static int64_t bound_for(struct mr_consumer *consumer, int64_t timeout_ns, uint64_t since)
 {
-    int64_t bound = !consumer->joined                          ? PEEK_STEP_NS
-                    : mr_broker_pid(consumer->topic->bus) > 0 ? WAIT_WATCHED_NS
-                                                               : WAIT_ALONE_NS;
+    int64_t bound;
+    if (consumer->joined) {
+        bound = mr_broker_pid(consumer->topic->bus) > 0 ? WAIT_WATCHED_NS : WAIT_ALONE_NS;
+    } else {
+        bound = consumer->peek_step_ns;
+        consumer->peek_step_ns = bound * 2 < WAIT_WATCHED_NS ? bound * 2 : WAIT_WATCHED_NS;
+    }
     if (timeout_ns < 0)
         return bound;
     int64_t left = timeout_ns - (int64_t)(mr_now_ns() - since);

@@ -27,6 +27,7 @@ struct mr_consumer {
     uint64_t copy_cap;
     uint64_t *peek_pos, *peek_offset;
     uint32_t peek_turn;
+    int64_t peek_step_ns;
     uint64_t spin_ns;
     struct mr_consumer_stats stats;
 };

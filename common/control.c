@@ -20,7 +20,8 @@ socklen_t mr_control_address(uid_t owner, const char *bus, struct sockaddr_un *a
 {
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
-    /* sun_path[0] stays 0: an abstract name, which the kernel forgets with its last socket, so that kill -9 leaves nothing behind. */
+    /* sun_path[0] stays 0: an abstract name, which the kernel forgets with its last socket, so that kill -9 leaves nothing
+     * behind. */
     int len = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "millrace.%u.%.*s", (unsigned)owner,
                        (int)MR_BUS_NAME_MAX, bus);
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
@@ -33,7 +34,8 @@ int mr_control_check(const struct mr_control_msg *msg, size_t n)
     return memchr(msg->topic, '\0', sizeof msg->topic) ? 0 : -EBADMSG;
 }
 
-/* A connect that the kernel bounds: a Unix socket whose server's backlog is full makes connect wait for as long as SO_SNDTIMEO says. */
+/* A connect that the kernel bounds: a Unix socket whose server's backlog is full makes connect wait for as long as SO_SNDTIMEO
+ * says. */
 static int connect_bounded(int fd, uid_t owner, const char *bus, int64_t timeout_ns)
 {
     struct sockaddr_un address;

@@ -18,10 +18,10 @@ enum mr_control_op { MR_CONTROL_HELLO = 1, MR_CONTROL_CREATE, MR_CONTROL_PING, M
 
 struct mr_control_msg {
     uint32_t magic;
-    uint32_t op;       /* enum mr_control_op; the answer repeats it */
-    int32_t status;    /* answers: 0 or a negative errno */
-    uint32_t slot;     /* HELLO: client slot index */
-    int32_t pid;       /* answers: the broker's */
+    uint32_t op;    /* enum mr_control_op; the answer repeats it */
+    int32_t status; /* answers: 0 or a negative errno */
+    uint32_t slot;  /* HELLO: client slot index */
+    int32_t pid;    /* answers: the broker's */
     uint32_t automatic;
     struct mr_settings settings;
     char topic[MR_TOPIC_NAME_MAX + 12]; /* NUL-terminated; room for padding to a multiple of 8 */
@@ -30,13 +30,15 @@ struct mr_control_msg {
 /* mr_control_address fills in the address of a bus's socket. Returns its length. */
 socklen_t mr_control_address(uid_t owner, const char *bus, struct sockaddr_un *address);
 
-/* mr_control_check says whether n received bytes are a well-formed request (magic, length, known op, terminated topic). 0 or -EBADMSG. */
+/* mr_control_check says whether n received bytes are a well-formed request (magic, length, known op, terminated topic). 0 or
+ * -EBADMSG. */
 int mr_control_check(const struct mr_control_msg *msg, size_t n);
 
-/* mr_control_request connects, checks that the server runs as `owner` or root, sends request (magic is filled in), and waits up to timeout_ns
- * for the answer; reply NULL: none is waited for. Returns 0 (the answer's status is in reply); -ECONNREFUSED nobody listens, or
- * the server went away or refused this user without an answer; -EPERM the socket is somebody else's; -ETIMEDOUT (a stopped broker);
- * -EBADMSG. Signals do not end the wait. Never raises SIGPIPE. */
-int mr_control_request(uid_t owner, const char *bus, const struct mr_control_msg *request, struct mr_control_msg *reply, int64_t timeout_ns);
+/* mr_control_request connects, checks that the server runs as `owner` or root, sends request (magic is filled in), and waits up
+ * to timeout_ns for the answer; reply NULL: none is waited for. Returns 0 (the answer's status is in reply); -ECONNREFUSED nobody
+ * listens, or the server went away or refused this user without an answer; -EPERM the socket is somebody else's; -ETIMEDOUT (a
+ * stopped broker); -EBADMSG. Signals do not end the wait. Never raises SIGPIPE. */
+int mr_control_request(uid_t owner, const char *bus, const struct mr_control_msg *request, struct mr_control_msg *reply,
+                       int64_t timeout_ns);
 
 #endif

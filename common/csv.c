@@ -26,8 +26,8 @@ static void end_row(const char *buf, size_t len, size_t start, const char *lf, s
     row->lines = 0;
 }
 
-static int bad_row(const char *buf, size_t len, size_t start, const char *first_lf, struct mr_csv_row *row, enum mr_csv_fault fault,
-                   const char *where)
+static int bad_row(const char *buf, size_t len, size_t start, const char *first_lf, struct mr_csv_row *row,
+                   enum mr_csv_fault fault, const char *where)
 {
     end_row(buf, len, start, first_lf, row);
     row->fault = (uint16_t)fault;
@@ -35,8 +35,8 @@ static int bad_row(const char *buf, size_t len, size_t start, const char *first_
     return 1;
 }
 
-/* Steps over a quoted field whose opening quote is at quote. Returns the byte after the closing quote, or NULL if none closes it. The
- * byte after may be unknown yet (== end), in which case the quote may turn out to be the first of a pair. */
+/* Steps over a quoted field whose opening quote is at quote. Returns the byte after the closing quote, or NULL if none closes it.
+ * The byte after may be unknown yet (== end), in which case the quote may turn out to be the first of a pair. */
 static const char *skip_quoted(const char *quote, const char *end)
 {
     const char *at = quote + 1;
@@ -60,8 +60,8 @@ int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struc
 
     if (at >= len || (!lf && !last))
         return 0;
-    /* Each turn takes the unquoted fields up to the next quote or line end, then the quoted field there. A row that is malformed ends
-     * at its first line end: what follows an opening quote by mistake is not lost with it. */
+    /* Each turn takes the unquoted fields up to the next quote or line end, then the quoted field there. A row that is malformed
+     * ends at its first line end: what follows an opening quote by mistake is not lost with it. */
     for (;;) {
         const char *quote = find(field, lf ? lf : end, '"');
         const char *after;

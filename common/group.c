@@ -347,7 +347,9 @@ int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum
                                  .serial = load(&group->serial),
                                  .partition = (uint32_t)load(&topic->members[slot].partition),
                                  .begin = load(&topic->members[slot].cursor),
-                                 .end = load(&topic->members[slot].end)};
+                                 .end = load(&topic->members[slot].end),
+                                 .begin_offset = MR_NONE,
+                                 .end_offset = MR_NONE};
     }
     group_unlock(topic, g);
 unlock:
@@ -507,6 +509,7 @@ static void adopt(struct mr_topic *topic, struct mr_seat *seat, uint32_t orphan)
     seat->partition = (uint32_t)load(&slot->partition);
     seat->begin = load(&slot->cursor);
     seat->end = load(&slot->end);
+    seat->begin_offset = seat->end_offset = MR_NONE;
 }
 
 /* Where a claim of at most n records from next ends, and the offset there. Indexed boundaries save looking at each record. */
@@ -595,6 +598,8 @@ static int take(struct mr_topic *topic, struct mr_seat *seat, uint32_t p, uint64
     seat->partition = p;
     seat->begin = next;
     seat->end = end;
+    seat->begin_offset = next_offset;
+    seat->end_offset = end_offset;
     seat->lost += lost;
     return 1;
 }

@@ -19,6 +19,7 @@ struct mr_seat { /* a member, as its handle knows it */
     uint64_t serial;
     uint32_t partition; /* of the claim, or of the last one */
     uint64_t begin, end; /* the claim as it was taken: [first unacknowledged, end) */
+    uint64_t begin_offset, end_offset; /* of a fresh claim; MR_NONE for an orphan */
     uint64_t lost; /* records overwritten before this seat could take them */
     int in_turn; /* nothing could be claimed because another member has the partition (ordered group) */
 };

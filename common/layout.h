@@ -47,6 +47,7 @@ struct mr_bus_shm {
     _Atomic int32_t broker_pid; /* meaningful while the serving lock is held */
     _Atomic uint32_t change_cnt; /* topics created or deleted */
     struct mr_cond changed;
+    _Atomic uint32_t removed; /* the name was taken away: whoever is attached should look for the next bus of this name */
     alignas(64) struct mr_client_shm clients[];
 };
 static_assert(offsetof(struct mr_bus_shm, clients) == 64, "layout changed: raise MR_LAYOUT");
@@ -177,7 +178,7 @@ struct mr_topic_shm {
     _Atomic uint64_t producer_high;
     _Atomic uint64_t group_high;
     _Atomic uint64_t producers_done, producers_died;
-    _Atomic uint64_t columns; /* length << 8 | flags << 1 | 1; 0 none. Stored after the bytes (release) */
+    _Atomic uint64_t columns; /* length << 32 | flags << 1 | 1; 0 none. Stored after the bytes (release) */
 
     alignas(64) _Atomic uint64_t sealed; /* read-mostly line of the data path */
     _Atomic uint64_t deleted;

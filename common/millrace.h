@@ -111,7 +111,8 @@ int mr_client_info(const struct mr_bus *bus, uint32_t idx, struct mr_client_info
 /* mr_bus_topics lists the topics. Returns their number, with *names a NULL-terminated array sorted by name that ONE free() releases. */
 ssize_t mr_bus_topics(const struct mr_bus *bus, char ***names);
 
-/* mr_bus_wait_change waits until a topic was created or deleted since `seen` (0 at first), which it updates. 0; -ETIMEDOUT; -EINTR. */
+/* mr_bus_wait_change waits until a topic was created or deleted since `seen` (0 at first), which it updates. 0; -ETIMEDOUT; -EINTR; -EIDRM
+ * the bus was removed with its broker: a later broker makes another, so connect again. */
 int mr_bus_wait_change(struct mr_bus *bus, uint32_t *seen, int64_t timeout_ns);
 
 /* ---- topic ----------------------------------------------------------------------------------------------------------- */
@@ -151,12 +152,20 @@ uint64_t mr_topic_record_max(const struct mr_topic *topic); /* bytes of key + he
 int mr_topic_seal(struct mr_topic *topic);
 /* mr_topic_purge: every group skips what it has not claimed yet. Returns the number of records skipped by the group that had most. */
 ssize_t mr_topic_purge(struct mr_topic *topic);
-/* mr_topic_delete marks the topic deleted, wakes all who wait on it and unlinks it. Returns 0; -EBUSY clients are attached (not with force). */
-int mr_topic_delete(struct mr_topic *topic, int force);
+enum mr_delete {
+    MR_DELETE_UNUSED,   /* only if no client is attached: else -EBUSY */
+    MR_DELETE_FINISHED, /* only if every group has acknowledged everything (no group: if nothing is unread): else -ENOTEMPTY */
+    MR_DELETE_ANYWAY,
+};
+/* mr_topic_delete marks the topic deleted, in one step with the question whether it may, wakes all who wait on it and takes its name away. */
+int mr_topic_delete(struct mr_topic *topic, enum mr_delete how);
 
 /* The topic's header line (the columns of its CSV rows), kept once, by the first producer that has one.
- * mr_topic_set_columns: line without terminator, len <= MR_COLUMNS_MAX; flags: enum mr_record_flags of its line end.
+ * mr_topic_set_columns: line without terminator, len <= MR_COLUMNS_MAX; flags: enum mr_record_flags of its line end, and MR_SEPARATOR(c)
+ *          where it is not a comma.
  * Returns  0 stored now, or the same already there (a byte order mark and the line end do not count); -EEXIST another one is there; -EMSGSIZE. */
+#define MR_SEPARATOR(c) ((uint32_t)(unsigned char)(c) << 8)
+#define MR_SEPARATOR_OF(flags) ((flags) >> 8 ? (char)((flags) >> 8) : ',')
 int mr_topic_set_columns(struct mr_topic *topic, const void *line, size_t len, uint32_t flags);
 /* mr_topic_columns copies at most cap bytes. Returns the length of the whole line (may be 0); -ENODATA the topic has none. */
 ssize_t mr_topic_columns(const struct mr_topic *topic, void *line, size_t cap, uint32_t *flags);
@@ -196,6 +205,7 @@ struct mr_group_info {
 /* mr_group_info looks at group slot idx, counted from 0. Returns 1 a group; 0 an empty slot; -ERANGE past the last. */
 int mr_group_info(const struct mr_topic *topic, uint32_t idx, struct mr_group_info *out);
 
+/* mr_group_partition_info: 1 it is filled in; 0 an empty group slot; -ERANGE past the last. */
 struct mr_group_partition_info {
     uint64_t committed_offset; /* first unacknowledged */
     uint64_t next_offset;      /* first unclaimed */

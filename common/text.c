@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#define TEXT_MAX ((uint64_t)1 << 62)
+#define TEXT_MAX            ((uint64_t)1 << 62)
 #define FRACTION_DIGITS_MAX 18 /* 10^18 fits into 64 bits */
-#define WORD_MAX 255
+#define WORD_MAX            255
 
 struct unit {
     const char *name;
@@ -17,25 +17,12 @@ struct unit {
 };
 
 static const struct unit size_units[] = {
-    {"", 1},
-    {"B", 1},
-    {"k", 1ull << 10},
-    {"M", 1ull << 20},
-    {"G", 1ull << 30},
-    {"T", 1ull << 40},
-    {NULL, 0},
+    {"", 1}, {"B", 1}, {"k", 1ull << 10}, {"M", 1ull << 20}, {"G", 1ull << 30}, {"T", 1ull << 40}, {NULL, 0},
 };
 static const struct unit count_units[] = {{"", 1}, {"k", 1000}, {"M", 1000000}, {"G", 1000000000}, {NULL, 0}};
 static const struct unit duration_units[] = {
-    {"", 1000000000},
-    {"ns", 1},
-    {"us", 1000},
-    {"ms", 1000000},
-    {"s", 1000000000},
-    {"m", 60000000000},
-    {"h", 3600000000000},
-    {"d", 86400000000000},
-    {NULL, 0},
+    {"", 1000000000},      {"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}, {"m", 60000000000}, {"h", 3600000000000},
+    {"d", 86400000000000}, {NULL, 0},
 };
 
 struct decimal {
@@ -254,6 +241,8 @@ const char *mr_text_suggest(const char *word, const char *const *candidates)
 
     if (len == 0 || len > WORD_MAX)
         return NULL;
+    if (len == 1) /* any other letter is one step away: that is no likeness */
+        best = 0;
     for (; *candidates; candidates++) {
         size_t candidate_len = strlen(*candidates);
 

@@ -22,7 +22,7 @@ const char *mr_text_grouped(char buf[static 32], uint64_t number);
 const char *mr_text_time(char buf[static 32], uint64_t ts_ns);
 
 /* mr_text_suggest finds the candidate (NULL-terminated array) nearest to word by optimal string alignment distance, at most a third of the
- * word's length away (at least 1). Returns NULL when none is near. */
+ * word's length away (at least 1, but nothing is near to a single letter). Returns NULL when none is near. */
 const char *mr_text_suggest(const char *word, const char *const *candidates);
 
 #endif

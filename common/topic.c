@@ -97,7 +97,10 @@ int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings
         close(fd);
         return -EEXIST;
     }
-    fd = mr_segment_create(g.total_bytes, g.total_bytes - MR_COLUMNS_MAX, settings->mode, (gid_t)-1);
+    struct stat of_bus; /* a topic belongs to the group that its bus belongs to */
+    if (fstat(bus->probe_fd, &of_bus) < 0)
+        return -errno;
+    fd = mr_segment_create(g.total_bytes, g.total_bytes - MR_COLUMNS_MAX, settings->mode, of_bus.st_gid);
     if (fd < 0)
         return fd;
     int error = init_segment(fd, &g, settings, page);
@@ -404,18 +407,55 @@ static int attached(const struct mr_topic *topic)
     return 0;
 }
 
-int mr_topic_delete(struct mr_topic *topic, int force)
+/* Nothing is owed to anybody? Asked with all logs locked, so that nothing can be appended before the answer is acted on. */
+static int finished(struct mr_topic *topic)
+{
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+        uint64_t head = atomic_load_explicit(&topic->logs[p].head, memory_order_relaxed);
+        uint64_t limit = atomic_load_explicit(&topic->logs[p].limit, memory_order_relaxed);
+        if (mr_groups_limit(topic, p, limit) != head)
+            return 0;
+    }
+    return 1;
+}
+
+static int mark_deleted(struct mr_topic *topic, enum mr_delete how)
+{
+    if (how == MR_DELETE_UNUSED && attached(topic))
+        return -EBUSY;
+    uint32_t locked = 0;
+    int error = 0;
+    for (uint32_t p = 0; how == MR_DELETE_FINISHED && p < topic->partition_cnt && !error; p++)
+        error = mr_groups_settle(topic, p);
+    for (; how == MR_DELETE_FINISHED && locked < topic->partition_cnt && !error; locked++)
+        error = mr_log_lock(topic, locked);
+    if (!error && how == MR_DELETE_FINISHED && !finished(topic))
+        error = -ENOTEMPTY;
+    if (!error)
+        atomic_store_explicit(&topic->shm->deleted, 1, memory_order_release);
+    else if (locked && error != -ENOTEMPTY)
+        locked--; /* the last one was not taken */
+    while (locked--)
+        mr_unlock(&topic->logs[locked].lock);
+    return error;
+}
+
+int mr_topic_delete(struct mr_topic *topic, enum mr_delete how)
 {
     int error = mr_topic_check(topic);
     if (error)
         return error;
-    if (!force && attached(topic))
-        return -EBUSY;
     int fd = reopen(topic, 1);
     if (fd < 0)
         return fd;
     close(fd);
-    atomic_store_explicit(&topic->shm->deleted, 1, memory_order_release);
+    error = mr_topic_lock(topic); /* nobody joins meanwhile */
+    if (error)
+        return error;
+    error = mark_deleted(topic, how);
+    mr_unlock(&topic->shm->lock);
+    if (error)
+        return error;
     error = mr_topic_unlink(topic->bus->name, topic->name);
     mr_topic_wake(topic);
     mr_bus_changed(topic->bus);
@@ -431,30 +471,42 @@ int mr_topic_unlink(const char *bus, const char *topic)
 
 /* ---- deaths ---- */
 
-void mr_topic_reap(struct mr_topic *topic, uint64_t client)
+/* What a client has in a topic: bit 0 a producer, bit 1 a member. Lock-free. */
+static int holdings(const struct mr_topic *topic, uint64_t client)
 {
-    if (mr_topic_lock(topic))
-        return; /* damaged or stopped: the next to wait tries again */
-    struct mr_topic_shm *shm = topic->shm;
     int found = 0;
-    for (uint32_t i = 0; i < topic->producer_cnt; i++) {
-        struct mr_producer_shm *producer = &topic->producers[i];
-        if (atomic_load_explicit(&producer->state, memory_order_relaxed) != 'a' ||
-            atomic_load_explicit(&producer->owner, memory_order_relaxed) != client)
-            continue;
-        struct mr_tx tx = mr_tx_begin(topic, &shm->lock);
-        mr_tx_set(&tx, &producer->state, 'x');
-        mr_tx_set(&tx, &shm->producers_died, atomic_load_explicit(&shm->producers_died, memory_order_relaxed) + 1);
-        mr_tx_commit(&tx);
-        found = 1;
-    }
-    for (uint32_t i = 0; i < topic->member_cnt && found < 2; i++)
+    for (uint32_t i = 0; i < topic->producer_cnt; i++)
+        if (atomic_load_explicit(&topic->producers[i].state, memory_order_relaxed) == 'a' &&
+            atomic_load_explicit(&topic->producers[i].owner, memory_order_relaxed) == client)
+            found |= 1;
+    for (uint32_t i = 0; i < topic->member_cnt; i++)
         if (atomic_load_explicit(&topic->members[i].group, memory_order_relaxed) &&
             atomic_load_explicit(&topic->members[i].owner, memory_order_relaxed) == client)
-            found = 2;
-    if (found == 2)
-        mr_groups_orphan(topic, client);
-    mr_unlock(&shm->lock);
+            found |= 2;
+    return found;
+}
+
+void mr_topic_reap(struct mr_topic *topic, uint64_t client)
+{
+    struct mr_topic_shm *shm = topic->shm;
+    if (holdings(topic, client)) {
+        if (mr_topic_lock(topic))
+            return; /* damaged or stopped: the next to wait tries again */
+        int found = holdings(topic, client);
+        for (uint32_t i = 0; (found & 1) && i < topic->producer_cnt; i++) {
+            struct mr_producer_shm *producer = &topic->producers[i];
+            if (atomic_load_explicit(&producer->state, memory_order_relaxed) != 'a' ||
+                atomic_load_explicit(&producer->owner, memory_order_relaxed) != client)
+                continue;
+            struct mr_tx tx = mr_tx_begin(topic, &shm->lock);
+            mr_tx_set(&tx, &producer->state, 'x');
+            mr_tx_set(&tx, &shm->producers_died, atomic_load_explicit(&shm->producers_died, memory_order_relaxed) + 1);
+            mr_tx_commit(&tx);
+        }
+        if (found & 2)
+            mr_groups_orphan(topic, client);
+        mr_unlock(&shm->lock);
+    }
     /* Even when nothing was found: the dead one may have been woken for a record that somebody else must now take. */
     mr_topic_wake(topic);
 }
@@ -475,6 +527,8 @@ void mr_topic_reap_dead(struct mr_topic *topic)
 
 /* ---- columns: in the file behind the rings, read and written with pread and pwrite, so a full /dev/shm is an error and no signal ---- */
 
+#define COLUMNS_FLAGS 0xffffu /* line end and separator */
+
 static uint64_t columns_at(const struct mr_topic *topic)
 {
     return topic->total_bytes - MR_COLUMNS_MAX;
@@ -483,13 +537,13 @@ static uint64_t columns_at(const struct mr_topic *topic)
 ssize_t mr_topic_columns(const struct mr_topic *topic, void *line, size_t cap, uint32_t *flags)
 {
     uint64_t word = atomic_load_explicit(&topic->shm->columns, memory_order_acquire);
-    uint64_t len = word >> 8;
+    uint64_t len = word >> 32;
     if (!(word & 1))
         return -ENODATA;
     if (len > MR_COLUMNS_MAX)
         return -EBADMSG;
     if (flags)
-        *flags = (uint32_t)(word >> 1 & 0x7f);
+        *flags = (uint32_t)(word >> 1 & COLUMNS_FLAGS);
     if (cap == 0 || len == 0)
         return (ssize_t)len;
     int fd = reopen(topic, 0);
@@ -533,7 +587,7 @@ int mr_topic_set_columns(struct mr_topic *topic, const void *line, size_t len, u
         return error;
     if (len > MR_COLUMNS_MAX)
         return -EMSGSIZE;
-    if (flags > 0x7f)
+    if (flags > COLUMNS_FLAGS)
         return -EINVAL;
     error = mr_topic_lock(topic);
     if (error)
@@ -551,7 +605,7 @@ int mr_topic_set_columns(struct mr_topic *topic, const void *line, size_t len, u
             close(fd);
         }
         if (!error) /* release: whoever sees the word finds the bytes */
-            atomic_store_explicit(&topic->shm->columns, (uint64_t)len << 8 | (uint64_t)flags << 1 | 1, memory_order_release);
+            atomic_store_explicit(&topic->shm->columns, (uint64_t)len << 32 | (uint64_t)flags << 1 | 1, memory_order_release);
     }
     mr_unlock(&topic->shm->lock);
     return error;

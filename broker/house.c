@@ -1,0 +1,203 @@
+/* house.c - commands for scripts: wait until something is so, ask whether the broker answers, end it. */
+#include "client.h"
+#include "commands.h"
+#include "control.h"
+#include "owed.h"
+#include "program.h"
+#include "table.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MS 1000000 /* nanoseconds */
+
+/* ---- wait ---- */
+
+enum goal_kind { EXISTS, DRAINED, SEALED, CONSUMERS };
+
+struct goal {
+    enum goal_kind what;
+    uint64_t consumers;
+};
+
+static int goal_parse(const char *text, struct goal *goal)
+{
+    static const char *const words[] = {[EXISTS] = "exists", [DRAINED] = "drained", [SEALED] = "sealed"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(text, words[i]) == 0) {
+            *goal = (struct goal){.what = (enum goal_kind)i};
+            return 0;
+        }
+    *goal = (struct goal){.what = CONSUMERS};
+    return strncmp(text, "consumers=", 10) == 0 ? mr_text_count(text + 10, &goal->consumers) : -EINVAL;
+}
+
+/* Drained: a producer has come (so that a script that starts one in the background does not win the race), all are gone, and
+ * every group has acknowledged everything. */
+static int drained(const struct mr_topic_info *info)
+{
+    int came = info->records_in > 0 || info->producers_done > 0 || info->producers_died > 0 || info->sealed;
+    return came && info->producers == 0 && info->records_waiting == 0;
+}
+
+/* Looks with fresh eyes each time: the bus may have gone and come back, and so may the topic. */
+static int reached(const struct mr_command_line *line, const struct goal *goal, int *error)
+{
+    struct mr_bus *bus;
+    struct mr_topic *topic;
+    struct mr_topic_info info;
+    int yes = 0;
+    *error = mr_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
+    if (*error)
+        return 0;
+    *error = mr_topic_open(bus, line->operands[0], &topic);
+    if (!*error) {
+        *error = mr_topic_info(topic, &info);
+        if (!*error && !info.deleted)
+            yes = goal->what == EXISTS    ? 1
+                  : goal->what == SEALED  ? info.sealed
+                  : goal->what == DRAINED ? drained(&info)
+                                          : info.members >= goal->consumers;
+        mr_topic_close(topic);
+    }
+    mr_disconnect(bus);
+    return yes;
+}
+
+int mr_command_wait(const struct mr_command_line *line)
+{
+    struct goal goal;
+    const char *name = line->operands[0], *wrong = mr_name_check('t', name);
+    if (wrong)
+        return mr_program_usage("%s: not a topic's name: it %s", name, wrong);
+    if (!line->wait_for)
+        return mr_program_usage("wait: say what for: --for exists|drained|sealed|consumers=N");
+    if (goal_parse(line->wait_for, &goal) < 0)
+        return mr_program_usage("wait: --for %s: not one of exists, drained, sealed, consumers=N", line->wait_for);
+
+    uint64_t start_ns = mr_now_ns();
+    for (int said = 0;;) {
+        int error;
+        if (reached(line, &goal, &error))
+            return MR_EXIT_OK;
+        if (error && error != -ENOENT && error != -EIDRM && error != -EINTR) {
+            mr_program_fail(error, "%s: wait", name);
+            return mr_program_exit_for(error);
+        }
+        int64_t waited_ns = (int64_t)(mr_now_ns() - start_ns);
+        if (line->timeout_ns >= 0 && waited_ns >= line->timeout_ns) {
+            char text[32];
+            mr_program_error("%s: %s is not so after %s%s", name, line->wait_for, mr_text_ns(text, (uint64_t)line->timeout_ns),
+                             error ? " (no such topic)" : "");
+            return MR_EXIT_TIMEOUT;
+        }
+        if (!said && waited_ns > 500 * MS) {
+            mr_program_notice("%s: waiting for \"%s\"%s", name, line->wait_for, error ? " (no such topic yet)" : "");
+            said = 1;
+        }
+        int64_t nap_ns = 20 * MS;
+        if (line->timeout_ns >= 0 && line->timeout_ns - waited_ns < nap_ns)
+            nap_ns = line->timeout_ns - waited_ns;
+        if (mr_program_sleep(nap_ns) < 0)
+            return mr_program_exit_for(-EINTR);
+    }
+}
+
+/* ---- ping, stop ---- */
+
+static int nobody(const struct mr_command_line *line)
+{
+    mr_program_error("%s: no broker serves this bus; start one with: broker -b %s", line->bus, line->bus);
+    return MR_EXIT_NO_BROKER;
+}
+
+static int ask(const struct mr_command_line *line, enum mr_control_op op, struct mr_control_msg *reply)
+{
+    struct mr_control_msg request = {.op = op};
+    return mr_control_request(geteuid(), line->bus, &request, reply, 2000 * (int64_t)MS);
+}
+
+static int ask_failed(const struct mr_command_line *line, int error)
+{
+    int pid = mr_bus_holder(line->bus);
+    if (error == -ETIMEDOUT && pid) {
+        mr_program_error("%s: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", line->bus, pid, pid);
+        return MR_EXIT_NO_BROKER;
+    }
+    if (error == -ECONNREFUSED && !pid)
+        return nobody(line);
+    if (error == -ECONNREFUSED)
+        mr_program_error("%s: the broker, pid %d, is not taking requests: it begins, or ends, or is in another network namespace",
+                         line->bus, pid);
+    else
+        mr_program_fail(error, "%s: ask the broker", line->bus);
+    return MR_EXIT_NO_BROKER;
+}
+
+int mr_command_ping(const struct mr_command_line *line)
+{
+    static const struct mr_column columns[] = {{NULL, "bus", 0}, {NULL, "pid", 0}, {NULL, "ns", 0}};
+    struct mr_control_msg reply;
+    uint64_t start_ns = mr_now_ns();
+    int error = ask(line, MR_CONTROL_PING, &reply);
+    uint64_t took_ns = mr_now_ns() - start_ns;
+    if (error)
+        return ask_failed(line, error);
+    if (line->json) {
+        struct mr_table table;
+        mr_table_begin(&table, columns, 3, NULL, 1, 0);
+        mr_table_text(&table, line->bus);
+        mr_table_count(&table, (uint64_t)reply.pid);
+        mr_table_count(&table, took_ns);
+        mr_table_end(&table);
+    } else {
+        printf("pid %" PRId32 ", %.2f ms\n", reply.pid, (double)took_ns / MS);
+    }
+    return MR_EXIT_OK;
+}
+
+static int say_kept(struct mr_topic *topic, void *arg)
+{
+    const struct mr_command_line *line = arg;
+    struct mr_owed owed;
+    if (mr_owed_look(topic, &owed) == 0)
+        mr_program_notice("%s: kept: %s; \"broker -b %s clean --all\" removes it", mr_topic_name(topic), owed.text, line->bus);
+    return MR_EXIT_OK;
+}
+
+int mr_command_stop(const struct mr_command_line *line)
+{
+    struct mr_control_msg reply;
+    int pid = mr_bus_holder(line->bus);
+    int error = ask(line, MR_CONTROL_STOP, &reply);
+    if (error == 0)
+        pid = reply.pid;
+    else if (error != -ECONNREFUSED || !pid)
+        return ask_failed(line, error);
+    /* Refused, but there: it ends already, or it has just begun and does not listen yet; so ask again until it is gone. */
+    uint64_t start_ns = mr_now_ns();
+    for (int said = 0; mr_bus_holder(line->bus) == pid;) {
+        if (!said && mr_now_ns() - start_ns > 500 * MS) {
+            mr_program_notice("%s: waiting for pid %d to end (it gives consumers up to 5 s)", line->bus, pid);
+            said = 1;
+        }
+        if (mr_program_sleep(10 * MS) < 0)
+            return mr_program_exit_for(-EINTR);
+        if (error)
+            error = ask(line, MR_CONTROL_STOP, &reply);
+    }
+    struct mr_bus *bus;
+    if (mr_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus) == 0) {
+        if (!mr_broker_pid(bus)) {
+            struct mr_command_line copy = *line;
+            mr_command_each(bus, say_kept, &copy);
+        }
+        mr_disconnect(bus);
+    }
+    return MR_EXIT_OK;
+}

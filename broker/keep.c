@@ -1,0 +1,304 @@
+/* keep.c - see keep.h. */
+#include "keep.h"
+#include "owed.h"
+#include "program.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct kept_topic {
+    char *name;
+    struct mr_topic *topic; /* NULL: it cannot be opened, which was said once */
+    int listed;             /* its segment is still there */
+};
+
+struct watch {
+    uint64_t id;   /* of the client in this slot, as last seen; 0 nobody */
+    int pidfd;     /* -1: none; the tick alone looks after it */
+    int lingering; /* its process has ended, but its lock is still held */
+};
+
+#define LINGER_NS 1000000u /* the first look at a lingering lock; then twice as long each time, until the tick is as good */
+
+struct mr_keep {
+    struct mr_bus *bus;
+    int epoll;
+    uint64_t tag;
+    int *held_up;
+    uint32_t changes_seen;
+    struct kept_topic *topics; /* sorted by name */
+    size_t topic_cnt;
+    uint32_t slot_cnt;
+    struct watch *watches;
+    uint64_t linger_ns, linger_pause_ns; /* when to look at lingering locks; UINT64_MAX never */
+};
+
+/* ---- topics ---- */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct kept_topic *)a)->name, ((const struct kept_topic *)b)->name);
+}
+
+static void topic_open(struct mr_keep *keep, struct kept_topic *kept, int said)
+{
+    int error = mr_topic_open(keep->bus, kept->name, &kept->topic);
+    kept->listed = error != -ENOENT && error != -EIDRM;
+    if (!error)
+        mr_topic_reap_dead(kept->topic); /* those that died while nobody served */
+    else if (kept->listed && !said)
+        mr_program_fail(error, "%s: not looked after", kept->name);
+}
+
+static int topic_gone(const struct kept_topic *kept)
+{
+    struct mr_topic_info info;
+    return mr_topic_info(kept->topic, &info) < 0 || info.deleted;
+}
+
+static int topic_add(struct mr_keep *keep, const char *name)
+{
+    struct kept_topic *more = realloc(keep->topics, (keep->topic_cnt + 1) * sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    keep->topics = more;
+    char *copy = strdup(name);
+    if (!copy)
+        return -ENOMEM;
+    struct kept_topic *kept = &keep->topics[keep->topic_cnt++];
+    *kept = (struct kept_topic){.name = copy};
+    topic_open(keep, kept, 0);
+    return 0;
+}
+
+void mr_keep_topics(struct mr_keep *keep)
+{
+    char **names;
+    ssize_t n = mr_bus_topics(keep->bus, &names);
+    if (n < 0) {
+        mr_program_fail((int)n, "%s: topics cannot be listed", mr_bus_name(keep->bus));
+        return;
+    }
+    size_t known = keep->topic_cnt;
+    for (size_t i = 0; i < known; i++)
+        keep->topics[i].listed = 0;
+    for (ssize_t i = 0; i < n; i++) {
+        struct kept_topic key = {.name = names[i]};
+        struct kept_topic *kept = known ? bsearch(&key, keep->topics, known, sizeof key, by_name) : NULL;
+        if (!kept) {
+            if (topic_add(keep, names[i]) < 0)
+                mr_program_fail(-ENOMEM, "%s: not looked after", names[i]);
+        } else if (!kept->topic) {
+            topic_open(keep, kept, 1);
+        } else if (topic_gone(kept)) { /* deleted and made again: the old mapping must go before the name is opened */
+            mr_topic_close(kept->topic);
+            kept->topic = NULL;
+            topic_open(keep, kept, 0);
+        } else {
+            kept->listed = 1;
+        }
+    }
+    free(names);
+    size_t cnt = 0;
+    for (size_t i = 0; i < keep->topic_cnt; i++) {
+        if (keep->topics[i].listed) {
+            keep->topics[cnt++] = keep->topics[i];
+        } else {
+            mr_topic_close(keep->topics[i].topic);
+            free(keep->topics[i].name);
+        }
+    }
+    keep->topic_cnt = cnt;
+    if (cnt > 1)
+        qsort(keep->topics, cnt, sizeof *keep->topics, by_name);
+}
+
+/* ---- clients ---- */
+
+static void bury(struct mr_keep *keep, uint64_t id)
+{
+    mr_keep_topics(keep); /* it may have held something in a topic that nobody has told us of yet */
+    for (size_t i = 0; i < keep->topic_cnt; i++)
+        if (keep->topics[i].topic)
+            mr_topic_reap(keep->topics[i].topic, id);
+    mr_bus_forget(keep->bus, id);
+}
+
+static void unwatch(struct watch *watch)
+{
+    if (watch->pidfd >= 0)
+        close(watch->pidfd); /* which takes it out of the epoll set, too: nobody else has a copy */
+    *watch = (struct watch){.pidfd = -1};
+}
+
+static void watch_process(struct mr_keep *keep, uint32_t slot, uint64_t id, int32_t pid)
+{
+    struct watch *watch = &keep->watches[slot];
+    watch->id = id;
+    watch->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = keep->tag + slot};
+    if (watch->pidfd >= 0 && epoll_ctl(keep->epoll, EPOLL_CTL_ADD, watch->pidfd, &event) < 0) {
+        close(watch->pidfd);
+        watch->pidfd = -1;
+    }
+}
+
+void mr_keep_client(struct mr_keep *keep, uint32_t slot, int ended)
+{
+    struct watch *watch = &keep->watches[slot];
+    int32_t pid;
+    uint64_t id = mr_client_id(keep->bus, slot, &pid);
+    if (id == mr_bus_self(keep->bus))
+        return;
+    if (watch->id && watch->id != id) {
+        /* It has left; or, with every slot taken, it died and a newcomer took its slot before we looked. */
+        if (id)
+            bury(keep, watch->id);
+        unwatch(watch);
+        ended = 0; /* that was the one before */
+    }
+    if (!id)
+        return;
+    if (!watch->id)
+        watch_process(keep, slot, id, pid);
+    /* Only now: if it lives after pidfd_open, then its pid was still its own at that time, and the pidfd is its. */
+    if (!mr_client_alive(keep->bus, id)) {
+        char name[MR_CLIENT_NAME_MAX + 1];
+        mr_client_about(keep->bus, id, &pid, name);
+        bury(keep, id);
+        unwatch(watch);
+        mr_program_notice("pid %" PRId32 "%s%s%s died; what it held goes to others", pid, *name ? " (" : "", name,
+                          *name ? ")" : "");
+    } else if (ended && watch->pidfd >= 0) {
+        /* Whoever looks into a dying process (ps does) keeps its memory, that keeps the file, and that the lock, for a moment.
+         * The pidfd would report the same again at once. */
+        close(watch->pidfd);
+        watch->pidfd = -1;
+        watch->lingering = 1;
+        keep->linger_pause_ns = LINGER_NS;
+        keep->linger_ns = mr_now_ns() + LINGER_NS;
+    }
+}
+
+uint64_t mr_keep_due_ns(const struct mr_keep *keep)
+{
+    return keep->linger_ns;
+}
+
+void mr_keep_linger(struct mr_keep *keep)
+{
+    int any = 0;
+    for (uint32_t slot = 0; slot < keep->slot_cnt; slot++) {
+        if (keep->watches[slot].lingering)
+            mr_keep_client(keep, slot, 0);
+        any |= keep->watches[slot].lingering;
+    }
+    keep->linger_pause_ns *= 2;
+    keep->linger_ns = any && keep->linger_pause_ns < 1000 * LINGER_NS ? mr_now_ns() + keep->linger_pause_ns : UINT64_MAX;
+}
+
+void mr_keep_tick(struct mr_keep *keep)
+{
+    if (mr_bus_wait_change(keep->bus, &keep->changes_seen, 0) == 0)
+        mr_keep_topics(keep);
+    for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
+        mr_keep_client(keep, slot, 0);
+    if (*keep->held_up) {
+        *keep->held_up = 0;
+        for (size_t i = 0; i < keep->topic_cnt && !*keep->held_up; i++)
+            if (keep->topics[i].topic)
+                mr_topic_reap_dead(keep->topics[i].topic);
+    }
+}
+
+/* ---- beginning and end ---- */
+
+int mr_keep_open(struct mr_bus *bus, int epoll, uint64_t tag, int *held_up, struct mr_keep **out)
+{
+    struct mr_keep *keep = calloc(1, sizeof *keep);
+    if (!keep)
+        return -ENOMEM;
+    keep->bus = bus;
+    keep->epoll = epoll;
+    keep->tag = tag;
+    keep->held_up = held_up;
+    keep->linger_ns = UINT64_MAX;
+    keep->slot_cnt = mr_bus_slots(bus);
+    keep->watches = calloc(keep->slot_cnt, sizeof *keep->watches);
+    if (!keep->watches) {
+        free(keep);
+        return -ENOMEM;
+    }
+    for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
+        keep->watches[slot].pidfd = -1;
+    mr_bus_wait_change(bus, &keep->changes_seen, 0);
+    mr_keep_topics(keep);
+    for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
+        mr_keep_client(keep, slot, 0);
+    *out = keep;
+    return 0;
+}
+
+uint64_t mr_keep_waited_for(const struct mr_keep *keep)
+{
+    uint64_t records = 0;
+    for (size_t i = 0; i < keep->topic_cnt; i++) {
+        struct mr_owed owed;
+        if (keep->topics[i].topic && mr_owed_look(keep->topics[i].topic, &owed) == 0 && owed.waited_for)
+            records += owed.records;
+    }
+    return records;
+}
+
+int mr_keep_empty(const struct mr_keep *keep)
+{
+    for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
+        if (keep->watches[slot].id)
+            return 0;
+    return keep->topic_cnt == 0;
+}
+
+size_t mr_keep_finish(struct mr_keep *keep)
+{
+    size_t kept = 0;
+    mr_keep_topics(keep);
+    for (size_t i = 0; i < keep->topic_cnt; i++) {
+        struct kept_topic *it = &keep->topics[i];
+        struct mr_owed owed = {0};
+        int error = it->topic ? mr_owed_look(it->topic, &owed) : -EBADMSG;
+        if (!error && owed.records == 0) {
+            error = mr_topic_delete(it->topic, MR_DELETE_FINISHED);
+            if (!error)
+                continue;
+            if (error == -ENOTEMPTY) /* a producer got in between */
+                error = mr_owed_look(it->topic, &owed);
+        }
+        kept++;
+        if (error)
+            mr_program_fail(error, "%s: kept", it->name);
+        else
+            mr_program_notice("%s: kept: %s; a new broker goes on with it, \"broker -b %s clean --all\" removes it", it->name,
+                              owed.text, mr_bus_name(keep->bus));
+    }
+    return kept;
+}
+
+void mr_keep_close(struct mr_keep *keep)
+{
+    if (!keep)
+        return;
+    for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
+        unwatch(&keep->watches[slot]);
+    for (size_t i = 0; i < keep->topic_cnt; i++) {
+        mr_topic_close(keep->topics[i].topic);
+        free(keep->topics[i].name);
+    }
+    free(keep->topics);
+    free(keep->watches);
+    free(keep);
+}

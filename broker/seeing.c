@@ -1,0 +1,397 @@
+/* seeing.c - commands that only look, mapping everything read-only. They work with no broker, whoever holds the locks. */
+#include "client.h"
+#include "commands.h"
+#include "program.h"
+#include "table.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static int look_failed(const struct mr_topic *topic, int error)
+{
+    mr_program_fail(error, "%s: look", mr_topic_name(topic));
+    return MR_EXIT_FAILED;
+}
+
+/* The member of a group that has held its claim longest: the one the others wait for. Returns 0 when nobody holds anything. */
+static int holder(const struct mr_topic *topic, uint32_t group_idx, struct mr_member_info *out)
+{
+    struct mr_member_info member;
+    int found, any = 0;
+    for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) >= 0; idx++) {
+        if (!found || member.group_idx != group_idx || member.first_offset >= member.end_offset)
+            continue;
+        if (!any || member.held_ns > out->held_ns)
+            *out = member;
+        any = 1;
+    }
+    return any;
+}
+
+/* ---- status ---- */
+
+struct status_tables {
+    struct mr_table topics, groups, members, producers;
+};
+
+static void status_groups(struct status_tables *tables, const struct mr_topic *topic)
+{
+    struct mr_table *table = &tables->groups;
+    struct mr_group_info group;
+    int found;
+    for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
+        if (!found)
+            continue;
+        mr_table_text(table, mr_topic_name(topic));
+        mr_table_text(table, group.name);
+        mr_table_count(table, group.members);
+        mr_table_count(table, group.lag);
+        mr_table_count(table, group.in_hand);
+        mr_table_count(table, group.acked);
+        mr_table_count(table, group.redelivered);
+        mr_table_count(table, group.dead_lettered);
+        mr_table_count(table, group.lost);
+        mr_table_count(table, group.orphans);
+        struct mr_member_info member;
+        char who[96] = "", held[32];
+        if (holder(topic, idx, &member) && member.pid)
+            snprintf(who, sizeof who, "pid %" PRId32 "%s%s%s for %s", member.pid, *member.name ? " (" : "", member.name,
+                     *member.name ? ")" : "", mr_text_ns(held, member.held_ns));
+        else if (group.orphans)
+            snprintf(who, sizeof who, "nobody (its consumer is gone)");
+        mr_table_text(table, who);
+    }
+}
+
+static void status_members(struct status_tables *tables, const struct mr_topic *topic)
+{
+    struct mr_table *table = &tables->members;
+    struct mr_member_info member;
+    int found;
+    for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) >= 0; idx++) {
+        struct mr_group_info group;
+        if (!found || !member.pid || mr_group_info(topic, member.group_idx, &group) != 1)
+            continue;
+        int holds = member.first_offset < member.end_offset;
+        mr_table_count(table, (uint64_t)member.pid);
+        mr_table_text(table, member.name);
+        mr_table_text(table, mr_topic_name(topic));
+        mr_table_text(table, group.name);
+        mr_table_count(table, member.acked);
+        mr_table_count(table, holds ? member.end_offset - member.first_offset : 0);
+        mr_table_ns(table, holds ? member.held_ns : 0);
+    }
+}
+
+static void status_producers(struct status_tables *tables, const struct mr_topic *topic)
+{
+    struct mr_table *table = &tables->producers;
+    struct mr_producer_info producer;
+    int found;
+    for (uint32_t idx = 0; (found = mr_producer_info(topic, idx, &producer)) >= 0; idx++) {
+        if (!found || producer.state != 'a')
+            continue;
+        mr_table_count(table, (uint64_t)producer.pid);
+        mr_table_text(table, producer.name);
+        mr_table_text(table, mr_topic_name(topic));
+        mr_table_count(table, producer.records);
+        mr_table_bytes(table, producer.bytes);
+        mr_table_ns(table, producer.blocked_ns);
+    }
+}
+
+static int status_one(struct mr_topic *topic, void *arg)
+{
+    struct status_tables *tables = arg;
+    struct mr_table *table = &tables->topics;
+    struct mr_topic_info info;
+    int error = mr_topic_info(topic, &info);
+    if (error)
+        return look_failed(topic, error);
+    char used[16];
+    snprintf(used, sizeof used, "%" PRIu64 " %%", info.bytes_room ? info.bytes_waiting * 100 / info.bytes_room : 0);
+    mr_table_text(table, mr_topic_name(topic));
+    mr_table_text(table, mr_command_state(&info));
+    mr_table_count(table, info.partitions);
+    mr_table_bytes(table, info.bytes_room);
+    mr_table_bytes(table, info.bytes_waiting);
+    mr_table_text(table, used);
+    mr_table_count(table, info.records_in);
+    mr_table_count(table, info.records_waiting);
+    mr_table_count(table, info.records_dropped);
+    mr_table_count(table, info.producers);
+    mr_table_count(table, info.producers_died);
+    mr_table_count(table, info.members);
+    status_groups(tables, topic);
+    status_members(tables, topic);
+    status_producers(tables, topic);
+    return MR_EXIT_OK;
+}
+
+static void status_bus(const struct mr_command_line *line, const struct mr_bus *bus)
+{
+    static const struct mr_column columns[] = {{NULL, "bus", 0}, {NULL, "broker_pid", 0}, {NULL, "clients", 0}};
+    uint64_t clients = 0;
+    struct mr_client_info client;
+    int found, pid = mr_broker_pid(bus);
+    for (uint32_t idx = 0; (found = mr_client_info(bus, idx, &client)) >= 0; idx++)
+        clients += found && client.pid != pid;
+    if (line->json) {
+        struct mr_table table;
+        mr_table_begin(&table, columns, COUNT(columns), "bus", 1, 0);
+        mr_table_text(&table, line->bus);
+        if (pid)
+            mr_table_count(&table, (uint64_t)pid);
+        else
+            mr_table_text(&table, NULL);
+        mr_table_count(&table, clients);
+        mr_table_end(&table);
+        return;
+    }
+    if (pid)
+        printf("bus %s: broker pid %d, %" PRIu64 " client%s\n", line->bus, pid, clients, clients == 1 ? "" : "s");
+    else
+        printf("bus %s: no broker, %" PRIu64 " client%s\n", line->bus, clients, clients == 1 ? "" : "s");
+}
+
+/* Ends a table, with an empty line before it when people read it and it has rows. */
+static int end_part(struct mr_table *table, int shown)
+{
+    if (!shown)
+        table->cell_cnt = 0;
+    if (!table->as_json && table->cell_cnt)
+        putchar('\n');
+    return mr_table_end(table) < 0 ? MR_EXIT_FAILED : MR_EXIT_OK;
+}
+
+int mr_command_status(const struct mr_command_line *line)
+{
+    static const struct mr_column topics[] = {
+        {"TOPIC", "topic", 0},        {"STATE", "state", 0},
+        {"PARTS", "partitions", 1},   {"ROOM", "room_bytes", 1},
+        {NULL, "waiting_bytes", 1},   {"FULL", NULL, 1},
+        {"RECORDS", "records_in", 1}, {"WAITING", "records_waiting", 1},
+        {NULL, "records_dropped", 1}, {"PRODUCERS", "producers", 1},
+        {NULL, "producers_died", 1},  {"CONSUMERS", "consumers", 1},
+    };
+    static const struct mr_column groups[] = {
+        {"TOPIC", "topic", 0},     {"GROUP", "group", 0}, {"CONSUMERS", "consumers", 1},    {"LAG", "lag", 1},
+        {"IN-HAND", "in_hand", 1}, {"ACKED", "acked", 1}, {"AGAIN", "redelivered", 1},      {"DEAD", "dead_lettered", 1},
+        {NULL, "lost", 1},         {NULL, "orphans", 1},  {"HELD LONGEST BY", "holder", 0},
+    };
+    static const struct mr_column members[] = {
+        {"CONSUMER", "pid", 1}, {"NAME", "name", 0},   {"TOPIC", "topic", 0}, {"GROUP", "group", 0},
+        {"ACKED", "acked", 1},  {"HOLDS", "holds", 1}, {"FOR", "held_ns", 1},
+    };
+    static const struct mr_column producers[] = {
+        {"PRODUCER", "pid", 1},    {"NAME", "name", 0},   {"TOPIC", "topic", 0},
+        {"RECORDS", "records", 1}, {"BYTES", "bytes", 1}, {"BLOCKED", "blocked_ns", 1},
+    };
+    struct mr_bus *bus;
+    int status = mr_command_connect(line, MR_OBSERVER, &bus);
+    if (status)
+        return status;
+    struct status_tables tables;
+    mr_table_begin(&tables.topics, topics, COUNT(topics), "topic", line->json, line->colour);
+    mr_table_begin(&tables.groups, groups, COUNT(groups), "group", line->json, line->colour);
+    mr_table_begin(&tables.members, members, COUNT(members), "consumer", line->json, line->colour);
+    mr_table_begin(&tables.producers, producers, COUNT(producers), "producer", line->json, line->colour);
+    status_bus(line, bus);
+    status = mr_command_each(bus, status_one, &tables);
+    status |= end_part(&tables.topics, 1);
+    status |= end_part(&tables.groups, 1);
+    status |= end_part(&tables.members, mr_program_verbose || line->json);
+    status |= end_part(&tables.producers, mr_program_verbose || line->json);
+    mr_disconnect(bus);
+    return status;
+}
+
+/* ---- groups, lag, pending: tables of one topic or all, of one group or all ---- */
+
+struct view {
+    struct mr_table table;
+    const struct mr_command_line *line;
+    char host[65];
+    int above_max;
+};
+
+/* Who holds records of a group's partition: "12,14", and the name of the first. */
+static void holders(const struct mr_topic *topic, uint32_t group_idx, uint32_t partition, char *pids, size_t cap, char *name)
+{
+    struct mr_member_info member;
+    size_t used = 0;
+    int found;
+    pids[0] = name[0] = '\0';
+    for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) >= 0 && used < cap; idx++) {
+        if (!found || !member.pid || member.group_idx != group_idx || member.partition != partition ||
+            member.first_offset >= member.end_offset)
+            continue;
+        if (used == 0)
+            memcpy(name, member.name, sizeof member.name);
+        used += (size_t)snprintf(pids + used, cap - used, "%s%" PRId32, used ? "," : "", member.pid);
+    }
+}
+
+static int groups_one(struct mr_topic *topic, void *arg)
+{
+    struct view *view = arg;
+    struct mr_table *table = &view->table;
+    struct mr_group_info group;
+    struct mr_group_partition_info part;
+    int found;
+    for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
+        for (uint32_t p = 0; found && mr_group_partition_info(topic, idx, p, &part) == 1; p++) {
+            char pids[64], name[MR_CLIENT_NAME_MAX + 1];
+            holders(topic, idx, p, pids, sizeof pids, name);
+            mr_table_text(table, group.name);
+            mr_table_text(table, mr_topic_name(topic));
+            mr_table_count(table, p);
+            mr_table_count(table, part.committed_offset);
+            mr_table_count(table, part.end_offset);
+            mr_table_count(table, part.lag);
+            mr_table_text(table, *pids ? pids : NULL);
+            mr_table_text(table, *pids ? view->host : NULL);
+            mr_table_text(table, *name ? name : NULL);
+        }
+    }
+    return MR_EXIT_OK;
+}
+
+/* Shows one topic, if an operand names it, or all. visit gets the view. */
+static int show(struct view *view, const struct mr_column *columns, size_t column_cnt,
+                int (*visit)(struct mr_topic *topic, void *arg))
+{
+    const struct mr_command_line *line = view->line;
+    struct mr_bus *bus;
+    int status = mr_command_connect(line, MR_OBSERVER, &bus);
+    if (status)
+        return status;
+    mr_table_begin(&view->table, columns, column_cnt, NULL, line->json, line->colour);
+    if (line->operand_cnt) {
+        struct mr_topic *topic;
+        status = mr_command_topic(bus, line->operands[0], &topic);
+        if (!status) {
+            status = visit(topic, view);
+            mr_topic_close(topic);
+        }
+    } else {
+        status = mr_command_each(bus, visit, view);
+    }
+    int rows = mr_table_end(&view->table);
+    if (rows == 0 && !status && !line->json)
+        mr_program_notice("%s: nothing to show", line->operand_cnt ? line->operands[0] : line->bus);
+    mr_disconnect(bus);
+    return rows < 0 ? MR_EXIT_FAILED : status;
+}
+
+int mr_command_groups(const struct mr_command_line *line)
+{
+    static const struct mr_column columns[] = {
+        {"GROUP", "group", 0},
+        {"TOPIC", "topic", 0},
+        {"PARTITION", "partition", 1},
+        {"CURRENT-OFFSET", "current_offset", 1},
+        {"LOG-END-OFFSET", "log_end_offset", 1},
+        {"LAG", "lag", 1},
+        {"CONSUMER-ID", "consumer_id", 0},
+        {"HOST", "host", 0},
+        {"CLIENT-ID", "client_id", 0},
+    };
+    struct view view = {.line = line};
+    if (gethostname(view.host, sizeof view.host - 1) < 0)
+        view.host[0] = '\0';
+    return show(&view, columns, COUNT(columns), groups_one);
+}
+
+static int wanted(const struct view *view, const struct mr_group_info *group)
+{
+    return view->line->operand_cnt < 2 || strcmp(group->name, view->line->operands[1]) == 0;
+}
+
+static int check_group(const struct view *view, const struct mr_topic *topic)
+{
+    struct mr_group_info group;
+    if (view->line->operand_cnt < 2 || mr_command_group(topic, view->line->operands[1], &group) >= 0)
+        return MR_EXIT_OK;
+    mr_program_error("%s: no group \"%s\"; see: broker -b %s groups %s", mr_topic_name(topic), view->line->operands[1],
+                     view->line->bus, mr_topic_name(topic));
+    return MR_EXIT_FAILED;
+}
+
+static int lag_one(struct mr_topic *topic, void *arg)
+{
+    struct view *view = arg;
+    struct mr_table *table = &view->table;
+    struct mr_group_info group;
+    int found, status = check_group(view, topic);
+    for (uint32_t idx = 0; !status && (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
+        if (!found || !wanted(view, &group))
+            continue;
+        view->above_max |= group.lag > view->line->lag_max;
+        mr_table_text(table, mr_topic_name(topic));
+        mr_table_text(table, group.name);
+        mr_table_count(table, group.lag);
+        mr_table_count(table, group.in_hand);
+        mr_table_count(table, group.members);
+    }
+    return status;
+}
+
+int mr_command_lag(const struct mr_command_line *line)
+{
+    static const struct mr_column columns[] = {
+        {"TOPIC", "topic", 0}, {"GROUP", "group", 0}, {"LAG", "lag", 1}, {"IN-HAND", "in_hand", 1}, {"CONSUMERS", "consumers", 1},
+    };
+    struct view view = {.line = line};
+    int status = show(&view, columns, COUNT(columns), lag_one);
+    return status ? status : view.above_max ? MR_EXIT_FAILED : MR_EXIT_OK;
+}
+
+static int pending_one(struct mr_topic *topic, void *arg)
+{
+    struct view *view = arg;
+    struct mr_table *table = &view->table;
+    struct mr_member_info member;
+    struct mr_group_info group;
+    int found, status = check_group(view, topic);
+    for (uint32_t idx = 0; !status && (found = mr_member_info(topic, idx, &member)) >= 0; idx++) {
+        if (!found || member.first_offset >= member.end_offset || mr_group_info(topic, member.group_idx, &group) != 1 ||
+            !wanted(view, &group))
+            continue;
+        mr_table_text(table, group.name);
+        mr_table_count(table, member.partition);
+        mr_table_count(table, member.first_offset);
+        mr_table_count(table, member.end_offset - 1);
+        if (member.pid)
+            mr_table_count(table, (uint64_t)member.pid);
+        else
+            mr_table_text(table, NULL);
+        mr_table_text(table, member.name);
+        mr_table_text(table, !member.pid ? "orphan" : member.in_hand_offset != MR_OFFSET_NONE ? "in-hand" : "held");
+        if (member.in_hand_offset != MR_OFFSET_NONE)
+            mr_table_count(table, member.in_hand_offset);
+        else
+            mr_table_text(table, NULL);
+        mr_table_ns(table, member.held_ns);
+        mr_table_count(table, member.tries);
+    }
+    return status;
+}
+
+int mr_command_pending(const struct mr_command_line *line)
+{
+    static const struct mr_column columns[] = {
+        {"GROUP", "group", 0}, {"PARTITION", "partition", 1}, {"FIRST", "first_offset", 1}, {"LAST", "last_offset", 1},
+        {"PID", "pid", 1},     {"NAME", "name", 0},           {"STATE", "state", 0},        {"IN-HAND", "in_hand_offset", 1},
+        {"FOR", "held_ns", 1}, {"TRIES", "tries", 1},
+    };
+    struct view view = {.line = line};
+    return show(&view, columns, COUNT(columns), pending_one);
+}

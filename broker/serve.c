@@ -1,0 +1,429 @@
+/* serve.c - the loop of the serving broker.
+ *
+ *   listening socket --> connections: one request each --> HELLO, CREATE, PING, STOP
+ *   pidfds of clients -> mr_keep_client: a death at once          tick, 1 s -> mr_keep_tick: what nobody told us
+ *   signalfd ----------> the end: up to 5 s for attached consumers to take what waits for them, then mr_keep_finish
+ *
+ * It waits for nobody but in epoll_wait: sockets are nonblocking, and a lock whose holder is stopped is given up after half a
+ * second. */
+#include "serve.h"
+#include "control.h"
+#include "keep.h"
+#include "program.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define CONNECTIONS_MAX 64u
+#define SECOND_NS       1000000000u
+#define REQUEST_NS      (2u * SECOND_NS) /* a client that has connected sends its request within this time */
+#define ENDING_NS       (5u * SECOND_NS)
+#define ENDING_STEP_NS  50000000u /* how often the end looks whether the consumers are done */
+
+/* epoll's data: what it is about, and which one. */
+enum { ABOUT_LISTENER, ABOUT_SIGNALS, ABOUT_CONNECTION, ABOUT_CLIENT };
+#define ABOUT(what, idx) ((uint64_t)(what) << 32 | (idx))
+
+struct server {
+    const struct mr_serve_options *options;
+    struct mr_bus *bus;
+    struct mr_keep *keep;
+    int epoll, signals, listener;
+    int accepting; /* the listener is in the epoll set */
+    int held_up;   /* by a lock whose holder is stopped */
+    unsigned connection_cnt;
+    struct {
+        int fd; /* -1 free */
+        uint64_t until_ns;
+    } connections[CONNECTIONS_MAX];
+    uint64_t tick_ns;   /* when the next is due */
+    int ending;         /* how often we were told to end */
+    uint64_t ending_ns; /* since when */
+};
+
+/* ---- connections ---- */
+
+static void accept_more(struct server *server, int yes)
+{
+    if (server->listener < 0 || server->accepting == yes)
+        return;
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = ABOUT(ABOUT_LISTENER, 0)};
+    if (epoll_ctl(server->epoll, yes ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, server->listener, &event) == 0)
+        server->accepting = yes;
+}
+
+static void hang_up(struct server *server, unsigned idx)
+{
+    close(server->connections[idx].fd);
+    server->connections[idx].fd = -1;
+    server->connection_cnt--;
+    accept_more(server, 1);
+}
+
+static int welcome(const struct server *server, int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return 0;
+    gid_t group = server->options->group == (gid_t)-1 ? getegid() : server->options->group;
+    return peer.uid == mr_bus_owner(server->bus) || peer.uid == 0 ||
+           ((server->options->defaults.mode & 0060) == 0060 && peer.gid == group);
+}
+
+static void take_connections(struct server *server)
+{
+    while (server->connection_cnt < CONNECTIONS_MAX) {
+        int fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EINTR || errno == ECONNABORTED)
+                continue;
+            if (errno != EAGAIN)
+                accept_more(server, 0); /* no descriptor or memory: the tick tries again; until then it would only spin */
+            return;
+        }
+        if (!welcome(server, fd)) {
+            close(fd);
+            continue;
+        }
+        unsigned idx = 0;
+        while (server->connections[idx].fd >= 0)
+            idx++;
+        struct epoll_event event = {.events = EPOLLIN, .data.u64 = ABOUT(ABOUT_CONNECTION, idx)};
+        if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+            close(fd);
+            continue;
+        }
+        server->connections[idx].fd = fd;
+        server->connections[idx].until_ns = mr_now_ns() + REQUEST_NS;
+        server->connection_cnt++;
+    }
+    accept_more(server, 0);
+}
+
+static void drop_silent(struct server *server, uint64_t now_ns)
+{
+    for (unsigned idx = 0; idx < CONNECTIONS_MAX && server->connection_cnt; idx++)
+        if (server->connections[idx].fd >= 0 && server->connections[idx].until_ns <= now_ns)
+            hang_up(server, idx);
+}
+
+/* ---- requests ---- */
+
+static int create(struct server *server, const char *name, const struct mr_settings *wanted)
+{
+    const struct mr_settings *defaults = &server->options->defaults;
+    struct mr_settings s = *wanted;
+    if (mr_name_check('t', name))
+        return -EINVAL;
+    if (!s.size_bytes)
+        s.size_bytes = defaults->size_bytes;
+    if (!s.partitions)
+        s.partitions = defaults->partitions;
+    if (s.full == MR_FULL_DEFAULT)
+        s.full = defaults->full;
+    if (!s.tries)
+        s.tries = defaults->tries;
+    if (!s.mode)
+        s.mode = defaults->mode;
+    int error = mr_topic_make(server->bus, name, &s);
+    if (error)
+        return error;
+    mr_keep_topics(server->keep);
+    char size[32];
+    mr_program_notice("%s: created, %s in %" PRIu32 " partition%s", name, mr_text_bytes(size, s.size_bytes), s.partitions,
+                      s.partitions == 1 ? "" : "s");
+    return 0;
+}
+
+static void told_to_end(struct server *server);
+
+static void answer_request(struct server *server, unsigned idx)
+{
+    int fd = server->connections[idx].fd;
+    struct mr_control_msg msg;
+    ssize_t n = recv(fd, &msg, sizeof msg, MSG_TRUNC);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0 || mr_control_check(&msg, (size_t)n) < 0) {
+        hang_up(server, idx);
+        return;
+    }
+    msg.status = 0;
+    msg.pid = (int32_t)getpid();
+    switch (msg.op) {
+    case MR_CONTROL_HELLO:
+        if (msg.slot < mr_bus_slots(server->bus))
+            mr_keep_client(server->keep, msg.slot, 0);
+        break;
+    case MR_CONTROL_CREATE:
+        msg.status = msg.automatic && !server->options->automatic ? -EACCES : create(server, msg.topic, &msg.settings);
+        break;
+    case MR_CONTROL_STOP:
+        told_to_end(server);
+        break;
+    default: /* PING */
+        break;
+    }
+    if (msg.op != MR_CONTROL_HELLO)
+        send(fd, &msg, sizeof msg, MSG_NOSIGNAL); /* a client that is gone, or does not read, has only itself to blame */
+    hang_up(server, idx);
+}
+
+/* ---- the end ---- */
+
+static void told_to_end(struct server *server)
+{
+    if (server->ending++)
+        return;
+    server->ending_ns = mr_now_ns();
+    /* Whoever asks from now on gets "no broker" at once, instead of a topic that is about to go. */
+    close(server->listener);
+    server->listener = -1;
+    server->accepting = 0;
+    uint64_t records = mr_keep_waited_for(server->keep);
+    if (records)
+        mr_program_notice("ending: waiting up to 5 s for consumers to acknowledge %" PRIu64
+                          " records (a second signal ends the wait)",
+                          records);
+}
+
+static int may_end(const struct server *server, uint64_t now_ns)
+{
+    return server->ending > 1 ||
+           (server->ending && (now_ns - server->ending_ns >= ENDING_NS || !mr_keep_waited_for(server->keep)));
+}
+
+/* ---- the loop ---- */
+
+static void handle(struct server *server, uint64_t about)
+{
+    uint32_t idx = (uint32_t)about;
+    struct signalfd_siginfo info;
+    switch (about >> 32) {
+    case ABOUT_LISTENER:
+        if (server->listener >= 0)
+            take_connections(server);
+        break;
+    case ABOUT_SIGNALS:
+        while (read(server->signals, &info, sizeof info) == sizeof info)
+            told_to_end(server);
+        break;
+    case ABOUT_CONNECTION:
+        if (server->connections[idx].fd >= 0)
+            answer_request(server, idx);
+        break;
+    default:
+        mr_keep_client(server->keep, idx, 1);
+        break;
+    }
+}
+
+static int wait_ms(const struct server *server, uint64_t now_ns)
+{
+    uint64_t until_ns = server->tick_ns;
+    if (mr_keep_due_ns(server->keep) < until_ns)
+        until_ns = mr_keep_due_ns(server->keep);
+    if (server->ending && now_ns + ENDING_STEP_NS < until_ns)
+        until_ns = now_ns + ENDING_STEP_NS;
+    for (unsigned idx = 0; idx < CONNECTIONS_MAX && server->connection_cnt; idx++)
+        if (server->connections[idx].fd >= 0 && server->connections[idx].until_ns < until_ns)
+            until_ns = server->connections[idx].until_ns;
+    return until_ns <= now_ns ? 0 : (int)((until_ns - now_ns + 999999) / 1000000);
+}
+
+static int loop(struct server *server)
+{
+    for (;;) {
+        uint64_t now_ns = mr_now_ns();
+        if (now_ns >= server->tick_ns) {
+            server->tick_ns = now_ns + SECOND_NS;
+            mr_keep_tick(server->keep);
+            accept_more(server, server->connection_cnt < CONNECTIONS_MAX);
+        }
+        if (now_ns >= mr_keep_due_ns(server->keep))
+            mr_keep_linger(server->keep);
+        drop_silent(server, now_ns);
+        if (may_end(server, now_ns))
+            return 0;
+        struct epoll_event events[32];
+        int n = epoll_wait(server->epoll, events, sizeof events / sizeof *events, wait_ms(server, now_ns));
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        for (int i = 0; i < n; i++)
+            handle(server, events[i].data.u64);
+    }
+}
+
+/* ---- the beginning ---- */
+
+static int give_up_on_stopped(const struct mr_wait *wait, void *arg)
+{
+    mr_program_wait_notice(wait, NULL);
+    *(int *)arg = 1;
+    return 1;
+}
+
+static int listen_on_bus(struct server *server)
+{
+    struct sockaddr_un address;
+    socklen_t len = mr_control_address(mr_bus_owner(server->bus), server->options->bus, &address);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    /* A broker that was killed may keep the name a moment longer than the serving lock. */
+    int rc = -1;
+    for (int i = 0; i < 100 && (rc = bind(fd, (struct sockaddr *)&address, len)) < 0 && errno == EADDRINUSE; i++)
+        usleep(10000);
+    if (rc < 0 || listen(fd, (int)CONNECTIONS_MAX) < 0) {
+        rc = -errno;
+        close(fd);
+        return rc;
+    }
+    server->listener = fd;
+    accept_more(server, 1);
+    return server->accepting ? 0 : -ENOMEM;
+}
+
+static int watch_signals(struct server *server, const sigset_t *set)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = ABOUT(ABOUT_SIGNALS, 0)};
+    server->signals = signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (server->signals < 0 || epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->signals, &event) < 0)
+        return -errno;
+    return 0;
+}
+
+/* One descriptor a client: the usual limit of 1,024 is below the 2,047 slots. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void unmake_topic(struct server *server, const char *name)
+{
+    struct mr_topic *topic;
+    if (mr_topic_open(server->bus, name, &topic) == 0) {
+        mr_topic_delete(topic, MR_DELETE_ANYWAY);
+        mr_topic_close(topic);
+    }
+}
+
+/* All of them or none. */
+static int make_topics(struct server *server)
+{
+    struct mr_topic_spec *specs = server->options->specs;
+    for (size_t i = 0; i < server->options->spec_cnt; i++) {
+        int error = create(server, specs[i].name, &specs[i].settings);
+        specs[i].made = !error;
+        if (error == -EEXIST) {
+            mr_program_notice("%s: exists already and stays as it is", specs[i].name);
+        } else if (error) {
+            mr_program_fail(error, "%s: create", specs[i].name);
+            while (i-- > 0)
+                if (specs[i].made)
+                    unmake_topic(server, specs[i].name);
+            mr_keep_topics(server->keep);
+            return error;
+        }
+    }
+    return 0;
+}
+
+static void say_ready(const struct server *server)
+{
+    for (int i = 0; i < 2; i++) {
+        int fd = server->options->ready_fds[i];
+        if (fd < 0)
+            continue;
+        if (write(fd, "READY\n", 6) != 6)
+            mr_program_fail(-errno, "ready-fd %d", fd);
+        close(fd);
+    }
+    int null = server->options->detached ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+    if (null >= 0) {
+        dup2(null, STDERR_FILENO);
+        close(null);
+    }
+}
+
+static int start(struct server *server, const sigset_t *set)
+{
+    const struct mr_serve_options *o = server->options;
+    struct mr_connect_options connect = {.name = "broker", .on_wait = give_up_on_stopped, .on_wait_arg = &server->held_up};
+    int error = mr_bus_serve(o->bus, o->defaults.mode, o->group, &connect, &server->bus);
+    if (error == -EBUSY) {
+        mr_program_error("%s: pid %d serves this bus already", o->bus, mr_bus_holder(o->bus));
+        return error;
+    }
+    if (error) {
+        mr_program_fail(error, "%s: serve", o->bus);
+        return error;
+    }
+    server->epoll = epoll_create1(EPOLL_CLOEXEC);
+    error = server->epoll < 0 ? -errno : watch_signals(server, set);
+    if (!error)
+        error = mr_keep_open(server->bus, server->epoll, ABOUT(ABOUT_CLIENT, 0), &server->held_up, &server->keep);
+    if (!error)
+        error = listen_on_bus(server);
+    if (error)
+        mr_program_fail(error, "%s: serve", o->bus);
+    return error ? error : make_topics(server);
+}
+
+int mr_serve(const struct mr_serve_options *options)
+{
+    struct server server = {.options = options, .epoll = -1, .signals = -1, .listener = -1};
+    for (unsigned idx = 0; idx < CONNECTIONS_MAX; idx++)
+        server.connections[idx].fd = -1;
+    raise_descriptor_limit();
+    sigset_t set, before;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    struct sigaction hup;
+    if (sigaction(SIGHUP, NULL, &hup) < 0 || hup.sa_handler != SIG_IGN) /* nohup stays nohup */
+        sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, &before);
+
+    int error = start(&server, &set);
+    if (!error) {
+        mr_program_notice("serving bus %s, pid %d", options->bus, (int)getpid());
+        say_ready(&server);
+        error = loop(&server);
+        if (error)
+            mr_program_fail(error, "%s: serve", options->bus);
+    }
+    for (unsigned idx = 0; idx < CONNECTIONS_MAX; idx++)
+        if (server.connections[idx].fd >= 0)
+            close(server.connections[idx].fd);
+    if (server.listener >= 0)
+        close(server.listener);
+    /* After a failure what was adopted stays for the next broker, but a bus made for nothing goes. */
+    if (server.keep && (error ? mr_keep_empty(server.keep) : mr_keep_finish(server.keep) == 0)) {
+        int gone = mr_bus_remove(options->bus);
+        if (gone && gone != -ENOENT)
+            mr_program_fail(gone, "%s: remove", options->bus);
+    }
+    mr_keep_close(server.keep);
+    if (server.signals >= 0)
+        close(server.signals);
+    if (server.epoll >= 0)
+        close(server.epoll);
+    mr_disconnect(server.bus);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return error ? MR_EXIT_FAILED : MR_EXIT_OK;
+}

@@ -1,0 +1,157 @@
+#include "columns.h"
+#include "csv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SUFFIX_MAX = 12 }; /* bytes of "_4294967295" and its NUL */
+static const char extra[] = "_extra";
+
+/* A table of column indices + 1 by name, 0 being free. It lives only while names are made unique: a header can hold
+ * MR_COLUMNS_MAX columns, all of one name. */
+struct table {
+    uint32_t *slot;
+    size_t mask;
+};
+
+/* The slot that holds the name, or the free one where it belongs. */
+static uint32_t *table_at(const struct table *table, const struct mr_columns *columns, const char *name, size_t len)
+{
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)name[i]) * UINT64_C(1099511628211);
+    for (size_t at = hash & table->mask;; at = (at + 1) & table->mask) {
+        uint32_t idx = table->slot[at];
+        if (idx == 0)
+            return &table->slot[at];
+        const struct mr_column *column = &columns->column[idx - 1];
+        if (column->name_len == len && memcmp(column->name, name, len) == 0)
+            return &table->slot[at];
+    }
+}
+
+/* Gives the second and later columns of a name "_2", "_3", ..., leaving out what another column is called. */
+static int make_unique(struct mr_columns *columns)
+{
+    size_t cnt = columns->cnt + 1, size = 4;
+    while (size < cnt * 2)
+        size *= 2;
+    struct table table = {.slot = calloc(size, sizeof *table.slot), .mask = size - 1};
+    uint32_t *number = calloc(cnt, sizeof *number); /* per column: the last number given to its name; 1 marks one to be renamed */
+    if (!table.slot || !number) {
+        free(table.slot);
+        free(number);
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        uint32_t *slot = table_at(&table, columns, columns->column[i].name, columns->column[i].name_len);
+        if (*slot == 0)
+            *slot = i + 1;
+        else
+            number[i] = 1;
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        struct mr_column *column = &columns->column[i];
+        if (number[i] != 1)
+            continue;
+        uint32_t *last = &number[*table_at(&table, columns, column->name, column->name_len) - 1], *slot;
+        char *end = (char *)column->name + column->name_len; /* room for the suffix was left there */
+        size_t len;
+        do {
+            *last = *last < 2 ? 2 : *last + 1;
+            len = column->name_len + (size_t)snprintf(end, SUFFIX_MAX, "_%u", *last);
+            slot = table_at(&table, columns, column->name, len);
+        } while (*slot != 0);
+        column->name_len = len;
+        *slot = i + 1;
+    }
+    free(table.slot);
+    free(number);
+    return 0;
+}
+
+static size_t count_fields(const char *line, size_t len, char sep)
+{
+    const char *field;
+    size_t at = 0, field_len, cnt = 0;
+    int quoted;
+    while (mr_csv_field(line, len, sep, &at, &field, &field_len, &quoted))
+        cnt++;
+    return cnt;
+}
+
+int mr_columns_set(struct mr_columns *columns, const char *line, size_t len, uint32_t flags)
+{
+    struct mr_columns new = {.len = len, .flags = flags};
+    size_t bom = mr_csv_bom(line, len), at = 0, i = 0, field_len;
+    const char *field;
+    char sep = MR_SEPARATOR_OF(flags);
+    int quoted;
+
+    new.cnt = count_fields(line + bom, len - bom, sep);
+    new.line = malloc(len + 1);
+    new.column = calloc(new.cnt + 1, sizeof *new.column);
+    new.names = malloc(len + sizeof extra + (new.cnt + 1) * SUFFIX_MAX);
+    mr_json_init(&new.keys, NULL, 0);
+    if (!new.line || !new.column || !new.names)
+        goto no_memory;
+    memcpy(new.line, line, len);
+
+    char *to = new.names;
+    while (mr_csv_field(line + bom, len - bom, sep, &at, &field, &field_len, &quoted)) {
+        new.column[i].name = to;
+        if (quoted)
+            field_len = mr_csv_unquote(field, field_len, to);
+        else
+            memcpy(to, field, field_len);
+        new.column[i++].name_len = field_len;
+        to += field_len + SUFFIX_MAX;
+    }
+    memcpy(to, extra, sizeof extra - 1);
+    new.column[i].name = to;
+    new.column[i].name_len = sizeof extra - 1;
+    if (make_unique(&new) < 0)
+        goto no_memory;
+
+    for (i = 0; i <= new.cnt; i++) {
+        struct mr_column *column = &new.column[i];
+        column->key_at = new.keys.len;
+        new.keys.comma = 0;
+        mr_json_key_bytes(&new.keys, column->name, column->name_len);
+        column->key_len = new.keys.len - column->key_at;
+    }
+    if (new.keys.failed)
+        goto no_memory;
+    *columns = new;
+    return 0;
+
+no_memory:
+    mr_columns_free(&new);
+    return -ENOMEM;
+}
+
+void mr_columns_free(struct mr_columns *columns)
+{
+    mr_json_free(&columns->keys);
+    free(columns->line);
+    free(columns->column);
+    free(columns->names);
+    free(columns->bound);
+    *columns = (struct mr_columns){0};
+}
+
+ssize_t mr_columns_find(const struct mr_columns *columns, const char *name, size_t len)
+{
+    for (size_t i = 0; i < columns->cnt; i++)
+        if (columns->column[i].name_len == len && memcmp(columns->column[i].name, name, len) == 0)
+            return (ssize_t)i;
+    return -1;
+}
+
+int mr_columns_same(const struct mr_columns *a, const struct mr_columns *b)
+{
+    size_t a_bom = mr_csv_bom(a->line, a->len), b_bom = mr_csv_bom(b->line, b->len);
+    return MR_SEPARATOR_OF(a->flags) == MR_SEPARATOR_OF(b->flags) && a->len - a_bom == b->len - b_bom && memcmp(a->line + a_bom, b->line + b_bom, a->len - a_bom) == 0;
+}

@@ -1,0 +1,39 @@
+/* columns.h - a topic's header line, and the names of its columns as the output formats use them. */
+#ifndef MR_COLUMNS_H
+#define MR_COLUMNS_H
+
+#include "json.h"
+#include "millrace.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct mr_column {
+    const char *name; /* unquoted, unique in the topic: the second "a" is "a_2"; not NUL-terminated */
+    size_t name_len;
+    size_t key_at, key_len; /* where the text "name": stands in struct mr_columns' keys */
+};
+
+struct mr_columns {
+    char *line; /* the header as the topic has it, without line end; NULL: the topic has none (yet) */
+    size_t len;
+    uint32_t flags; /* of its line end, enum mr_record_flags, and the separator */
+    size_t cnt;     /* columns; column[cnt] names the fields that are too many ("_extra") */
+    struct mr_column *column;
+    struct mr_json keys;
+    char *names;
+    ssize_t *bound; /* see mr_format_bind */
+};
+
+/* mr_columns_set takes a header line (copied) and names its columns. columns must be zeroed before. Returns 0; -ENOMEM. */
+int mr_columns_set(struct mr_columns *columns, const char *line, size_t len, uint32_t flags);
+void mr_columns_free(struct mr_columns *columns);
+
+/* mr_columns_find returns the index of the column of that name, or -1. */
+ssize_t mr_columns_find(const struct mr_columns *columns, const char *name, size_t len);
+
+/* mr_columns_same: 1 if both headers are the same but for a byte order mark and the line end. */
+int mr_columns_same(const struct mr_columns *a, const struct mr_columns *b);
+
+#endif

@@ -1,0 +1,485 @@
+#include "format.h"
+#include "csv.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what the user wrote --------------------------------------------------------------------------------------------- */
+
+static int unescape_letter(char letter)
+{
+    switch (letter) {
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    case '0':
+        return '\0';
+    case '\\':
+        return '\\';
+    default:
+        return -1;
+    }
+}
+
+ssize_t mr_format_unescape(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from; from++) {
+        int byte = (unsigned char)*from;
+        if (*from == '\\') {
+            byte = unescape_letter(*++from);
+            if (byte < 0)
+                return -EINVAL;
+        }
+        *to++ = (char)byte;
+    }
+    return to - text;
+}
+
+/* Cuts a text format into pieces. The texts of the pieces go to format->store, which is as long as spec. */
+static int parse_text(struct mr_format *format, const char *spec, char wrong[static 160])
+{
+    size_t cap = strlen(spec) + 1;
+    format->store = malloc(cap);
+    format->piece = calloc(cap, sizeof *format->piece);
+    if (!format->store || !format->piece)
+        return -ENOMEM;
+
+    char *to = format->store;
+    struct mr_format_piece *text = NULL; /* the text piece that is being written, if any */
+    for (const char *at = spec; *at; at++) {
+        int byte = (unsigned char)*at;
+        if (*at == '\\') {
+            byte = unescape_letter(*++at);
+            if (byte < 0) {
+                snprintf(wrong, 160, "\"\\%.1s\" is none of \\n \\r \\t \\0 \\\\", at);
+                return -EINVAL;
+            }
+        } else if (*at == '%' && *++at != '%') {
+            struct mr_format_piece *piece = &format->piece[format->piece_cnt++];
+            text = NULL;
+            *piece = (struct mr_format_piece){.what = *at, .text = to};
+            if (*at == '{') {
+                const char *end = strchr(at, '}');
+                if (!end || end == at + 1) {
+                    snprintf(wrong, 160, "\"%%{\" wants the name of a column and \"}\"");
+                    return -EINVAL;
+                }
+                piece->len = (size_t)(end - at - 1);
+                memcpy(to, at + 1, piece->len);
+                to[piece->len] = '\0';
+                to += piece->len + 1;
+                at = end;
+            } else if (*at == '\0' || !strchr("skoptThna", *at)) {
+                snprintf(wrong, 160, "\"%%%.1s\" is none of %%s %%k %%o %%p %%t %%T %%h %%n %%a %%{COLUMN} %%%%", at);
+                return -EINVAL;
+            }
+            continue;
+        }
+        if (!text) {
+            text = &format->piece[format->piece_cnt++];
+            text->text = to;
+        }
+        *to++ = (char)byte;
+        text->len++;
+    }
+    return 0;
+}
+
+int mr_format_init(struct mr_format *format, const char *spec, char wrong[static 160])
+{
+    static const char *const names[] = {"raw", "csv", "json", NULL};
+    *format = (struct mr_format){.kind = MR_FORMAT_RAW, .delimiter = "\n", .delimiter_len = 1, .line_end = "\n"};
+    mr_json_init(&format->scratch, NULL, 0);
+    if (!spec || strcmp(spec, "raw") == 0)
+        return 0;
+    if (strcmp(spec, "csv") == 0) {
+        format->kind = MR_FORMAT_CSV;
+    } else if (strcmp(spec, "json") == 0) {
+        format->kind = MR_FORMAT_JSON;
+    } else if (strchr(spec, '%')) {
+        format->kind = MR_FORMAT_TEXT;
+        int error = parse_text(format, spec, wrong);
+        if (error < 0)
+            mr_format_free(format);
+        return error;
+    } else {
+        const char *near = mr_text_suggest(spec, names);
+        snprintf(wrong, 160, "it is none of raw, csv, json, and has no %%%s%s%s", near ? " (did you mean " : "", near ? near : "",
+                 near ? "?)" : "");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+void mr_format_free(struct mr_format *format)
+{
+    mr_json_free(&format->scratch);
+    free(format->piece);
+    free(format->store);
+    format->piece = NULL;
+    format->store = NULL;
+    format->piece_cnt = 0;
+}
+
+int mr_format_needs_columns(const struct mr_format *format)
+{
+    return format->kind != MR_FORMAT_RAW;
+}
+
+int mr_format_bind(const struct mr_format *format, struct mr_columns *columns, const char **missing)
+{
+    if (format->kind != MR_FORMAT_TEXT)
+        return 0;
+    ssize_t *bound = calloc(format->piece_cnt, sizeof *bound);
+    if (!bound)
+        return -ENOMEM;
+    for (size_t i = 0; i < format->piece_cnt; i++) {
+        const struct mr_format_piece *piece = &format->piece[i];
+        if (piece->what != '{')
+            continue;
+        bound[i] = mr_columns_find(columns, piece->text, piece->len);
+        if (bound[i] < 0) {
+            *missing = piece->text;
+            free(bound);
+            return -ENOENT;
+        }
+    }
+    free(columns->bound);
+    columns->bound = bound;
+    return 0;
+}
+
+/* ---- csv ------------------------------------------------------------------------------------------------------------- */
+
+/* A row, the line end it had, and before it the one that the row before still owes. */
+static void put_row(struct mr_format *format, const void *value, size_t len, unsigned flags, struct mr_json *out)
+{
+    char *to = mr_json_room(out, len + 4);
+    if (!to)
+        return;
+    char *from = to;
+    if (format->owes_line_end) {
+        for (const char *end = format->line_end; *end; end++)
+            *to++ = *end;
+        format->owes_line_end = 0;
+    }
+    if (len > 0)
+        memcpy(to, value, len);
+    to += len;
+    switch (flags & MR_EOL_MASK) {
+    case MR_EOL_LF:
+        *to++ = '\n';
+        break;
+    case MR_EOL_CRLF:
+        *to++ = '\r';
+        *to++ = '\n';
+        break;
+    default:
+        format->owes_line_end = 1;
+        break;
+    }
+    out->len += (size_t)(to - from);
+}
+
+void mr_format_header(struct mr_format *format, const struct mr_columns *columns, struct mr_json *out)
+{
+    if (format->kind != MR_FORMAT_CSV || format->header_done || !columns->line)
+        return;
+    format->header_done = 1;
+    if ((columns->flags & MR_EOL_MASK) == MR_EOL_CRLF)
+        format->line_end = "\r\n";
+    put_row(format, columns->line, columns->len, columns->flags, out);
+}
+
+/* ---- json ------------------------------------------------------------------------------------------------------------ */
+
+struct field {
+    const char *text;
+    size_t len;
+    int quoted;
+};
+
+/* Resolves doubled quotes; most quoted fields have none and stay where they are. */
+static void unquote(struct mr_json *scratch, struct field *field)
+{
+    if (!field->quoted || !memchr(field->text, '"', field->len))
+        return;
+    scratch->len = 0;
+    char *to = mr_json_room(scratch, field->len);
+    if (!to)
+        return;
+    field->len = mr_csv_unquote(field->text, field->len, to);
+    field->text = to;
+}
+
+static void put_object(struct mr_format *format, const struct mr_columns *columns, const struct mr_record *record,
+                       struct mr_json *out)
+{
+    struct field field;
+    size_t at = 0, i = 0;
+    mr_json_begin(out, '{');
+    char sep = MR_SEPARATOR_OF(columns->flags);
+    for (; mr_csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
+        int number = !format->strings && !field.quoted && i < columns->cnt && mr_json_is_number(field.text, field.len);
+        if (i <= columns->cnt) {
+            const struct mr_column *column = &columns->column[i];
+            mr_json_verbatim(out, columns->keys.text + column->key_at, column->key_len);
+            out->comma = 0;
+        }
+        if (i == columns->cnt)
+            mr_json_begin(out, '[');
+        unquote(&format->scratch, &field);
+        if (number)
+            mr_json_verbatim(out, field.text, field.len);
+        else
+            mr_json_string(out, field.text, field.len);
+    }
+    if (i > columns->cnt)
+        mr_json_end(out, ']');
+    mr_json_end(out, '}');
+    if (format->scratch.failed)
+        out->failed = 1;
+}
+
+static int needs_quotes(const struct field *field)
+{
+    for (size_t i = 0; i < field->len; i++)
+        if (field->text[i] == '"' || field->text[i] == ',' || field->text[i] == '\n' || field->text[i] == '\r')
+            return 1;
+    return 0;
+}
+
+/* 1 if the row is what one gets by quoting its fields where RFC 4180 demands it and joining them with commas. */
+static int is_canonical(const struct mr_record *record)
+{
+    struct field field;
+    size_t at = 0, cnt = 0, len = 0;
+    for (; mr_csv_field(record->value, record->value_len, ',', &at, &field.text, &field.len, &field.quoted); cnt++) {
+        if (needs_quotes(&field) != field.quoted)
+            return 0;
+        for (size_t i = 0; i < field.len; i++)
+            if (field.text[i] == '"' && (++i == field.len || field.text[i] != '"'))
+                return 0;
+        len += field.len + (field.quoted ? 2 : 0);
+    }
+    return len + (cnt > 0 ? cnt - 1 : 0) == record->value_len;
+}
+
+static void put_headers(const struct mr_record *record, struct mr_json *out)
+{
+    const char *name;
+    const void *value;
+    size_t at = 0, name_len, value_len;
+    int exact = 1;
+    mr_json_key(out, "headers");
+    mr_json_begin(out, '{');
+    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
+        mr_json_key_bytes(out, name, name_len);
+        mr_json_string(out, value, value_len);
+        exact &= mr_json_is_utf8(value, value_len);
+    }
+    mr_json_end(out, '}');
+    if (exact)
+        return;
+    mr_json_key(out, "headers_base64");
+    mr_json_begin(out, '{');
+    at = 0;
+    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
+        if (mr_json_is_utf8(value, value_len))
+            continue;
+        mr_json_key_bytes(out, name, name_len);
+        mr_json_base64(out, value, value_len);
+    }
+    mr_json_end(out, '}');
+}
+
+/* The row with its line end, as a JSON string. */
+static void put_raw(const struct mr_record *record, struct mr_json *out)
+{
+    static const char *const ends[] = {
+        [MR_EOL_LF] = "\\n\"", [MR_EOL_CRLF] = "\\r\\n\"", [MR_EOL_NONE] = "\"", [MR_EOL_MASK] = "\""};
+    const char *end = ends[record->flags & MR_EOL_MASK];
+    mr_json_key(out, "raw");
+    mr_json_add(out, "\"", 1);
+    mr_json_escape(out, record->value, record->value_len);
+    mr_json_add(out, end, strlen(end));
+    out->comma = 1;
+}
+
+static void put_envelope(struct mr_format *format, const struct mr_columns *columns, const char *topic,
+                         const struct mr_record *record, struct mr_json *out)
+{
+    const char *value = record->value;
+    size_t len = record->value_len;
+    mr_json_begin(out, '{');
+    mr_json_key(out, "topic");
+    mr_json_text(out, topic);
+    mr_json_key(out, "partition");
+    mr_json_uint(out, record->partition);
+    mr_json_key(out, "offset");
+    mr_json_uint(out, record->offset);
+    mr_json_key(out, "ts");
+    mr_json_uint(out, record->ts_ns);
+    mr_json_key(out, "key");
+    if (record->key) {
+        mr_json_string(out, record->key, record->key_len);
+        if (!mr_json_is_utf8(record->key, record->key_len)) {
+            mr_json_key(out, "key_base64");
+            mr_json_base64(out, record->key, record->key_len);
+        }
+    } else {
+        mr_json_null(out);
+    }
+    put_headers(record, out);
+    mr_json_key(out, "try");
+    mr_json_uint(out, record->try_number);
+    mr_json_key(out, "value");
+    if (columns->line)
+        put_object(format, columns, record, out);
+    else
+        mr_json_string(out, value, len);
+
+    int raw = (record->flags & MR_EOL_MASK) != MR_EOL_LF || (columns->line && (MR_SEPARATOR_OF(columns->flags) != ',' || !is_canonical(record)));
+    /* "raw" tells the row from its line end only if the row itself does not end in one. */
+    int ambiguous = raw && columns->line && len > 0 && (value[len - 1] == '\n' || value[len - 1] == '\r');
+    if (ambiguous || !mr_json_is_utf8(value, len)) {
+        mr_json_key(out, "value_base64");
+        mr_json_base64(out, value, len);
+    }
+    if (raw)
+        put_raw(record, out);
+    mr_json_end(out, '}');
+    mr_json_line(out);
+}
+
+/* ---- text ------------------------------------------------------------------------------------------------------------ */
+
+static void put_uint(struct mr_json *out, uint64_t number)
+{
+    mr_json_uint(out, number);
+    out->comma = 0;
+}
+
+static void put_column(struct mr_format *format, const struct mr_columns *columns, ssize_t idx, const struct mr_record *record,
+                       struct mr_json *out)
+{
+    struct field field;
+    size_t at = 0;
+    char sep = MR_SEPARATOR_OF(columns->flags);
+    for (ssize_t i = 0; mr_csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
+        if (i < idx)
+            continue;
+        unquote(&format->scratch, &field);
+        mr_json_add(out, field.text, field.len);
+        break;
+    }
+    if (format->scratch.failed)
+        out->failed = 1;
+}
+
+/* name=value, joined by commas: as kcat prints them. */
+static void put_header_list(const struct mr_record *record, struct mr_json *out)
+{
+    const char *name, *comma = "";
+    const void *value;
+    size_t at = 0, name_len, value_len;
+    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
+        mr_json_add(out, comma, strlen(comma));
+        mr_json_add(out, name, name_len);
+        mr_json_add(out, "=", 1);
+        mr_json_add(out, value, value_len);
+        comma = ",";
+    }
+}
+
+static void put_text(struct mr_format *format, const struct mr_columns *columns, const char *topic,
+                     const struct mr_record *record, uint64_t now_ns, struct mr_json *out)
+{
+    char text[32];
+    uint64_t age_ns = now_ns > record->ts_ns ? now_ns - record->ts_ns : 0;
+    for (size_t i = 0; i < format->piece_cnt; i++) {
+        const struct mr_format_piece *piece = &format->piece[i];
+        switch (piece->what) {
+        case 0:
+            mr_json_add(out, piece->text, piece->len);
+            break;
+        case 's':
+            mr_json_add(out, record->value, record->value_len);
+            break;
+        case 'k':
+            mr_json_add(out, record->key, record->key ? record->key_len : 0);
+            break;
+        case 'o':
+            put_uint(out, record->offset);
+            break;
+        case 'p':
+            put_uint(out, record->partition);
+            break;
+        case 't':
+            mr_json_add(out, topic, strlen(topic));
+            break;
+        case 'T':
+            put_uint(out, record->ts_ns / 1000000);
+            break;
+        case 'h':
+            put_header_list(record, out);
+            break;
+        case 'n':
+            put_uint(out, record->try_number);
+            break;
+        case 'a':
+            snprintf(text, sizeof text, "%" PRIu64 ".%06u", age_ns / 1000000000, (unsigned)(age_ns % 1000000000 / 1000));
+            mr_json_add(out, text, strlen(text));
+            break;
+        default:
+            put_column(format, columns, columns->bound[i], record, out);
+            break;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------- */
+
+void mr_format_record(struct mr_format *format, const struct mr_columns *columns, const char *topic,
+                      const struct mr_record *record, uint64_t now_ns, struct mr_json *out)
+{
+    char *to;
+    switch (format->kind) {
+    case MR_FORMAT_RAW:
+        to = mr_json_room(out, record->value_len + format->delimiter_len);
+        if (!to)
+            break;
+        memcpy(to, record->value, record->value_len);
+        memcpy(to + record->value_len, format->delimiter, format->delimiter_len);
+        out->len += record->value_len + format->delimiter_len;
+        break;
+    case MR_FORMAT_CSV:
+        put_row(format, record->value, record->value_len, record->flags, out);
+        break;
+    case MR_FORMAT_JSON:
+        if (columns->line) {
+            put_object(format, columns, record, out);
+        } else {
+            mr_json_begin(out, '{');
+            mr_json_key(out, "value");
+            mr_json_string(out, record->value, record->value_len);
+            mr_json_end(out, '}');
+        }
+        mr_json_line(out);
+        break;
+    case MR_FORMAT_ENVELOPE:
+        put_envelope(format, columns, topic, record, out);
+        break;
+    case MR_FORMAT_TEXT:
+        put_text(format, columns, topic, record, now_ns, out);
+        break;
+    }
+}

@@ -1,0 +1,50 @@
+/* main.c - the consumer: options, run, exit status. */
+#include "options.h"
+#include "program.h"
+#include "report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+    static struct mr_taken taken;
+    struct options options;
+    struct mr_bus *bus;
+    int stats_fd = -1;
+
+    mr_program_start("consumer");
+    int done = options_parse(argc, argv, &options);
+    if (done)
+        return done - 1;
+    /* Before anything is taken: a file that cannot be written is no reason to lose a run's figures. */
+    if (options.stats_path) {
+        stats_fd = open(options.stats_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        if (stats_fd < 0) {
+            mr_program_error("--stats %s: %s", options.stats_path, strerror(errno));
+            options_free(&options);
+            return MR_EXIT_FAILED;
+        }
+    }
+
+    int status = mr_program_connect(options.bus, options.name ? options.name : "consumer", options.wait_ns, &bus);
+    if (status == MR_EXIT_OK) {
+        status = mr_take_run(bus, &options.take, &taken);
+        mr_disconnect(bus);
+        if (status != MR_EXIT_SIGPIPE && status != MR_EXIT_NO_TOPIC) /* as if killed, without a word; or nothing was begun */
+            mr_report_summary(&taken);
+    }
+    if (stats_fd >= 0) {
+        int error = mr_report_stats(stats_fd, &taken, status);
+        if (close(stats_fd) < 0 && error == 0)
+            error = -errno;
+        if (error < 0) {
+            mr_program_error("--stats %s: %s", options.stats_path, strerror(-error));
+            status = status == MR_EXIT_OK ? MR_EXIT_FAILED : status;
+        }
+    }
+    options_free(&options);
+    return status;
+}

@@ -1,0 +1,314 @@
+#include "options.h"
+#include "program.h"
+#include "text.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ALL = 256, PEEK, ORDERED, NAME, DRAIN, TIMEOUT, MAX_SECONDS, STRINGS, WAIT, DELAY, NO_ACK, STATS, PROGRESS };
+
+static const struct option long_options[] = {
+    {"group", required_argument, NULL, 'g'},
+    {"all", no_argument, NULL, ALL},
+    {"peek", no_argument, NULL, PEEK},
+    {"ordered", no_argument, NULL, ORDERED},
+    {"name", required_argument, NULL, NAME},
+    {"offset", required_argument, NULL, 'o'},
+    {"drain", no_argument, NULL, DRAIN},
+    {"count", required_argument, NULL, 'c'},
+    {"timeout", required_argument, NULL, TIMEOUT},
+    {"max-seconds", required_argument, NULL, MAX_SECONDS},
+    {"format", required_argument, NULL, 'f'},
+    {"strings", no_argument, NULL, STRINGS},
+    {"bus", required_argument, NULL, 'b'},
+    {"wait", required_argument, NULL, WAIT},
+    {"window", required_argument, NULL, 'w'},
+    {"delay", required_argument, NULL, DELAY},
+    {"no-ack", no_argument, NULL, NO_ACK},
+    {"stats", required_argument, NULL, STATS},
+    {"progress", required_argument, NULL, PROGRESS},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+/* What was given, beside what struct options can tell: for the checks at the end. */
+struct given {
+    const char *format, *delimiter, *position, *progress;
+    int envelope, zero, strings;
+};
+
+static int usage(int status)
+{
+    return 1 + status;
+}
+
+static int bad_value(const char *option, const char *value, int error, const char *wanted)
+{
+    return usage(
+        mr_program_usage("%s %s: %s; wanted: %s", option, value, error == -ERANGE ? "too large" : "not understood", wanted));
+}
+
+static int parse_duration(const char *option, const char *value, int64_t *out)
+{
+    int error = mr_text_duration(value, out);
+    return error < 0 ? bad_value(option, value, error, "a duration such as 250ms, 5s, 2m") : 0;
+}
+
+/* A count of at least 1 and at most max. */
+static int parse_count(const char *option, const char *value, uint64_t max, uint64_t *out)
+{
+    uint64_t cnt;
+    int error = mr_text_count(value, &cnt);
+    if (error == 0 && cnt > max)
+        error = -ERANGE;
+    if (error < 0 || cnt == 0)
+        return bad_value(option, value, error, "a number from 1 on, such as 100 or 10k");
+    *out = cnt;
+    return 0;
+}
+
+static int parse_group(const char *value, struct options *out)
+{
+    const char *wrong = mr_name_check('g', value);
+    if (wrong)
+        return usage(mr_program_usage("-g %s: bad name of a group: %s", value, wrong));
+    out->take.group = value;
+    return 0;
+}
+
+/* One option. Returns 0, or 1 + an exit status. */
+static int take_option(int letter, char *value, struct options *out, struct given *given)
+{
+    struct mr_take *take = &out->take;
+    uint64_t number = 0;
+    int error;
+    switch (letter) {
+    case 'g':
+        return parse_group(value, out);
+    case ALL:
+        take->flags |= MR_PRIVATE;
+        break;
+    case PEEK:
+        take->flags |= MR_PEEK;
+        break;
+    case ORDERED:
+        take->flags |= MR_ORDERED;
+        break;
+    case NAME:
+        out->name = value;
+        break;
+    case 'o':
+        given->position = value;
+        error = mr_position_parse(value, &take->position);
+        return error < 0 ? bad_value("-o", value, error, "stored, beginning, end, N, +N, -N, @SECONDS or @2026-11-21T03:36:31Z")
+                         : 0;
+    case 'e':
+        take->flags |= MR_UNTIL_END;
+        break;
+    case DRAIN:
+        take->drain = 1;
+        break;
+    case 'c':
+        return parse_count("-c", value, UINT64_MAX - 1, &take->cnt);
+    case TIMEOUT:
+        return parse_duration("--timeout", value, &take->timeout_ns);
+    case MAX_SECONDS:
+        return parse_duration("--max-seconds", value, &take->max_ns);
+    case 'f':
+        given->format = value;
+        break;
+    case 'J':
+        given->envelope = 1;
+        break;
+    case STRINGS:
+        given->strings = 1;
+        break;
+    case '0':
+        given->zero = 1;
+        break;
+    case 'D':
+        given->delimiter = value;
+        break;
+    case 'b':
+        out->bus = value;
+        break;
+    case WAIT:
+        return parse_duration("--wait", value, &out->wait_ns);
+    case 'w':
+        error = parse_count("-w", value, UINT32_MAX, &number);
+        take->window = (uint32_t)number;
+        return error;
+    case DELAY:
+        return parse_duration("--delay", value, &take->delay_ns);
+    case NO_ACK:
+        take->no_ack = 1;
+        break;
+    case STATS:
+        out->stats_path = value;
+        break;
+    case PROGRESS:
+        given->progress = value;
+        break;
+    case 'q':
+        mr_program_quiet = 1;
+        break;
+    case 'v':
+        mr_program_verbose = 1;
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+static int unknown_option(const char *word)
+{
+    const char *names[sizeof long_options / sizeof long_options[0]];
+    size_t cnt = 0;
+    if (optopt && optopt < 256)
+        return usage(mr_program_usage("unknown option -%c", optopt));
+    for (const struct option *option = long_options; option->name; option++)
+        names[cnt++] = option->name;
+    names[cnt] = NULL;
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);
+    const char *near = mr_text_suggest(name, names);
+    return usage(mr_program_usage("unknown, ambiguous or misused option %s%s%s%s", word, near ? " (did you mean --" : "",
+                                  near ? near : "", near ? "?)" : ""));
+}
+
+static int set_format(struct options *out, const struct given *given)
+{
+    struct mr_format *format = &out->take.format;
+    char wrong[160] = "out of memory";
+    if (given->envelope && given->format)
+        return usage(mr_program_usage("-J and -f %s are two formats; choose one", given->format));
+    if (mr_format_init(format, given->format, wrong) < 0)
+        return usage(mr_program_usage("-f %s: %s", given->format, wrong));
+    if (given->envelope)
+        format->kind = MR_FORMAT_ENVELOPE;
+    if (given->strings && format->kind != MR_FORMAT_JSON && format->kind != MR_FORMAT_ENVELOPE)
+        return usage(mr_program_usage("--strings is for -f json and -J"));
+    format->strings = given->strings;
+    if ((given->zero || given->delimiter) && format->kind != MR_FORMAT_RAW)
+        return usage(mr_program_usage("%s is for -f raw", given->zero ? "-0" : "-D"));
+    if (given->zero && given->delimiter)
+        return usage(mr_program_usage("-0 and -D are two delimiters; choose one"));
+    if (given->zero)
+        format->delimiter = "";
+    if (given->delimiter) {
+        format->store = strdup(given->delimiter);
+        ssize_t len = format->store ? mr_format_unescape(format->store) : -ENOMEM;
+        if (len < 0)
+            return usage(mr_program_usage("-D %s: after a backslash comes one of n r t 0 \\", given->delimiter));
+        format->delimiter = format->store;
+        format->delimiter_len = (size_t)len;
+    }
+    return 0;
+}
+
+static int set_progress(struct options *out, const struct given *given)
+{
+    const char *when = given->progress ? given->progress : "auto";
+    int always = strcmp(when, "always") == 0;
+    if (!always && strcmp(when, "auto") != 0 && strcmp(when, "never") != 0)
+        return usage(mr_program_usage("--progress %s: wanted: auto, always or never", when));
+    /* With the records on the same terminal it would only stand in the way. */
+    int fits = strcmp(when, "auto") == 0 && !mr_program_quiet && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+    out->take.progress = always || fits;
+    return 0;
+}
+
+static int check_together(const struct options *out, const struct given *given)
+{
+    const struct mr_take *take = &out->take;
+    int until_end = (take->flags & MR_UNTIL_END) != 0, peek = (take->flags & MR_PEEK) != 0, all = (take->flags & MR_PRIVATE) != 0;
+    if (all && peek)
+        return usage(mr_program_usage("--all takes, --peek only looks; choose one"));
+    if (take->group && (all || peek))
+        return usage(
+            mr_program_usage("-g %s and %s: it has no part in a named group; choose one", take->group, all ? "--all" : "--peek"));
+    if (given->position && take->position.start == MR_START_STORED && (all || peek))
+        return usage(mr_program_usage("-o stored and %s: nothing is stored for it", all ? "--all" : "--peek"));
+    if (peek && (take->flags & MR_ORDERED))
+        return usage(mr_program_usage("--ordered and --peek: it takes nothing that could be in order"));
+    if (peek && take->no_ack)
+        return usage(mr_program_usage("--no-ack and --peek: it takes nothing that could be acknowledged"));
+    if (take->drain && until_end)
+        return usage(mr_program_usage("-e ends at what is there now, --drain when nothing more comes; choose one"));
+    if (take->drain && (peek || take->no_ack))
+        return usage(mr_program_usage("--drain waits for acknowledgements, %s gives none", peek ? "--peek" : "--no-ack"));
+    if (mr_program_quiet && mr_program_verbose)
+        return usage(mr_program_usage("-q and -v contradict each other"));
+    return 0;
+}
+
+static int check_topics(const struct mr_take *take)
+{
+    if (take->topic_cnt == 0)
+        return usage(mr_program_usage("which TOPIC?"));
+    if (take->topic_cnt > MR_TOPICS_MAX)
+        return usage(mr_program_usage("%zu topics; at most %u", take->topic_cnt, MR_TOPICS_MAX));
+    for (size_t i = 0; i < take->topic_cnt; i++) {
+        const char *wrong = mr_name_check('t', take->topic[i]);
+        if (wrong)
+            return usage(mr_program_usage("bad name of a topic \"%s\": %s", take->topic[i], wrong));
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(take->topic[i], take->topic[k]) == 0)
+                return usage(mr_program_usage("topic %s is given twice", take->topic[i]));
+    }
+    return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *out)
+{
+    struct given given = {0};
+    int letter, done = 0;
+    *out = (struct options){.take = {.timeout_ns = -1, .max_ns = -1, .fd = STDOUT_FILENO}, .wait_ns = INT64_C(5000000000)};
+    opterr = 0;
+    optind = 1;
+    while (!done && (letter = getopt_long(argc, argv, ":g:o:ec:f:J0D:b:w:qvhV", long_options, NULL)) != -1) {
+        switch (letter) {
+        case 'h':
+            options_help();
+            return 1 + MR_EXIT_OK;
+        case 'V':
+            puts("consumer (Millrace) " MR_VERSION);
+            return 1 + MR_EXIT_OK;
+        case ':':
+            return usage(mr_program_usage("option %s wants a value", argv[optind - 1]));
+        case '?':
+            return unknown_option(argv[optind - 1]);
+        default:
+            done = take_option(letter, optarg, out, &given);
+            break;
+        }
+    }
+    out->take.topic = (const char *const *)(argv + optind);
+    out->take.topic_cnt = (size_t)(argc - optind);
+    if (!out->take.window)
+        out->take.window = out->take.delay_ns > 0 ? 1 : 1000;
+    if (!done)
+        done = check_topics(&out->take);
+    if (!done)
+        done = check_together(out, &given);
+    if (!done)
+        done = set_progress(out, &given);
+    if (!done)
+        done = set_format(out, &given);
+    if (done)
+        options_free(out);
+    return done;
+}
+
+void options_free(struct options *options)
+{
+    mr_format_free(&options->take.format);
+}

@@ -1,0 +1,43 @@
+#include "output.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+int mr_output_init(struct mr_output *output, int fd)
+{
+    *output = (struct mr_output){.fd = fd};
+    mr_json_init(&output->text, NULL, 0);
+    return mr_json_room(&output->text, 2 * MR_OUTPUT_FLUSH_AT) ? 0 : -ENOMEM;
+}
+
+void mr_output_free(struct mr_output *output)
+{
+    mr_json_free(&output->text);
+}
+
+int mr_output_flush(struct mr_output *output)
+{
+    struct mr_json *text = &output->text;
+    if (text->failed)
+        return -ENOMEM;
+    for (size_t at = 0; at < text->len;) {
+        ssize_t n = write(output->fd, text->text + at, text->len - at);
+        if (n >= 0) {
+            at += (size_t)n;
+            output->written += (uint64_t)n;
+        } else if (errno == EAGAIN) {
+            poll(&(struct pollfd){.fd = output->fd, .events = POLLOUT}, 1, -1);
+        } else if (errno != EINTR) { /* after a signal: the rest is still to be written, a second signal kills */
+            return errno == EBADF ? -EPIPE : -errno;
+        }
+    }
+    text->len = 0;
+    return 0;
+}
+
+int mr_output_reader_gone(const struct mr_output *output)
+{
+    struct pollfd fd = {.fd = output->fd};
+    return poll(&fd, 1, 0) == 1 && (fd.revents & (POLLERR | POLLHUP | POLLNVAL));
+}

@@ -1,0 +1,19 @@
+/* position.h - where to start reading: the argument of -o. */
+#ifndef MR_POSITION_H
+#define MR_POSITION_H
+
+#include "millrace.h"
+
+struct mr_position {
+    enum mr_start start;
+    int64_t arg;
+    int skip; /* +N: arg records after the oldest one; start is MR_START_OFFSET, and arg relative */
+};
+
+/* mr_position_parse understands stored, beginning (earliest, TRIM_HORIZON), end (latest, LATEST), N, +N, -N, and @TIME, TIME
+ * being seconds since 1970 ("1763696191.5") or ISO 8601 ("2026-11-21", "2026-11-21T03:36:31.123Z", "...+01:00"; without a zone:
+ * local time).
+ * Returns  0; -EINVAL not of these forms; -ERANGE too large. */
+int mr_position_parse(const char *text, struct mr_position *position);
+
+#endif

@@ -1,0 +1,540 @@
+#include "take.h"
+#include "output.h"
+#include "program.h"
+#include "report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum source_state {
+    MISSING, /* there is no such topic yet */
+    OPEN,
+    HELD,  /* no_ack: its one claim has been shown, and is held */
+    ENDED, /* read to its end, or deleted */
+};
+
+struct source {
+    const char *name;
+    enum source_state state;
+    int at_end; /* drain: sealed and taken, but perhaps not acknowledged by all */
+    struct mr_topic *topic;
+    struct mr_consumer *consumer;
+    struct mr_columns columns;
+};
+
+struct run {
+    struct mr_take *take;
+    struct mr_taken *taken;
+    struct mr_bus *bus;
+    struct source *source;
+    struct mr_output output;
+    char *line;                          /* MR_COLUMNS_MAX bytes, to fetch header lines */
+    uint64_t left;                       /* records still wanted; UINT64_MAX: no limit */
+    uint32_t seen;                       /* see mr_bus_wait_change */
+    int looked;                          /* missing topics were looked for at least once */
+    int64_t start_ns, first_ns, last_ns; /* CLOCK_MONOTONIC: of the run, of the first (0: none yet) and the last record */
+    int64_t said_ns;                     /* when the last notice about waiting was printed; 0: never */
+    int status;                          /* RUNNING, or the exit status */
+};
+
+#define RUNNING (-1)
+
+static const int64_t second_ns = 1000000000;
+
+static void end(struct run *run, int status)
+{
+    if (run->status == RUNNING)
+        run->status = status;
+}
+
+static void end_failed(struct run *run, int error, const struct source *source, const char *what)
+{
+    if (error == -EINTR) {
+        end(run, mr_program_exit_for(error));
+        return;
+    }
+    mr_program_fail(error, "%s: %s", source->name, what);
+    end(run, MR_EXIT_FAILED);
+}
+
+static size_t count(const struct run *run, enum source_state state)
+{
+    size_t cnt = 0;
+    for (size_t i = 0; i < run->take->topic_cnt; i++)
+        cnt += run->source[i].state == state;
+    return cnt;
+}
+
+/* ---- topics ---------------------------------------------------------------------------------------------------------- */
+
+/* +N counts from the oldest record, which the library only knows as an offset, the same for all partitions. */
+static int resolve_start(struct run *run, const struct source *source, int64_t *arg)
+{
+    struct mr_partition_info info;
+    uint64_t first = 0;
+    *arg = run->take->position.arg;
+    if (!run->take->position.skip)
+        return 0;
+    for (uint32_t p = 0; mr_partition_info(source->topic, p, &info) == 0; p++) {
+        if (p > 0 && info.first_offset != first) {
+            mr_program_error("%s: -o +%" PRId64
+                             ": its partitions start at different offsets; give an offset (-o N) or a time (-o @TIME)",
+                             source->name, *arg);
+            return -1;
+        }
+        first = info.first_offset;
+    }
+    *arg = first > (uint64_t)(INT64_MAX - *arg) ? INT64_MAX : *arg + (int64_t)first;
+    return 0;
+}
+
+static void describe_member(const struct run *run, const struct source *source)
+{
+    struct mr_topic_info info;
+    if (!mr_program_verbose || mr_topic_info(source->topic, &info) < 0)
+        return;
+    if (run->take->flags & (MR_PEEK | MR_PRIVATE))
+        mr_program_notice("%s: %s, %" PRIu32 " partition(s), %" PRIu64 " records kept", source->name,
+                          run->take->flags & MR_PEEK ? "peeking" : "a private group", info.partitions, info.records_kept);
+    else
+        mr_program_notice("%s: group %s, %" PRIu32 " partition(s), %" PRIu64 " records to acknowledge", source->name,
+                          run->take->group ? run->take->group : "default", info.partitions, mr_consumer_lag(source->consumer));
+}
+
+static void join(struct run *run, struct source *source)
+{
+    const struct mr_take *take = run->take;
+    const char *group = take->group ? take->group : "default";
+    struct mr_consumer_options options = {
+        .group = take->group, .flags = take->flags, .start = take->position.start, .window = take->window};
+    if (run->left < options.window)
+        options.window = (uint32_t)run->left;
+    if (resolve_start(run, source, &options.start_arg) < 0) {
+        end(run, MR_EXIT_FAILED);
+        return;
+    }
+    int error = mr_consumer_open(source->topic, &options, &source->consumer);
+    switch (error) {
+    case 0:
+        source->state = OPEN;
+        describe_member(run, source);
+        break;
+    case -EBUSY:
+        mr_program_error(
+            "%s: group %s has other consumers attached, so -o cannot move it; end them, or take another group (-g NAME, --all)",
+            source->name, group);
+        end(run, MR_EXIT_FAILED);
+        break;
+    case -EUSERS:
+        mr_program_error("%s: no room for another group or consumer; see who is there with: ./broker describe %s", source->name,
+                         source->name);
+        end(run, MR_EXIT_FAILED);
+        break;
+    default:
+        end_failed(run, error, source, "join");
+        break;
+    }
+}
+
+/* Opens the topics that are missing. The first time all are tried, later only after a topic was created. */
+static void open_missing(struct run *run)
+{
+    const struct mr_take *take = run->take;
+    int changed = mr_bus_wait_change(run->bus, &run->seen, 0) == 0;
+    if (run->looked && !changed)
+        return;
+    for (size_t i = 0; i < take->topic_cnt && run->status == RUNNING; i++) {
+        struct source *source = &run->source[i];
+        if (source->state != MISSING)
+            continue;
+        int error = mr_topic_open(run->bus, source->name, &source->topic);
+        if (error == 0) {
+            join(run, source);
+        } else if (error != -ENOENT) {
+            end_failed(run, error, source, "open");
+        } else if ((take->flags & MR_UNTIL_END) || take->drain) {
+            mr_program_no_topic(run->bus, source->name);
+            end(run, MR_EXIT_NO_TOPIC);
+        }
+    }
+    run->looked = 1;
+}
+
+/* Looks for the topic's header line until it is there; then all that depends on it is settled. */
+static void learn_columns(struct run *run, struct source *source)
+{
+    const struct mr_format *format = &run->take->format;
+    const char *missing = "";
+    uint32_t flags;
+    if (source->columns.line || !mr_format_needs_columns(format))
+        return;
+    ssize_t len = mr_topic_columns(source->topic, run->line, MR_COLUMNS_MAX, &flags);
+    int error = len == -ENODATA ? 0 : (int)(len < 0 ? len : 0);
+    if (len >= 0) {
+        mr_columns_free(&source->columns);
+        error = mr_columns_set(&source->columns, run->line, (size_t)len < MR_COLUMNS_MAX ? (size_t)len : MR_COLUMNS_MAX, flags);
+    }
+    if (error < 0) {
+        end_failed(run, error, source, "columns");
+        return;
+    }
+    if (!source->columns.bound && (error = mr_format_bind(format, &source->columns, &missing)) < 0) {
+        if (error != -ENOENT)
+            end_failed(run, error, source, "columns");
+        else if (source->columns.line)
+            mr_program_error("%s: no column \"%s\"; its columns: %.*s", source->name, missing, (int)source->columns.len,
+                             source->columns.line);
+        else
+            mr_program_error("%s: no column \"%s\": the topic has no columns", source->name, missing);
+        end(run, MR_EXIT_FAILED);
+        return;
+    }
+    if (!source->columns.line || format->kind != MR_FORMAT_CSV)
+        return;
+    for (size_t i = 0; i < run->take->topic_cnt; i++) {
+        const struct source *other = &run->source[i];
+        if (!other->columns.line || mr_columns_same(&other->columns, &source->columns))
+            continue;
+        mr_program_error("%s and %s have different columns, which one CSV cannot hold (use -f json, or one topic at a time):\n  "
+                         "%s: %.*s\n  %s: %.*s",
+                         other->name, source->name, other->name, (int)other->columns.len, other->columns.line, source->name,
+                         (int)source->columns.len, source->columns.line);
+        end(run, MR_EXIT_FAILED);
+        return;
+    }
+}
+
+/* ---- records --------------------------------------------------------------------------------------------------------- */
+
+/* Writes what is in the buffer, the last of it being `records` records of source, and acknowledges them. */
+static void flush(struct run *run, struct source *source, uint64_t records)
+{
+    int error = mr_output_flush(&run->output);
+    if (error == -EPIPE) { /* as if killed by SIGPIPE: the reader has had enough, and knows */
+        end(run, MR_EXIT_SIGPIPE);
+        return;
+    }
+    if (error < 0) {
+        mr_program_error("cannot write the output: %s", strerror(-error));
+        end(run, MR_EXIT_FAILED);
+        return;
+    }
+    if (records == 0)
+        return;
+    if (run->take->delay_ns > 0)
+        mr_program_sleep(run->take->delay_ns); /* cut short by a signal: the record was written all the same */
+    if (!run->take->no_ack && (error = mr_ack(source->consumer)) < 0) {
+        end_failed(run, error, source, "acknowledge (what was printed last may be delivered again)");
+        return;
+    }
+    run->taken->records += records;
+    if (run->left != UINT64_MAX)
+        run->left -= records;
+}
+
+/* Takes what the claim holds. All that can be done once a claim is done once. */
+static void take_claim(struct run *run, struct source *source)
+{
+    struct mr_take *take = run->take;
+    struct mr_json *text = &run->output.text;
+    const size_t flush_at = take->delay_ns > 0 ? 0 : MR_OUTPUT_FLUSH_AT; /* 0: after each record */
+    struct mr_record record;
+    uint64_t records = 0;
+    int got;
+
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t now_ns = (uint64_t)now.tv_sec * (uint64_t)second_ns + (uint64_t)now.tv_nsec;
+    if (!run->first_ns)
+        run->first_ns = mr_program_now();
+
+    learn_columns(run, source);
+    if (run->status != RUNNING)
+        return;
+    mr_format_header(&take->format, &source->columns, text);
+    /* Waiting for several topics may have claimed more than is still wanted. */
+    while ((got = records < run->left ? mr_next(source->consumer, &record) : 0) > 0) {
+        mr_histogram_add(&run->taken->age, now_ns > record.ts_ns ? now_ns - record.ts_ns : 0);
+        mr_format_record(&take->format, &source->columns, source->name, &record, now_ns, text);
+        records++;
+        if (text->len < flush_at)
+            continue;
+        flush(run, source, records);
+        records = 0;
+        if (run->status != RUNNING || mr_program_stop)
+            break;
+    }
+    if (got < 0)
+        end_failed(run, got, source, "read");
+    else if (run->status == RUNNING && (records > 0 || text->len > 0))
+        flush(run, source, records);
+    run->last_ns = mr_program_now();
+}
+
+/* Claims once, waiting for records up to patience_ns. Returns 1 if it took some, or the topic ended; 0 nothing to take now. */
+static int take_turn(struct run *run, struct source *source, int64_t patience_ns)
+{
+    size_t max = run->left < run->take->window ? (size_t)run->left : run->take->window;
+    ssize_t cnt = mr_claim(source->consumer, max, patience_ns);
+    source->at_end = 0;
+    if (cnt > 0) {
+        take_claim(run, source);
+        if (run->take->no_ack)
+            source->state = run->take->flags & MR_UNTIL_END ? ENDED : HELD;
+        return 1;
+    }
+    switch (cnt) {
+    case 0:
+    case -ETIMEDOUT:
+        break;
+    case -ENODATA:
+        if (run->take->drain) {
+            source->at_end = 1;
+            break;
+        }
+        source->state = ENDED;
+        return 1;
+    case -EIDRM:
+        mr_program_error("%s: deleted", source->name);
+        source->state = ENDED;
+        if (count(run, ENDED) == run->take->topic_cnt)
+            end(run, MR_EXIT_FAILED);
+        return 1;
+    default:
+        end_failed(run, (int)cnt, source, "take");
+        break;
+    }
+    return 0;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------------------------- */
+
+/* How long nothing needs to be looked at but the topics: up to a second, so that a reader that goes away is noticed. */
+static int64_t slice(const struct run *run, int64_t now_ns)
+{
+    const struct mr_take *take = run->take;
+    int64_t wait = take->drain ? second_ns / 10 : take->progress ? second_ns / 2 : second_ns;
+    if (take->timeout_ns >= 0 && take->timeout_ns - (now_ns - run->last_ns) < wait)
+        wait = take->timeout_ns - (now_ns - run->last_ns);
+    if (take->max_ns >= 0 && take->max_ns - (now_ns - run->start_ns) < wait)
+        wait = take->max_ns - (now_ns - run->start_ns);
+    return wait > 0 ? wait : 0;
+}
+
+static void check_drained(struct run *run)
+{
+    int died = 0;
+    for (size_t i = 0; i < run->take->topic_cnt; i++) {
+        struct source *source = &run->source[i];
+        if (source->state != OPEN)
+            continue;
+        int drained = mr_drained(source->consumer);
+        if (drained < 0)
+            end_failed(run, drained, source, "drain");
+        if (drained <= 0)
+            return;
+        died |= drained == 2;
+    }
+    if (died)
+        mr_program_error("a producer died: what it had not sent is missing");
+    end(run, died ? MR_EXIT_PRODUCER_DIED : MR_EXIT_OK);
+}
+
+/* Says what is waited for, half a second after it began and then every 10 s, where the library's own notice
+ * (mr_program_wait_notice) does not come, because nothing waits that long at a time. */
+static void describe_wait(struct run *run, int64_t now_ns)
+{
+    struct mr_topic_info info;
+    if (now_ns - run->last_ns < second_ns / 2 || (run->said_ns && now_ns - run->said_ns < 10 * second_ns))
+        return;
+    for (size_t i = 0; i < run->take->topic_cnt; i++) {
+        const struct source *source = &run->source[i];
+        if (source->state == MISSING && !run->said_ns)
+            mr_program_await_topic(run->bus, source->name);
+        else if (source->state == OPEN && run->take->drain && mr_topic_info(source->topic, &info) == 0)
+            mr_program_notice("%s: draining: %" PRIu32 " producer%s attached, %" PRIu64 " records not acknowledged", source->name,
+                              info.producers, info.producers == 1 ? "" : "s", mr_consumer_lag(source->consumer));
+    }
+    run->said_ns = now_ns;
+}
+
+static void wait_for_more(struct run *run, int64_t wait_ns)
+{
+    struct mr_consumer *consumers[MR_TOPICS_MAX];
+    size_t n = 0;
+    int error;
+    for (size_t i = 0; i < run->take->topic_cnt; i++)
+        if (run->source[i].state == OPEN && !run->source[i].at_end)
+            consumers[n++] = run->source[i].consumer;
+    if (n > 0)
+        error = mr_wait_any(consumers, n, wait_ns);
+    else if (count(run, MISSING) > 0)
+        error = mr_bus_wait_change(run->bus, &(uint32_t){run->seen}, wait_ns);
+    else
+        error = mr_program_sleep(wait_ns < second_ns / 20 || count(run, OPEN) == 0 ? wait_ns : second_ns / 20);
+    if (error == -EIDRM && n == 0) {
+        mr_program_error("the broker has ended and removed its bus; start another, then this again");
+        end(run, MR_EXIT_NO_BROKER);
+    } else if (error < 0 && error != -ETIMEDOUT && error != -EINTR) {
+        mr_program_fail(error, "wait");
+        end(run, MR_EXIT_FAILED);
+    }
+}
+
+/* After a round in which nothing was taken. waited: a claim has waited already. */
+static void idle(struct run *run, int waited)
+{
+    const struct mr_take *take = run->take;
+    int64_t now_ns = mr_program_now();
+    if (take->drain)
+        check_drained(run);
+    if (mr_output_reader_gone(&run->output))
+        end(run, MR_EXIT_SIGPIPE);
+    if (run->status != RUNNING || mr_program_stop)
+        return;
+    if (take->timeout_ns >= 0 && now_ns - run->last_ns >= take->timeout_ns) {
+        for (size_t i = 0; i < take->topic_cnt && count(run, MISSING) == take->topic_cnt; i++)
+            mr_program_no_topic(run->bus, run->source[i].name);
+        end(run, count(run, MISSING) == take->topic_cnt ? MR_EXIT_NO_TOPIC : take->cnt ? MR_EXIT_TIMEOUT : MR_EXIT_OK);
+        return;
+    }
+    describe_wait(run, now_ns);
+    int64_t wait_ns = slice(run, now_ns);
+    /* A missing topic is news after half a second. */
+    if (count(run, MISSING) > 0 && wait_ns > second_ns / 2)
+        wait_ns = second_ns / 2;
+    if (!waited)
+        wait_for_more(run, wait_ns);
+}
+
+/* ---- the run --------------------------------------------------------------------------------------------------------- */
+
+/* One claim of each topic in turn. Returns 1 if something was taken or ended; else 0, *waited telling whether a claim waited. */
+static int take_round(struct run *run, int64_t now_ns, int *waited)
+{
+    /* A topic that is alone is waited for while claiming; several are asked one by one, then waited for together. */
+    int alone = count(run, OPEN) == 1 && count(run, MISSING) == 0, took = 0;
+    int64_t patience_ns = alone ? slice(run, now_ns) : 0;
+    *waited = 0;
+    for (size_t i = 0; i < run->take->topic_cnt; i++) {
+        struct source *source = &run->source[i];
+        if (source->state != OPEN)
+            continue;
+        took |= take_turn(run, source, patience_ns);
+        *waited = alone && !source->at_end;
+        if (run->left == 0)
+            end(run, MR_EXIT_OK);
+        if (run->status != RUNNING || mr_program_stop)
+            break;
+    }
+    return took;
+}
+
+static void loop(struct run *run)
+{
+    const struct mr_take *take = run->take;
+    while (run->status == RUNNING && !mr_program_stop) {
+        if (count(run, MISSING) > 0)
+            open_missing(run);
+        if (run->status != RUNNING)
+            break;
+        if (count(run, ENDED) == take->topic_cnt) {
+            end(run, MR_EXIT_OK);
+            break;
+        }
+        int64_t now_ns = mr_program_now();
+        if (take->max_ns >= 0 && now_ns - run->start_ns >= take->max_ns) {
+            end(run, MR_EXIT_OK);
+            break;
+        }
+        int waited;
+        if (take_round(run, now_ns, &waited))
+            run->said_ns = 0;
+        else if (run->status == RUNNING && !mr_program_stop)
+            idle(run, waited);
+        if (take->progress)
+            mr_report_progress(run->taken->records, run->output.written, mr_program_now());
+    }
+    if (mr_program_stop)
+        end(run, 128 + (int)mr_program_stop);
+}
+
+/* A topic without records still has a header. */
+static void write_header(struct run *run)
+{
+    struct mr_format *format = &run->take->format;
+    for (size_t i = 0; i < run->take->topic_cnt && format->kind == MR_FORMAT_CSV && !format->header_done; i++) {
+        struct source *source = &run->source[i];
+        if (source->topic)
+            learn_columns(run, source);
+        mr_format_header(format, &source->columns, &run->output.text);
+    }
+    if (run->output.text.len > 0)
+        flush(run, NULL, 0);
+}
+
+/* Gives back, leaves, and says what did not go well. */
+static void leave(struct run *run)
+{
+    struct mr_taken *taken = run->taken;
+    for (size_t i = 0; i < run->take->topic_cnt; i++) {
+        struct source *source = &run->source[i];
+        if (source->consumer) {
+            struct mr_consumer_stats stats;
+            mr_consumer_stats(source->consumer, &stats);
+            taken->redelivered += stats.redelivered;
+            taken->dead_lettered += stats.dead_lettered;
+            taken->lost += stats.lost;
+            taken->starved_ns += stats.starved_ns;
+            if (stats.lost > 0)
+                mr_program_error("%s: missed %" PRIu64 " records, overwritten before they could be taken", source->name,
+                                 stats.lost);
+            if (stats.dead_lettered > 0)
+                mr_program_error("%s: %" PRIu64 " records failed too often and are now in %s.dead", source->name,
+                                 stats.dead_lettered, source->name);
+        }
+        mr_consumer_close(source->consumer);
+        mr_topic_close(source->topic);
+        mr_columns_free(&source->columns);
+    }
+}
+
+int mr_take_run(struct mr_bus *bus, struct mr_take *take, struct mr_taken *taken)
+{
+    struct run run = {.take = take, .taken = taken, .bus = bus, .left = take->cnt ? take->cnt : UINT64_MAX, .status = RUNNING};
+    *taken = (struct mr_taken){0};
+    run.source = calloc(take->topic_cnt, sizeof *run.source);
+    run.line = malloc(MR_COLUMNS_MAX);
+    run.start_ns = run.last_ns = mr_program_now();
+    if (!run.source || !run.line || mr_output_init(&run.output, take->fd) < 0) {
+        mr_program_fail(-ENOMEM, "start");
+        free(run.source);
+        free(run.line);
+        return MR_EXIT_FAILED;
+    }
+    for (size_t i = 0; i < take->topic_cnt; i++)
+        run.source[i].name = take->topic[i];
+
+    loop(&run);
+    if (run.status != MR_EXIT_FAILED && run.status != MR_EXIT_SIGPIPE) {
+        int status = run.status;
+        run.status = RUNNING; /* the header may fail, too */
+        write_header(&run);
+        end(&run, status);
+    }
+    leave(&run);
+    taken->bytes = run.output.written;
+    taken->busy_ns = run.first_ns ? run.last_ns - run.first_ns : 0;
+    if (take->progress)
+        mr_program_progress(NULL);
+
+    if (run.status == MR_EXIT_OK || run.status == MR_EXIT_TIMEOUT || run.status == MR_EXIT_PRODUCER_DIED)
+        run.status = taken->lost > 0 ? MR_EXIT_LOST : taken->dead_lettered > 0 ? MR_EXIT_DEAD : run.status;
+    mr_output_free(&run.output);
+    free(run.line);
+    free(run.source);
+    return run.status;
+}

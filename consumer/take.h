@@ -1,0 +1,44 @@
+/* take.h - the loop of the consumer: claim, format, write, acknowledge. */
+#ifndef MR_TAKE_H
+#define MR_TAKE_H
+
+#include "format.h"
+#include "histogram.h"
+#include "millrace.h"
+#include "position.h"
+
+#define MR_TOPICS_MAX 64u /* as many as mr_wait_any can wait on */
+
+struct mr_take {
+    const char *const *topic;
+    size_t topic_cnt;  /* in [1, MR_TOPICS_MAX] */
+    const char *group; /* NULL: default */
+    uint32_t flags;    /* enum mr_consumer_flags */
+    struct mr_position position;
+    struct mr_format format;
+    uint32_t window;    /* records held at most, >= 1 */
+    uint64_t cnt;       /* records to take in all; 0: no limit */
+    int64_t timeout_ns; /* without a record; < 0: for ever */
+    int64_t max_ns;     /* in all; < 0: for ever */
+    int64_t delay_ns;   /* between writing and acknowledging each record; 0: none, and acknowledge many at once */
+    int drain;          /* end when all producers are done and the group has acknowledged everything */
+    int no_ack;         /* hold what was taken, give it back at the end */
+    int progress;       /* show a line of progress */
+    int fd;             /* where the records go */
+};
+
+struct mr_taken {
+    uint64_t records; /* written, and acknowledged unless no_ack */
+    uint64_t bytes;   /* written, line ends and header included */
+    int64_t busy_ns;  /* from the first record to the last acknowledgement */
+    uint64_t redelivered, dead_lettered, lost;
+    uint64_t starved_ns;     /* waiting for records */
+    struct mr_histogram age; /* of records when they were taken, ns */
+};
+
+/* mr_take_run takes until told to end, and reports trouble on standard error. mr_program_stop ends it at once: what is in the
+ * buffer is written and acknowledged, the rest given back. Nothing is acknowledged that was not written. format's state is
+ * changed. Returns the exit status (enum mr_exit, or 128 + signal); *taken is filled in whatever happened. */
+int mr_take_run(struct mr_bus *bus, struct mr_take *take, struct mr_taken *taken);
+
+#endif
