@@ -1,0 +1,19 @@
+/* attach.h - to the bus, to the topic (made if need be), and in as a producer. */
+#ifndef PRODUCER_ATTACH_H
+#define PRODUCER_ATTACH_H
+
+#include "millrace.h"
+#include "options.h"
+
+struct attachment {
+    struct mr_bus *bus;
+    struct mr_topic *topic;
+    struct mr_producer *producer;
+};
+
+/* attach_open returns 0, or an exit status (everything is said); attach_close is due in both cases.
+ * Blocks up to options->wait_ns while there is no broker. */
+int attach_open(struct attachment *at, const struct options *options);
+void attach_close(struct attachment *at);
+
+#endif

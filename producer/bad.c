@@ -1,0 +1,69 @@
+#include "bad.h"
+#include "millrace.h"
+#include "program.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define SHOWN_MAX 10
+
+static int cannot_write(const struct bad_rows *bad)
+{
+    mr_program_error("%s: %s", bad->path, strerror(errno));
+    return MR_EXIT_FAILED;
+}
+
+int bad_open(struct bad_rows *bad, const struct options *options)
+{
+    *bad = (struct bad_rows){.policy = options->bad, .path = options->bad_path, .options = options};
+    if (bad->policy == BAD_KEEP && !(bad->out = fopen(bad->path, "we")))
+        return cannot_write(bad);
+    return 0;
+}
+
+int bad_close(struct bad_rows *bad)
+{
+    FILE *out = bad->out;
+
+    bad->out = NULL;
+    return out && fclose(out) ? cannot_write(bad) : 0;
+}
+
+/* Writes a bad row as it stood in its file, its line end included. */
+static int keep(struct bad_rows *bad, const struct input_row *row)
+{
+    const struct options *o = bad->options;
+    const char *end = row->flags == MR_EOL_CRLF ? "\r\n" : row->flags == MR_EOL_NONE ? "" : o->delimiter ? o->delimiter : "\n";
+    size_t end_len = row->flags == MR_EOL_LF && o->delimiter ? o->delimiter_len : strlen(end);
+
+    if (!bad->out)
+        return 0;
+    if (fwrite(row->data, 1, row->len, bad->out) != row->len || fwrite(end, 1, end_len, bad->out) != end_len)
+        return cannot_write(bad);
+    return 0;
+}
+
+int bad_row(struct bad_rows *bad, const struct input *in, const struct input_row *row)
+{
+    char where[64] = "", begin[64] = "";
+
+    if (in->how.format != INPUT_FILE)
+        snprintf(where, sizeof(where), "line %" PRIu64 ", byte %" PRIu64 ": ", row->bad_line, row->bad_byte);
+    if (row->bad_line != row->line)
+        snprintf(begin, sizeof(begin), " (the row begins in line %" PRIu64 ")", row->line);
+    bad->cnt++;
+    if (bad->policy == BAD_STOP) {
+        mr_program_error("%s: %s%s%s; stopped (--bad-rows skip goes on without it)", in->name, where, row->reason, begin);
+        return MR_EXIT_FAILED;
+    }
+    if (bad->cnt <= SHOWN_MAX)
+        mr_program_notice("%s: %s%s%s; %s", in->name, where, row->reason, begin, bad->out ? "kept apart" : "skipped");
+    if (bad->cnt == SHOWN_MAX)
+        mr_program_notice("further bad rows are counted, not shown");
+    return keep(bad, row);
+}
+
+int bad_rest(struct bad_rows *bad, const struct input_row *row)
+{
+    return keep(bad, row);
+}

@@ -1,0 +1,52 @@
+/* help.c - the answer to --help: examples first, then the options by what they are for; 80 columns. */
+#include "help.h"
+#include <stdio.h>
+
+static const char text[] = "Usage: producer [OPTIONS] [FILE...] TOPIC\n"
+                           "Every row of FILE goes to TOPIC; \"-\" or no FILE: standard input.\n"
+                           "\n"
+                           "  producer data.csv orders                 the rows of a CSV file\n"
+                           "  seq 1000 | producer -r 100 numbers       lines, 100 a second\n"
+                           "  producer --key-col user_id --seal data.csv orders\n"
+                           "\n"
+                           "Reading\n"
+                           "  -i FORMAT         csv tsv lines ndjson file [by suffix; a pipe is lines]\n"
+                           "  --no-header       the first row is a record, not the names of the columns\n"
+                           "  --columns A,B,C   the columns; FILE has no header\n"
+                           "  --sep C           separator of csv [,]\n"
+                           "  -D STR            delimiter of lines [LF or CRLF]\n"
+                           "  --bad-rows WHAT   stop, skip, or the FILE to write them to [stop]\n"
+                           "Key\n"
+                           "  --key-col COL     the column, by name or number from 1, that is the key\n"
+                           "  -K STR            lines are key STR value\n"
+                           "  -k STR            the key of every record\n"
+                           "  -H NAME=VALUE     a header of every record (repeat for more)\n"
+                           "  -p N              partition [by key; without a key spread evenly]\n"
+                           "Sending\n"
+                           "  -b BUS            [$MILLRACE_BUS, else default]\n"
+                           "  --wait D          how long to wait for a broker [5s]\n"
+                           "  --no-create       fail if the topic does not exist\n"
+                           "  --timeout D       fail if the topic stays full for so long\n"
+                           "  --fail-if-full    fail at once\n"
+                           "  -c N, --skip N    send at most N records; pass over the first N\n"
+                           "  --seal            at the end: nothing more will come\n"
+                           "  -n                dry run: read and check, send nothing\n"
+                           "  -r RATE           records a second (0.5, 200, 10k)\n"
+                           "  --delay D         pause between records (250ms)\n"
+                           "  --jitter PCT      vary the pauses by so much either way\n"
+                           "  --repeat N        send the FILEs N times\n"
+                           "Report\n"
+                           "  -T                copy accepted rows to standard output\n"
+                           "  --ids             print \"partition offset\" of each accepted record\n"
+                           "  --progress WHEN   auto always never [auto: if stderr is a terminal]\n"
+                           "  --stats FILE      write the figures as JSON\n"
+                           "  -q, -v            say less, say more\n"
+                           "  -h, -V            this help, the version\n"
+                           "\n"
+                           "Exit status: 0 all accepted, 1 failed, 2 usage, 3 no broker, 4 no topic,\n"
+                           "5 timed out or full, 6 sealed or deleted, 7 bad rows skipped, 130 interrupted\n";
+
+int help_print(void)
+{
+    return fputs(text, stdout) == EOF || fflush(stdout) == EOF ? -1 : 0;
+}

@@ -1,0 +1,8 @@
+/* help.h - the producer's --help. */
+#ifndef PRODUCER_HELP_H
+#define PRODUCER_HELP_H
+
+/* help_print writes it to standard output. 0, or -1 if that failed. */
+int help_print(void);
+
+#endif

@@ -1,0 +1,301 @@
+/* input.c - rows out of one growing buffer. Each turn: take what is whole, move the rest to the front, read once more. */
+#include "input.h"
+#include "csv.h"
+#include "millrace.h"
+#include "program.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int input_open(struct input *in, const struct input_how *how, const char *name)
+{
+    int standard = strcmp(name, "-") == 0;
+    struct stat st;
+    int error;
+
+    *in = (struct input){.how = *how, .name = standard ? "standard input" : name, .line = 1};
+    in->fd = standard ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (in->fd < 0)
+        return -errno;
+    error = fstat(in->fd, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? -EISDIR : 0;
+    if (!error && !(in->buf = malloc(INPUT_CHUNK)))
+        error = -ENOMEM;
+    if (error) {
+        input_close(in);
+        return error;
+    }
+    in->cap = INPUT_CHUNK;
+    (void)posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a pipe does not take the hint */
+    return 0;
+}
+
+void input_close(struct input *in)
+{
+    if (in->fd > STDIN_FILENO)
+        close(in->fd);
+    in->fd = -1;
+    free(in->buf);
+    in->buf = NULL;
+}
+
+/* ---- framing --------------------------------------------------------------------------------------------------------- */
+
+/* Lines, by LF or the delimiter given. As mr_csv_row. */
+static int frame_line(const struct input *in, struct mr_csv_row *row)
+{
+    const char *from = in->buf + in->at, *delimiter = in->how.delimiter ? in->how.delimiter : "\n";
+    size_t left = in->len - in->at, n = in->how.delimiter ? in->how.delimiter_len : 1;
+    const char *end = n == 1 ? memchr(from, delimiter[0], left) : memmem(from, left, delimiter, n);
+
+    if (!end && (!in->at_end || left == 0))
+        return 0;
+    *row = (struct mr_csv_row){.start = in->at, .eol = end ? MR_EOL_LF : MR_EOL_NONE};
+    row->len = end ? (size_t)(end - from) : left;
+    row->next = in->at + row->len + (end ? n : 0);
+    if (end && !in->how.delimiter && row->len && from[row->len - 1] == '\r') {
+        row->len--;
+        row->eol = MR_EOL_CRLF;
+    }
+    return 1;
+}
+
+/* A whole file: also an empty one is a record. */
+static int frame_file(const struct input *in, struct mr_csv_row *row)
+{
+    if (!in->at_end || in->started)
+        return 0;
+    *row = (struct mr_csv_row){.start = in->at, .len = in->len - in->at, .next = in->len, .eol = MR_EOL_NONE};
+    return 1;
+}
+
+static int frame(const struct input *in, struct mr_csv_row *row)
+{
+    size_t bom = 0;
+
+    if (in->how.format == INPUT_FILE)
+        return frame_file(in, row);
+    if (in->how.format != INPUT_CSV)
+        return frame_line(in, row);
+    /* The mark stands before the first field's quote, so the framing begins after it; the row includes it. */
+    if (!in->started)
+        bom = mr_csv_bom(in->buf, in->len);
+    if (!mr_csv_row(in->buf, in->len, in->at + bom, in->how.sep, in->at_end, row)) {
+        if (!bom || !in->at_end || in->len > bom)
+            return 0;
+        *row = (struct mr_csv_row){.start = bom, .next = bom, .eol = MR_EOL_NONE};
+    }
+    row->start -= bom;
+    row->len += bom;
+    return 1;
+}
+
+/* Nothing new could complete the row: saves scanning a long row again for each small read. */
+static int hopeless(struct input *in)
+{
+    int last = in->how.delimiter ? in->how.delimiter[in->how.delimiter_len - 1] : '\n';
+    const char *from = in->buf + in->searched;
+
+    if (in->at_end || in->searched == in->at)
+        return 0;
+    if (in->how.format == INPUT_FILE)
+        return 1;
+    if (in->searched < in->len && memchr(from, last, in->len - in->searched))
+        return 0;
+    in->searched = in->len;
+    return 1;
+}
+
+/* ---- bad rows -------------------------------------------------------------------------------------------------------- */
+
+static void take(struct input *in, const struct mr_csv_row *found, struct input_row *row)
+{
+    row->data = in->buf + found->start;
+    row->len = found->len;
+    row->flags = found->eol;
+    row->line = in->line;
+    row->bom = in->started || (in->how.format != INPUT_CSV && in->how.format != INPUT_TSV) ? 0 : mr_csv_bom(row->data, row->len);
+    row->more = 0;
+    in->line += found->lines + (found->eol != MR_EOL_NONE);
+    in->bytes += found->next - found->start;
+    in->at = in->searched = found->next;
+    in->started = 1;
+}
+
+/* Finds line and byte of the fault, which may lie behind the row: a quoted field can go over many lines before it goes wrong. */
+static void locate(const struct input *in, const struct mr_csv_row *found, struct input_row *row)
+{
+    const char *from = in->buf + found->start, *fault = in->buf + found->fault_at, *lf;
+
+    row->bad_line = row->line;
+    while ((lf = memchr(from, '\n', (size_t)(fault - from)))) {
+        row->bad_line++;
+        from = lf + 1;
+    }
+    row->bad_byte = (uint64_t)(fault - from) + 1;
+}
+
+static enum input_event give_bad(struct input *in, struct mr_csv_row *found, struct input_row *row, int too_long)
+{
+    const char *text = mr_csv_fault_text((enum mr_csv_fault)found->fault);
+
+    take(in, found, row);
+    locate(in, found, row);
+    if (too_long && found->fault == MR_CSV_OK)
+        snprintf(row->reason, sizeof(row->reason), "%s is longer than %zu bytes, the most that one record can have",
+                 in->how.format == INPUT_FILE ? "the file" : "the row", in->how.record_max);
+    else if (too_long && found->fault == MR_CSV_OPEN_QUOTE)
+        snprintf(row->reason, sizeof(row->reason), "%s within %zu bytes, the most that one record can have", text,
+                 in->how.record_max);
+    else
+        snprintf(row->reason, sizeof(row->reason), "%s", text);
+    return INPUT_BAD;
+}
+
+/* How many bytes at the end of the buffer may be the first half of a line end. */
+static size_t kept_back(const struct input *in)
+{
+    if (in->at_end || in->how.format == INPUT_FILE)
+        return 0;
+    return in->how.delimiter ? in->how.delimiter_len - 1 : 1;
+}
+
+/* The row that begins at `at` is longer than any record can be. What of it is here is given as a bad row: up to its first line
+ * end if that is here (an unclosed quote), else all, with the rest to follow. */
+static enum input_event give_too_long(struct input *in, struct input_row *row)
+{
+    size_t bom = in->started || in->how.format != INPUT_CSV ? 0 : mr_csv_bom(in->buf, in->len);
+    struct mr_csv_row found = {.start = in->at, .len = in->len - in->at, .next = in->len, .eol = MR_EOL_NONE, .fault_at = in->at};
+
+    if (in->how.format == INPUT_CSV && mr_csv_row(in->buf, in->len, in->at + bom, in->how.sep, 1, &found)) {
+        found.start -= bom;
+        found.len += bom;
+        if (found.fault == MR_CSV_OK)
+            found.fault_at = found.start;
+    }
+    if (found.eol == MR_EOL_NONE) {
+        size_t kept = kept_back(in);
+
+        found.len -= kept < found.len ? kept : 0;
+        found.next = found.start + found.len;
+        in->discarding = 1;
+    }
+    enum input_event event = give_bad(in, &found, row, 1);
+    row->more = in->discarding;
+    return event;
+}
+
+static enum input_event give_rest(struct input *in, struct input_row *row)
+{
+    struct mr_csv_row found;
+    int whole = in->how.format != INPUT_FILE && frame_line(in, &found);
+
+    if (!whole) {
+        size_t kept = kept_back(in), left = in->len - in->at;
+
+        if (!in->at_end && left <= kept)
+            return INPUT_MORE;
+        found = (struct mr_csv_row){.start = in->at, .len = left - kept, .next = in->len - kept, .eol = MR_EOL_NONE};
+    }
+    take(in, &found, row);
+    row->more = in->discarding = !whole && !in->at_end;
+    return INPUT_REST;
+}
+
+static size_t held_max(const struct input *in)
+{
+    return in->how.record_max > MR_COLUMNS_MAX ? in->how.record_max : MR_COLUMNS_MAX;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+
+enum input_event input_next(struct input *in, struct input_row *row)
+{
+    struct mr_csv_row found;
+
+    if (in->discarding)
+        return give_rest(in, row);
+    if (!hopeless(in) && frame(in, &found)) {
+        if (found.fault)
+            return give_bad(in, &found, row, 0);
+        take(in, &found, row);
+        return INPUT_ROW;
+    }
+    if (in->at_end)
+        return INPUT_END;
+    in->searched = in->len;
+    return in->len - in->at > held_max(in) ? give_too_long(in, row) : INPUT_MORE;
+}
+
+/* Waits until fd can be read. The signals are blocked between the check of the flag and the wait, so that none slips through. */
+static int wait_readable(int fd)
+{
+    struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+    sigset_t ours, before;
+    int error = 0;
+
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &ours, &before);
+    while (!mr_program_stop && ppoll(&pollfd, 1, NULL, &before) < 0)
+        if (errno != EINTR) {
+            error = -errno;
+            break;
+        }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return mr_program_stop ? -EINTR : error;
+}
+
+static int make_room(struct input *in)
+{
+    size_t left = in->len - in->at, want, limit = held_max(in) + 1 + INPUT_CHUNK;
+    char *bigger;
+
+    if (in->at) {
+        memmove(in->buf, in->buf + in->at, left);
+        in->searched -= in->at;
+        in->len = left;
+        in->at = 0;
+    }
+    if (in->cap - left >= INPUT_CHUNK / 2)
+        return 0;
+    want = in->cap * 2 < limit ? in->cap * 2 : limit;
+    if (want < left + INPUT_CHUNK)
+        want = left + INPUT_CHUNK;
+    if (!(bigger = realloc(in->buf, want)))
+        return -ENOMEM;
+    in->buf = bigger;
+    in->cap = want;
+    return 0;
+}
+
+int input_fill(struct input *in)
+{
+    int error = make_room(in);
+    ssize_t n;
+
+    while (!error) {
+        if ((error = wait_readable(in->fd)))
+            break;
+        n = read(in->fd, in->buf + in->len, in->cap - in->len);
+        if (n > 0) {
+            in->len += (size_t)n;
+            break;
+        }
+        if (n == 0) {
+            in->at_end = 1;
+            break;
+        }
+        if (errno != EINTR && errno != EAGAIN)
+            error = -errno;
+    }
+    return error;
+}

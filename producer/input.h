@@ -1,0 +1,74 @@
+/* input.h - one FILE as a series of rows that lie in the read buffer: nothing is copied, nothing is read ahead of what was asked
+ * for.
+ *
+ *     input_open(&in, &how, "data.csv");
+ *     for (;;)
+ *         switch (input_next(&in, &row)) {
+ *         case INPUT_MORE: (use up all rows: the buffer is about to change)  input_fill(&in);  break;
+ *         ...
+ *
+ * Memory: a row of the largest size that a record can have, plus one read; what is longer is refused in pieces. */
+#ifndef PRODUCER_INPUT_H
+#define PRODUCER_INPUT_H
+
+#include "options.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#define INPUT_CHUNK ((size_t)256 << 10) /* bytes: a read asks for half of it at least */
+
+enum input_event {
+    INPUT_ROW,  /* a row that is well-formed */
+    INPUT_BAD,  /* a row that is not: line, byte and reason say where and why */
+    INPUT_REST, /* the next piece of the bad row before, which was too long to be held */
+    INPUT_MORE, /* no whole row is here: call input_fill */
+    INPUT_END,  /* all rows were given */
+};
+
+struct input_row {
+    const char *data; /* without its line end; valid until input_fill or input_close */
+    size_t len;
+    uint16_t flags; /* MR_EOL_* */
+    size_t bom;     /* 3: data begins with a byte order mark, which belongs to the line and not to the first field; else 0 */
+    uint64_t line;  /* the line that the row begins in, from 1 */
+    /* a bad row only */
+    uint64_t bad_line, bad_byte; /* where the fault is: line and byte of that line, both from 1 */
+    char reason[192];
+    int more; /* INPUT_REST follows */
+};
+
+struct input_how {
+    enum input_format format; /* not INPUT_AUTO */
+    char sep;
+    const char *delimiter; /* of lines; NULL: LF or CRLF */
+    size_t delimiter_len;
+    size_t record_max; /* bytes; a header may be longer: up to MR_COLUMNS_MAX are held in any case */
+};
+
+struct input {
+    struct input_how how;
+    const char *name; /* for messages */
+    int fd;
+    int at_end; /* read(2) has said so */
+    char *buf;
+    size_t len, cap;
+    size_t at;       /* of the next row */
+    size_t searched; /* no line end that could complete it lies before this */
+    uint64_t line;   /* of the next row, from 1 */
+    uint64_t bytes;  /* given out as rows so far, line ends included */
+    int discarding;  /* inside a bad row that is too long */
+    int started;     /* the first row was given */
+};
+
+/* input_open opens a file ("-": standard input). name is kept, not copied. Returns 0 or -errno (-EISDIR: a directory). */
+int input_open(struct input *in, const struct input_how *how, const char *name);
+void input_close(struct input *in);
+
+/* input_next gives the next row. */
+enum input_event input_next(struct input *in, struct input_row *row);
+
+/* input_fill reads once. Returns 0 (end of file too), -EINTR when a signal has asked to stop, or -errno.
+ * Blocks until there is something to read, or a signal arrives: none is missed between the check and the wait. */
+int input_fill(struct input *in);
+
+#endif

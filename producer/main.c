@@ -1,0 +1,88 @@
+/* main.c - producer: every row of FILE (CSV) goes to TOPIC. Options, run, exit status. */
+#include "attach.h"
+#include "options.h"
+#include "program.h"
+#include "run.h"
+#include <stdlib.h>
+
+static int send_all(struct run *run, struct figures *figures)
+{
+    const struct options *o = run->options;
+    struct attachment at = {0};
+    int status = o->dry_run ? 0 : attach_open(&at, o);
+
+    if (!status) {
+        struct mr_producer_stats stats = {0};
+
+        figures->started = 1;
+        run->topic = at.topic;
+        run->sender.producer = at.producer;
+        status = run_files(run);
+        if (at.producer)
+            mr_producer_stats(at.producer, &stats);
+        figures->blocked_ns = stats.blocked_ns;
+        mr_producer_close(at.producer); /* done before sealed: who waits for both finds both */
+        at.producer = NULL;
+    }
+    if (!status && o->seal) {
+        int error = mr_topic_seal(at.topic);
+
+        if (error) {
+            mr_program_fail(error, "%s: seal", o->topic);
+            status = mr_program_exit_for(error);
+        }
+    }
+    attach_close(&at);
+    return status;
+}
+
+static int run_all(struct run *run)
+{
+    struct figures figures, sent = {0};
+    int status = run_check(run), failed;
+
+    if (!status)
+        status = report_open(&run->report, run->options);
+    if (!status)
+        status = bad_open(&run->bad, run->options);
+    if (status)
+        return status;
+    status = send_all(run, &sent);
+    failed = bad_close(&run->bad);
+    if (!status)
+        status = failed ? failed : run->bad.cnt ? MR_EXIT_SKIPPED : MR_EXIT_OK;
+    run_figures(run, &figures);
+    figures.blocked_ns = sent.blocked_ns;
+    figures.started = sent.started;
+    figures.exit_status = status;
+    failed = report_end(&run->report, &figures);
+    return status ? status : failed;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct run *run;
+    int status;
+
+    mr_program_start("producer");
+    status = options_parse(argc, argv, &options);
+    if (status) {
+        options_free(&options);
+        return status - 1;
+    }
+    run = calloc(1, sizeof(*run)); /* the batch in it is too much for a small stack */
+    if (!run) {
+        mr_program_error("out of memory");
+        options_free(&options);
+        return MR_EXIT_FAILED;
+    }
+    run->options = &options;
+    run->sender.options = &options;
+    run->sender.topic = options.topic;
+    status = run_all(run);
+    run_free(run);
+    free(run);
+    options_free(&options);
+    return status;
+}

@@ -1,0 +1,61 @@
+/* options.h - the producer's command line, checked: what does not fit together never reaches the rest of the program. */
+#ifndef PRODUCER_OPTIONS_H
+#define PRODUCER_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum input_format { INPUT_AUTO, INPUT_CSV, INPUT_TSV, INPUT_LINES, INPUT_NDJSON, INPUT_FILE };
+enum bad_policy { BAD_STOP, BAD_SKIP, BAD_KEEP };
+enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
+
+struct options {
+    char **files; /* file_cnt of them, "-" is standard input; never none */
+    size_t file_cnt;
+    const char *topic;
+    const char *bus; /* NULL: $MILLRACE_BUS, else "default" */
+
+    enum input_format format;
+    int no_header; /* the first row is a record; also set by --columns */
+    char *columns; /* --columns, joined by the separator; NULL: not given */
+    char sep;
+    char *delimiter; /* of lines; NULL: LF or CRLF */
+    size_t delimiter_len;
+    enum bad_policy bad;
+    const char *bad_path; /* BAD_KEEP: where they are written */
+
+    const char *key_column;
+    char *key_sep;
+    size_t key_sep_len;
+    const char *key;
+    unsigned char *headers; /* as mr_header_add builds them; NULL: none */
+    size_t headers_len;
+    int32_t partition; /* or MR_ANY */
+
+    int64_t wait_ns;
+    int no_create;
+    int64_t timeout_ns; /* < 0: for ever; 0: --fail-if-full */
+    uint64_t count;     /* UINT64_MAX: all */
+    uint64_t skip;
+    int seal;
+    int dry_run;
+    double interval_ns; /* between records; 0: no pacing */
+    int steady;         /* -r: an average rate, as opposed to --delay: a pause between two records */
+    double jitter;      /* in [0, 1] */
+    uint64_t repeat;
+
+    int tee;
+    int ids;
+    enum progress_when progress;
+    const char *stats_path;
+};
+
+/* options_parse reads the command line; --help and --version are answered here.
+ * Returns  0 go on with *out; else 1 + the exit status to end with (everything is said). */
+int options_parse(int argc, char **argv, struct options *out);
+void options_free(struct options *options); /* due in both cases */
+
+/* options_format says how a FILE is read: as -i says, else by its suffix. */
+enum input_format options_format(const struct options *options, const char *file);
+
+#endif

@@ -1,0 +1,38 @@
+/* run.h - all FILEs, from the first row to the last: header, rows, bad rows, pace, counts. */
+#ifndef PRODUCER_RUN_H
+#define PRODUCER_RUN_H
+
+#include "bad.h"
+#include "input.h"
+#include "options.h"
+#include "pace.h"
+#include "report.h"
+#include "sender.h"
+
+struct run {
+    const struct options *options;
+    struct mr_topic *topic; /* NULL: a dry run */
+    struct sender sender;
+    struct bad_rows bad;
+    struct report report;
+    struct pace pace;
+    char *header; /* the first FILE's, without byte order mark; NULL: none yet */
+    size_t header_len;
+    const char *header_file;
+    uint64_t taken;       /* records handed to the sender: -c counts these */
+    uint64_t skipped;     /* by --skip */
+    uint64_t done_bytes;  /* of the FILEs already read */
+    uint64_t total_bytes; /* of all FILEs once; 0: unknown */
+};
+
+/* run_check looks at every FILE before anything is sent: there, readable, no directory, and all headers alike.
+ * Returns 0 or an exit status (everything is said). Pipes are not touched. */
+int run_check(struct run *run);
+
+/* run_files sends them. run->topic, sender, bad, report must be ready. Returns 0 or an exit status (everything is said). */
+int run_files(struct run *run);
+
+void run_figures(const struct run *run, struct figures *out); /* but blocked_ns and exit_status */
+void run_free(struct run *run);
+
+#endif
