@@ -26,6 +26,7 @@ LIB_SRCS := $(filter-out common/program.c,$(wildcard common/*.c))
 FOLDERS := $(foreach p,broker producer consumer,$(if $(wildcard $(p)/*.c),$(p)))
 PROGRAMS := $(foreach p,$(FOLDERS),$(if $(wildcard $(p)/main.c),$(p)))
 CHECKS := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c tests/proc_*.c))
+SUPPORT := $(filter-out $(foreach t,check proc bench stress fuzz,tests/$(t)_%),$(wildcard tests/*.c))
 BENCHES := $(patsubst tests/%.c,%,$(wildcard tests/bench_*.c))
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
@@ -88,7 +89,9 @@ $(foreach p,$(FOLDERS),$(eval $(call program,$(p))))
 # program.o comes as an archive here, so that a test that does not use it does not carry it.
 $(OBJ)/program.a: $(PROGRAM_OBJECT)
 	$(call run,AR,rm -f $@ && ar qcs $@ $^)
-parts = $(foreach p,$(FOLDERS),$(if $(findstring _$(p),_$(1)),$(OBJ)/$(p).a)) $(if $(PROGRAM_OBJECT),$(OBJ)/program.a)
+$(OBJ)/support.a: $(call objects,$(SUPPORT))
+	$(call run,AR,rm -f $@ && ar qcs $@ $^)
+parts = $(if $(SUPPORT),$(OBJ)/support.a) $(foreach p,$(FOLDERS),$(if $(findstring _$(p),_$(1)),$(OBJ)/$(p).a)) $(if $(PROGRAM_OBJECT),$(OBJ)/program.a)
 define check
 $(BIN)/tests/$(1): $(OBJ)/tests/$(1).o $(call parts,$(1)) $(BIN)/libmillrace.a
 	@mkdir -p $$(@D)
