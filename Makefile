@@ -27,6 +27,7 @@ FOLDERS := $(foreach p,broker producer consumer,$(if $(wildcard $(p)/*.c),$(p)))
 PROGRAMS := $(foreach p,$(FOLDERS),$(if $(wildcard $(p)/main.c),$(p)))
 CHECKS := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c tests/proc_*.c))
 SUPPORT := $(filter-out $(foreach t,check proc bench stress fuzz,tests/$(t)_%),$(wildcard tests/*.c))
+CRASH := $(wildcard tests/crash/*.c)
 BENCHES := $(patsubst tests/%.c,%,$(wildcard tests/bench_*.c))
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
@@ -34,7 +35,7 @@ LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
 PROGRAM_OBJECT := $(call objects,$(wildcard common/program.c))
 DATA := $(if $(wildcard data/orders.csv),$(BIN)/data.csv)
 
-.PHONY: all demo test tests lint bench clean help FORCE
+.PHONY: all demo test tests test-crash lint bench clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -44,6 +45,7 @@ help:
 	@echo 'make           libmillrace.a, libmillrace.so, broker, producer, consumer and data.csv into $(BIN)/'
 	@echo 'make demo      installs what is missing, builds, and shows a broker, a producer and three consumers at work'
 	@echo 'make test      installs what is missing, builds, runs all tests [TESTS="NAME..."] [JOBS=2] [SAN=address,undefined | thread]'
+	@echo 'make test-crash  kills a process after every single instruction of every operation (2 to 8 minutes)'
 	@echo 'make lint      clang-tidy, cppcheck, shellcheck, mandoc, every header alone'
 	@echo 'make bench     records/s, MB/s and round trips, beside pipe(2)'
 	@echo 'make clean     removes bin/'
@@ -102,6 +104,10 @@ $(foreach t,$(CHECKS),$(eval $(call check,$(t))))
 $(BENCHES:%=$(BIN)/%): $(BIN)/bench_%: $(OBJ)/tests/bench_%.o $(if $(PROGRAM_OBJECT),$(OBJ)/program.a) $(BIN)/libmillrace.a
 	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm)
 
+$(BIN)/tests/crash: $(call objects,$(CRASH)) $(BIN)/libmillrace.a
+	@mkdir -p $(@D)
+	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS))
+
 $(BIN)/data.csv: data/orders.csv
 	@mkdir -p $(@D)
 	$(call run,CP,cp $< $@)
@@ -122,6 +128,12 @@ test:
 	@scripts/deps.sh --test
 	@$(build) all tests
 	@MILLRACE_BIN=$(BIN) MILLRACE_SAN=$(SAN) JOBS=$(or $(JOBS),1) tests/run.sh $(TESTS)
+
+# On the code that ships: the release build, every instruction of every operation (x86-64).
+test-crash:
+	@scripts/deps.sh
+	@$(build) $(BIN)/tests/crash
+	@$(BIN)/tests/crash
 
 lint:
 	@scripts/deps.sh --lint

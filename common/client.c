@@ -216,7 +216,7 @@ static int bus_open(const char *name, const struct mr_connect_options *options, 
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     at = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED) {
-        error = -errno;
+        error = -ENOMEM;
         goto fail;
     }
     bus->alive = at;
@@ -360,7 +360,7 @@ int mr_bus_holder(const char *name)
 {
     struct mr_bus *bus;
     struct mr_connect_options options = {.flags = MR_OBSERVER};
-    if (bus_open(name, &options, &bus) < 0)
+    if (bus_open(name, &options, &bus) != 0)
         return 0;
     int pid = mr_broker_pid(bus);
     bus_free(bus);

@@ -214,12 +214,27 @@ static int remove_group(struct mr_topic *topic, uint32_t g)
 
 /* ---- joining and leaving ---- */
 
-static uint32_t free_slot(const struct mr_topic *topic)
+/* Finds a slot that is free and stays so: *slot, member_cnt if there is none. The caller holds the topic's lock and no group's. A transaction
+ * that frees or fills a slot may still be armed, its owner dead; replayed later it would take the slot from whoever has it then. So armed
+ * logs are finished first, and the slot is looked at again. Ends: each turn means that such a log has filled the slot. */
+static int free_slot(struct mr_topic *topic, uint32_t *slot)
 {
-    uint32_t i = 0;
-    while (i < topic->member_cnt && load(&topic->members[i].group))
-        i++;
-    return i;
+    for (uint32_t i = 0;; i++) {
+        while (i < topic->member_cnt && load(&topic->members[i].group))
+            i++;
+        for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++) {
+            if (!atomic_load_explicit(&topic->groups[g].lock.redo.armed, memory_order_acquire))
+                continue;
+            int error = group_lock(topic, g);
+            if (error)
+                return error;
+            group_unlock(topic, g);
+        }
+        if (i == topic->member_cnt || !load(&topic->members[i].group)) {
+            *slot = i;
+            return 0;
+        }
+    }
 }
 
 /* The words of a slot that starts empty. With the topic's lock and the group's lock held. */
@@ -319,12 +334,15 @@ int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum
     if (error)
         goto unlock;
 
-    error = group_lock(topic, g);
+    uint32_t slot;
+    error = free_slot(topic, &slot);
+    if (!error)
+        error = group_lock(topic, g);
     if (error)
         goto unlock;
     struct mr_group_shm *group = &topic->groups[g];
-    uint32_t slot = free_slot(topic);
-    struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
+    /* In the group's log, not the topic's: whoever next looks at the group's words takes the group's lock. */
+    struct mr_tx tx = mr_tx_begin(topic, &group->lock);
     if (slot < topic->member_cnt) {
         set_empty(&tx, topic, slot, g);
     } else {
@@ -394,8 +412,10 @@ int mr_group_give_back(struct mr_topic *topic, struct mr_seat *seat)
     if (error)
         return error;
     struct mr_group_shm *group = &topic->groups[seat->group];
-    uint32_t slot = free_slot(topic);
-    error = group_lock(topic, seat->group);
+    uint32_t slot;
+    error = free_slot(topic, &slot);
+    if (!error)
+        error = group_lock(topic, seat->group);
     if (error)
         goto unlock;
     if (!seated(topic, seat)) {
@@ -405,7 +425,7 @@ int mr_group_give_back(struct mr_topic *topic, struct mr_seat *seat)
     } else if (slot == topic->member_cnt) {
         error = -EUSERS;
     } else {
-        struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
+        struct mr_tx tx = mr_tx_begin(topic, &group->lock);
         set_left(&tx, topic, seat->member, 0);
         set_empty(&tx, topic, slot, seat->group);
         mr_tx_commit(&tx);

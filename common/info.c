@@ -58,7 +58,7 @@ static uint64_t lag_of(const struct mr_topic *topic, uint32_t g, uint32_t p, uin
             held += minus(offset_at(topic, p, end), offset_at(topic, p, cursor));
     }
     uint64_t unclaimed = minus(tip.next_offset, load(&mr_group_part(topic, g, p)->next_offset));
-    struct mr_partition_info info;
+    struct mr_partition_info info = {0};
     mr_partition_info(topic, p, &info);
     uint64_t kept = minus(info.next_offset, info.first_offset);
     if (in_hand)

@@ -34,6 +34,16 @@ static void on_stop(int number)
         signal(stop_signals[i], SIG_DFL);
 }
 
+/* A segment whose file was truncated under us, by something other than Millrace. The library's state is lost, as by kill -9. */
+static void on_cut_short(int number)
+{
+    static const char text[] = ": the shared segment was cut short while in use; what was not acknowledged is still owed\n";
+    (void)number;
+    (void)!write(STDERR_FILENO, program_name, strlen(program_name));
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(MR_EXIT_FAILED);
+}
+
 void mr_program_start(const char *name)
 {
     program_name = name;
@@ -53,6 +63,7 @@ void mr_program_start(const char *name)
         sigaction(stop_signals[i], &action, NULL);
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGBUS, on_cut_short);
 }
 
 int64_t mr_program_now(void)
@@ -176,7 +187,7 @@ const char *mr_program_reason(int error)
     case EINTR:
         return "interrupted";
     case EREMOTE:
-        return "the bus belongs to another pid namespace (container), across which its locks do not work";
+        return "the bus belongs to another pid namespace (container), across which its locks do not work; run this there, or use another bus (-b NAME)";
     case EPERM:
     case EACCES:
         return "it belongs to another user, or you lack the rights";
@@ -186,8 +197,10 @@ const char *mr_program_reason(int error)
         return "all places are taken";
     case ECONNREFUSED:
         return "no broker runs on this bus; start one with: ./broker";
+    case EADDRINUSE:
+        return "a broker runs that has another /dev/shm (a container?); use another bus (-b NAME)";
     case ENOSPC:
-        return "no room left (of shared memory: see df /dev/shm)";
+        return "no room left in /dev/shm; choose a smaller --size, or free some (df -h /dev/shm; ./broker clean)";
     case EINVAL:
         return "invalid argument";
     case EMSGSIZE:

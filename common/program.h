@@ -26,6 +26,7 @@ extern int mr_program_quiet;   /* -q: no notices (errors are always printed) */
 extern int mr_program_verbose; /* -v */
 
 /* mr_program_start sets the name that messages carry, the handlers (no SA_RESTART), and ignores SIGPIPE so that EPIPE is seen.
+ * SIGBUS (a segment's file was cut short) becomes a message and exit status 1.
  * Descriptors 0, 1 and 2 that are closed are opened on /dev/null such that using them fails: no segment may end up there. */
 void mr_program_start(const char *name);
 

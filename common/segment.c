@@ -75,7 +75,8 @@ int mr_segment_publish(int fd, const char *name)
 
 int mr_segment_open(const char *name, uid_t owner, int write, uint64_t min_bytes, struct stat *st)
 {
-    int fd = shm_open(name, (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC, 0);
+    /* Nonblocking, so that a fifo of that name is refused and not waited for. */
+    int fd = shm_open(name, (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
     if (fd < 0)
         return errno == EACCES || errno == ELOOP ? -EPERM : -errno;
     int error = 0;
@@ -135,7 +136,7 @@ ssize_t mr_segment_list(const char *prefix, char ***names)
         if (strncmp(entry->d_name, prefix, prefix_len) != 0 || !entry->d_name[prefix_len])
             continue;
         size_t len = strlen(entry->d_name + prefix_len) + 1;
-        if (used + len > cap) {
+        if (!text || used + len > cap) {
             cap = 2 * cap + len + 256;
             char *more = realloc(text, cap);
             if (!more)

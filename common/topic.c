@@ -328,7 +328,15 @@ int mr_topic_lock(struct mr_topic *topic)
     int error = mr_lock(topic, &topic->shm->lock);
     if (error <= 0)
         return error;
-    /* Whoever died may have been making a group. */
+    /* Whoever died may have been moving a group, under a log's lock too: finished now, before the group goes on from there; or making one. */
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+        error = mr_log_lock(topic, p);
+        if (error) {
+            mr_unlock(&topic->shm->lock);
+            return error;
+        }
+        mr_unlock(&topic->logs[p].lock);
+    }
     for (uint32_t g = 0; g < topic->group_cnt; g++)
         if (atomic_load_explicit(&topic->groups[g].serial, memory_order_relaxed) &&
             (atomic_load_explicit(&topic->groups[g].flags, memory_order_relaxed) & MR_GROUP_MAKING))

@@ -52,7 +52,10 @@ static int repair(struct mr_topic *topic, struct mr_lock_shm *lock)
 {
     int error = replay(topic, &lock->redo);
     if (error) {
-        pthread_mutex_unlock(&lock->mutex); /* without consistent: whoever comes learns that this lock cannot be trusted */
+        /* The log stays armed, which tells whoever comes that this lock cannot be trusted. (Left inconsistent, the mutex would say so itself,
+         * but glibc's trylock then takes it for good.) */
+        pthread_mutex_consistent(&lock->mutex);
+        pthread_mutex_unlock(&lock->mutex);
         return error;
     }
     mr_topic_wake(topic);
@@ -88,7 +91,13 @@ int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock)
     for (;;) {
         int error = take(lock);
         if (error == 0 || error == EOWNERDEAD) {
-            int repaired = error == EOWNERDEAD ? repair(topic, lock) : 0;
+            int repaired = 0;
+            if (error == EOWNERDEAD) {
+                repaired = repair(topic, lock);
+            } else if (atomic_load_explicit(&lock->redo.armed, memory_order_relaxed)) { /* I7 broken */
+                pthread_mutex_unlock(&lock->mutex);
+                return -EBADMSG;
+            }
             if (repaired >= 0)
                 atomic_store_explicit(&lock->holder, topic->bus->self, memory_order_relaxed);
             return repaired;

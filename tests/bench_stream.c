@@ -30,7 +30,7 @@ static void pin(int cpu)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET(cpu % (int)sysconf(_SC_NPROCESSORS_ONLN), &set);
+    CPU_SET((size_t)(cpu % (int)sysconf(_SC_NPROCESSORS_ONLN)), &set);
     sched_setaffinity(0, sizeof set, &set);
 }
 
@@ -418,7 +418,7 @@ static void end_close(struct end *end)
     mr_topic_close(end->in_topic);
     mr_disconnect(end->bus);
 }
-static void end_send(struct end *end, unsigned char *record)
+static void end_send(struct end *end, const unsigned char *record)
 {
     struct mr_message msg = {.value = record, .value_len = 64, .partition = MR_ANY};
     if (mr_append(end->out, &msg, 1, -1) != 1)
