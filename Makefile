@@ -133,7 +133,8 @@ test:
 test-crash:
 	@scripts/deps.sh
 	@$(build) $(BIN)/tests/crash
-	@$(BIN)/tests/crash
+	@$(BIN)/tests/crash -j$$(nproc)
+	@CC='$(CC)' tests/crash/variants.sh $(BIN)
 
 lint:
 	@scripts/deps.sh --lint

@@ -80,11 +80,11 @@ static void clean_unreadable(struct cleaning *cleaning, const char *topic, int w
     char name[MR_PATH_MAX], text[200];
     mr_segment_name(name, geteuid(), cleaning->bus, topic);
     int pid = mapped_by(name);
-    if (pid) {
-        snprintf(text, sizeof text, "%s, and pid %d uses it", mr_program_reason(why), pid);
-        report(cleaning, topic, 0, text);
-    } else if (why == -EREMOTE) { /* the processes of another namespace may not be visible from here */
+    if (why == -EREMOTE) { /* the processes of another namespace may not be visible from here */
         report(cleaning, topic, 0, "it belongs to another pid namespace; clean it there");
+    } else if (pid) {
+        snprintf(text, sizeof text, "pid %d uses it: %s", pid, mr_program_reason(why));
+        report(cleaning, topic, 0, text);
     } else if (!cleaning->line->all) {
         snprintf(text, sizeof text, "%s; --all removes it", mr_program_reason(why));
         report(cleaning, topic, 0, text);

@@ -6,9 +6,9 @@ shopt -s nullglob
 cd "$(dirname "$0")/.." || exit 1
 
 flags=(-std=c11 -D_GNU_SOURCE -Icommon -I. -Wall -Wextra -Wshadow -Wconversion)
-sources=({common,producer,consumer,broker,tests}/*.c)
-headers=({common,producer,consumer,broker,tests}/*.h)
-scripts=(scripts/* tests/*.sh data/*.sh .ci/run)
+sources=({common,producer,consumer,broker,tests,tests/crash}/*.c)
+headers=({common,producer,consumer,broker,tests,tests/crash}/*.h)
+scripts=(scripts/* tests/*.sh tests/*/*.sh data/*.sh .ci/run)
 pages=({.,producer,consumer,broker,common}/*.[1-8])
 failed=()
 

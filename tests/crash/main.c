@@ -1,6 +1,6 @@
 /* main.c - kills a process after every single instruction of every operation, and has the survivors go on.
  *
- * Usage: crash [-v] [-s STRIDE] [SCENARIO...]     STRIDE: only every STRIDEth instruction; SCENARIO: part of a name
+ * Usage: crash [-j PROCESSES] [-s STRIDE] [SCENARIO...]     STRIDE: only every STRIDEth instruction; SCENARIO: part of a name
  * Each kill point is a fresh topic; the survivors reap by turns as a broker does (told who died) and as waiting processes do (by probing).
  * When a kill leaves an armed redo log, the first repairer is killed after each of its instructions, too. */
 #include "step.h"
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,7 +21,6 @@ static struct mr_bus *bus;
 static struct world world;
 static const struct scenario *scenario;
 static unsigned long points, repaired, redone, repair_points, failures;
-static int verbose;
 
 static void run_child(void *arg)
 {
@@ -168,24 +168,17 @@ static int wanted(int argc, char **argv, const char *name)
     return 0;
 }
 
-int main(int argc, char **argv)
+struct totals {
+    _Atomic unsigned long points, repairs, wrong;
+};
+
+/* The scenarios whose number is `share` modulo `shares`, on a bus of their own. */
+static void run_share(int argc, char **argv, size_t stride, size_t share, size_t shares, struct totals *totals)
 {
-    size_t stride = 1;
-    for (int c; (c = getopt(argc, argv, "vs:")) != -1;) {
-        if (c == 's')
-            stride = (size_t)strtoul(optarg, NULL, 10);
-        verbose |= c == 'v';
-    }
-    if (stride == 0)
-        stride = 1;
-    signal(SIGALRM, hung);
     char name[MR_BUS_NAME_MAX + 1];
     snprintf(name, sizeof name, "test-%ld-crash", (long)getpid());
     world_must(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &bus) == 0, "serve a bus");
-
-    printf("%-34s %8s %8s %8s %8s %8s\n", "operation", "kills", "locks", "redo", "repairer", "wrong");
-    unsigned long total = 0, total_repairs = 0, wrong = 0;
-    for (size_t s = 0; s < scenario_cnt; s++) {
+    for (size_t s = share; s < scenario_cnt; s += shares) {
         scenario = &scenarios[s];
         if (!wanted(argc, argv, scenario->name))
             continue;
@@ -205,16 +198,41 @@ int main(int argc, char **argv)
         printf("%-34s %8lu %8lu %8lu %8lu %8lu\n", scenario->name, points, repaired, redone, repair_points, failures);
         fflush(stdout);
         step_trace_free(&trace);
-        total += points;
-        total_repairs += repair_points;
-        wrong += failures;
+        totals->points += points;
+        totals->repairs += repair_points;
+        totals->wrong += failures;
     }
     alarm(0);
-    printf("%lu kill points, %lu more with the repairer killed, %lu wrong\n", total, total_repairs, wrong);
     mr_topic_unlink(name, "t");
     mr_topic_unlink(name, "t.dead");
     mr_topic_unlink(name, "made");
     mr_bus_remove(name);
     mr_disconnect(bus);
-    return wrong != 0;
+}
+
+int main(int argc, char **argv)
+{
+    size_t stride = 1, shares = 1;
+    for (int c; (c = getopt(argc, argv, "j:s:")) != -1;) {
+        if (c != 'j' && c != 's')
+            return 2;
+        *(c == 's' ? &stride : &shares) = (size_t)strtoul(optarg, NULL, 10);
+    }
+    if (stride == 0 || shares == 0)
+        return 2;
+    signal(SIGALRM, hung);
+    struct totals *totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    world_must(totals != MAP_FAILED, "map");
+    printf("%-34s %8s %8s %8s %8s %8s\n", "operation", "kills", "locks", "redo", "repairer", "wrong");
+    fflush(stdout);
+    for (size_t share = 0; share < shares; share++)
+        if (fork() == 0) {
+            run_share(argc, argv, stride, share, shares, totals);
+            _exit(0);
+        }
+    int status, broken = 0;
+    while (wait(&status) > 0)
+        broken |= status;
+    printf("%lu kill points, %lu more with the repairer killed, %lu wrong\n", totals->points, totals->repairs, totals->wrong);
+    return broken || totals->wrong || !totals->points;
 }

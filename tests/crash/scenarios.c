@@ -112,7 +112,7 @@ static void prepare_append_sleeper(struct world *w)
 {
     some_records(w);
     for (int g = 0; g < GROUPS; g++)
-        mr_cond_prepare(&w->topic->groups[w->consumer[g]->seat.group].data);
+        w->ticket[g] = mr_cond_prepare(&w->topic->groups[w->consumer[g]->seat.group].data);
     w->add = 1;
 }
 
@@ -356,10 +356,11 @@ static int wake_with_record(struct world *w)
     unsigned char buf[2048];
     struct mr_message msg;
     world_fill(w, &msg, buf, w->sent);
-    if (mr_append(w->producer, &msg, 1, 0) == 1) {
-        w->sent++;
-        w->add = 0;
-    }
+    if (w->add == 0)
+        return 0; /* done already */
+    world_must(mr_append(w->producer, &msg, 1, 0) == 1, "wake the child");
+    w->sent++;
+    w->add = 0;
     return 0;
 }
 

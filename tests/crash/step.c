@@ -52,18 +52,15 @@ enum { STOPPED, GONE, ASLEEP };
 /* Waits until the child stops again. A child that sleeps in the kernel is handed to job->asleep. */
 static int wait_stop(const struct step_job *job, pid_t pid)
 {
-    int status, told = 0;
+    int status;
     for (unsigned spins = 0;; spins++) {
         pid_t got = waitpid(pid, &status, WNOHANG);
         if (got < 0)
             return GONE;
         if (got == pid)
             return WIFSTOPPED(status) ? STOPPED : GONE;
-        if (spins > 2000 && spins % 500 == 0 && !told && state_of(pid) == 'S') {
-            told = 1;
-            if (!job->asleep || job->asleep(job->arg))
-                return ASLEEP;
-        }
+        if (spins > 2000 && spins % 500 == 0 && state_of(pid) == 'S' && (!job->asleep || job->asleep(job->arg)))
+            return ASLEEP;
         if (spins > 200)
             sched_yield();
     }

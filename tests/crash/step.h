@@ -19,7 +19,8 @@ struct step_trace {
     size_t n, cap;
 };
 
-/* asleep is called when the child sleeps in the kernel: it has to wake it, or return nonzero to have it left there. */
+/* asleep is called whenever the child is seen asleep in the kernel, maybe more than once: it has to wake it, or return nonzero to have it
+ * left there. */
 struct step_job {
     void (*child)(void *arg);
     void *arg;

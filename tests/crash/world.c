@@ -251,10 +251,12 @@ static int check_group(struct world *w, int g, int completed)
 int world_check(struct world *w, uint64_t told, int completed)
 {
     struct mr_topic *topic = w->topic;
+    for (int g = 0; g < GROUPS && completed; g++)
+        CHECK(!w->ticket[g] || atomic_load(&topic->groups[w->consumer[g]->seat.group].data.word) != w->ticket[g],
+              "I8: the sleeper of group %s was not woken", group_names[g]);
     if (told)
         mr_topic_reap(topic, told);
-    else
-        mr_topic_reap_dead(topic);
+    mr_topic_reap_dead(topic);
     if (load(&topic->shm->deleted) || load(&topic->shm->sealed)) {
         CHECK(w->may_end, "the topic was sealed or deleted");
         if (load(&topic->shm->deleted))

@@ -25,6 +25,7 @@ struct world {
     int drops;                         /* drop-oldest: what is overwritten is no loss */
     int may_end;                       /* the topic may be sealed, purged or deleted afterwards: only invariants hold */
     int dead_letters;                  /* MAY_ACK records may be in the dead-letter topic instead: exactly one of the two */
+    uint32_t ticket[GROUPS];           /* nonzero: somebody sleeps on it, whom the operation must have woken when it ends */
     char error[256];
 };
 

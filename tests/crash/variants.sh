@@ -1,0 +1,66 @@
+#!/bin/bash
+# variants.sh - breaks the protocol on purpose, one way at a time, and demands that the crash test notices each.
+# Usage: tests/crash/variants.sh BIN      (BIN holds a build with tests/crash; `make test-crash` calls it)
+# A variant is a substitution in one source file; the broken object is linked before the library, so it takes the place of its own.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+bin=${1:-bin}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+missed=0
+count=0
+
+# variant NAME FILE PERL-SUBSTITUTION SCENARIO...
+variant() {
+    local name=$1 file=$2 change=$3
+    shift 3
+    count=$((count + 1))
+    perl -0pe "$change" "common/$file" >"$work/$file"
+    if cmp -s "common/$file" "$work/$file"; then
+        echo "variants.sh: $name: the substitution does not fit common/$file any more" >&2
+        missed=$((missed + 1))
+        return
+    fi
+    if ! "${CC:-gcc}" -std=c11 -D_GNU_SOURCE -O2 -g -Icommon -I. -pthread -w -c -o "$work/broken.o" "$work/$file" ||
+        ! "${CC:-gcc}" -pthread -o "$work/crash" "$work/broken.o" "$bin"/obj/tests/crash/*.o "$bin/libmillrace.a" -lrt -lpthread; then
+        echo "variants.sh: $name: does not build" >&2
+        missed=$((missed + 1))
+        return
+    fi
+    if "$work/crash" "$@" >"$work/out" 2>&1; then
+        printf 'NOT CAUGHT  %s\n' "$name"
+        missed=$((missed + 1))
+    else
+        printf 'caught      %-58s %s\n' "$name" "$(grep -m1 -oE '(I[0-9][^:]*:.*|HANG.*|record [0-9]+ .*|nothing can be .*|.* lock cannot be taken|group .*|cannot .*)' "$work/out" | cut -c1-70)"
+    fi
+}
+
+variant 'the head is published before the bytes' log.c \
+    's/(        write_record\(ring \+ at)/        atomic_store(&log->head, pos + bytes);\n$1/' 'append a batch'
+variant 'one tip instead of two' log.c \
+    's/tip = &log->tips\[1\];/tip = &log->tips[0];/; s/tip = &log->tips\[0\];\n    \}/tip = &log->tips[1];\n    }/' 'append a batch' 'append one'
+variant 'the tail passes what is not acknowledged' log.c \
+    's/uint64_t bound = drop \? head : /uint64_t bound = 1 ? head : /' "past the ring's end" 'full topic'
+variant 'no redo: a transaction is applied word by word' tx.c \
+    's/atomic_store_explicit\(&redo->armed, tx->n, memory_order_release\);//' 'claim' 'join'
+variant 'an armed redo log is dropped instead of replayed' tx.c \
+    's/i < n; i\+\+\) \{\n        uint64_t word/i < 0; i++) {\n        uint64_t word/' 'claim' 'join'
+variant 'the lock is not made consistent' tx.c \
+    's/    pthread_mutex_consistent\(&lock->mutex\);//g' 'append one'
+variant 'a dead producer'"'"'s count is not mended' log.c \
+    's/atomic_store_explicit\(records, count, memory_order_relaxed\);/;/' -s 3 'dead letters'
+variant 'next is advanced before the claim is written' group.c \
+    's/(    struct mr_tx tx = mr_tx_begin\(topic, &group->lock\);\n    mr_tx_set\(&tx, &own->partition, p\);)/    atomic_store(&part->next, end);\n    atomic_store(&part->next_offset, end_offset);\n$1/' 'claim'
+variant 'committed is next, whatever is in hand' group.c \
+    's/if \(cursor < load\(&member->end\) && cursor < low\)\n            low = cursor;\n    \}\n    return low;/(void)cursor;\n    }\n    return low;/' 'claim' 'give back'
+variant 'what a dead member held is forgotten' group.c \
+    's/if \(cursor >= end\) \{\n        mr_tx_set\(tx, &member->group, 0\);/if (1) {\n        mr_tx_set(tx, &member->group, 0);/' 'claim'
+variant 'acknowledged when claimed' group.c \
+    's/mr_tx_set\(&tx, &own->cursor, next\);/mr_tx_set(&tx, &own->cursor, end);/' 'claim'
+variant 'a dead letter leaves no note before it is sent' dead.c \
+    's/atomic_store_explicit\(&slot->moving, pos, memory_order_release\);//' -s 3 'dead letters'
+variant 'the wake is left out' append.c \
+    's/            mr_groups_tell\(topic\);\n//' 'append with sleepers'
+
+[ "$missed" = 0 ] && echo "all $count broken variants were caught"
+exit $((missed != 0))

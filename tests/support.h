@@ -1,0 +1,68 @@
+/* support.h - what the tests of the core share: a bus of their own, topics, children, waiting for a condition, the invariants.
+ *
+ * A bus is named test-<runner>-<process>-<n>. A failed test skips its teardown, so test_main removes whatever is left of its own buses. */
+#ifndef MR_TEST_SUPPORT_H
+#define MR_TEST_SUPPORT_H
+
+#include "consume.h"
+#include "segment.h"
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SECOND 1000000000
+
+extern struct mr_bus *bus; /* what bus_setup serves */
+
+/* A checked fixture: a fresh bus for each test, and nothing of it left afterwards. */
+void bus_setup(void);
+void bus_teardown(void);
+/* bus_new_name gives a name for one more bus, in one static buffer. */
+const char *bus_new_name(void);
+
+/* test_main runs a suite and removes what its tests have left. Returns main's exit status. */
+int test_main(Suite *suite);
+/* test_case makes a test case with the bus fixture and adds it. */
+TCase *test_case(Suite *suite, const char *name);
+
+/* topic_make makes and opens a topic; what is 0 in settings: 4 KiB, 1 partition, block, 3 tries, mode 0600. */
+struct mr_topic *topic_make(const char *name, struct mr_settings settings);
+
+struct mr_producer *producer_on(struct mr_topic *topic);
+struct mr_consumer *consumer_with(struct mr_topic *topic, struct mr_consumer_options options);
+
+/* put appends one record without key and waits for nothing. Returns mr_append's answer. */
+ssize_t put(struct mr_producer *producer, int32_t partition, const char *value);
+void put_numbers(struct mr_producer *producer, int32_t partition, unsigned first, unsigned n); /* values "<number>", all accepted */
+/* next_is: mr_next gives a record with this value. */
+void next_is(struct mr_consumer *consumer, const char *value);
+/* take_all claims and acknowledges until nothing is there. Returns the number of records. */
+size_t take_all(struct mr_consumer *consumer);
+
+/* child runs run(arg) in a forked process and exits with its result. The child must connect by itself. */
+pid_t child(int (*run)(void *arg), void *arg);
+int ended(pid_t pid);         /* waits for a child: its exit status, or minus the signal that killed it */
+void killed(pid_t pid);       /* kills a child with SIGKILL and waits until it is gone */
+int said(int fd);             /* waits for one byte on a pipe, at most 10 s. Returns it, or -1 */
+
+/* wait_until: the condition becomes true within 10 s. */
+#define wait_until(condition)                                                                                                            \
+    do {                                                                                                                                 \
+        uint64_t give_up = mr_now_ns() + 10 * (uint64_t)SECOND;                                                                          \
+        while (!(condition) && mr_now_ns() < give_up)                                                                                    \
+            usleep(200);                                                                                                                 \
+        ck_assert_msg(condition, "still not: %s", #condition);                                                                           \
+    } while (0)
+
+/* check_invariants asserts I1 to I5 of a topic at rest, by reading the segment, and that no redo log is armed (I7). */
+void check_invariants(struct mr_topic *topic);
+
+uint64_t word(const _Atomic uint64_t *at); /* a shared word, as it is now */
+
+#endif
