@@ -35,7 +35,7 @@ LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
 PROGRAM_OBJECT := $(call objects,$(wildcard common/program.c))
 DATA := $(if $(wildcard data/orders.csv),$(BIN)/data.csv)
 
-.PHONY: all demo test tests test-crash lint bench clean help FORCE
+.PHONY: all demo test tests test-crash storm lint bench clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -46,6 +46,7 @@ help:
 	@echo 'make demo      installs what is missing, builds, and shows a broker, a producer and three consumers at work'
 	@echo 'make test      installs what is missing, builds, runs all tests [TESTS="NAME..."] [JOBS=2] [SAN=address,undefined | thread]'
 	@echo 'make test-crash  kills a process after every single instruction of every operation (2 to 8 minutes)'
+	@echo 'make storm      processes killed at random for 60 s [SECONDS=1800]'
 	@echo 'make lint      clang-tidy, cppcheck, shellcheck, mandoc, every header alone'
 	@echo 'make bench     records/s, MB/s and round trips, beside pipe(2)'
 	@echo 'make clean     removes bin/'
@@ -135,6 +136,12 @@ test-crash:
 	@$(build) $(BIN)/tests/crash
 	@$(BIN)/tests/crash -j$$(nproc)
 	@CC='$(CC)' tests/crash/variants.sh $(BIN)
+
+# SECONDS=1800 for a long one
+storm:
+	@scripts/deps.sh --test
+	@$(build) all $(BIN)/tests/proc_storm
+	@MILLRACE_BIN=$(BIN) tests/storm/run.sh $(or $(SECONDS),60)
 
 lint:
 	@scripts/deps.sh --lint

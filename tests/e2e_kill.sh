@@ -155,7 +155,7 @@ new_producer() {
 feeding=() taking=()
 for i in 0 1 2; do new_consumer $i; done
 for i in 0 1; do new_producer $i; done
-until_ms=$(($(now_ms) + 6000))
+until_ms=$(($(now_ms) + ${STORM_SECONDS:-6} * 1000))
 while [ "$(now_ms)" -lt $until_ms ]; do
     # The next blow falls when some more records have arrived, or a producer is done.
     wait_until "traffic" more_records $(($(figure storm records_in) + RANDOM % 5000))
