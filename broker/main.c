@@ -542,7 +542,7 @@ int main(int argc, char **argv)
         if (errno == EPIPE)
             status = MR_EXIT_SIGPIPE;
         else {
-            mr_program_fail(errno ? -errno : -EIO, "standard output");
+            mr_program_error("standard output: %s", strerror(errno ? errno : EIO)); /* a file's errors are not the library's */
             status = MR_EXIT_FAILED;
         }
     }

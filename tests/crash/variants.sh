@@ -2,6 +2,7 @@
 # variants.sh - breaks the protocol on purpose, one way at a time, and demands that the crash test notices each.
 # Usage: tests/crash/variants.sh BIN      (BIN holds a build with tests/crash; `make test-crash` calls it)
 # A variant is a substitution in one source file; the broken object is linked before the library, so it takes the place of its own.
+# shellcheck disable=SC2016  # what looks like variables in quotes is Perl
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 bin=${1:-bin}
