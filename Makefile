@@ -28,6 +28,8 @@ PROGRAMS := $(foreach p,$(FOLDERS),$(if $(wildcard $(p)/main.c),$(p)))
 CHECKS := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c tests/proc_*.c))
 SUPPORT := $(filter-out $(foreach t,check proc bench stress fuzz,tests/$(t)_%),$(wildcard tests/*.c))
 CRASH := $(wildcard tests/crash/*.c)
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SUPPORT := $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))
 BENCHES := $(patsubst tests/%.c,%,$(wildcard tests/bench_*.c))
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
@@ -35,7 +37,7 @@ LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
 PROGRAM_OBJECT := $(call objects,$(wildcard common/program.c))
 DATA := $(if $(wildcard data/orders.csv),$(BIN)/data.csv)
 
-.PHONY: all demo test tests test-crash storm lint bench clean help FORCE
+.PHONY: all demo test tests test-crash storm fuzz fuzzers lint bench clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -46,6 +48,7 @@ help:
 	@echo 'make demo      installs what is missing, builds, and shows a broker, a producer and three consumers at work'
 	@echo 'make test      installs what is missing, builds, runs all tests [TESTS="NAME..."] [JOBS=2] [SAN=address,undefined | thread]'
 	@echo 'make test-crash  kills a process after every single instruction of every operation (2 to 8 minutes)'
+	@echo 'make fuzz       random input of every kind, 60 s for each fuzzer [SECONDS=1800] [TESTS="fuzz_csv..."]'
 	@echo 'make storm      processes killed at random for 60 s [SECONDS=1800]'
 	@echo 'make lint      clang-tidy, cppcheck, shellcheck, mandoc, every header alone'
 	@echo 'make bench     records/s, MB/s and round trips, beside pipe(2)'
@@ -67,6 +70,7 @@ $(OBJ)/library.stamp: FORCE
 
 $(OBJ)/tests/%.o: EXTRA_CFLAGS = $(CHECK_CFLAGS)
 $(OBJ)/tests/bench_%.o: EXTRA_CFLAGS =
+$(OBJ)/tests/fuzz/%.o: EXTRA_CFLAGS =
 $(OBJ)/%.o: %.c $(OBJ)/flags.stamp
 	@mkdir -p $(@D)
 	$(call run,CC,$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<,$<)
@@ -109,6 +113,16 @@ $(BIN)/tests/crash: $(call objects,$(CRASH)) $(BIN)/libmillrace.a
 	@mkdir -p $(@D)
 	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS))
 
+# Made by "make fuzz" alone, with clang's libFuzzer.
+$(OBJ)/fuzz.a: $(call objects,$(FUZZ_SUPPORT))
+	$(call run,AR,rm -f $@ && ar qcs $@ $^)
+define fuzzer
+$(BIN)/$(1): $(OBJ)/tests/fuzz/$(1).o $(OBJ)/fuzz.a $(call parts,$(1)) $(BIN)/libmillrace.a
+	$$(call run,LD,$$(CC) $$(ALL_LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(LIBS))
+endef
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))
+fuzzers: $(FUZZERS:%=$(BIN)/%)
+
 $(BIN)/data.csv: data/orders.csv
 	@mkdir -p $(@D)
 	$(call run,CP,cp $< $@)
@@ -142,6 +156,11 @@ storm:
 	@scripts/deps.sh --test
 	@$(build) all $(BIN)/tests/proc_storm
 	@MILLRACE_BIN=$(BIN) tests/storm/run.sh $(or $(SECONDS),60)
+
+fuzz:
+	@scripts/deps.sh --fuzz
+	@$(build) CC=clang SAN=fuzzer-no-link,address,undefined BIN=bin/fuzz fuzzers
+	@tests/fuzz/run.sh bin/fuzz $(or $(SECONDS),60) $(or $(TESTS),$(FUZZERS))
 
 lint:
 	@scripts/deps.sh --lint

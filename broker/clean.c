@@ -172,7 +172,7 @@ static void clean_bus(struct cleaning *cleaning, const char *name)
     if (!error && !cleaning->line->dry_run) {
         mr_disconnect(bus);
         struct mr_connect_options options = {.name = "broker clean", .on_wait = mr_program_wait_notice, .stop = &mr_program_stop};
-        error = mr_bus_serve(name, 0600, (gid_t)-1, &options, &bus);
+        error = mr_bus_serve(name, 0, (gid_t)-1, &options, &bus);
     }
     int pid = error == -EBUSY ? mr_bus_holder(name) : !error && cleaning->line->dry_run ? mr_broker_pid(bus) : 0;
     if (pid) {
@@ -201,6 +201,11 @@ int mr_command_clean(const struct mr_command_line *line)
     };
     struct cleaning cleaning = {.line = line};
     char **buses;
+    const char *named;
+    uid_t owner;
+    int error = mr_bus_address(line->bus, &owner, &named);
+    if (error || owner != geteuid())
+        return mr_program_usage("clean: %s: only its own user can clean a bus", line->bus);
     int n = mr_bus_list(&buses);
     if (n < 0) {
         mr_program_fail(n, "clean: list buses");
@@ -208,7 +213,7 @@ int mr_command_clean(const struct mr_command_line *line)
     }
     mr_table_begin(&cleaning.table, columns, sizeof columns / sizeof *columns, NULL, line->json, line->colour);
     for (int i = 0; i < n; i++)
-        if (!line->bus_named || strcmp(buses[i], line->bus) == 0)
+        if (!line->bus_named || strcmp(buses[i], named) == 0)
             clean_bus(&cleaning, buses[i]);
     free(buses);
     int rows = mr_table_end(&cleaning.table);

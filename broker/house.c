@@ -110,16 +110,13 @@ int mr_command_wait(const struct mr_command_line *line)
 
 /* ---- ping, stop ---- */
 
-static int nobody(const struct mr_command_line *line)
-{
-    mr_program_error("%s: no broker serves this bus; start one with: broker -b %s", line->bus, line->bus);
-    return MR_EXIT_NO_BROKER;
-}
-
 static int ask(const struct mr_command_line *line, enum mr_control_op op, struct mr_control_msg *reply)
 {
     struct mr_control_msg request = {.op = op};
-    return mr_control_request(geteuid(), line->bus, &request, reply, 2000 * (int64_t)MS);
+    uid_t owner;
+    const char *name;
+    int error = mr_bus_address(line->bus, &owner, &name);
+    return error ? error : mr_control_request(owner, name, &request, reply, 2000 * (int64_t)MS);
 }
 
 static int ask_failed(const struct mr_command_line *line, int error)
@@ -130,8 +127,8 @@ static int ask_failed(const struct mr_command_line *line, int error)
         return MR_EXIT_NO_BROKER;
     }
     if (error == -ECONNREFUSED && !pid)
-        return nobody(line);
-    if (error == -ECONNREFUSED)
+        mr_program_bus_fail(-ENOENT, line->bus);
+    else if (error == -ECONNREFUSED)
         mr_program_error("%s: the broker, pid %d, is not taking requests: it begins, or ends, or is in another network namespace",
                          line->bus, pid);
     else

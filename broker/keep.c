@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,6 +32,7 @@ struct mr_keep {
     int epoll;
     uint64_t tag;
     int *held_up;
+    int pidfd_end; /* descriptors from here on are for requests: short of them, a death is noticed by the tick */
     uint32_t changes_seen;
     struct kept_topic *topics; /* sorted by name */
     size_t topic_cnt;
@@ -55,10 +58,18 @@ static void topic_open(struct mr_keep *keep, struct kept_topic *kept, int said)
         mr_program_fail(error, "%s: not looked after", kept->name);
 }
 
+static int lost(const struct kept_topic *kept)
+{
+    if (!mr_topic_lost(kept->topic))
+        return 0;
+    mr_program_notice("%s: somebody removed its segment from /dev/shm; who uses it learns that it was deleted", kept->name);
+    return 1;
+}
+
 static int topic_gone(const struct kept_topic *kept)
 {
     struct mr_topic_info info;
-    return mr_topic_info(kept->topic, &info) < 0 || info.deleted;
+    return lost(kept) || mr_topic_info(kept->topic, &info) < 0 || info.deleted;
 }
 
 static int topic_add(struct mr_keep *keep, const char *name)
@@ -109,6 +120,8 @@ void mr_keep_topics(struct mr_keep *keep)
         if (keep->topics[i].listed) {
             keep->topics[cnt++] = keep->topics[i];
         } else {
+            if (keep->topics[i].topic)
+                lost(&keep->topics[i]);
             mr_topic_close(keep->topics[i].topic);
             free(keep->topics[i].name);
         }
@@ -142,7 +155,7 @@ static void watch_process(struct mr_keep *keep, uint32_t slot, uint64_t id, int3
     watch->id = id;
     watch->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = keep->tag + slot};
-    if (watch->pidfd >= 0 && epoll_ctl(keep->epoll, EPOLL_CTL_ADD, watch->pidfd, &event) < 0) {
+    if (watch->pidfd >= 0 && (watch->pidfd >= keep->pidfd_end || epoll_ctl(keep->epoll, EPOLL_CTL_ADD, watch->pidfd, &event) < 0)) {
         close(watch->pidfd);
         watch->pidfd = -1;
     }
@@ -204,7 +217,10 @@ void mr_keep_linger(struct mr_keep *keep)
 
 void mr_keep_tick(struct mr_keep *keep)
 {
-    if (mr_bus_wait_change(keep->bus, &keep->changes_seen, 0) == 0)
+    int look = mr_bus_wait_change(keep->bus, &keep->changes_seen, 0) == 0;
+    for (size_t i = 0; i < keep->topic_cnt; i++) /* opening it again says what is wrong, if it still is */
+        look |= !keep->topics[i].topic || mr_topic_intact(keep->topics[i].topic) < 0 || lost(&keep->topics[i]);
+    if (look)
         mr_keep_topics(keep);
     for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
         mr_keep_client(keep, slot, 0);
@@ -218,7 +234,7 @@ void mr_keep_tick(struct mr_keep *keep)
 
 /* ---- beginning and end ---- */
 
-int mr_keep_open(struct mr_bus *bus, int epoll, uint64_t tag, int *held_up, struct mr_keep **out)
+int mr_keep_open(struct mr_bus *bus, int epoll, uint64_t tag, int spare_fds, int *held_up, struct mr_keep **out)
 {
     struct mr_keep *keep = calloc(1, sizeof *keep);
     if (!keep)
@@ -227,6 +243,8 @@ int mr_keep_open(struct mr_bus *bus, int epoll, uint64_t tag, int *held_up, stru
     keep->epoll = epoll;
     keep->tag = tag;
     keep->held_up = held_up;
+    struct rlimit limit;
+    keep->pidfd_end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur - spare_fds : INT_MAX;
     keep->linger_ns = UINT64_MAX;
     keep->slot_cnt = mr_bus_slots(bus);
     keep->watches = calloc(keep->slot_cnt, sizeof *keep->watches);

@@ -11,9 +11,10 @@ struct mr_keep;
 /* mr_keep_open adopts a bus: opens every topic, hands on what dead clients held, watches the live ones.
  *   bus      served by this process
  *   epoll    gets one pidfd per live client; its events carry tag + slot in data.u64
+ *   spare_fds  descriptors, out of the process's limit, that are not for pidfds
  *   held_up  the bus's on_wait sets it when it gives up on a lock whose holder is stopped: the tick then tries again
  * Returns  0 or a negative errno. */
-int mr_keep_open(struct mr_bus *bus, int epoll, uint64_t tag, int *held_up, struct mr_keep **out);
+int mr_keep_open(struct mr_bus *bus, int epoll, uint64_t tag, int spare_fds, int *held_up, struct mr_keep **out);
 
 /* mr_keep_topics opens topics that have appeared and closes those that are gone. */
 void mr_keep_topics(struct mr_keep *keep);
@@ -27,7 +28,7 @@ void mr_keep_client(struct mr_keep *keep, uint32_t slot, int ended);
 uint64_t mr_keep_due_ns(const struct mr_keep *keep);
 void mr_keep_linger(struct mr_keep *keep);
 
-/* mr_keep_tick is the backstop, once a second: topics that others created or deleted, all client slots. */
+/* mr_keep_tick is the backstop, once a second: topics that others created or deleted, or whose file is gone, all client slots. */
 void mr_keep_tick(struct mr_keep *keep);
 
 /* mr_keep_waited_for says how many records the attached consumers still have to take, over all topics; 0: none. */

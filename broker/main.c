@@ -1,4 +1,5 @@
 /* main.c - the broker's command line: options, which of them go with which command, help; then serving or the command. */
+#include "client.h"
 #include "commands.h"
 #include "program.h"
 #include "serve.h"
@@ -498,7 +499,9 @@ static int run_serve(struct arguments *args)
     int status = check_given(args, SERVE, "serving (which command did you mean?)");
     if (status)
         return status;
-    serve->bus = args->line.bus;
+    uid_t owner;
+    if (mr_bus_address(args->line.bus, &owner, &serve->bus) || owner != geteuid())
+        return mr_program_usage("-b %s: a broker serves only buses of its own user", args->line.bus);
     if (args->line.settings.size_bytes)
         serve->defaults.size_bytes = args->line.settings.size_bytes;
     if (args->line.settings.full)

@@ -17,6 +17,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 64u
+#define SPARE_FDS       (CONNECTIONS_MAX + 16u) /* for requests, and for opening topics meanwhile */
 #define SECOND_NS       1000000000u
 #define REQUEST_NS      (2u * SECOND_NS) /* a client that has connected sends its request within this time */
 #define ENDING_NS       (5u * SECOND_NS)
@@ -69,15 +71,31 @@ static void hang_up(struct server *server, unsigned idx)
     accept_more(server, 1);
 }
 
+/* Whether the peer has a group beside its own. */
+static int in_group(int fd, gid_t group)
+{
+    gid_t few[64], *groups = few;
+    socklen_t len = sizeof few;
+    int error = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len), found = 0;
+    if (error < 0 && errno == ERANGE && (groups = malloc(len))) /* len says how many there are */
+        error = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len);
+    for (size_t i = 0; !error && !found && i < len / sizeof *groups; i++)
+        found = groups[i] == group;
+    if (groups != few)
+        free(groups);
+    return found;
+}
+
 static int welcome(const struct server *server, int fd)
 {
     struct ucred peer;
     socklen_t len = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return 0;
+    if (peer.uid == mr_bus_owner(server->bus) || peer.uid == 0)
+        return 1;
     gid_t group = server->options->group == (gid_t)-1 ? getegid() : server->options->group;
-    return peer.uid == mr_bus_owner(server->bus) || peer.uid == 0 ||
-           ((server->options->defaults.mode & 0060) == 0060 && peer.gid == group);
+    return (server->options->defaults.mode & 0060) == 0060 && (peer.gid == group || in_group(fd, group));
 }
 
 static void take_connections(struct server *server)
@@ -136,6 +154,11 @@ static int create(struct server *server, const char *name, const struct mr_setti
     if (!s.mode)
         s.mode = defaults->mode;
     int error = mr_topic_make(server->bus, name, &s);
+    if (error == -EEXIST) {
+        /* One that was deleted may still have its name: only its owner, which we are, can take it away. */
+        mr_keep_topics(server->keep);
+        error = mr_topic_make(server->bus, name, &s);
+    }
     if (error)
         return error;
     mr_keep_topics(server->keep);
@@ -248,11 +271,16 @@ static int loop(struct server *server)
         if (now_ns >= server->tick_ns) {
             server->tick_ns = now_ns + SECOND_NS;
             mr_keep_tick(server->keep);
+            if (!mr_bus_named(server->bus))
+                return -EIDRM;
             accept_more(server, server->connection_cnt < CONNECTIONS_MAX);
         }
         if (now_ns >= mr_keep_due_ns(server->keep))
             mr_keep_linger(server->keep);
         drop_silent(server, now_ns);
+        int error = mr_bus_usable(server->bus);
+        if (error)
+            return error;
         if (may_end(server, now_ns))
             return 0;
         struct epoll_event events[32];
@@ -350,7 +378,7 @@ static void say_ready(const struct server *server)
         if (fd < 0)
             continue;
         if (write(fd, "READY\n", 6) != 6)
-            mr_program_fail(-errno, "ready-fd %d", fd);
+            mr_program_error("ready-fd %d: %s", fd, strerror(errno));
         close(fd);
     }
     int null = server->options->detached ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
@@ -376,7 +404,7 @@ static int start(struct server *server, const sigset_t *set)
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     error = server->epoll < 0 ? -errno : watch_signals(server, set);
     if (!error)
-        error = mr_keep_open(server->bus, server->epoll, ABOUT(ABOUT_CLIENT, 0), &server->held_up, &server->keep);
+        error = mr_keep_open(server->bus, server->epoll, ABOUT(ABOUT_CLIENT, 0), (int)SPARE_FDS, &server->held_up, &server->keep);
     if (!error)
         error = listen_on_bus(server);
     if (error)
@@ -404,7 +432,12 @@ int mr_serve(const struct mr_serve_options *options)
         mr_program_notice("serving bus %s, pid %d", options->bus, (int)getpid());
         say_ready(&server);
         error = loop(&server);
-        if (error)
+        if (error == -EIDRM) {
+            mr_bus_disown(server.bus);
+            mr_program_error("%s: somebody removed its segment from /dev/shm: ending. A new broker goes on with the topics that are "
+                             "left; who is attached has to start again",
+                             options->bus);
+        } else if (error)
             mr_program_fail(error, "%s: serve", options->bus);
     }
     for (unsigned idx = 0; idx < CONNECTIONS_MAX; idx++)
@@ -412,8 +445,8 @@ int mr_serve(const struct mr_serve_options *options)
             close(server.connections[idx].fd);
     if (server.listener >= 0)
         close(server.listener);
-    /* After a failure what was adopted stays for the next broker, but a bus made for nothing goes. */
-    if (server.keep && (error ? mr_keep_empty(server.keep) : mr_keep_finish(server.keep) == 0)) {
+    /* After a failure what was adopted stays for the next broker, but a bus made for nothing goes; if it is still ours. */
+    if (server.keep && error != -EIDRM && (error ? mr_keep_empty(server.keep) : mr_keep_finish(server.keep) == 0)) {
         int gone = mr_bus_remove(options->bus);
         if (gone && gone != -ENOENT)
             mr_program_fail(gone, "%s: remove", options->bus);

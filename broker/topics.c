@@ -32,11 +32,11 @@ int mr_command_connect(const struct mr_command_line *line, uint32_t flags, struc
     struct mr_connect_options options = {
         .name = "broker command", .flags = flags, .on_wait = mr_program_wait_notice, .stop = &mr_program_stop};
     int error = mr_connect(line->bus, &options, out);
-    if (error == -ENOENT)
+    if (error == -ENOENT && !strchr(line->bus, '/'))
         return no_bus(line);
     if (error) {
-        mr_program_fail(error, "%s: connect", line->bus);
-        return mr_program_exit_for(error);
+        mr_program_bus_fail(error, line->bus);
+        return error == -ENOENT ? MR_EXIT_NO_BROKER : mr_program_exit_for(error);
     }
     return MR_EXIT_OK;
 }
@@ -52,7 +52,7 @@ int mr_command_topic(struct mr_bus *bus, const char *name, struct mr_topic **out
     if (error == -ENOENT)
         mr_program_no_topic(bus, name);
     else if (error)
-        mr_program_fail(error, "%s: open", name);
+        mr_program_topic_fail(error, bus, name);
     return mr_program_exit_for(error);
 }
 
@@ -72,7 +72,7 @@ int mr_command_each(struct mr_bus *bus, int (*visit)(struct mr_topic *topic, voi
             continue; /* deleted since it was listed */
         int status = MR_EXIT_FAILED;
         if (error) {
-            mr_program_fail(error, "%s: open", names[i]);
+            mr_program_topic_fail(error, bus, names[i]);
         } else {
             status = visit(topic, arg);
             mr_topic_close(topic);
@@ -104,7 +104,7 @@ int mr_command_group(const struct mr_topic *topic, const char *name, struct mr_g
 
 /* ---- create ---- */
 
-static int create_failed(const char *name, int error, const struct mr_settings *settings)
+static int create_failed(const struct mr_bus *bus, const char *name, int error, const struct mr_settings *settings)
 {
     struct statvfs shm;
     char wanted[32], left[32];
@@ -118,7 +118,7 @@ static int create_failed(const char *name, int error, const struct mr_settings *
             "%s: the broker refuses these settings (a partition takes at least %u bytes, a record at most a partition)", name,
             MR_SIZE_MIN);
     else
-        mr_program_fail(error, "%s: create", name);
+        mr_program_create_fail(error, bus, name);
     return error == -EINVAL ? MR_EXIT_FAILED : mr_program_exit_for(error);
 }
 
@@ -132,18 +132,19 @@ int mr_command_create(const struct mr_command_line *line)
     if (status)
         return status;
     int error = mr_topic_create(bus, name, &line->settings, 0);
-    mr_disconnect(bus);
-    if (error == -EEXIST && line->if_not_exists)
-        return MR_EXIT_OK;
-    if (error == -EEXIST) {
+    if (error == -EEXIST && line->if_not_exists) {
+        status = MR_EXIT_OK;
+    } else if (error == -EEXIST) {
         mr_program_error("%s: exists already (--if-not-exists accepts that)", name);
-        return MR_EXIT_FAILED;
+        status = MR_EXIT_FAILED;
+    } else if (error == -ECONNREFUSED) {
+        mr_program_bus_fail(-ENOENT, line->bus);
+        status = MR_EXIT_NO_BROKER;
+    } else if (error) {
+        status = create_failed(bus, name, error, &line->settings);
     }
-    if (error == -ECONNREFUSED) {
-        mr_program_error("%s: no broker serves this bus; start one with: broker -b %s", line->bus, line->bus);
-        return MR_EXIT_NO_BROKER;
-    }
-    return error ? create_failed(name, error, &line->settings) : MR_EXIT_OK;
+    mr_disconnect(bus);
+    return status;
 }
 
 /* ---- list ---- */

@@ -35,9 +35,9 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
         return error;
     if (load(&topic->shm->sealed))
         return -EPIPE;
-    for (uint32_t p = 0; p < topic->partition_cnt; p++)
-        if (!mr_topic_ring(topic, p))
-            return -ENOMEM;
+    error = mr_topic_rings(topic);
+    if (error)
+        return error;
     struct mr_producer *producer = calloc(1, sizeof *producer);
     if (!producer)
         return -ENOMEM;
@@ -227,16 +227,15 @@ static size_t append_to(struct mr_producer *producer, uint32_t p, struct mr_mess
 
 /* ---- batches ---- */
 
-/* Where each message goes; keyless ones in runs. Returns 0, or -EINVAL for a partition that does not exist. */
-static int choose_partitions(struct mr_producer *producer, struct mr_message *msgs, size_t n)
+/* Where each message goes; keyless ones in runs. */
+static void choose_partitions(struct mr_producer *producer, struct mr_message *msgs, size_t n)
 {
     struct mr_topic *topic = producer->topic;
     for (size_t i = 0; i < n; i++) {
         struct mr_message *msg = &msgs[i];
-        if (msg->partition != MR_ANY) {
-            if (msg->partition < 0 || (uint32_t)msg->partition >= topic->partition_cnt)
-                return -EINVAL;
-        } else if (msg->key) {
+        if (msg->partition != MR_ANY)
+            continue;
+        if (msg->key) {
             msg->partition = (int32_t)mr_partition_for(msg->key, msg->key_len, topic->partition_cnt);
         } else {
             msg->partition = (int32_t)producer->run_partition;
@@ -247,7 +246,6 @@ static int choose_partitions(struct mr_producer *producer, struct mr_message *ms
             }
         }
     }
-    return 0;
 }
 
 /* Counting sort of the batch by partition, stable, so that order within a partition is the order given. */
@@ -280,21 +278,20 @@ ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t 
         return -EINVAL;
     const struct mr_producer_shm *slot = &topic->producers[producer->slot];
     if (load(&slot->state) != 'a' || load(&slot->owner) != topic->bus->self || load(&slot->since_ns) != producer->since_ns)
-        return -ESTALE;
+        return mr_intact(topic) < 0 ? -EIO : -ESTALE;
     uint64_t bytes = 0;
     for (size_t i = 0; i < n; i++) {
         uint64_t size = mr_record_bytes(msgs[i].value_len, msgs[i].key ? msgs[i].key_len : 0, msgs[i].headers_len);
         if (size > topic->record_max)
             return -EMSGSIZE;
+        if (msgs[i].partition < MR_ANY || msgs[i].partition >= (int32_t)topic->partition_cnt)
+            return -EINVAL;
         bytes += msgs[i].value_len;
         msgs[i].offset = MR_OFFSET_NONE;
     }
     uint64_t now_ns = mr_wall_ns();
     size_t done = 0;
     if (topic->partition_cnt == 1) {
-        for (size_t i = 0; i < n; i++)
-            if (msgs[i].partition != MR_ANY && msgs[i].partition != 0)
-                return -EINVAL;
         done = append_to(producer, 0, msgs, NULL, n, timeout_ns, now_ns, &error);
     } else {
         if (n > producer->order_cap) {
@@ -304,9 +301,7 @@ ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t 
             producer->order = order;
             producer->order_cap = n;
         }
-        error = choose_partitions(producer, msgs, n);
-        if (error)
-            return error;
+        choose_partitions(producer, msgs, n);
         done = append_sorted(producer, msgs, n, timeout_ns, now_ns, &error);
     }
     producer->stats.records += done;
@@ -319,6 +314,8 @@ ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t 
     }
     struct mr_producer_shm *own = &topic->producers[producer->slot];
     atomic_store_explicit(&own->blocked_ns, producer->stats.blocked_ns, memory_order_relaxed);
+    if (mr_intact(topic) < 0) /* some may lie in pages of zeros that nobody else sees */
+        return -EIO;
     return done ? (ssize_t)done : error;
 }
 

@@ -1,6 +1,7 @@
 /* client.c - see client.h. */
 #include "client.h"
 #include "control.h"
+#include "guard.h"
 #include "segment.h"
 
 #include <errno.h>
@@ -50,9 +51,14 @@ void mr_words_load(const _Atomic uint64_t *words, size_t word_cnt, char *text)
     text[8 * word_cnt - 1] = '\0';
 }
 
+static int intact(const struct mr_bus *bus)
+{
+    return atomic_load_explicit(&bus->damaged, memory_order_relaxed) ? -EIO : 0;
+}
+
 int mr_bus_usable(const struct mr_bus *bus)
 {
-    return !*bus->alive ? -ESTALE : !bus->self ? -EPERM : 0;
+    return intact(bus) < 0 ? -EIO : !*bus->alive ? -ESTALE : !bus->self ? -EPERM : 0;
 }
 
 int mr_bus_stopped(const struct mr_bus *bus)
@@ -109,8 +115,10 @@ static int byte_locked(int fd, off_t byte)
 
 static void bus_free(struct mr_bus *bus)
 {
-    if (bus->shm)
+    if (bus->shm) {
+        mr_guard_remove(bus->shm);
         munmap(bus->shm, bus->mapped_bytes);
+    }
     if (bus->alive)
         munmap(bus->alive, (size_t)sysconf(_SC_PAGESIZE));
     if (bus->lock_fd >= 0)
@@ -150,36 +158,56 @@ static int check_header(struct mr_bus *bus, const struct stat *st)
 {
     const struct mr_bus_shm *shm = bus->shm;
     uint64_t magic = atomic_load_explicit(&shm->magic, memory_order_acquire);
+    if (intact(bus) < 0)
+        return -EIO;
     if (magic != MR_BUS_MAGIC)
         return (magic & ~(uint64_t)MR_LAYOUT_MASK) == (MR_BUS_MAGIC & ~(uint64_t)MR_LAYOUT_MASK) ? -EPROTO : -EBADMSG;
     bus->client_cnt = shm->client_cnt;
-    if (shm->total_bytes != (uint64_t)st->st_size || bus->client_cnt == 0 || bus->client_cnt > MR_CLIENTS_MAX ||
-        sizeof *shm + bus->client_cnt * sizeof(struct mr_client_shm) > shm->total_bytes || (uint64_t)st->st_blocks * 512 < shm->total_bytes)
+    uint64_t bytes = (uint64_t)st->st_size;
+    if (shm->total_bytes != bytes || bus->client_cnt == 0 || bus->client_cnt > MR_CLIENTS_MAX ||
+        sizeof *shm + bus->client_cnt * sizeof(struct mr_client_shm) > bytes || (uint64_t)st->st_blocks * 512 < bytes)
         return -EBADMSG;
     return shm->pid_namespace == mr_segment_pid_namespace() ? 0 : -EREMOTE;
 }
 
-static int bus_name(const char *name, const char **out)
+int mr_bus_address(const char *text, uid_t *owner, const char **name)
 {
-    if (!name)
-        name = getenv("MILLRACE_BUS");
-    if (!name || !*name)
-        name = "default";
-    *out = name;
-    return mr_name_check('b', name) ? -EINVAL : 0;
+    if (!text)
+        text = getenv("MILLRACE_BUS");
+    if (!text || !*text)
+        text = "default";
+    if (mr_name_check('b', text))
+        return -EINVAL;
+    const char *slash = strchr(text, '/');
+    *owner = geteuid();
+    *name = slash ? slash + 1 : text;
+    return slash ? mr_segment_user(text, (size_t)(slash - text), owner) : 0;
+}
+
+/* Opens the file that *st tells of once more, for writing; -ENOENT if it was replaced in between. */
+static int open_same(const char *path, uid_t owner, const struct stat *st)
+{
+    struct stat again;
+    int fd = mr_segment_open(path, owner, 1, sizeof(struct mr_bus_shm), &again);
+    if (fd >= 0 && again.st_ino != st->st_ino) {
+        close(fd);
+        return -ENOENT;
+    }
+    return fd;
 }
 
 /* Everything but the slot. */
 static int bus_open(const char *name, const struct mr_connect_options *options, struct mr_bus **out)
 {
-    int error = bus_name(name, &name);
+    uid_t owner;
+    int error = mr_bus_address(name, &owner, &name);
     if (error)
         return error;
     struct mr_bus *bus = calloc(1, sizeof *bus);
     if (!bus)
         return -ENOMEM;
     bus->lock_fd = bus->probe_fd = -1;
-    bus->owner = geteuid();
+    bus->owner = owner;
     strcpy(bus->name, name);
     if (options)
         bus->options = *options;
@@ -191,26 +219,31 @@ static int bus_open(const char *name, const struct mr_connect_options *options, 
     struct stat st;
     char path[MR_PATH_MAX];
     mr_segment_name(path, bus->owner, name, NULL);
-    /* Two open file descriptions: one for our lock, one that holds none and so sees every lock. */
+    /* Three open file descriptions: one for our lock; one that holds none and so sees every lock; one to map, because a mapping keeps its
+     * description, and the lock with it, also in a forked child that has closed the descriptor. */
     error = bus->probe_fd = mr_segment_open(path, bus->owner, 0, sizeof(struct mr_bus_shm), &st);
     if (error < 0)
         goto fail;
     void *at;
     bus->mapped_bytes = (uint64_t)st.st_size;
     if (write) {
-        struct stat again;
-        error = bus->lock_fd = mr_segment_open(path, bus->owner, 1, sizeof(struct mr_bus_shm), &again);
+        error = bus->lock_fd = open_same(path, bus->owner, &st);
         if (error < 0)
             goto fail;
-        error = again.st_ino == st.st_ino ? 0 : -ENOENT; /* replaced in between */
-        if (error)
+        int fd = error = open_same(path, bus->owner, &st);
+        if (error < 0)
             goto fail;
+        error = mr_segment_map(fd, 0, bus->mapped_bytes, 1, &at);
+        close(fd);
+    } else {
+        error = mr_segment_map(bus->probe_fd, 0, bus->mapped_bytes, 0, &at);
     }
-    error = mr_segment_map(write ? bus->lock_fd : bus->probe_fd, 0, bus->mapped_bytes, write, &at);
     if (error)
         goto fail;
     bus->shm = at;
-    error = check_header(bus, &st);
+    error = mr_guard_add(at, bus->mapped_bytes, &bus->damaged);
+    if (!error)
+        error = check_header(bus, &st);
     if (error)
         goto fail;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -279,16 +312,19 @@ int mr_connect(const char *name, const struct mr_connect_options *options, struc
 
 int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_connect_options *options, struct mr_bus **out)
 {
-    int error = bus_name(name, &name);
+    uid_t owner;
+    int error = mr_bus_address(name, &owner, &name);
     if (error)
         return error;
+    if (owner != geteuid()) /* its segments would belong to us: nobody would take them for the bus's */
+        return -EPERM;
     struct mr_bus *bus;
     /* Creating and opening may race with another broker that creates, or with one that ends and removes: a few rounds settle it. */
     for (int round = 0; round < 100; round++) {
         error = bus_open(name, options, &bus);
         if (error == -ENOENT) {
             uint64_t bytes = sizeof(struct mr_bus_shm) + MR_CLIENTS_MAX * sizeof(struct mr_client_shm);
-            int fd = mr_segment_create(bytes, bytes, mode, group);
+            int fd = mr_segment_create(bytes, bytes, mode ? mode : 0600, group);
             if (fd < 0)
                 return fd;
             void *at;
@@ -300,10 +336,13 @@ int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_c
                 shm->created_ns = mr_wall_ns();
                 shm->client_cnt = MR_CLIENTS_MAX;
                 shm->mode = mode;
+                /* A client of an earlier bus of this name, whose file was removed underneath, must not be taken for one of ours. */
+                for (uint32_t slot = 0; slot < MR_CLIENTS_MAX; slot++)
+                    atomic_store_explicit(&shm->clients[slot].generation, shm->created_ns >> 16, memory_order_relaxed);
                 atomic_store_explicit(&shm->magic, MR_BUS_MAGIC, memory_order_release);
                 munmap(at, bytes);
                 char path[MR_PATH_MAX];
-                mr_segment_name(path, geteuid(), name, NULL);
+                mr_segment_name(path, owner, name, NULL);
                 error = mr_segment_publish(fd, path);
             }
             close(fd);
@@ -327,6 +366,11 @@ int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_c
         if (fd < 0 || fstat(bus->lock_fd, &by_fd) < 0 || by_name.st_ino != by_fd.st_ino) {
             bus_free(bus);
             continue;
+        }
+        if ((group != (gid_t)-1 && fchown(bus->lock_fd, (uid_t)-1, group) < 0) || (mode && fchmod(bus->lock_fd, mode & 0777) < 0)) {
+            error = -errno;
+            bus_free(bus);
+            return error;
         }
         bus_register(bus);
         error = take_slot(bus);
@@ -356,13 +400,29 @@ int mr_broker_pid(const struct mr_bus *bus)
     return pid > 0 ? pid : 1; /* it has the lock but has not said its name yet */
 }
 
+static int is_client(const struct mr_bus *bus, int32_t pid)
+{
+    int32_t its;
+    for (uint32_t slot = 0; slot < bus->client_cnt; slot++) {
+        uint64_t id = mr_client_id(bus, slot, &its);
+        if (id && its == pid && mr_client_alive(bus, id))
+            return 1;
+    }
+    return 0;
+}
+
 int mr_bus_holder(const char *name)
 {
     struct mr_bus *bus;
     struct mr_connect_options options = {.flags = MR_OBSERVER};
     if (bus_open(name, &options, &bus) != 0)
         return 0;
+    /* One that has the lock and not said its name yet must not be taken for the one before it. */
     int pid = mr_broker_pid(bus);
+    for (int i = 0; i < 100 && pid && !is_client(bus, pid); i++) {
+        usleep(1000);
+        pid = mr_broker_pid(bus);
+    }
     bus_free(bus);
     return pid;
 }
@@ -384,8 +444,15 @@ int mr_client_alive(const struct mr_bus *bus, uint64_t id)
     if (id == bus->self)
         return 1;
     const struct mr_client_shm *client = &bus->shm->clients[slot];
-    return atomic_load_explicit(&client->id, memory_order_acquire) == id && byte_locked(bus->probe_fd, MR_LOCK_CLIENT(slot)) &&
-           atomic_load_explicit(&client->id, memory_order_acquire) == id;
+    int alive = atomic_load_explicit(&client->id, memory_order_acquire) == id && byte_locked(bus->probe_fd, MR_LOCK_CLIENT(slot)) &&
+                atomic_load_explicit(&client->id, memory_order_acquire) == id;
+    return alive || intact(bus) < 0 || !mr_bus_named(bus);
+}
+
+int mr_bus_named(const struct mr_bus *bus)
+{
+    struct stat st;
+    return fstat(bus->probe_fd, &st) < 0 || st.st_nlink > 0;
 }
 
 void mr_client_about(const struct mr_bus *bus, uint64_t id, int32_t *pid, char name[static MR_CLIENT_NAME_MAX + 1])
@@ -404,11 +471,21 @@ void mr_client_about(const struct mr_bus *bus, uint64_t id, int32_t *pid, char n
     }
 }
 
+uint64_t mr_client_pid(const struct mr_bus *bus, uint64_t id)
+{
+    char name[MR_CLIENT_NAME_MAX + 1];
+    int32_t pid;
+    mr_client_about(bus, id, &pid, name);
+    return pid > 0 ? (uint64_t)pid : 0;
+}
+
 int mr_client_info(const struct mr_bus *bus, uint32_t idx, struct mr_client_info *out)
 {
     if (idx >= bus->client_cnt)
         return -ERANGE;
     uint64_t id = mr_client_id(bus, idx, NULL);
+    if (intact(bus) < 0)
+        return -EIO;
     if (!id || !mr_client_alive(bus, id))
         return 0;
     struct mr_client_info info = {0};
@@ -432,21 +509,26 @@ int mr_bus_remove(const char *name)
     struct mr_bus *bus;
     struct stat st;
     void *at;
-    int error = bus_name(name, &name);
+    uid_t owner;
+    int error = mr_bus_address(name, &owner, &name);
     if (error)
         return error;
+    if (owner != geteuid())
+        return -EPERM;
     char path[MR_PATH_MAX];
-    mr_segment_name(path, geteuid(), name, NULL);
+    mr_segment_name(path, owner, name, NULL);
     /* Those who are attached wait on the old segment: tell them that it is not the one of that name any more. A damaged one has nobody. */
     struct mr_connect_options options = {.flags = MR_OBSERVER};
     if (bus_open(name, &options, &bus) == 0) {
         int fd = mr_segment_open(path, bus->owner, 1, sizeof(struct mr_bus_shm), &st);
         if (fd >= 0 && mr_segment_map(fd, 0, sizeof(struct mr_bus_shm), 1, &at) == 0) {
             struct mr_bus_shm *shm = at;
+            mr_guard_add(at, sizeof *shm, &bus->damaged); /* failing, it is as without mr_guard */
             atomic_store_explicit(&shm->removed, 1, memory_order_release);
             error = shm_unlink(path) < 0 ? -errno : 0;
             mr_cond_broadcast(&shm->changed);
-            munmap(at, sizeof(struct mr_bus_shm));
+            mr_guard_remove(at);
+            munmap(at, sizeof *shm);
             close(fd);
             bus_free(bus);
             return error;
@@ -464,6 +546,12 @@ void mr_bus_changed(struct mr_bus *bus)
     mr_cond_broadcast(&bus->shm->changed);
 }
 
+void mr_bus_disown(struct mr_bus *bus)
+{
+    atomic_store_explicit(&bus->shm->removed, 1, memory_order_release);
+    mr_cond_broadcast(&bus->shm->changed);
+}
+
 int mr_bus_wait_change(struct mr_bus *bus, uint32_t *seen, int64_t timeout_ns)
 {
     int error = mr_bus_usable(bus);
@@ -473,6 +561,8 @@ int mr_bus_wait_change(struct mr_bus *bus, uint32_t *seen, int64_t timeout_ns)
     for (;;) {
         uint32_t ticket = mr_cond_prepare(&bus->shm->changed);
         uint32_t now = atomic_load_explicit(&bus->shm->change_cnt, memory_order_acquire);
+        if (intact(bus) < 0)
+            return -EIO;
         if (now != *seen) {
             *seen = now;
             return 0;
@@ -496,7 +586,13 @@ ssize_t mr_bus_topics(const struct mr_bus *bus, char ***names)
 {
     char prefix[MR_PATH_MAX];
     mr_segment_name(prefix, bus->owner, bus->name, "");
-    return mr_segment_list(prefix + 1, names);
+    ssize_t n = mr_segment_list(prefix + 1, names), kept = 0;
+    for (ssize_t i = 0; i < n; i++) /* anybody may put a file there; what cannot be a topic is none, and would not even be fit to print */
+        if (!mr_name_check('t', (*names)[i]))
+            (*names)[kept++] = (*names)[i];
+    if (n >= 0)
+        (*names)[kept] = NULL;
+    return n < 0 ? n : kept;
 }
 
 int mr_bus_list(char ***names)

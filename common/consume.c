@@ -12,6 +12,7 @@
 #define WAIT_ALONE_NS 50000000     /* without one: how late a death is noticed at most */
 #define PEEK_STEP_NS 10000000      /* an observer cannot ask to be woken: it looks again after this, then after longer and longer */
 #define PEEK_BYTES 65536u
+#define PEEK_TURNS 1000            /* lapped so often in a row, an observer sleeps before it looks again */
 #define SPIN_NS_MAX 50000u /* about what a wakeup on another CPU costs: spinning longer than that cannot pay */
 #define SPIN_NS_MIN 1000u
 
@@ -61,14 +62,16 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
     if (!options)
         options = &defaults;
     int error = mr_topic_check(topic);
-    if (error && !(error == -EPERM && (options->flags & MR_PEEK)))
+    if (error == -EPERM && (options->flags & MR_PEEK))
+        error = 0; /* an observer may look */
+    if (error)
         return error;
     const char *group = options->group ? options->group : "default";
     if (mr_name_check('g', group) || options->tries > 1000)
         return -EINVAL;
-    for (uint32_t p = 0; p < topic->partition_cnt; p++)
-        if (!mr_topic_ring(topic, p))
-            return -ENOMEM;
+    error = mr_topic_rings(topic);
+    if (error)
+        return error;
     struct mr_consumer *consumer = calloc(1, sizeof *consumer);
     if (!consumer)
         return -ENOMEM;
@@ -77,6 +80,7 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
     consumer->window = options->window ? options->window : WINDOW;
     consumer->tries = options->tries ? options->tries : topic->tries;
     consumer->peek_step_ns = PEEK_STEP_NS;
+    consumer->hand = MR_NONE;
     consumer->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_NS_MAX : 0;
     consumer->copying = topic->full == MR_FULL_DROP_OLDEST || (options->flags & MR_PEEK);
     if (options->flags & MR_UNTIL_END)
@@ -85,8 +89,6 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
         error = open_peek(consumer, options);
     else if (!error)
         error = mr_group_join(topic, group, options->flags, options->start, options->start_arg, &consumer->seat);
-    if (error == -EPERM && (options->flags & MR_PEEK))
-        error = 0;
     if (error) {
         free(consumer->until);
         free(consumer->peek_pos);
@@ -159,6 +161,8 @@ static int deliver(struct mr_consumer *consumer)
     uint32_t p = consumer->seat.partition;
     const unsigned char *ring = mr_topic_ring(topic, p);
     struct mr_record_shm r;
+    if (pos >= end || end - pos > topic->ring_bytes)
+        return -EBADMSG;
     consumer->tries_so_far = 0;
     if (blamed == pos) {
         uint64_t bytes = mr_log_header(topic, ring, pos, end, &r);
@@ -183,7 +187,7 @@ static int deliver(struct mr_consumer *consumer)
     return 0;
 }
 
-/* Drop-oldest: what mr_next gives is copied out first; what was overwritten meanwhile counts as lost. Returns 1; 0 all of it is lost. */
+/* Drop-oldest: what mr_next gives is copied out first; what was overwritten meanwhile counts as lost. Returns 0; 1 all of it is lost. */
 static int deliver_copy(struct mr_consumer *consumer)
 {
     struct mr_topic *topic = consumer->topic;
@@ -191,6 +195,8 @@ static int deliver_copy(struct mr_consumer *consumer)
     uint32_t p = consumer->seat.partition;
     for (;;) {
         uint64_t cursor = load(&slot->cursor), end = load(&slot->end);
+        if (cursor >= end || end - cursor > topic->ring_bytes)
+            return -EBADMSG;
         int lapped = load(&topic->logs[p].tail) > cursor ? 1 : copy_out(consumer, p, cursor, end);
         if (lapped < 0)
             return lapped;
@@ -204,18 +210,24 @@ static int deliver_copy(struct mr_consumer *consumer)
             consumer->at = consumer->copy;
             consumer->left = 0;
             struct mr_record_shm r;
-            for (uint64_t pos = cursor, bytes; pos < end; pos += bytes, consumer->left++) {
+            uint64_t blamed = load(&slot->blamed);
+            for (uint64_t pos = cursor, bytes; pos < consumer->stop; pos += bytes, consumer->left++) {
                 bytes = mr_record_read(consumer->copy + (pos - cursor), pos, end, &r);
                 if (!bytes)
                     return -EBADMSG;
+                if (blamed == cursor || pos + bytes == blamed) /* alone, as in deliver */
+                    consumer->stop = pos + bytes;
             }
-            return 1;
+            return 0;
         }
         uint64_t tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
         uint64_t next = tail < end ? tail : end, lost = 1;
         uint64_t next_offset = next == end ? consumer->seat.end_offset : mr_log_offset(topic, p, next);
-        if (next < end && next_offset == MR_NONE)
+        if (next < end && next_offset == MR_NONE) {
+            if (atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) == tail)
+                return -EBADMSG;
             continue; /* the tail has moved on again */
+        }
         /* What an orphan's records were is not known once they are overwritten: then it is at least one. */
         if (consumer->seat.begin_offset != MR_NONE && next_offset != MR_NONE)
             lost = next_offset - consumer->seat.begin_offset;
@@ -224,7 +236,7 @@ static int deliver_copy(struct mr_consumer *consumer)
         atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].lost, lost, memory_order_relaxed);
         atomic_store_explicit(&slot->cursor, next, memory_order_release);
         if (next == end)
-            return 0;
+            return 1;
     }
 }
 
@@ -236,16 +248,19 @@ static int try_peek(struct mr_consumer *consumer)
         uint64_t *pos = &consumer->peek_pos[p];
         struct mr_tip tip = mr_log_tip(topic, p);
         uint64_t head = consumer->until && consumer->until[p] < tip.head ? consumer->until[p] : tip.head;
-        uint64_t bytes = PEEK_BYTES;
-        while (*pos < head) {
+        uint64_t bytes = PEEK_BYTES < topic->ring_bytes ? PEEK_BYTES : topic->ring_bytes;
+        for (int turn = 0; *pos < head && turn < PEEK_TURNS; turn++) {
             uint64_t end = head - *pos > bytes ? *pos + bytes : head, tail = load(&topic->logs[p].tail), used = 0, n = 0, size = 0;
             int lapped = tail > *pos ? 1 : copy_out(consumer, p, *pos, end);
             if (lapped < 0)
                 return lapped;
             if (lapped) {
                 uint64_t offset = mr_log_offset(topic, p, tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire));
-                if (offset == MR_NONE)
+                if (offset == MR_NONE) {
+                    if (atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) == tail)
+                        return -EBADMSG;
                     continue; /* moved on again */
+                }
                 consumer->stats.lost += offset - consumer->peek_offset[p];
                 consumer->peek_offset[p] = offset;
                 *pos = tail;
@@ -297,36 +312,33 @@ static int try_claim(struct mr_consumer *consumer, uint64_t max)
                 return kind;
             consumer->stats.claims++;
         }
-        int error;
-        if (consumer->copying) {
-            error = deliver_copy(consumer);
-            if (error == 0) {
-                consumer->acked = consumer->end = consumer->pos = consumer->stop = 0;
-                continue;
-            }
-            if (error < 0)
-                return error;
-        } else {
-            if (kind == 2) {
-                error = mr_dead_settle(consumer);
-                if (error < 0)
-                    return error;
-                if (error == 1) {
-                    consumer->acked = consumer->end = 0;
-                    continue; /* its only record had already reached the dead-letter topic */
-                }
-            }
-            error = deliver(consumer);
-            if (error)
-                return error;
+        if (kind)
+            consumer->again = kind == 2;
+        int error = kind == 2 ? mr_dead_settle(consumer) : 0;
+        if (error == 1) {
+            consumer->acked = consumer->end = 0;
+            continue; /* its only record had already reached the dead-letter topic */
         }
-        if (kind == 2) {
-            consumer->stats.redelivered += consumer->left;
-            atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].redelivered, consumer->left, memory_order_relaxed);
+        if (!error)
+            error = consumer->copying ? deliver_copy(consumer) : deliver(consumer);
+        if (error < 0) {
+            consumer->inherited |= kind != 0; /* the seat holds it, though nothing was given out: it comes again */
+            return error;
         }
-        if (consumer->tries_so_far < consumer->tries)
+        if (error == 1) {
+            consumer->acked = consumer->end = consumer->pos = consumer->stop = 0;
+            continue; /* all of it was overwritten */
+        }
+        if (consumer->tries_so_far < consumer->tries) {
+            if (consumer->again) {
+                consumer->stats.redelivered += consumer->left;
+                atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].redelivered, consumer->left, memory_order_relaxed);
+            }
             return 1;
-        error = mr_dead_letter(consumer, consumer->pos, "the consumer died while it had the record in hand");
+        }
+        consumer->left = 0; /* not given out, also if it cannot be moved now */
+        consumer->stop = consumer->pos;
+        error = mr_dead_letter(consumer, consumer->pos, consumer->at, "the consumer died while it had the record in hand");
         if (error)
             return error;
         if (consumer->acked == consumer->end)
@@ -350,10 +362,12 @@ static int inviting(const struct mr_consumer *consumer)
     return 0;
 }
 
-/* After a claim that found nothing: is this the end? Returns 0 or -ENODATA, -EIDRM. */
+/* After a claim that found nothing: is this the end? Returns 0 or -ENODATA, -EIDRM, -EIO. */
 static int ended(struct mr_consumer *consumer)
 {
     struct mr_topic *topic = consumer->topic;
+    if (mr_intact(topic) < 0)
+        return -EIO;
     if (load(&topic->shm->deleted))
         return -EIDRM;
     int sealed = atomic_load_explicit(&topic->shm->sealed, memory_order_acquire) != 0;
@@ -444,6 +458,14 @@ static int notice(struct mr_consumer *consumer, uint64_t since, uint64_t *said)
     return mr_bus_notice(consumer->topic->bus, &wait, since, said);
 }
 
+/* What mr_claim returns: got > 0 something is at hand, else got. */
+static ssize_t at_hand(const struct mr_consumer *consumer, int got)
+{
+    if (mr_intact(consumer->topic) < 0)
+        return -EIO;
+    return got > 0 ? (ssize_t)consumer->left : got;
+}
+
 ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
 {
     struct mr_topic *topic = consumer->topic;
@@ -458,7 +480,7 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
         max = consumer->window;
     int got = try_claim(consumer, max);
     if (got)
-        return got > 0 ? (ssize_t)consumer->left : got;
+        return at_hand(consumer, got);
     error = ended(consumer);
     if (error)
         return error;
@@ -495,7 +517,7 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
         }
     }
     consumer->stats.starved_ns += mr_now_ns() - since;
-    return got > 0 ? (ssize_t)consumer->left : got;
+    return at_hand(consumer, got);
 }
 
 int mr_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t timeout_ns)
@@ -540,7 +562,13 @@ int mr_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t timeout_
 
 int mr_next(struct mr_consumer *consumer, struct mr_record *out)
 {
+    if (mr_intact(consumer->topic) < 0)
+        return -EIO;
     if (consumer->pos >= consumer->stop) {
+        if (consumer->left) { /* I3 broken: the offsets at both ends promise another number of records */
+            consumer->left = 0;
+            return -EBADMSG;
+        }
         if (consumer->hand != MR_NONE && consumer->joined) {
             consumer->hand = MR_NONE;
             atomic_store_explicit(&own_slot(consumer)->in_hand, MR_NONE, memory_order_relaxed);
@@ -553,6 +581,7 @@ int mr_next(struct mr_consumer *consumer, struct mr_record *out)
         return -EBADMSG;
     if (consumer->joined) {
         consumer->hand = consumer->pos;
+        consumer->hand_at = consumer->at;
         /* release: it is in hand before anything is done with it. */
         atomic_store_explicit(&own_slot(consumer)->in_hand, consumer->pos, memory_order_release);
     }
@@ -584,7 +613,7 @@ int mr_ack(struct mr_consumer *consumer)
 {
     if (!consumer->joined || consumer->acked == consumer->pos) {
         consumer->acked = consumer->pos;
-        return 0;
+        return mr_intact(consumer->topic);
     }
     return mr_consumer_ack_to(consumer, consumer->pos, consumer->given);
 }
@@ -593,17 +622,21 @@ int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t reco
 {
     struct mr_topic *topic = consumer->topic;
     struct mr_member_shm *slot = own_slot(consumer);
-    int error = mr_bus_usable(topic->bus);
+    int error = mr_intact(topic);
+    if (!error)
+        error = mr_bus_usable(topic->bus);
     if (error)
         return error;
     if (load(&slot->owner) != topic->bus->self || load(&slot->group) != consumer->seat.group + 1 ||
         load(&topic->groups[consumer->seat.group].serial) != consumer->seat.serial)
-        return -ESTALE;
+        return mr_intact(topic) < 0 ? -EIO : -ESTALE;
     /* release, pairs with the acquire of whoever computes committed: we are done reading below pos. This is the moment of acknowledgement. */
     atomic_store_explicit(&slot->cursor, pos, memory_order_release);
     atomic_store_explicit(&slot->acked, load(&slot->acked) + records, memory_order_relaxed);
     consumer->acked = pos;
     consumer->given = 0;
+    if (consumer->seat.begin_offset != MR_NONE)
+        consumer->seat.begin_offset += records; /* so that what is overwritten later counts as lost from there */
     int done = pos == consumer->end;
     _Atomic uint64_t *want = &topic->logs[consumer->partition].want;
     atomic_thread_fence(memory_order_seq_cst); /* pairs with store_want: we see it, or the producer sees our cursor */
@@ -642,7 +675,7 @@ int mr_give_back(struct mr_consumer *consumer)
 int mr_fail(struct mr_consumer *consumer, const char *reason)
 {
     struct mr_topic *topic = consumer->topic;
-    if (!consumer->joined || consumer->hand == MR_NONE)
+    if (!consumer->joined || consumer->hand == MR_NONE || consumer->hand < consumer->acked)
         return -EINVAL;
     uint64_t hand = consumer->hand;
     int error;
@@ -658,26 +691,24 @@ int mr_fail(struct mr_consumer *consumer, const char *reason)
         return error;
     if (load(&slot->owner) != topic->bus->self || load(&group->serial) != consumer->seat.serial) {
         mr_unlock(&group->lock);
-        return -ESTALE;
+        return mr_intact(topic) < 0 ? -EIO : -ESTALE;
     }
     uint64_t tries = load(&slot->blamed) == hand ? load(&slot->tries) + 1 : 1;
     struct mr_tx tx = mr_tx_begin(topic, &group->lock);
     mr_tx_set(&tx, &slot->tries, tries);
     mr_tx_set(&tx, &slot->blamed, hand);
+    mr_tx_set(&tx, &slot->failed_pid, (uint64_t)getpid());
     mr_tx_set(&tx, &slot->in_hand, MR_NONE);
     mr_tx_commit(&tx);
     mr_unlock(&group->lock);
+    /* From here on it counts as not given: also if it cannot be moved, it comes again and nothing behind it is acknowledged before it. */
     consumer->hand = MR_NONE;
-    int dead = tries >= consumer->tries;
-    if (dead) {
-        error = mr_dead_letter(consumer, hand, reason);
-        if (error)
-            return error;
-    }
     consumer->left = 0;
     consumer->given = 0;
     consumer->pos = consumer->stop = consumer->acked;
-    return dead;
+    int dead = tries >= consumer->tries;
+    error = dead ? mr_dead_letter(consumer, hand, consumer->hand_at, reason) : 0;
+    return error ? error : dead;
 }
 
 int mr_drained(struct mr_consumer *consumer)
@@ -685,6 +716,8 @@ int mr_drained(struct mr_consumer *consumer)
     struct mr_topic *topic = consumer->topic;
     if (!consumer->joined)
         return -EINVAL;
+    if (mr_intact(topic) < 0)
+        return -EIO;
     mr_topic_reap_dead(topic);
     uint64_t died = load(&topic->shm->producers_died);
     if (!died && !load(&topic->shm->producers_done) && !load(&topic->shm->sealed))

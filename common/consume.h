@@ -16,6 +16,8 @@ struct mr_consumer {
     uint32_t partition;
     uint64_t acked, pos, stop, end;
     uint64_t hand;    /* position of the record given last; MR_NONE: none */
+    const unsigned char *hand_at; /* where it lies */
+    int again;        /* the claim was another's before */
     uint64_t left;    /* records in [pos, stop) */
     uint64_t given;   /* records in [acked, pos) */
     uint32_t tries_so_far; /* of the record that stands alone in [pos, stop) */

@@ -58,14 +58,37 @@ static int connect_bounded(int fd, uid_t owner, const char *bus, int64_t timeout
     return peer.uid == owner || peer.uid == 0 ? 0 : -EPERM;
 }
 
-static int receive(int fd, struct mr_control_msg *reply, int64_t deadline_ns)
+int mr_control_send(uid_t owner, const char *bus, const struct mr_control_msg *request, int64_t timeout_ns)
 {
+    struct mr_control_msg msg = *request;
+    msg.magic = MR_CONTROL_MAGIC;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int rc = connect_bounded(fd, owner, bus, timeout_ns);
+    /* The send buffer of a fresh socket is empty: a message of this size never waits. */
+    if (rc == 0 && send(fd, &msg, sizeof msg, MSG_NOSIGNAL) < 0)
+        rc = errno == EPIPE || errno == ECONNRESET ? -ECONNREFUSED : -errno;
+    if (rc == 0)
+        return fd;
+    close(fd);
+    return rc;
+}
+
+int mr_control_answer(int fd, uint32_t op, struct mr_control_msg *reply, int64_t timeout_ns)
+{
+    int64_t deadline_ns = timeout_ns < 0 ? -1 : now_ns() + timeout_ns;
+    struct mr_control_msg answer;
     for (;;) {
-        ssize_t n = recv(fd, reply, sizeof *reply, MSG_DONTWAIT | MSG_TRUNC);
+        ssize_t n = recv(fd, &answer, sizeof answer, MSG_DONTWAIT | MSG_TRUNC);
         if (n == 0 || (n < 0 && errno == ECONNRESET))
             return -ECONNREFUSED;
-        if (n > 0)
-            return mr_control_check(reply, (size_t)n);
+        if (n > 0) {
+            if (mr_control_check(&answer, (size_t)n) < 0 || answer.op != op)
+                return -EBADMSG;
+            *reply = answer;
+            return 0;
+        }
         if (errno != EAGAIN && errno != EINTR)
             return -errno;
         int wait_ms = -1;
@@ -84,30 +107,14 @@ static int receive(int fd, struct mr_control_msg *reply, int64_t deadline_ns)
 int mr_control_request(uid_t owner, const char *bus, const struct mr_control_msg *request, struct mr_control_msg *reply,
                        int64_t timeout_ns)
 {
-    int64_t deadline_ns = timeout_ns < 0 ? -1 : now_ns() + timeout_ns;
-    struct mr_control_msg msg = *request;
-    msg.magic = MR_CONTROL_MAGIC;
-
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int64_t since_ns = now_ns();
+    int fd = mr_control_send(owner, bus, request, timeout_ns), rc = 0;
     if (fd < 0)
-        return -errno;
-    int rc = connect_bounded(fd, owner, bus, timeout_ns);
-    if (rc < 0)
-        goto close_fd;
-    /* The send buffer of a fresh socket is empty: a message of this size never waits. */
-    if (send(fd, &msg, sizeof msg, MSG_NOSIGNAL) < 0) {
-        rc = errno == EPIPE || errno == ECONNRESET ? -ECONNREFUSED : -errno;
-        goto close_fd;
-    }
+        return fd;
     if (reply) {
-        struct mr_control_msg answer;
-        rc = receive(fd, &answer, deadline_ns);
-        if (rc == 0 && answer.op != msg.op)
-            rc = -EBADMSG;
-        if (rc == 0)
-            *reply = answer;
+        int64_t left_ns = timeout_ns - (now_ns() - since_ns);
+        rc = mr_control_answer(fd, request->op, reply, timeout_ns < 0 ? -1 : left_ns > 0 ? left_ns : 0);
     }
-close_fd:
     close(fd);
     return rc;
 }

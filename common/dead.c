@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define HEADERS_ROOM 1024u /* what the headers that say why take at most */
 
@@ -23,7 +22,7 @@ static int open_dead(struct mr_topic *topic, int create, struct mr_topic **out)
     if (error != -ENOENT || !create)
         return error;
     /* Made here and not by the broker, because a poison record must not have to wait for one. */
-    struct mr_settings settings = topic->shm->settings;
+    struct mr_settings settings = topic->settings;
     settings.partitions = 1;
     settings.records_max = 0;
     settings.record_max_bytes = 0;
@@ -31,6 +30,8 @@ static int open_dead(struct mr_topic *topic, int create, struct mr_topic **out)
     if (settings.size_bytes < 2 * (topic->record_max + HEADERS_ROOM))
         settings.size_bytes = 2 * (topic->record_max + HEADERS_ROOM);
     error = mr_topic_make(topic->bus, name, &settings);
+    if (error == -EPERM) /* another user's bus: its broker has to */
+        error = mr_topic_create(topic->bus, name, &settings, 0);
     return error && error != -EEXIST ? error : mr_topic_open(topic->bus, name, out);
 }
 
@@ -42,14 +43,13 @@ static size_t add_number(unsigned char *headers, size_t used, size_t cap, const 
     return now < 0 ? used : (size_t)now;
 }
 
-int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const char *reason)
+int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at, const char *reason)
 {
     struct mr_topic *topic = consumer->topic, *dead = NULL;
     struct mr_member_shm *slot = &topic->members[consumer->seat.member];
     struct mr_producer *producer = NULL;
-    const unsigned char *ring = mr_topic_ring(topic, consumer->seat.partition), *at;
     struct mr_record_shm r;
-    uint64_t bytes = mr_log_header(topic, ring, pos, consumer->end, &r);
+    uint64_t bytes = mr_record_read(at, pos, consumer->end, &r);
     if (!bytes)
         return -EBADMSG;
     int error = open_dead(topic, 1, &dead);
@@ -66,7 +66,7 @@ int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const char *reaso
     if (error)
         goto free_headers;
     uint32_t key_len = r.key_len == MR_KEY_NONE ? 0 : r.key_len;
-    at = ring + pos % topic->ring_bytes + sizeof r;
+    at += sizeof r;
     memcpy(headers, at + key_len, r.headers_len);
     size_t used = r.headers_len, reason_len = strnlen(reason, 400);
     ssize_t now = mr_header_add(headers, used, cap, "mr-reason", reason, reason_len);
@@ -76,7 +76,7 @@ int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const char *reaso
     used = add_number(headers, used, cap, "mr-partition", consumer->seat.partition);
     used = add_number(headers, used, cap, "mr-offset", r.offset);
     used = add_number(headers, used, cap, "mr-tries", load(&slot->tries));
-    used = add_number(headers, used, cap, "mr-pid", (uint64_t)getpid());
+    used = add_number(headers, used, cap, "mr-pid", load(&slot->failed_pid));
     used = add_number(headers, used, cap, "mr-time", mr_wall_ns());
     struct mr_message letter = {.value = at + key_len + r.headers_len,
                                 .value_len = r.value_len,
@@ -143,8 +143,12 @@ int mr_dead_settle(struct mr_consumer *consumer)
     if (arrived) {
         struct mr_record_shm r;
         uint64_t bytes = mr_log_header(topic, mr_topic_ring(topic, consumer->seat.partition), cursor, end, &r);
-        if (!bytes)
+        if (!bytes && load(&topic->logs[consumer->seat.partition].tail) <= cursor)
             return -EBADMSG;
+        if (!bytes) { /* drop-oldest, and overwritten meanwhile: counted as lost, like what follows it */
+            atomic_store_explicit(&slot->moving, MR_NONE, memory_order_release);
+            return 0;
+        }
         consumer->partition = consumer->seat.partition;
         consumer->end = end;
         error = mr_consumer_ack_to(consumer, cursor + bytes, 1);

@@ -255,11 +255,11 @@ static void set_empty(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, u
         mr_tx_set(tx, &topic->shm->member_high, slot + 1);
 }
 
-/* Adds to tx what makes an orphan of a slot, or a free one if it holds nothing. tx->n grows by 6 at most. */
-static void set_left(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, int died)
+/* Adds to tx what makes an orphan of a slot of group g, or a free one if it holds nothing. tx->n grows by 6 at most. */
+static void set_left(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, uint32_t g, int died)
 {
     struct mr_member_shm *member = &topic->members[slot];
-    struct mr_group_shm *group = &topic->groups[load(&member->group) - 1];
+    struct mr_group_shm *group = &topic->groups[g];
     uint64_t cursor = load(&member->cursor), end = load(&member->end), in_hand = load(&member->in_hand);
     mr_tx_set(tx, &group->acked, load(&group->acked) + load(&member->acked));
     if (cursor >= end) {
@@ -273,6 +273,7 @@ static void set_left(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, in
     if (died && in_hand >= cursor && in_hand < end) {
         mr_tx_set(tx, &member->tries, load(&member->blamed) == in_hand ? load(&member->tries) + 1 : 1);
         mr_tx_set(tx, &member->blamed, in_hand);
+        mr_tx_set(tx, &member->failed_pid, mr_client_pid(topic->bus, load(&member->owner)));
     }
 }
 
@@ -352,6 +353,8 @@ int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum
                 break;
         if (slot == topic->member_cnt) {
             error = -EUSERS;
+        } else if (load(&topic->members[slot].partition) >= topic->partition_cnt) {
+            error = -EBADMSG;
         } else {
             mr_tx_set(&tx, &topic->members[slot].owner, topic->bus->self);
             mr_tx_set(&tx, &topic->members[slot].claimed_ns, mr_now_ns());
@@ -392,7 +395,7 @@ void mr_group_leave(struct mr_topic *topic, struct mr_seat *seat)
         if (seated(topic, seat)) {
             go = (load(&group->flags) & MR_PRIVATE) != 0;
             struct mr_tx tx = mr_tx_begin(topic, &group->lock);
-            set_left(&tx, topic, seat->member, 0);
+            set_left(&tx, topic, seat->member, seat->group, 0);
             mr_tx_commit(&tx);
             if (!go)
                 store_committed(topic, seat->group, seat->partition, lowest(topic, seat->group, seat->partition));
@@ -419,14 +422,14 @@ int mr_group_give_back(struct mr_topic *topic, struct mr_seat *seat)
     if (error)
         goto unlock;
     if (!seated(topic, seat)) {
-        error = -ESTALE;
+        error = mr_intact(topic) < 0 ? -EIO : -ESTALE;
     } else if (load(&topic->members[seat->member].cursor) >= load(&topic->members[seat->member].end)) {
         error = 0;
     } else if (slot == topic->member_cnt) {
         error = -EUSERS;
     } else {
         struct mr_tx tx = mr_tx_begin(topic, &group->lock);
-        set_left(&tx, topic, seat->member, 0);
+        set_left(&tx, topic, seat->member, seat->group, 0);
         set_empty(&tx, topic, slot, seat->group);
         mr_tx_commit(&tx);
         seat->member = slot;
@@ -454,7 +457,7 @@ int mr_groups_orphan(struct mr_topic *topic, uint64_t client)
             if (load(&member->group) != g + 1 || load(&member->owner) != client)
                 continue;
             struct mr_tx tx = mr_tx_begin(topic, &group->lock);
-            set_left(&tx, topic, i, 1);
+            set_left(&tx, topic, i, g, 1);
             mr_tx_commit(&tx);
             found = 1;
         }
@@ -476,6 +479,10 @@ ssize_t mr_group_purge(struct mr_topic *topic, uint32_t g)
     for (uint32_t p = 0; p < topic->partition_cnt && load(&topic->groups[g].serial); p++) {
         struct mr_group_part_shm *part = mr_group_part(topic, g, p);
         struct mr_tip tip = mr_log_tip(topic, p);
+        if (tip.next_offset == MR_NONE || tip.next_offset < load(&part->next_offset)) {
+            group_unlock(topic, g);
+            return -EBADMSG;
+        }
         skipped += tip.next_offset - load(&part->next_offset);
         struct mr_tx tx = mr_tx_begin(topic, &topic->groups[g].lock);
         mr_tx_set(&tx, &part->next, tip.head);
@@ -514,10 +521,14 @@ static void look(const struct mr_topic *topic, const struct mr_seat *seat, const
     }
 }
 
-static void adopt(struct mr_topic *topic, struct mr_seat *seat, uint32_t orphan)
+/* Returns 2; -EBADMSG the orphan names a partition that does not exist. */
+static int adopt(struct mr_topic *topic, struct mr_seat *seat, uint32_t orphan)
 {
     struct mr_group_shm *group = &topic->groups[seat->group];
     struct mr_member_shm *own = &topic->members[seat->member], *slot = &topic->members[orphan];
+    uint64_t p = load(&slot->partition);
+    if (p >= topic->partition_cnt)
+        return -EBADMSG;
     struct mr_tx tx = mr_tx_begin(topic, &group->lock);
     mr_tx_set(&tx, &slot->owner, topic->bus->self);
     mr_tx_set(&tx, &slot->claimed_ns, mr_now_ns());
@@ -526,10 +537,11 @@ static void adopt(struct mr_topic *topic, struct mr_seat *seat, uint32_t orphan)
     mr_tx_set(&tx, &own->group, 0);
     mr_tx_commit(&tx);
     seat->member = orphan;
-    seat->partition = (uint32_t)load(&slot->partition);
+    seat->partition = (uint32_t)p;
     seat->begin = load(&slot->cursor);
     seat->end = load(&slot->end);
     seat->begin_offset = seat->end_offset = MR_NONE;
+    return 2;
 }
 
 /* Where a claim of at most n records from next ends, and the offset there. Indexed boundaries save looking at each record. */
@@ -581,19 +593,28 @@ static int take(struct mr_topic *topic, struct mr_seat *seat, uint32_t p, uint64
     uint64_t tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
     if (next < tail) { /* drop-oldest: overwritten before anyone took it */
         uint64_t tail_offset = mr_log_offset(topic, p, tail);
-        if (tail_offset == MR_NONE || tail_offset < next_offset)
-            return 0; /* overwritten again while we looked; the next try sees more */
+        if (tail_offset == MR_NONE || tail_offset < next_offset) /* overwritten again while we looked: the next try sees more */
+            return atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) == tail ? -EBADMSG : 0;
         lost = tail_offset - next_offset;
         next = tail;
         next_offset = tail_offset;
+        if (next >= until) { /* all that this seat was to take */
+            struct mr_tx tx = mr_tx_begin(topic, &group->lock);
+            mr_tx_set(&tx, &part->next, next);
+            mr_tx_set(&tx, &part->next_offset, next_offset);
+            mr_tx_set(&tx, &group->lost, load(&group->lost) + lost);
+            mr_tx_commit(&tx);
+            seat->lost += lost;
+            return 0;
+        }
     }
     /* A share, not all there is: what one takes the others cannot. (Guided self-scheduling: remaining / workers, Polychronopoulos and
      * Kuck, 1987.) */
     uint64_t share = members > 1 ? (tip.next_offset - next_offset + members - 1) / members : max;
     uint64_t n = share < 1 ? 1 : share < max ? share : max, end, end_offset;
     int error = claim_end(topic, p, next, next_offset, tip, n, &end, &end_offset);
-    if (error && topic->full == MR_FULL_DROP_OLDEST)
-        return 0; /* lapped while looking */
+    if (error && atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) > next)
+        return 0; /* drop-oldest: lapped while looking */
     if (error)
         return error;
     if (end > until) { /* the pinned end lies inside: it is a record boundary, and rare enough to count its records by hand */
@@ -639,10 +660,8 @@ int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t 
     int claimed = 0, more = 0, ordered = (load(&group->flags) & MR_ORDERED) != 0;
     uint32_t before = seat->partition;
     seat->in_turn = 0;
-    if (scan.orphan < topic->member_cnt) {
-        adopt(topic, seat, scan.orphan);
-        claimed = 2;
-    }
+    if (scan.orphan < topic->member_cnt)
+        claimed = adopt(topic, seat, scan.orphan);
     for (uint32_t i = 0, p = before; i < topic->partition_cnt && claimed == 0; i++) {
         p = p + 1 < topic->partition_cnt ? p + 1 : 0; /* round robin: the one after the last first */
         if (ordered && (scan.busy[p / 64] >> p % 64 & 1)) {

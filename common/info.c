@@ -34,6 +34,8 @@ int mr_partition_info(const struct mr_topic *topic, uint32_t p, struct mr_partit
     struct mr_tip tip = mr_log_tip(topic, p);
     uint64_t tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
     struct mr_record_shm r;
+    if (tip.next_offset == MR_NONE)
+        tip.next_offset = 0;
     const unsigned char *ring = mr_topic_ring((struct mr_topic *)(uintptr_t)topic, p);
     struct mr_partition_info info = {
         .first_offset = tip.next_offset, .next_offset = tip.next_offset, .bytes_kept = minus(tip.head, tail), .bytes_room = topic->ring_bytes};
@@ -42,7 +44,26 @@ int mr_partition_info(const struct mr_topic *topic, uint32_t p, struct mr_partit
         info.first_ts_ns = r.ts_ns;
         info.last_ts_ns = tip.last_ts_ns;
     }
+    if (mr_intact(topic) < 0)
+        return -EIO;
     *out = info;
+    return 0;
+}
+
+/* I2, I3 at both ends. Records may come and go meanwhile: it counts only while the tail stays where it is. */
+static int log_damaged(const struct mr_topic *topic, uint32_t p)
+{
+    const unsigned char *ring = mr_topic_ring((struct mr_topic *)(uintptr_t)topic, p);
+    for (int i = 0; ring && i < 3; i++) {
+        uint64_t tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
+        struct mr_tip tip = mr_log_tip(topic, p);
+        struct mr_record_shm r;
+        if (tip.next_offset != MR_NONE && tip.head - tail <= topic->ring_bytes &&
+            (tail == tip.head || mr_log_header(topic, ring, tail, tip.head, &r)))
+            return 0;
+        if (atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) == tail)
+            return 1;
+    }
     return 0;
 }
 
@@ -81,7 +102,7 @@ int mr_group_info(const struct mr_topic *topic, uint32_t g, struct mr_group_info
         return -ERANGE;
     const struct mr_group_shm *group = &topic->groups[g];
     if (!atomic_load_explicit(&group->serial, memory_order_acquire) || (load(&group->flags) & MR_GROUP_MAKING))
-        return 0;
+        return mr_intact(topic);
     struct mr_group_info info = {.is_private = (load(&group->flags) & MR_PRIVATE) != 0,
                                  .is_ordered = (load(&group->flags) & MR_ORDERED) != 0,
                                  .acked = load(&group->acked),
@@ -104,6 +125,8 @@ int mr_group_info(const struct mr_topic *topic, uint32_t g, struct mr_group_info
         info.lag += lag_of(topic, g, p, &in_hand);
         info.in_hand += in_hand;
     }
+    if (mr_intact(topic) < 0)
+        return -EIO;
     *out = info;
     return 1;
 }
@@ -113,16 +136,19 @@ int mr_group_partition_info(const struct mr_topic *topic, uint32_t g, uint32_t p
     if (g >= topic->group_cnt || p >= topic->partition_cnt)
         return -ERANGE;
     if (!atomic_load_explicit(&topic->groups[g].serial, memory_order_acquire))
-        return 0;
+        return mr_intact(topic);
     const struct mr_group_part_shm *part = mr_group_part(topic, g, p);
     uint64_t low = load(&part->next);
     uint32_t slot = mr_group_behind(topic, g, p);
     if (slot < topic->member_cnt)
         low = load(&topic->members[slot].cursor);
-    *out = (struct mr_group_partition_info){.committed_offset = offset_at(topic, p, low),
-                                            .next_offset = load(&part->next_offset),
-                                            .end_offset = mr_log_tip(topic, p).next_offset,
-                                            .lag = lag_of(topic, g, p, NULL)};
+    struct mr_group_partition_info info = {.committed_offset = offset_at(topic, p, low),
+                                           .next_offset = load(&part->next_offset),
+                                           .end_offset = mr_log_tip(topic, p).next_offset,
+                                           .lag = lag_of(topic, g, p, NULL)};
+    if (mr_intact(topic) < 0)
+        return -EIO;
+    *out = info;
     return 1;
 }
 
@@ -133,7 +159,7 @@ int mr_member_info(const struct mr_topic *topic, uint32_t idx, struct mr_member_
     const struct mr_member_shm *member = &topic->members[idx];
     uint64_t group = load(&member->group), owner = load(&member->owner), p = load(&member->partition);
     if (!group || group > topic->group_cnt || p >= topic->partition_cnt)
-        return 0;
+        return mr_intact(topic);
     struct mr_member_info info = {
         .group_idx = (uint32_t)group - 1, .partition = (uint32_t)p, .in_hand_offset = MR_OFFSET_NONE, .acked = load(&member->acked)};
     mr_client_about(topic->bus, owner, &info.pid, info.name);
@@ -147,6 +173,8 @@ int mr_member_info(const struct mr_topic *topic, uint32_t idx, struct mr_member_
         if (in_hand >= cursor && in_hand < end)
             info.in_hand_offset = offset_at(topic, info.partition, in_hand);
     }
+    if (mr_intact(topic) < 0)
+        return -EIO;
     *out = info;
     return 1;
 }
@@ -158,7 +186,7 @@ int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_produ
     const struct mr_producer_shm *producer = &topic->producers[idx];
     uint64_t state = load(&producer->state);
     if (state != 'a' && state != 'd' && state != 'x')
-        return 0;
+        return mr_intact(topic);
     if (state == 'a' && !mr_client_alive(topic->bus, load(&producer->owner)))
         state = 'x'; /* nobody has written it down yet */
     struct mr_producer_info info = {.pid = (int32_t)load(&producer->pid),
@@ -167,6 +195,8 @@ int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_produ
                                     .bytes = load(&producer->bytes),
                                     .blocked_ns = load(&producer->blocked_ns)};
     mr_words_load(producer->name, sizeof info.name / 8, info.name);
+    if (mr_intact(topic) < 0)
+        return -EIO;
     *out = info;
     return 1;
 }
@@ -184,8 +214,9 @@ int mr_topic_info(const struct mr_topic *topic, struct mr_topic_info *out)
     uint64_t waiting = 0, unread = 0;
     for (uint32_t p = 0; p < topic->partition_cnt; p++) {
         struct mr_tip tip = mr_log_tip(topic, p);
-        struct mr_partition_info part;
+        struct mr_partition_info part = {0};
         mr_partition_info(topic, p, &part);
+        info.damaged |= log_damaged(topic, p);
         info.records_in += part.next_offset;
         info.bytes_in += tip.head;
         info.records_kept += minus(part.next_offset, part.first_offset);
@@ -216,6 +247,8 @@ int mr_topic_info(const struct mr_topic *topic, struct mr_topic_info *out)
         else if (producer.state == 'x' && load(&topic->producers[i].state) == 'a')
             info.producers_died++;
     }
+    if (mr_intact(topic) < 0)
+        return -EIO;
     *out = info;
     return 0;
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define TIP_TURNS 100000 /* far more publications than fit between two loads of a reader: no observer is led about for ever */
+
 /* Mixes what must fit together; multiplication constants are the 64-bit golden ratio and two primes of xxHash. A header from another
  * lap, another place or another program passes with a chance of 2^-32. */
 static inline uint32_t check_word(uint64_t pos, const struct mr_record_shm *r)
@@ -18,9 +20,10 @@ static inline uint32_t check_word(uint64_t pos, const struct mr_record_shm *r)
 struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p)
 {
     const struct mr_log_shm *log = &topic->logs[p];
-    for (;;) {
+    uint64_t head = 0;
+    for (int turn = 0; turn < TIP_TURNS; turn++) {
         /* acquire, pairs with the publishing store: tips and records below are written. */
-        uint64_t head = atomic_load_explicit(&log->head, memory_order_acquire);
+        head = atomic_load_explicit(&log->head, memory_order_acquire);
         for (int i = 0; i < 2; i++) {
             const struct mr_tip_shm *tip = &log->tips[i];
             if (atomic_load_explicit(&tip->head, memory_order_acquire) != head)
@@ -33,13 +36,14 @@ struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p)
             if (atomic_load_explicit(&tip->head, memory_order_relaxed) == head)
                 return out;
         }
-        /* Ends: each turn means that a producer published in between. A damaged segment must not hang an observer, though. */
+        /* Each turn means that a producer published in between, or that no tip is the head's: damage. */
         if (atomic_load_explicit(&log->head, memory_order_acquire) == head &&
             atomic_load_explicit(&log->tips[0].head, memory_order_acquire) != head &&
             atomic_load_explicit(&log->tips[1].head, memory_order_acquire) != head &&
             atomic_load_explicit(&log->head, memory_order_acquire) == head)
-            return (struct mr_tip){.head = head};
+            break;
     }
+    return (struct mr_tip){.head = head, .next_offset = MR_NONE};
 }
 
 uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uint64_t end, struct mr_record_shm *out)
@@ -57,6 +61,8 @@ uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uint64_t end, str
 
 uint64_t mr_log_header(const struct mr_topic *topic, const unsigned char *ring, uint64_t pos, uint64_t end, struct mr_record_shm *out)
 {
+    if (pos < end && end - pos > topic->ring_bytes) /* what lies twice back to back ends there, whatever head says */
+        end = pos + topic->ring_bytes;
     return mr_record_read(ring + pos % topic->ring_bytes, pos, end, out);
 }
 
@@ -108,6 +114,8 @@ int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t
     struct mr_tip tip = mr_log_tip(topic, p);
     uint64_t at = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
     uint64_t wanted = arg < 0 ? 0 : (uint64_t)arg, found = 0;
+    if (tip.next_offset == MR_NONE || tip.head - at > topic->ring_bytes) /* I2 broken, or lapped since tip was read */
+        return -EBADMSG;
     if (start == MR_START_END) {
         *pos = tip.head;
         *offset = tip.next_offset;
@@ -167,7 +175,7 @@ int mr_log_lock(struct mr_topic *topic, uint32_t p)
 static uint64_t tail_past(const struct mr_topic *topic, uint32_t p, const unsigned char *ring, uint64_t tail, uint64_t need, uint64_t bound)
 {
     uint64_t offset, jump = mr_log_index_at(topic, p, need, bound, &offset);
-    if (jump != MR_NONE)
+    if (jump != MR_NONE && jump - need <= topic->ring_bytes / 16) /* further would throw away what there is room for */
         return jump;
     struct mr_record_shm r;
     while (tail < need) {
@@ -256,6 +264,10 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_message *msg
     uint64_t first = atomic_load_explicit(&old->next_offset, memory_order_relaxed), offset = first;
     uint64_t last_ts = atomic_load_explicit(&old->last_ts_ns, memory_order_relaxed);
     uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
+    if (head - tail > topic->ring_bytes) { /* I2 broken */
+        error = -EBADMSG;
+        goto unlock;
+    }
     int drop = topic->full == MR_FULL_DROP_OLDEST;
     uint64_t bound = drop ? head : atomic_load_explicit(&log->limit, memory_order_relaxed); /* the tail may go so far */
     uint64_t offset_end = drop && topic->part_records_max ? offset + topic->part_records_max : room_in_records(topic, ring, bound, head, offset);

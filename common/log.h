@@ -27,14 +27,14 @@ int mr_log_lock(struct mr_topic *topic, uint32_t p);
 ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_message *msgs, const uint32_t *order, size_t n, uint32_t producer,
                       uint64_t now_ns);
 
-/* mr_log_tip reads head and what belongs to it, lock-free. */
+/* mr_log_tip reads head and what belongs to it, lock-free. A log that is damaged such that nothing belongs to head has next_offset MR_NONE. */
 struct mr_tip {
     uint64_t head, next_offset, last_ts_ns;
 };
 struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p);
 
 /* mr_log_header copies the record header at pos, found in [tail, end), end a record boundary at or below head. Returns the record's whole
- * size in bytes, or 0 when there is none that can be believed. The caller protects pos from being overwritten, or checks tail afterwards. */
+ * size in bytes, at most ring_bytes, so that it lies inside the mapping; or 0 when there is none that can be believed. The caller protects pos from being overwritten, or checks tail afterwards. */
 uint64_t mr_log_header(const struct mr_topic *topic, const unsigned char *ring, uint64_t pos, uint64_t end, struct mr_record_shm *out);
 
 /* mr_record_read is the same for a record that lies at `at` and has position pos. */

@@ -15,7 +15,7 @@
  *            -ENOENT no such bus or topic    -EPROTO  another layout version       -EBADMSG  the segment is damaged
  *            -EPIPE  the topic is sealed     -EIDRM   the topic was deleted        -ESTALE   this handle was fenced or forked
  *            -EINTR  *stop became nonzero    -EREMOTE another pid namespace        -EPERM    another owner, or rights missing
- *            -ETIMEDOUT the time is over     -EINVAL  an argument out of range
+ *            -ETIMEDOUT the time is over     -EINVAL  an argument out of range     -EIO     the segment was cut short (see mr_guard)
  *   Times    timeout_ns: < 0 for ever, 0 never waits, else nanoseconds of CLOCK_MONOTONIC. Timestamps: ns of CLOCK_REALTIME since 1970.
  *   Blocks   only functions with a timeout, and then only while what they wait for is not there; all others take short locks.
  *            A lock whose holder is stopped (SIGSTOP) is waited for; on_wait then names the holder.
@@ -51,6 +51,17 @@ extern "C" {
 #define MR_OFFSET_NONE UINT64_MAX
 #define MR_ANY (-1)                  /* partition: by key, or spread when there is none */
 
+/* mr_guard makes an error of what is a deadly signal otherwise. A mapping whose file is cut short, or whose hole finds /dev/shm full, raises
+ * SIGBUS at the next access; Millrace never does that to a segment in use, but whoever may write the file can. A library must not take a
+ * program's signals, so this is asked for, once, before threads are started: it installs a SIGBUS handler, which puts a private page of
+ * zeros under an access that failed inside a Millrace mapping, notes that the segment is damaged, and lets the access go on. All other
+ * SIGBUS goes to the handler that was there before.
+ * Returns  0, also the second time; or a negative errno of sigaction.
+ * Then     that call, as a rule, and every later one on the topic (a damaged bus: on the bus) returns -EIO; close it as usual. What was read in
+ *          place since the last call may be zeros: mr_topic_intact tells, and so does mr_ack, which then acknowledges nothing.
+ * Others   are not told: the segment is damaged for every process, and each finds out by itself. */
+int mr_guard(void);
+
 /* ---- bus ------------------------------------------------------------------------------------------------------------- */
 
 struct mr_bus;
@@ -59,6 +70,7 @@ enum mr_wait_for {
     MR_WAIT_ROOM,    /* a producer: the partition is full; group, pid, name, held_ns say who holds it up */
     MR_WAIT_LOCK,    /* a lock is held by process pid (stopped, most likely) */
     MR_WAIT_RECORDS, /* a consumer: nothing to take */
+    MR_WAIT_BROKER,  /* mr_topic_create: the broker, process pid, has not answered yet (stopped, if it takes long) */
 };
 
 struct mr_wait {
@@ -67,7 +79,7 @@ struct mr_wait {
     uint32_t partition;
     const char *group;  /* ROOM: the group that is furthest behind; "" when no group exists */
     const char *name;   /* the holder's client name; "" unknown */
-    int32_t pid;        /* the holder; 0: the records wait for nobody in particular (no member, or none has taken them) */
+    int32_t pid;        /* the holder, or the broker; 0: the records wait for nobody in particular (no member, or none has taken them) */
     uint64_t held_ns;   /* how long the holder has held its claim; 0 when pid is 0 */
     uint64_t waited_ns; /* how long this call has waited */
 };
@@ -89,7 +101,7 @@ struct mr_connect_options {
 };
 
 /* mr_connect attaches this process to a bus as one client.
- *   name     the bus; NULL: $MILLRACE_BUS, else "default"
+ *   name     the bus; NULL: $MILLRACE_BUS, else "default". "USER/NAME": another user's, whose broker has --mode 0660 and a group of ours
  * Returns  0; -ENOENT no broker has made this bus; -EUSERS all 2,047 client slots are taken; -EREMOTE; -EPROTO; -EBADMSG; -EPERM.
  * Works    also while no broker runs, if one ran before (the data path does not need it). */
 int mr_connect(const char *name, const struct mr_connect_options *options, struct mr_bus **out);
@@ -131,7 +143,7 @@ struct mr_settings {           /* 0 anywhere: the broker's default */
     uint32_t mode;             /* file mode of the segment, as for chmod */
 };
 
-/* mr_name_check says whether a name can be a topic's (kind 't'), a bus's ('b') or a group's ('g').
+/* mr_name_check says whether a name can be a topic's (kind 't'), a bus's ('b', also "USER/NAME" if there is such a user) or a group's ('g').
  * Returns  NULL if so, else a static text saying what is wrong with it ("contains '/'"). */
 const char *mr_name_check(char kind, const char *name);
 
@@ -139,12 +151,15 @@ const char *mr_name_check(char kind, const char *name);
 int mr_topic_open(struct mr_bus *bus, const char *name, struct mr_topic **out);
 
 /* mr_topic_create asks the broker to create a topic. Returns 0; -EEXIST it exists; -ECONNREFUSED no broker runs; -ENOSPC /dev/shm
- * has no room for it; -EINVAL name or settings; -EACCES the broker allows no automatic creation (only if `automatic`). */
+ * has no room for it; -EINVAL name or settings; -EACCES the broker allows no automatic creation (only if `automatic`); -EINTR;
+ * -ETIMEDOUT the broker did not answer for 10 s: it may still do it. */
 int mr_topic_create(struct mr_bus *bus, const char *name, const struct mr_settings *settings, int automatic);
 
 void mr_topic_close(struct mr_topic *topic); /* NULL is allowed. Producers and consumers of the topic must be closed before. */
 
 const char *mr_topic_name(const struct mr_topic *topic);
+/* mr_topic_intact: 0; -EIO zeros were read in place of bytes that are gone (see mr_guard). One load: ask it before believing what was read in place. */
+int mr_topic_intact(const struct mr_topic *topic);
 void mr_topic_settings(const struct mr_topic *topic, struct mr_settings *out); /* as they took effect, nothing left 0 but records_max */
 uint64_t mr_topic_record_max(const struct mr_topic *topic); /* bytes of key + headers + value that one record can have at most */
 
@@ -181,7 +196,8 @@ struct mr_topic_info {
     uint64_t records_dropped;       /* full=drop-oldest: overwritten before some group acknowledged them */
     uint32_t partitions, groups, members, producers; /* attached now */
     uint32_t producers_done, producers_died;         /* since creation: closed properly; died attached */
-    int sealed, deleted, damaged;
+    int sealed, deleted;
+    int damaged; /* a partition's words contradict each other, or its oldest record cannot be read: reading it says -EBADMSG */
 };
 int mr_topic_info(const struct mr_topic *topic, struct mr_topic_info *out);
 

@@ -1,10 +1,14 @@
 #include "program.h"
+#include "client.h"
+#include "segment.h"
 #include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,16 +38,6 @@ static void on_stop(int number)
         signal(stop_signals[i], SIG_DFL);
 }
 
-/* A segment whose file was truncated under us, by something other than Millrace. The library's state is lost, as by kill -9. */
-static void on_cut_short(int number)
-{
-    static const char text[] = ": the shared segment was cut short while in use; what was not acknowledged is still owed\n";
-    (void)number;
-    (void)!write(STDERR_FILENO, program_name, strlen(program_name));
-    (void)!write(STDERR_FILENO, text, sizeof text - 1);
-    _exit(MR_EXIT_FAILED);
-}
-
 void mr_program_start(const char *name)
 {
     program_name = name;
@@ -63,7 +57,7 @@ void mr_program_start(const char *name)
         sigaction(stop_signals[i], &action, NULL);
     }
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGBUS, on_cut_short);
+    mr_guard();
 }
 
 int64_t mr_program_now(void)
@@ -207,6 +201,8 @@ const char *mr_program_reason(int error)
         return "too large";
     case ENOMEM:
         return "out of memory";
+    case EMFILE:
+        return "too many open files; allow more (ulimit -n)";
     default:
         return strerror(error < 0 ? -error : error);
     }
@@ -238,6 +234,80 @@ int mr_program_exit_for(int error)
 
 /* ---- connecting ------------------------------------------------------------------------------------------------------ */
 
+/* The name of a user or a group, else its number. */
+static const char *user_name(uid_t uid, char buf[static 16])
+{
+    const struct passwd *user = getpwuid(uid);
+    snprintf(buf, 16, "%u", (unsigned)uid);
+    return user ? user->pw_name : buf;
+}
+
+static const char *group_name(gid_t gid, char buf[static 16])
+{
+    const struct group *group = getgrgid(gid);
+    snprintf(buf, 16, "%u", (unsigned)gid);
+    return group ? group->gr_name : buf;
+}
+
+/* -EPERM, in full: whose file it is, with which rights, and what its owner can do. */
+static void no_rights(const char *bus, const char *topic)
+{
+    char path[MR_PATH_MAX], owner_buf[16], group_buf[16], wanted_buf[16], what[MR_TOPIC_NAME_MAX + 64], file[MR_PATH_MAX + 16];
+    const char *name;
+    uid_t owner;
+    struct stat st;
+    if (topic)
+        snprintf(what, sizeof what, "%s", topic);
+    else
+        snprintf(what, sizeof what, "bus \"%s\"", bus);
+    if (mr_bus_address(bus, &owner, &name)) {
+        mr_program_fail(-EPERM, "%s", what);
+        return;
+    }
+    mr_segment_name(path, owner, name, topic);
+    snprintf(file, sizeof file, "/dev/shm%s", path);
+    if (lstat(file, &st) < 0) {
+        mr_program_fail(-EPERM, "%s", what);
+        return;
+    }
+    const char *has = user_name(st.st_uid, owner_buf), *group = group_name(st.st_gid, group_buf);
+    if (st.st_uid != owner || !S_ISREG(st.st_mode))
+        mr_program_error("%s: %s is no segment of %s: it belongs to %s, who can remove it (or root)", what, file,
+                         user_name(owner, wanted_buf), has);
+    else if (topic)
+        mr_program_error("%s: %s belongs to %s, group %s, mode %04o: you lack the rights; %s can share it: chgrp GROUP and chmod 0660", what,
+                         file, has, group, (unsigned)(st.st_mode & 07777), has);
+    else
+        mr_program_error("%s: %s belongs to %s, group %s, mode %04o: you lack the rights; %s can share it: "
+                         "broker -b %s --mode 0660 --owner-group GROUP",
+                         what, file, has, group, (unsigned)(st.st_mode & 07777), has, name);
+}
+
+void mr_program_bus_fail(int error, const char *bus)
+{
+    const char *slash = strchr(bus, '/');
+    if (error == -EPERM)
+        no_rights(bus, NULL);
+    else if (error == -ENOENT && slash)
+        mr_program_error("no broker on bus \"%s\"; %.*s starts one with: broker -b %s --mode 0660 --owner-group GROUP", bus,
+                         (int)(slash - bus), bus, slash + 1);
+    else if (error == -ENOENT)
+        mr_program_error("no broker on bus \"%s\"; start one with: ./broker%s%s", bus, strcmp(bus, "default") == 0 ? "" : " -b ",
+                         strcmp(bus, "default") == 0 ? "" : bus);
+    else
+        mr_program_fail(error, "bus \"%s\"", bus);
+}
+
+void mr_program_topic_fail(int error, const struct mr_bus *bus, const char *topic)
+{
+    char text[MR_BUS_NAME_MAX + 16];
+    snprintf(text, sizeof text, "%u/%s", (unsigned)mr_bus_owner(bus), mr_bus_name(bus));
+    if (error == -EPERM)
+        no_rights(text, topic);
+    else
+        mr_program_fail(error, "%s: open", topic);
+}
+
 int mr_program_connect(const char *bus, const char *client_name, int64_t wait_ns, struct mr_bus **out)
 {
     const struct mr_connect_options options = {.name = client_name, .on_wait = mr_program_wait_notice, .stop = &mr_program_stop};
@@ -247,7 +317,6 @@ int mr_program_connect(const char *bus, const char *client_name, int64_t wait_ns
     const char *wrong = mr_name_check('b', name);
     if (wrong)
         return mr_program_usage("bad name of a bus \"%s\": %s", name, wrong);
-    const char *flag = strcmp(name, "default") == 0 ? "" : " -b ", *operand = *flag ? name : "";
 
     int64_t start = mr_program_now();
     int said = 0;
@@ -256,16 +325,21 @@ int mr_program_connect(const char *bus, const char *client_name, int64_t wait_ns
         if (error == 0)
             return MR_EXIT_OK;
         if (error != -ENOENT) {
-            mr_program_fail(error, "bus \"%s\"", name);
+            mr_program_bus_fail(error, name);
             return mr_program_exit_for(error);
         }
         int64_t waited = mr_program_now() - start;
         if (waited >= wait_ns) {
-            mr_program_error("no broker on bus \"%s\"; start one with: ./broker%s%s", name, flag, operand);
+            mr_program_bus_fail(error, name);
             return MR_EXIT_NO_BROKER;
         }
         if (!said && waited >= second_ns / 2) {
-            mr_program_notice("no broker on bus \"%s\" yet, waiting for one (start it with: ./broker%s%s)", name, flag, operand);
+            const char *flag = strcmp(name, "default") == 0 ? "" : " -b ";
+            if (strchr(name, '/'))
+                mr_program_notice("no broker on bus \"%s\" yet, waiting for one", name);
+            else
+                mr_program_notice("no broker on bus \"%s\" yet, waiting for one (start it with: ./broker%s%s)", name, flag,
+                                  *flag ? name : "");
             said = 1;
         }
         int64_t nap = waited < second_ns ? second_ns / 50 : second_ns / 10;
@@ -321,11 +395,24 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
         mr_program_notice("%s%swaiting for a lock that pid %" PRId32 " holds; if that process is stopped: kill -CONT %" PRId32,
                           topic, *topic ? ": " : "", wait->pid, wait->pid);
         break;
+    case MR_WAIT_BROKER:
+        mr_program_notice("%s: waiting for the broker, pid %" PRId32 ", to create it; if that process is stopped: kill -CONT %" PRId32,
+                          topic, wait->pid, wait->pid);
+        break;
     case MR_WAIT_RECORDS:
         mr_program_notice("%s%swaiting for records", topic, *topic ? ": " : "");
         break;
     }
     return 0;
+}
+
+void mr_program_create_fail(int error, const struct mr_bus *bus, const char *topic)
+{
+    int pid = error == -ETIMEDOUT ? mr_broker_pid(bus) : 0;
+    if (pid)
+        mr_program_error("%s: create: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", topic, pid, pid);
+    else
+        mr_program_fail(error, "%s: create", topic);
 }
 
 /* ---- no such topic --------------------------------------------------------------------------------------------------- */

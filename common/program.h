@@ -26,7 +26,7 @@ extern int mr_program_quiet;   /* -q: no notices (errors are always printed) */
 extern int mr_program_verbose; /* -v */
 
 /* mr_program_start sets the name that messages carry, the handlers (no SA_RESTART), and ignores SIGPIPE so that EPIPE is seen.
- * SIGBUS (a segment's file was cut short) becomes a message and exit status 1.
+ * A segment's file that is cut short becomes -EIO (mr_guard).
  * Descriptors 0, 1 and 2 that are closed are opened on /dev/null such that using them fails: no segment may end up there. */
 void mr_program_start(const char *name);
 
@@ -55,6 +55,12 @@ int mr_program_exit_for(int error);
 /* mr_program_connect connects to a bus, waiting up to wait_ns for a broker (saying so after half a second).
  * Returns 0, else an exit status after having printed what to do (MR_EXIT_NO_BROKER names the command that starts one). */
 int mr_program_connect(const char *bus, const char *client_name, int64_t wait_ns, struct mr_bus **out);
+
+/* What mr_connect (bus: as it was named), mr_topic_open and mr_topic_create have answered: of another user's segment, whose it is, with
+ * which rights, and what its owner can do; of a broker that does not answer, its pid. */
+void mr_program_bus_fail(int error, const char *bus);
+void mr_program_topic_fail(int error, const struct mr_bus *bus, const char *topic);
+void mr_program_create_fail(int error, const struct mr_bus *bus, const char *topic);
 
 /* mr_program_wait_notice is the on_wait of all three: says once a wait exceeds half a second, then when the answer changes or every
  * 10 s, what is waited for and who holds it ("orders: full; group default: pid 123 (slow) holds it since 1.2 s"). Returns 0. */

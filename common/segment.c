@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,37 @@ void mr_segment_name(char out[static MR_PATH_MAX], uid_t owner, const char *bus,
     snprintf(out, MR_PATH_MAX, "/millrace.%u.%s%s%s", (unsigned)owner, bus, topic ? "." : "", topic ? topic : "");
 }
 
+int mr_segment_user(const char *text, size_t len, uid_t *out)
+{
+    char user[64], room[4096], *end;
+    if (len < 1 || len >= sizeof user)
+        return -EINVAL;
+    memcpy(user, text, len);
+    user[len] = '\0';
+    if (strspn(user, "0123456789") == len) {
+        errno = 0;
+        unsigned long number = strtoul(user, &end, 10);
+        if (errno || number >= UINT32_MAX) /* the last one means nobody at all */
+            return -EINVAL;
+        *out = (uid_t)number;
+        return 0;
+    }
+    struct passwd entry, *found = NULL;
+    if (getpwnam_r(user, &entry, room, sizeof room, &found) || !found)
+        return -EINVAL;
+    *out = found->pw_uid;
+    return 0;
+}
+
 const char *mr_name_check(char kind, const char *name)
 {
+    const char *slash = kind == 'b' ? strchr(name, '/') : NULL;
+    uid_t user;
+    if (slash) {
+        if (mr_segment_user(name, (size_t)(slash - name), &user))
+            return "contains '/', and what stands before it is no user's name or number";
+        name = slash + 1;
+    }
     size_t len = strlen(name);
     size_t max = kind == 'b' ? MR_BUS_NAME_MAX : kind == 'g' ? MR_GROUP_NAME_MAX : MR_TOPIC_NAME_MAX;
     if (len == 0)
@@ -91,6 +121,14 @@ int mr_segment_open(const char *name, uid_t owner, int write, uint64_t min_bytes
         return error;
     }
     return fd;
+}
+
+int mr_segment_is(const char *name, uint64_t device, uint64_t inode)
+{
+    char path[MR_PATH_MAX + sizeof SHM_DIR];
+    struct stat st;
+    snprintf(path, sizeof path, SHM_DIR "%s", name);
+    return lstat(path, &st) < 0 ? errno != ENOENT : st.st_dev == device && st.st_ino == inode;
 }
 
 int mr_segment_map(int fd, uint64_t offset, uint64_t bytes, int write, void **out)

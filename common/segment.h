@@ -10,6 +10,10 @@
 /* mr_segment_name writes "/millrace.<uid>.<bus>" or, with topic not NULL, "/millrace.<uid>.<bus>.<topic>". */
 void mr_segment_name(char out[static MR_PATH_MAX], uid_t owner, const char *bus, const char *topic);
 
+/* mr_segment_user finds a user by the first len bytes of text: a name, or a number. Returns 0; -EINVAL there is none. May ask the system's
+ * user database. */
+int mr_segment_user(const char *text, size_t len, uid_t *out);
+
 /* mr_segment_create makes a file of `bytes` in /dev/shm without a name, its first `reserve` bytes truly allocated (a sparse file would raise
  * SIGBUS when /dev/shm is full). group (gid_t)-1: leave. A kill leaves nothing behind.
  * Returns a descriptor; -ENOSPC. */
@@ -21,6 +25,9 @@ int mr_segment_publish(int fd, const char *name);
 /* mr_segment_open opens a segment and checks what can be checked from outside: a regular file of this owner, of at least min_bytes.
  * Returns a descriptor with *st filled in; -ENOENT; -EPERM not a file of that owner, or no rights; -EBADMSG too small. Never follows a symlink. */
 int mr_segment_open(const char *name, uid_t owner, int write, uint64_t min_bytes, struct stat *st);
+
+/* mr_segment_is says whether the name leads to that very file: 1; 0 to none, or to another one. */
+int mr_segment_is(const char *name, uint64_t device, uint64_t inode);
 
 /* mr_segment_map maps [offset, offset + bytes). write: PROT_WRITE too. Returns 0 or a negative errno. */
 int mr_segment_map(int fd, uint64_t offset, uint64_t bytes, int write, void **out);

@@ -12,7 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CREATE_PATIENCE_NS 10000000000 /* a large segment takes the kernel a while to allocate: about 0.3 s a GiB */
+#define CREATE_PATIENCE_NS 10000000000u /* a large segment takes the kernel a while to allocate: about 0.3 s a GiB */
+#define CREATE_STEP_NS 100000000       /* while the broker does not answer, *stop is looked at so often */
 
 /* ---- geometry: where things lie, computed from the counts alone, so that attach can check what the header says ---- */
 
@@ -45,7 +46,12 @@ static int settings_bad(const struct mr_settings *s)
 {
     return s->size_bytes < MR_SIZE_MIN || s->size_bytes > MR_SIZE_MAX || s->partitions < 1 || s->partitions > MR_PARTITIONS_MAX ||
            s->full < MR_FULL_BLOCK || s->full > MR_FULL_FAIL || s->tries < 1 || s->tries > 1000 || s->records_max > (uint64_t)1 << 48 ||
-           (s->mode & ~0777u) || (s->mode & 0600) != 0600;
+           (s->record_max_bytes && s->record_max_bytes < MR_RECORD_OVERHEAD) || (s->mode & ~0777u) || (s->mode & 0600) != 0600;
+}
+
+static uint64_t records_per_partition(const struct mr_settings *s, uint32_t partition_cnt)
+{
+    return (s->records_max + partition_cnt - 1) / partition_cnt;
 }
 
 static int init_segment(int fd, const struct geometry *g, const struct mr_settings *settings, uint64_t page)
@@ -66,7 +72,7 @@ static int init_segment(int fd, const struct geometry *g, const struct mr_settin
     shm->producer_cnt = MR_PRODUCERS;
     shm->member_cnt = MR_MEMBERS;
     shm->group_cnt = MR_GROUPS;
-    shm->part_records_max = (settings->records_max + settings->partitions - 1) / settings->partitions;
+    shm->part_records_max = records_per_partition(settings, settings->partitions);
     shm->settings = *settings;
     error = mr_lock_init(&shm->lock);
     for (uint32_t i = 0; i < MR_GROUPS && !error; i++)
@@ -86,6 +92,8 @@ int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings
 {
     if (mr_name_check('t', name) || settings_bad(settings))
         return -EINVAL;
+    if (bus->owner != geteuid()) /* the file would be ours, and so nobody would take it for the bus's */
+        return -EPERM;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t ring = up((settings->size_bytes + settings->partitions - 1) / settings->partitions, page);
     struct geometry g = measure(MR_PRODUCERS, MR_MEMBERS, MR_GROUPS, settings->partitions, ring, page);
@@ -112,6 +120,28 @@ int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings
     return error;
 }
 
+/* Sends a request and waits for the answer. A broker that does not give one, stopped most likely, is named to on_wait. */
+static int ask_broker(const struct mr_bus *bus, const struct mr_control_msg *request, struct mr_control_msg *reply)
+{
+    struct mr_wait wait = {.what = MR_WAIT_BROKER, .topic = request->topic, .group = "", .name = ""};
+    uint64_t since = mr_now_ns(), said = 0;
+    int fd = -1, error;
+    do {
+        error = fd < 0 ? fd = mr_control_send(bus->owner, bus->name, request, CREATE_STEP_NS) : 0;
+        if (fd >= 0)
+            error = mr_control_answer(fd, request->op, reply, CREATE_STEP_NS);
+        if (error == -ETIMEDOUT) {
+            wait.pid = mr_broker_pid(bus);
+            wait.held_ns = mr_now_ns() - since;
+            if (mr_bus_notice(bus, &wait, since, &said))
+                error = -EINTR;
+        }
+    } while (error == -ETIMEDOUT && mr_now_ns() - since < CREATE_PATIENCE_NS);
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
 int mr_topic_create(struct mr_bus *bus, const char *name, const struct mr_settings *settings, int automatic)
 {
     if (mr_name_check('t', name))
@@ -120,7 +150,7 @@ int mr_topic_create(struct mr_bus *bus, const char *name, const struct mr_settin
     if (settings)
         request.settings = *settings;
     strcpy(request.topic, name);
-    int error = mr_control_request(bus->owner, bus->name, &request, &reply, CREATE_PATIENCE_NS);
+    int error = ask_broker(bus, &request, &reply);
     return error ? error : reply.status;
 }
 
@@ -128,21 +158,18 @@ int mr_topic_create(struct mr_bus *bus, const char *name, const struct mr_settin
 
 static int attach(struct mr_topic *topic, int fd, const struct stat *st)
 {
-    void *at;
-    int error = mr_segment_map(fd, 0, (uint64_t)sysconf(_SC_PAGESIZE), 0, &at);
-    if (error)
-        return error;
     /* Copied out, then checked; from here on only the copy is believed. */
     struct mr_topic_shm head;
-    uint64_t magic = atomic_load_explicit(&((struct mr_topic_shm *)at)->magic, memory_order_acquire);
-    memcpy(&head, at, sizeof head);
-    munmap(at, (size_t)sysconf(_SC_PAGESIZE));
+    if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head)
+        return -EBADMSG;
+    uint64_t magic = atomic_load_explicit(&head.magic, memory_order_relaxed);
     if (magic != MR_TOPIC_MAGIC)
         return (magic & ~(uint64_t)MR_LAYOUT_MASK) == (MR_TOPIC_MAGIC & ~(uint64_t)MR_LAYOUT_MASK) ? -EPROTO : -EBADMSG;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     if (head.page_bytes != page || head.ring_bytes < MR_SIZE_MIN || head.ring_bytes > MR_SIZE_MAX || head.ring_bytes % page ||
         head.partition_cnt < 1 || head.partition_cnt > MR_PARTITIONS_MAX || head.producer_cnt != MR_PRODUCERS ||
-        head.member_cnt != MR_MEMBERS || head.group_cnt != MR_GROUPS || settings_bad(&head.settings))
+        head.member_cnt != MR_MEMBERS || head.group_cnt != MR_GROUPS || settings_bad(&head.settings) ||
+        head.part_records_max != records_per_partition(&head.settings, head.partition_cnt))
         return -EBADMSG;
     struct geometry g = measure(head.producer_cnt, head.member_cnt, head.group_cnt, head.partition_cnt, head.ring_bytes, page);
     if (g.total_bytes != head.total_bytes || g.control_bytes != head.control_bytes || (uint64_t)st->st_size != g.total_bytes ||
@@ -151,7 +178,8 @@ static int attach(struct mr_topic *topic, int fd, const struct stat *st)
     if (head.pid_namespace != mr_segment_pid_namespace())
         return -EREMOTE;
 
-    error = mr_segment_map(fd, 0, g.control_bytes, topic->write, &at);
+    void *at;
+    int error = mr_segment_map(fd, 0, g.control_bytes, topic->write, &at);
     if (error)
         return error;
     topic->shm = at;
@@ -178,8 +206,10 @@ static int attach(struct mr_topic *topic, int fd, const struct stat *st)
     topic->logs = (struct mr_log_shm *)(void *)(topic->base + g.logs);
     topic->device = st->st_dev;
     topic->inode = st->st_ino;
+    topic->settings = head.settings;
+    topic->settings.record_max_bytes = topic->record_max;
     topic->rings = calloc(topic->partition_cnt, sizeof *topic->rings);
-    return topic->rings ? 0 : -ENOMEM;
+    return topic->rings ? mr_guard_add(at, g.control_bytes, &topic->damaged) : -ENOMEM;
 }
 
 static int open_file(const struct mr_topic *topic, int write, struct stat *st)
@@ -201,37 +231,76 @@ static int reopen(const struct mr_topic *topic, int write)
     return fd == -ENOENT ? -EIDRM : fd;
 }
 
-unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p)
+/* Maps partition p's ring unless it is. */
+static int map_ring(struct mr_topic *topic, uint32_t p, unsigned char **out)
 {
-    unsigned char *ring = atomic_load_explicit(&topic->rings[p], memory_order_acquire);
-    if (ring)
-        return ring;
+    int error = 0;
+    *out = atomic_load_explicit(&topic->rings[p], memory_order_acquire);
+    if (*out)
+        return 0;
     pthread_mutex_lock(&topic->bus->local_lock);
-    ring = atomic_load_explicit(&topic->rings[p], memory_order_relaxed);
+    unsigned char *ring = atomic_load_explicit(&topic->rings[p], memory_order_relaxed);
     if (!ring) {
-        int fd = reopen(topic, topic->write);
+        int fd = error = reopen(topic, topic->write);
         if (fd >= 0) {
-            if (mr_segment_map_twice(fd, topic->control_bytes + p * topic->ring_bytes, topic->ring_bytes, topic->write, &ring) == 0)
-                atomic_store_explicit(&topic->rings[p], ring, memory_order_release);
+            error = mr_segment_map_twice(fd, topic->control_bytes + p * topic->ring_bytes, topic->ring_bytes, topic->write, &ring);
+            if (!error && (error = mr_guard_add(ring, 2 * topic->ring_bytes, &topic->damaged)) < 0) {
+                munmap(ring, 2 * topic->ring_bytes);
+                ring = NULL;
+            }
+            atomic_store_explicit(&topic->rings[p], ring, memory_order_release);
             close(fd);
         }
     }
     pthread_mutex_unlock(&topic->bus->local_lock);
-    return ring;
+    *out = ring;
+    return error;
+}
+
+unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p)
+{
+    unsigned char *ring;
+    return map_ring(topic, p, &ring) ? NULL : ring;
+}
+
+int mr_topic_rings(struct mr_topic *topic)
+{
+    unsigned char *ring;
+    int error = 0;
+    for (uint32_t p = 0; p < topic->partition_cnt && !error; p++)
+        error = map_ring(topic, p, &ring);
+    return error;
 }
 
 static void unmap(struct mr_topic *topic)
 {
+    /* Zeros in place of a mutex hide from the C library that it is in a thread's list of robust locks: the list may lead there for ever. */
+    if (topic->write && mr_intact(topic) < 0)
+        return;
     if (topic->rings)
         for (uint32_t p = 0; p < topic->partition_cnt; p++) {
             unsigned char *ring = atomic_load_explicit(&topic->rings[p], memory_order_relaxed);
-            if (ring)
-                munmap(ring, 2 * topic->ring_bytes);
+            if (!ring)
+                continue;
+            mr_guard_remove(ring);
+            munmap(ring, 2 * topic->ring_bytes);
         }
     free((void *)topic->rings);
-    if (topic->shm)
+    if (topic->shm) {
+        mr_guard_remove(topic->shm);
         munmap(topic->shm, topic->control_bytes);
+    }
     free(topic);
+}
+
+/* Takes a deleted topic's name away. In /dev/shm only its owner can: for others, the bus's broker does it when it next looks. */
+static int take_name(const struct mr_bus *bus, const char *topic)
+{
+    char path[MR_PATH_MAX];
+    mr_segment_name(path, bus->owner, bus->name, topic);
+    if (shm_unlink(path) == 0 || errno == ENOENT || bus->owner != geteuid())
+        return 0;
+    return -errno;
 }
 
 int mr_topic_open(struct mr_bus *bus, const char *name, struct mr_topic **out)
@@ -242,7 +311,8 @@ int mr_topic_open(struct mr_bus *bus, const char *name, struct mr_topic **out)
         return -ESTALE;
     pthread_mutex_lock(&bus->local_lock);
     for (struct mr_topic *topic = bus->topics; topic; topic = topic->next)
-        if (strcmp(topic->name, name) == 0 && !atomic_load_explicit(&topic->shm->deleted, memory_order_relaxed)) {
+        if (strcmp(topic->name, name) == 0 && mr_intact(topic) == 0 &&
+            !atomic_load_explicit(&topic->shm->deleted, memory_order_relaxed)) {
             topic->refs++;
             pthread_mutex_unlock(&bus->local_lock);
             *out = topic;
@@ -265,9 +335,13 @@ int mr_topic_open(struct mr_bus *bus, const char *name, struct mr_topic **out)
     }
     error = attach(topic, fd, &st);
     close(fd);
-    if (!error && atomic_load_explicit(&topic->shm->deleted, memory_order_acquire)) {
-        /* Who deleted it was killed before it could take the name away. */
-        mr_topic_unlink(bus->name, name);
+    uint64_t deleted = error ? 0 : atomic_load_explicit(&topic->shm->deleted, memory_order_acquire);
+    if (!error)
+        error = deleted > 1 ? -EBADMSG : mr_intact(topic);
+    if (!error && deleted) {
+        /* Who deleted it was killed before it could take the name away. An observer changes nothing, and believes less. */
+        if (topic->write)
+            take_name(bus, name);
         error = -ENOENT;
     }
     if (error) {
@@ -308,8 +382,7 @@ const char *mr_topic_name(const struct mr_topic *topic)
 
 void mr_topic_settings(const struct mr_topic *topic, struct mr_settings *out)
 {
-    *out = topic->shm->settings;
-    out->record_max_bytes = topic->record_max;
+    *out = topic->settings;
 }
 
 uint64_t mr_topic_record_max(const struct mr_topic *topic)
@@ -319,8 +392,15 @@ uint64_t mr_topic_record_max(const struct mr_topic *topic)
 
 int mr_topic_check(const struct mr_topic *topic)
 {
-    int error = mr_bus_usable(topic->bus);
+    int error = mr_intact(topic);
+    if (!error)
+        error = mr_bus_usable(topic->bus);
     return error ? error : atomic_load_explicit(&topic->shm->deleted, memory_order_relaxed) ? -EIDRM : 0;
+}
+
+int mr_topic_intact(const struct mr_topic *topic)
+{
+    return mr_intact(topic);
 }
 
 int mr_topic_lock(struct mr_topic *topic)
@@ -360,7 +440,7 @@ int mr_topic_seal(struct mr_topic *topic)
     /* Producers look at `sealed` under their log's lock; consumers that see it take each log's lock once before they believe the heads. */
     atomic_store_explicit(&topic->shm->sealed, 1, memory_order_release);
     mr_topic_wake(topic);
-    return 0;
+    return mr_intact(topic);
 }
 
 ssize_t mr_topic_purge(struct mr_topic *topic)
@@ -390,10 +470,13 @@ ssize_t mr_topic_purge(struct mr_topic *topic)
         struct mr_log_shm *log = &topic->logs[p];
         struct mr_tip tip = mr_log_tip(topic, p);
         uint64_t first = mr_log_offset(topic, p, atomic_load_explicit(&log->tail, memory_order_relaxed));
-        if (first != MR_NONE)
-            most += (ssize_t)(tip.next_offset - first);
-        atomic_store_explicit(&log->limit, tip.head, memory_order_relaxed);
-        atomic_store_explicit(&log->tail, tip.head, memory_order_release);
+        if (tip.next_offset == MR_NONE || (first != MR_NONE && first > tip.next_offset)) {
+            most = -EBADMSG;
+        } else {
+            most += first == MR_NONE ? 0 : (ssize_t)(tip.next_offset - first);
+            atomic_store_explicit(&log->limit, tip.head, memory_order_relaxed);
+            atomic_store_explicit(&log->tail, tip.head, memory_order_release);
+        }
         mr_unlock(&log->lock);
     }
     mr_unlock(&topic->shm->lock);
@@ -464,10 +547,20 @@ int mr_topic_delete(struct mr_topic *topic, enum mr_delete how)
     mr_unlock(&topic->shm->lock);
     if (error)
         return error;
-    error = mr_topic_unlink(topic->bus->name, topic->name);
+    error = take_name(topic->bus, topic->name);
     mr_topic_wake(topic);
     mr_bus_changed(topic->bus);
-    return error == -ENOENT ? 0 : error;
+    return error;
+}
+
+int mr_topic_lost(struct mr_topic *topic)
+{
+    char path[MR_PATH_MAX];
+    mr_segment_name(path, topic->bus->owner, topic->bus->name, topic->name);
+    if (mr_segment_is(path, topic->device, topic->inode) || atomic_exchange_explicit(&topic->shm->deleted, 1, memory_order_acq_rel))
+        return 0;
+    mr_topic_wake(topic);
+    return 1;
 }
 
 int mr_topic_unlink(const char *bus, const char *topic)
@@ -546,6 +639,8 @@ ssize_t mr_topic_columns(const struct mr_topic *topic, void *line, size_t cap, u
 {
     uint64_t word = atomic_load_explicit(&topic->shm->columns, memory_order_acquire);
     uint64_t len = word >> 32;
+    if (mr_intact(topic) < 0)
+        return -EIO;
     if (!(word & 1))
         return -ENODATA;
     if (len > MR_COLUMNS_MAX)
@@ -578,7 +673,7 @@ static int compare_columns(const struct mr_topic *topic, const char *line, size_
     if (!there)
         return -ENOMEM;
     ssize_t got = mr_topic_columns(topic, there, (size_t)there_len, NULL);
-    int error = got < 0 ? (int)got : 0;
+    int error = got < 0 ? (int)got : got != there_len ? -EBADMSG : 0;
     if (!error) {
         size_t skip = bom(line, len), skip_there = bom(there, (size_t)there_len);
         if (len - skip != (size_t)there_len - skip_there || memcmp(line + skip, there + skip_there, len - skip) != 0)

@@ -3,12 +3,15 @@
 #define MR_TOPIC_H
 
 #include "client.h"
+#include "guard.h"
+#include <errno.h>
 
 struct mr_topic {
     struct mr_bus *bus;
     struct mr_topic *next; /* of the bus's open topics */
     int refs;              /* under the bus's local_lock */
     int write;             /* 0: mapped read-only, by an observer */
+    _Atomic int damaged;   /* by mr_guard */
     char name[MR_TOPIC_NAME_MAX + 1];
     uint64_t device, inode;
     struct mr_topic_shm *shm;
@@ -20,7 +23,7 @@ struct mr_topic {
     uint64_t part_records_max; /* 0 none */
     uint32_t partition_cnt, producer_cnt, member_cnt, group_cnt, index_cnt; /* index_cnt: entries per partition */
     uint32_t full, tries;
-    uint64_t index_step;
+    struct mr_settings settings;
     uint64_t parts_off, index_off;
 
     struct mr_producer_shm *producers;
@@ -31,7 +34,7 @@ struct mr_topic {
 };
 
 /* mr_topic_make creates a topic's segment. settings: all filled in (partitions >= 1, full not DEFAULT, tries >= 1, mode).
- * Returns 0; -EEXIST; -ENOSPC; -EINVAL name or settings. Killed inside: there or not, nothing in between. */
+ * Returns 0; -EEXIST; -ENOSPC; -EINVAL name or settings; -EPERM the bus is another user's. Killed inside: there or not, nothing in between. */
 int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings *settings);
 
 /* mr_topic_lock takes the topic's lock and mends what a dead holder left: 0 or a negative errno. */
@@ -44,13 +47,24 @@ void mr_topic_reap(struct mr_topic *topic, uint64_t client_id);
 /* mr_topic_reap_dead looks for dead clients in the topic itself and reaps them: what a waiting process does when no broker tells it. */
 void mr_topic_reap_dead(struct mr_topic *topic);
 
+/* mr_topic_lost: 1 if somebody took the topic's name away without deleting it. It is marked deleted now, and who waits on it is woken: whoever
+ * comes next would get another topic of that name. */
+int mr_topic_lost(struct mr_topic *topic);
+
 int mr_topic_unlink(const char *bus, const char *topic); /* removes the file of this uid, whatever is in it */
 void mr_topic_wake(struct mr_topic *topic);              /* wakes every waiter of the topic */
 
-/* mr_topic_ring returns partition p's ring, mapped twice, or NULL when mapping failed. */
-unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p);
+/* mr_topic_intact, for those who ask per record. */
+static inline int mr_intact(const struct mr_topic *topic)
+{
+    return atomic_load_explicit(&topic->damaged, memory_order_relaxed) ? -EIO : 0;
+}
 
-/* mr_topic_check: 0, or why nothing can be done with it: -ESTALE, -EPERM, -EIDRM. */
+/* mr_topic_ring returns partition p's ring, mapped twice, or NULL when mapping failed; mr_topic_rings maps all of them, or says why not. */
+unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p);
+int mr_topic_rings(struct mr_topic *topic);
+
+/* mr_topic_check: 0, or why nothing can be done with it: -EIO, -ESTALE, -EPERM, -EIDRM. */
 int mr_topic_check(const struct mr_topic *topic);
 
 static inline struct mr_group_part_shm *mr_group_part(const struct mr_topic *topic, uint32_t group, uint32_t p)

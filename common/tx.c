@@ -98,12 +98,16 @@ int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock)
                 pthread_mutex_unlock(&lock->mutex);
                 return -EBADMSG;
             }
+            if (repaired >= 0 && mr_intact(topic) < 0) {
+                mr_unlock(lock);
+                return -EIO;
+            }
             if (repaired >= 0)
                 atomic_store_explicit(&lock->holder, topic->bus->self, memory_order_relaxed);
             return repaired;
         }
         if (error != ETIMEDOUT)
-            return -EBADMSG; /* ENOTRECOVERABLE, EINVAL: not a mutex any more */
+            return mr_intact(topic) < 0 ? -EIO : -EBADMSG; /* ENOTRECOVERABLE, EINVAL: not a mutex any more */
         if (!since)
             since = mr_now_ns() - PATIENCE_NS;
         char name[MR_CLIENT_NAME_MAX + 1];

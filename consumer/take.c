@@ -154,7 +154,8 @@ static void open_missing(struct run *run)
         if (error == 0) {
             join(run, source);
         } else if (error != -ENOENT) {
-            end_failed(run, error, source, "open");
+            mr_program_topic_fail(error, run->bus, source->name);
+            end(run, MR_EXIT_FAILED);
         } else if ((take->flags & MR_UNTIL_END) || take->drain) {
             mr_program_no_topic(run->bus, source->name);
             end(run, MR_EXIT_NO_TOPIC);
@@ -212,7 +213,12 @@ static void learn_columns(struct run *run, struct source *source)
 /* Writes what is in the buffer, the last of it being `records` records of source, and acknowledges them. */
 static void flush(struct run *run, struct source *source, uint64_t records)
 {
-    int error = mr_output_flush(&run->output);
+    int error = records > 0 ? mr_topic_intact(source->topic) : 0;
+    if (error < 0) { /* what is in the buffer may be zeros */
+        end_failed(run, error, source, "read");
+        return;
+    }
+    error = mr_output_flush(&run->output);
     if (error == -EPIPE) { /* as if killed by SIGPIPE: the reader has had enough, and knows */
         end(run, MR_EXIT_SIGPIPE);
         return;

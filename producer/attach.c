@@ -49,14 +49,14 @@ static int open_topic(struct attachment *at, const struct options *options)
             mr_program_notice("created topic %s", options->topic);
         if (error && error != -EEXIST) { /* another producer was first: as good */
             if (error != -EINTR)
-                mr_program_fail(error, "%s: create", options->topic);
+                mr_program_create_fail(error, at->bus, options->topic);
             return mr_program_exit_for(error);
         }
         error = mr_topic_open(at->bus, options->topic, &at->topic);
     }
     if (!error)
         return 0;
-    mr_program_fail(error, "%s: open", options->topic);
+    mr_program_topic_fail(error, at->bus, options->topic);
     return mr_program_exit_for(error);
 }
 

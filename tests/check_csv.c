@@ -1,6 +1,7 @@
 /* check_csv.c - row framing and fields: the rules one by one, then random input against a plain state machine, whole and cut at
  * every byte. */
 #include "csv.h"
+#include "csv_reference.h"
 #include "millrace.h"
 #include <check.h>
 #include <stdio.h>
@@ -9,69 +10,6 @@
 #include <time.h>
 
 #define ROWS_MAX 256
-
-/* ---- the reference: one byte at a time, as the rules read ---------------------------------------------------------------- */
-
-static size_t line_end(const char *buf, size_t len, size_t at)
-{
-    while (at < len && buf[at] != '\n')
-        at++;
-    return at;
-}
-
-static void reference_row(const char *buf, size_t len, size_t at, char sep, struct mr_csv_row *row)
-{
-    enum { START, PLAIN, QUOTED, CLOSED } state = START;
-    size_t i, quote = at;
-
-    *row = (struct mr_csv_row){.start = at};
-    for (i = at; i < len && !row->fault; i++) {
-        char c = buf[i];
-
-        if (state == QUOTED) {
-            if (c == '"' && i + 1 < len && buf[i + 1] == '"')
-                i++;
-            else if (c == '"')
-                state = CLOSED;
-            else if (c == '\n')
-                row->lines++;
-            continue;
-        }
-        if (c == '\n')
-            break;
-        if (c == sep) {
-            state = START;
-        } else if (state == CLOSED) {
-            if (c == '\r' && i + 1 < len && buf[i + 1] == '\n')
-                continue;
-            row->fault = MR_CSV_TEXT_AFTER_QUOTE;
-            row->fault_at = i;
-        } else if (c == '"' && state == START) {
-            state = QUOTED;
-            quote = i;
-        } else if (c == '"') {
-            row->fault = MR_CSV_QUOTE_IN_FIELD;
-            row->fault_at = i;
-        } else {
-            state = PLAIN;
-        }
-    }
-    if (state == QUOTED) {
-        row->fault = MR_CSV_OPEN_QUOTE;
-        row->fault_at = quote;
-    }
-    if (row->fault) {
-        i = line_end(buf, len, at);
-        row->lines = 0;
-    }
-    row->next = i < len ? i + 1 : len;
-    row->eol = i < len ? MR_EOL_LF : MR_EOL_NONE;
-    if (i < len && i > at && buf[i - 1] == '\r') {
-        i--;
-        row->eol = MR_EOL_CRLF;
-    }
-    row->len = i - at;
-}
 
 static void same_row(const char *buf, size_t len, const struct mr_csv_row *found, const struct mr_csv_row *wanted)
 {
@@ -258,7 +196,7 @@ static size_t reference_rows(const char *buf, size_t len, struct mr_csv_row *row
     size_t n = 0;
 
     for (size_t at = 0; at < len; at = rows[n++].next)
-        reference_row(buf, len, at, ',', &rows[n]);
+        csv_reference_row(buf, len, at, ',', &rows[n]);
     return n;
 }
 

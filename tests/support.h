@@ -1,6 +1,7 @@
 /* support.h - what the tests of the core share: a bus of their own, topics, children, waiting for a condition, the invariants.
  *
- * A bus is named test-<runner>-<process>-<n>. A failed test skips its teardown, so test_main removes whatever is left of its own buses. */
+ * A bus is named test-<runner>-<process>-<n>. A failed test skips its teardown, so test_main removes whatever is left of its own
+ * buses. */
 #ifndef MR_TEST_SUPPORT_H
 #define MR_TEST_SUPPORT_H
 
@@ -39,7 +40,8 @@ struct mr_consumer *consumer_with(struct mr_topic *topic, struct mr_consumer_opt
 
 /* put appends one record without key and waits for nothing. Returns mr_append's answer. */
 ssize_t put(struct mr_producer *producer, int32_t partition, const char *value);
-void put_numbers(struct mr_producer *producer, int32_t partition, unsigned first, unsigned n); /* values "<number>", all accepted */
+void put_numbers(struct mr_producer *producer, int32_t partition, unsigned first,
+                 unsigned n); /* values "<number>", all accepted */
 /* next_is: mr_next gives a record with this value. */
 void next_is(struct mr_consumer *consumer, const char *value);
 /* take_all claims and acknowledges until nothing is there. Returns the number of records. */
@@ -47,17 +49,17 @@ size_t take_all(struct mr_consumer *consumer);
 
 /* child runs run(arg) in a forked process and exits with its result. The child must connect by itself. */
 pid_t child(int (*run)(void *arg), void *arg);
-int ended(pid_t pid);         /* waits for a child: its exit status, or minus the signal that killed it */
-void killed(pid_t pid);       /* kills a child with SIGKILL and waits until it is gone */
-int said(int fd);             /* waits for one byte on a pipe, at most 10 s. Returns it, or -1 */
+int ended(pid_t pid);   /* waits for a child: its exit status, or minus the signal that killed it */
+void killed(pid_t pid); /* kills a child with SIGKILL and waits until it is gone */
+int said(int fd);       /* waits for one byte on a pipe, at most 10 s. Returns it, or -1 */
 
 /* wait_until: the condition becomes true within 10 s. */
-#define wait_until(condition)                                                                                                            \
-    do {                                                                                                                                 \
-        uint64_t give_up = mr_now_ns() + 10 * (uint64_t)SECOND;                                                                          \
-        while (!(condition) && mr_now_ns() < give_up)                                                                                    \
-            usleep(200);                                                                                                                 \
-        ck_assert_msg(condition, "still not: %s", #condition);                                                                           \
+#define wait_until(condition)                                                                                                    \
+    do {                                                                                                                         \
+        uint64_t give_up = mr_now_ns() + 10 * (uint64_t)SECOND;                                                                  \
+        while (!(condition) && mr_now_ns() < give_up)                                                                            \
+            usleep(200);                                                                                                         \
+        ck_assert_msg(condition, "still not: %s", #condition);                                                                   \
     } while (0)
 
 /* check_invariants asserts I1 to I5 of a topic at rest, by reading the segment, and that no redo log is armed (I7). */

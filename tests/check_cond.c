@@ -1,0 +1,317 @@
+/* check_cond.c - the condition variable: no wakeup is lost between prepare and wait, and nothing is paid when nobody waits. */
+#include "support.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+struct shared {
+    struct mr_cond cond, others[64];
+    _Atomic uint32_t round, asleep, woken;
+};
+
+static struct shared *shared;
+
+static void setup(void)
+{
+    void *at = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(at, MAP_FAILED);
+    shared = at;
+}
+
+static void teardown(void)
+{
+    munmap(shared, sizeof *shared);
+}
+
+/* A process that sleeps in the kernel shows state S. */
+static int sleeps(pid_t pid)
+{
+    char path[64], state = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    int n = file ? fscanf(file, "%*d (%*[^)]) %c", &state) : 0;
+    if (file)
+        fclose(file);
+    return n == 1 && state == 'S';
+}
+
+START_TEST(signal_between_prepare_and_wait_is_not_lost)
+{
+    uint32_t ticket = mr_cond_prepare(&shared->cond);
+    mr_cond_signal(&shared->cond, 1);
+    ck_assert_int_eq(mr_cond_wait(&shared->cond, ticket, 10 * (int64_t)SECOND), 0);
+}
+END_TEST
+
+START_TEST(wait_without_a_signal_times_out_and_not_before)
+{
+    uint32_t ticket = mr_cond_prepare(&shared->cond);
+    uint64_t since = mr_now_ns();
+    ck_assert_int_eq(mr_cond_wait(&shared->cond, ticket, 20000000), -ETIMEDOUT);
+    ck_assert_uint_ge(mr_now_ns() - since, 20000000);
+    ck_assert_int_eq(mr_cond_wait(&shared->cond, ticket, 0), -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(signal_without_a_waiter_changes_nothing)
+{
+    for (int i = 0; i < 3; i++)
+        mr_cond_signal(&shared->cond, 1);
+    mr_cond_broadcast(&shared->cond);
+    ck_assert_uint_eq(shared->cond.word, 0);
+}
+END_TEST
+
+START_TEST(flag_that_a_killed_waiter_left_costs_one_signal)
+{
+    mr_cond_prepare(&shared->cond); /* and never waits */
+    mr_cond_signal(&shared->cond, 1);
+    uint32_t word_after = shared->cond.word;
+    ck_assert_uint_eq(word_after & 1, 0);
+    mr_cond_signal(&shared->cond, 1);
+    ck_assert_uint_eq(shared->cond.word, word_after);
+}
+END_TEST
+
+START_TEST(second_prepare_keeps_the_first_ticket_good)
+{
+    uint32_t first = mr_cond_prepare(&shared->cond), second = mr_cond_prepare(&shared->cond);
+    ck_assert_uint_eq(first, second);
+    mr_cond_signal(&shared->cond, 1);
+    ck_assert_int_eq(mr_cond_wait(&shared->cond, first, SECOND), 0);
+    ck_assert_int_eq(mr_cond_wait(&shared->cond, second, SECOND), 0);
+}
+END_TEST
+
+START_TEST(counter_wraps_without_losing_a_wakeup)
+{
+    shared->cond.word = UINT32_MAX - 1;
+    for (int i = 0; i < 4; i++) {
+        uint32_t ticket = mr_cond_prepare(&shared->cond);
+        mr_cond_signal(&shared->cond, 1);
+        ck_assert_int_eq(mr_cond_wait(&shared->cond, ticket, SECOND), 0);
+    }
+}
+END_TEST
+
+static int waits_once(void *arg)
+{
+    (void)arg;
+    uint32_t ticket = mr_cond_prepare(&shared->cond);
+    shared->asleep++;
+    if (mr_cond_wait(&shared->cond, ticket, 10 * (int64_t)SECOND) != 0)
+        return 1;
+    shared->woken++;
+    return 0;
+}
+
+START_TEST(sleeper_in_another_process_is_woken)
+{
+    pid_t pid = child(waits_once, NULL);
+    wait_until(shared->asleep == 1 && sleeps(pid));
+    mr_cond_signal(&shared->cond, 1);
+    ck_assert_int_eq(ended(pid), 0);
+}
+END_TEST
+
+START_TEST(broadcast_wakes_every_sleeper)
+{
+    enum { N = 12 };
+    pid_t pids[N];
+    for (int i = 0; i < N; i++)
+        pids[i] = child(waits_once, NULL);
+    for (int i = 0; i < N; i++)
+        wait_until(shared->asleep == N && sleeps(pids[i]));
+    mr_cond_broadcast(&shared->cond);
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(ended(pids[i]), 0);
+    ck_assert_uint_eq(shared->woken, N);
+}
+END_TEST
+
+START_TEST(each_signal_of_one_wakes_one_more_sleeper)
+{
+    enum { N = 4 };
+    pid_t pids[N];
+    for (int i = 0; i < N; i++)
+        pids[i] = child(waits_once, NULL);
+    for (int i = 0; i < N; i++)
+        wait_until(shared->asleep == N && sleeps(pids[i]));
+    for (unsigned i = 1; i <= N; i++) {
+        mr_cond_signal(&shared->cond, 1);
+        wait_until(shared->woken >= i);
+    }
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(ended(pids[i]), 0);
+}
+END_TEST
+
+START_TEST(sleepers_that_were_killed_do_not_take_wakeups_along)
+{
+    pid_t dead[4], pid;
+    for (int i = 0; i < 4; i++)
+        dead[i] = child(waits_once, NULL);
+    for (int i = 0; i < 4; i++)
+        wait_until(shared->asleep == 4 && sleeps(dead[i]));
+    for (int i = 0; i < 4; i++)
+        killed(dead[i]);
+    pid = child(waits_once, NULL);
+    wait_until(shared->asleep == 5 && sleeps(pid));
+    mr_cond_signal(&shared->cond, 1);
+    ck_assert_int_eq(ended(pid), 0);
+}
+END_TEST
+
+static void nothing(int sig)
+{
+    (void)sig;
+}
+
+static int waits_interrupted(void *arg)
+{
+    struct sigaction action = {.sa_handler = nothing};
+    size_t n = *(size_t *)arg;
+    struct mr_cond *conds[2] = {&shared->cond, &shared->others[0]};
+    uint32_t tickets[2] = {mr_cond_prepare(conds[0]), mr_cond_prepare(conds[1])};
+    sigaction(SIGUSR1, &action, NULL);
+    shared->asleep++;
+    return mr_cond_wait_many(conds, tickets, n, 10 * (int64_t)SECOND) == -EINTR ? 0 : 1;
+}
+
+START_TEST(signal_handler_ends_a_wait_with_eintr)
+{
+    size_t n = (size_t)_i;
+    pid_t pid = child(waits_interrupted, &n);
+    wait_until(shared->asleep == 1 && sleeps(pid));
+    ck_assert_int_eq(kill(pid, SIGUSR1), 0);
+    ck_assert_int_eq(ended(pid), 0);
+}
+END_TEST
+
+static int waits_for_many(void *arg)
+{
+    (void)arg;
+    struct mr_cond *conds[64];
+    uint32_t tickets[64];
+    for (size_t i = 0; i < 64; i++) {
+        conds[i] = &shared->others[i];
+        tickets[i] = mr_cond_prepare(conds[i]);
+    }
+    shared->asleep++;
+    return mr_cond_wait_many(conds, tickets, 64, 10 * (int64_t)SECOND) == 0 ? 0 : 1;
+}
+
+START_TEST(any_of_many_wakes)
+{
+    static const size_t which[] = {0, 31, 63};
+    pid_t pid = child(waits_for_many, NULL);
+    wait_until(shared->asleep == 1 && sleeps(pid));
+    mr_cond_signal(&shared->others[which[_i]], 1);
+    ck_assert_int_eq(ended(pid), 0);
+}
+END_TEST
+
+START_TEST(many_return_at_once_when_one_was_signalled_before)
+{
+    struct mr_cond *conds[3] = {&shared->others[0], &shared->others[1], &shared->others[2]};
+    uint32_t tickets[3];
+    for (size_t i = 0; i < 3; i++)
+        tickets[i] = mr_cond_prepare(conds[i]);
+    mr_cond_signal(conds[2], 1);
+    ck_assert_int_eq(mr_cond_wait_many(conds, tickets, 3, 10 * (int64_t)SECOND), 0);
+}
+END_TEST
+
+START_TEST(many_time_out)
+{
+    struct mr_cond *conds[2] = {&shared->others[0], &shared->others[1]};
+    uint32_t tickets[2] = {mr_cond_prepare(conds[0]), mr_cond_prepare(conds[1])};
+    uint64_t since = mr_now_ns();
+    ck_assert_int_eq(mr_cond_wait_many(conds, tickets, 2, 1), -ETIMEDOUT);
+    ck_assert_int_eq(mr_cond_wait_many(conds, tickets, 2, 999999999 / 50), -ETIMEDOUT);
+    ck_assert_uint_lt(mr_now_ns() - since, 5 * (uint64_t)SECOND);
+}
+END_TEST
+
+#define ROUNDS 20000u
+
+/* Waits for each round with the protocol of cond.h; a wait that times out is a lost wakeup. */
+static int follows(void *arg)
+{
+    (void)arg;
+    for (uint32_t round = 1; round <= ROUNDS;) {
+        uint32_t ticket = mr_cond_prepare(&shared->cond), now = shared->round;
+        if (now >= round) {
+            round = now + 1;
+            shared->woken = now;
+            mr_cond_signal(&shared->others[0], 1);
+        } else if (mr_cond_wait(&shared->cond, ticket, 10 * (int64_t)SECOND) == -ETIMEDOUT) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+START_TEST(ping_pong_of_two_processes_loses_no_wakeup)
+{
+    pid_t pid = child(follows, NULL);
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        shared->round = round;
+        mr_cond_signal(&shared->cond, 1);
+        while (shared->woken < round) {
+            uint32_t ticket = mr_cond_prepare(&shared->others[0]);
+            if (shared->woken < round)
+                ck_assert_int_ne(mr_cond_wait(&shared->others[0], ticket, 10 * (int64_t)SECOND), -ETIMEDOUT);
+        }
+    }
+    ck_assert_int_eq(ended(pid), 0);
+}
+END_TEST
+
+static void *follows_too(void *arg)
+{
+    return (void *)(intptr_t)follows(arg);
+}
+
+START_TEST(ping_pong_of_threads_loses_no_wakeup)
+{
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, follows_too, NULL), 0);
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        shared->round = round;
+        mr_cond_broadcast(&shared->cond);
+    }
+    for (int i = 0; i < 3; i++) {
+        void *result;
+        ck_assert_int_eq(pthread_join(threads[i], &result), 0);
+        ck_assert_ptr_null(result);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("cond");
+    TCase *tcase = tcase_create("cond");
+    suite_add_tcase(suite, tcase);
+    tcase_set_timeout(tcase, 20);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, signal_between_prepare_and_wait_is_not_lost);
+    tcase_add_test(tcase, wait_without_a_signal_times_out_and_not_before);
+    tcase_add_test(tcase, signal_without_a_waiter_changes_nothing);
+    tcase_add_test(tcase, flag_that_a_killed_waiter_left_costs_one_signal);
+    tcase_add_test(tcase, second_prepare_keeps_the_first_ticket_good);
+    tcase_add_test(tcase, counter_wraps_without_losing_a_wakeup);
+    tcase_add_test(tcase, sleeper_in_another_process_is_woken);
+    tcase_add_test(tcase, broadcast_wakes_every_sleeper);
+    tcase_add_test(tcase, each_signal_of_one_wakes_one_more_sleeper);
+    tcase_add_test(tcase, sleepers_that_were_killed_do_not_take_wakeups_along);
+    tcase_add_loop_test(tcase, signal_handler_ends_a_wait_with_eintr, 1, 3);
+    tcase_add_loop_test(tcase, any_of_many_wakes, 0, 3);
+    tcase_add_test(tcase, many_return_at_once_when_one_was_signalled_before);
+    tcase_add_test(tcase, many_time_out);
+    tcase_add_test(tcase, ping_pong_of_two_processes_loses_no_wakeup);
+    tcase_add_test(tcase, ping_pong_of_threads_loses_no_wakeup);
+    return test_main(suite);
+}

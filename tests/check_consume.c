@@ -1,0 +1,617 @@
+/* check_consume.c - the consumer's side: claims, reading, acknowledging, failing, giving back, waiting, ending. */
+#include "group.h"
+#include "support.h"
+
+#include <pthread.h>
+
+static struct mr_topic *topic;
+static struct mr_producer *producer;
+static struct mr_record record;
+
+static void use(struct mr_settings settings)
+{
+    topic = topic_make("t", settings);
+    producer = producer_on(topic);
+}
+
+static void teardown(void)
+{
+    mr_producer_close(producer);
+    mr_topic_close(topic);
+    bus_teardown();
+}
+
+static struct mr_consumer *consumer(void)
+{
+    return consumer_with(topic, (struct mr_consumer_options){0});
+}
+
+static struct mr_consumer_stats stats_of(const struct mr_consumer *c)
+{
+    struct mr_consumer_stats stats;
+    mr_consumer_stats(c, &stats);
+    return stats;
+}
+
+/* ---- claim, next, acknowledge ---- */
+
+START_TEST(records_come_in_order_and_once)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer();
+    put_numbers(producer, 0, 0, 5);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 5);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 5); /* what is left of the present claim */
+    next_is(c, "0");
+    next_is(c, "1");
+    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
+    next_is(c, "2");
+    next_is(c, "3");
+    next_is(c, "4");
+    ck_assert_int_eq(mr_next(c, &record), 0);
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+    mr_consumer_close(c);
+    c = consumer();
+    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(claim_is_bounded_by_max_and_window)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.window = 3});
+    put_numbers(producer, 0, 0, 9);
+    ck_assert_int_eq(mr_claim(c, 2, 0), 2);
+    ck_assert_uint_eq(take_all(c), 9);
+    put_numbers(producer, 0, 9, 9);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
+    next_is(c, "9");
+    mr_consumer_close(c);
+    c = consumer();
+    ck_assert_uint_eq(take_all(c), 9); /* nothing was acknowledged */
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(part_of_a_claim_can_be_acknowledged)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer();
+    put_numbers(producer, 0, 0, 5);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 5);
+    next_is(c, "0");
+    next_is(c, "1");
+    ck_assert_int_eq(mr_ack(c), 0);
+    next_is(c, "2"); /* given, not acknowledged */
+    mr_consumer_close(c);
+    c = consumer();
+    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
+    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_uint_eq(record.offset, 2);
+    ck_assert_uint_eq(record.try_number, 1); /* who closes is not to blame */
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(next_claim_is_refused_while_something_is_unacknowledged)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer();
+    put_numbers(producer, 0, 0, 2);
+    ck_assert_int_eq(mr_claim(c, 1, 0), 1);
+    next_is(c, "0");
+    ck_assert_int_eq(mr_claim(c, 1, 0), -EBUSY);
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_claim(c, 1, 0), 1);
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(given_back_records_come_again_without_blame)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer();
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(mr_give_back(c), 0); /* nothing to give back */
+    for (int i = 0; i < 10; i++) {        /* as often as you like */
+        ck_assert_int_eq(mr_claim(c, 0, 0), 4);
+        ck_assert_int_eq(mr_next(c, &record), 1);
+        ck_assert_uint_eq(record.offset, 0);
+        ck_assert_uint_eq(record.try_number, 1);
+        ck_assert_int_eq(mr_give_back(c), 0);
+        ck_assert_int_eq(mr_next(c, &record), 0);
+        ck_assert_int_eq(mr_ack(c), 0); /* acknowledges nothing */
+        check_invariants(topic);
+    }
+    ck_assert_uint_eq(take_all(c), 4);
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(given_back_records_go_to_whoever_claims)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer(), *b = consumer();
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(mr_claim(a, 0, 0), 2);
+    next_is(a, "0");
+    ck_assert_int_eq(mr_ack(a), 0);
+    ck_assert_int_eq(mr_give_back(a), 0);
+    ck_assert_int_eq(mr_claim(b, 0, 0), 1);
+    next_is(b, "1");
+    ck_assert_int_eq(mr_ack(b), 0);
+    ck_assert_uint_eq(take_all(a), 2);
+    mr_consumer_close(a);
+    mr_consumer_close(b);
+}
+END_TEST
+
+START_TEST(give_back_without_a_free_slot_keeps_the_claim_and_gives_it_again)
+{
+    static struct mr_seat seats[MR_MEMBERS];
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer();
+    for (unsigned i = 1; i < MR_MEMBERS; i++)
+        ck_assert_int_eq(mr_group_join(topic, "other", 0, MR_START_STORED, 0, &seats[i]), 0);
+    put_numbers(producer, 0, 0, 3);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
+    next_is(c, "0");
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_give_back(c), 0);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    next_is(c, "1");
+    mr_consumer_close(c);
+    for (unsigned i = 1; i < MR_MEMBERS; i++)
+        mr_group_leave(topic, &seats[i]);
+}
+END_TEST
+
+/* ---- failing ---- */
+
+START_TEST(failed_record_comes_again_alone_and_all_before_it_are_acknowledged)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer();
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 4);
+    next_is(c, "0");
+    next_is(c, "1");
+    ck_assert_int_eq(mr_fail(c, "bad"), 0);
+    ck_assert_int_eq(mr_next(c, &record), 0);
+    ck_assert_uint_eq(mr_consumer_lag(c), 3);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_uint_eq(record.offset, 1);
+    ck_assert_uint_eq(record.try_number, 2);
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    next_is(c, "2");
+    ck_assert_int_eq(mr_ack(c), 0);
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(without_a_record_in_hand_nothing_can_fail)
+{
+    use((struct mr_settings){.tries = 1});
+    struct mr_consumer *c = consumer();
+    ck_assert_int_eq(mr_fail(c, "x"), -EINVAL);
+    put_numbers(producer, 0, 0, 1);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_fail(c, "x"), -EINVAL);
+    next_is(c, "0");
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_fail(c, "x"), -EINVAL); /* it is acknowledged */
+    mr_consumer_close(c);
+}
+END_TEST
+
+/* ---- death ---- */
+
+static int claims_and_dies(void *arg)
+{
+    int reads = *(int *)arg;
+    struct mr_bus *own;
+    struct mr_topic *t;
+    struct mr_consumer *c;
+    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t) || mr_consumer_open(t, NULL, &c) ||
+        mr_claim(c, 0, 0) < 1)
+        return 1;
+    for (int i = 0; i < reads; i++)
+        if (mr_next(c, &record) != 1)
+            return 2;
+    kill(getpid(), SIGKILL);
+    return 3;
+}
+
+START_TEST(record_in_hand_of_a_dead_consumer_comes_alone_and_only_it_is_blamed)
+{
+    use((struct mr_settings){0});
+    int reads = 2;
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(ended(child(claims_and_dies, &reads)), -SIGKILL);
+    struct mr_consumer *c = consumer(); /* finds out by itself: joining looks for the dead */
+    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_uint_eq(record.offset, 0);
+    ck_assert_uint_eq(record.try_number, 1);
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_uint_eq(record.offset, 1);
+    ck_assert_uint_eq(record.try_number, 2);
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_uint_eq(record.try_number, 1);
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_uint_eq(stats_of(c).redelivered, 4); /* the whole claim */
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(waiting_consumer_gets_what_a_dead_one_held)
+{
+    use((struct mr_settings){0});
+    int reads = 0;
+    struct mr_consumer *c = consumer();
+    put_numbers(producer, 0, 0, 1);
+    ck_assert_int_eq(ended(child(claims_and_dies, &reads)), -SIGKILL);
+    ck_assert_int_eq(mr_claim(c, 0, 10 * (int64_t)SECOND), 1); /* nobody tells it */
+    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_uint_eq(record.try_number, 1); /* it had nothing in hand */
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(late_acknowledgement_of_a_fenced_consumer_is_estale)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer();
+    put_numbers(producer, 0, 0, 3);
+    ck_assert_int_eq(mr_claim(a, 0, 0), 3);
+    next_is(a, "0");
+    /* As if it had been taken for dead: its slot is an orphan, which another client takes over. */
+    struct mr_bus *other;
+    struct mr_topic *t;
+    struct mr_consumer *b;
+    ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &other), 0);
+    ck_assert_int_eq(mr_topic_open(other, "t", &t), 0);
+    ck_assert_int_eq(mr_consumer_open(t, NULL, &b), 0);
+    ck_assert_int_eq(mr_topic_lock(topic), 0);
+    ck_assert_int_eq(mr_groups_orphan(topic, mr_bus_self(bus)), 0);
+    mr_unlock(&topic->shm->lock);
+    ck_assert_int_eq(mr_claim(b, 0, 0), 1);
+    ck_assert_int_eq(mr_ack(a), -ESTALE);
+    ck_assert_int_eq(mr_fail(a, "late"), -ESTALE);
+    ck_assert_int_eq(mr_give_back(a), -ESTALE);
+    ck_assert_uint_eq(take_all(b), 3);
+    mr_consumer_close(a);
+    mr_consumer_close(b);
+    mr_topic_close(t);
+    mr_disconnect(other);
+}
+END_TEST
+
+/* ---- ending ---- */
+
+START_TEST(until_end_stops_where_the_end_was)
+{
+    use((struct mr_settings){.partitions = 2});
+    put_numbers(producer, 0, 0, 3);
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_END | (_i ? MR_PEEK : 0)});
+    put_numbers(producer, 0, 3, 2);
+    put_numbers(producer, 1, 0, 2);
+    ck_assert_uint_eq(take_all(c), 3);
+    ck_assert_int_eq(mr_claim(c, 0, 0), -ENODATA);
+    ck_assert_int_eq(mr_claim(c, 0, -1), -ENODATA);
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(until_end_of_an_empty_topic_is_at_once)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_END | (_i ? MR_PEEK : 0)});
+    ck_assert_int_eq(mr_claim(c, 0, -1), -ENODATA);
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(sealed_topic_ends_only_when_all_is_acknowledged)
+{
+    use((struct mr_settings){.partitions = 2});
+    struct mr_consumer *a = consumer(), *b = consumer();
+    put_numbers(producer, 0, 0, 2);
+    put_numbers(producer, 1, 0, 2);
+    ck_assert_int_eq(mr_topic_seal(topic), 0);
+    ck_assert_int_eq(mr_claim(a, 0, 0), 1);
+    next_is(a, "0");
+    ck_assert_uint_eq(take_all(b), 3);
+    ck_assert_int_eq(mr_claim(b, 0, 0), -ETIMEDOUT); /* a's record could still come */
+    ck_assert_int_eq(mr_ack(a), 0);
+    ck_assert_int_eq(mr_claim(b, 0, 0), -ENODATA);
+    ck_assert_int_eq(mr_claim(a, 0, -1), -ENODATA);
+    mr_consumer_close(a);
+    mr_consumer_close(b);
+}
+END_TEST
+
+START_TEST(deleted_topic_is_eidrm)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer(), *late;
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_ANYWAY), 0);
+    ck_assert_int_eq(mr_claim(c, 0, -1), -EIDRM);
+    ck_assert_int_eq(mr_consumer_open(topic, NULL, &late), -EIDRM);
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(drained_says_when_producers_are_gone_and_all_is_acknowledged)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer();
+    ck_assert_int_eq(mr_drained(c), 0); /* a producer is attached */
+    put_numbers(producer, 0, 0, 2);
+    mr_producer_close(producer);
+    producer = NULL;
+    ck_assert_int_eq(mr_drained(c), 0);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    next_is(c, "0");
+    next_is(c, "1");
+    ck_assert_int_eq(mr_drained(c), 0);
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_drained(c), 1);
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(topic_that_no_producer_has_come_to_is_not_drained)
+{
+    topic = topic_make("t", (struct mr_settings){0});
+    producer = NULL;
+    struct mr_consumer *c = consumer();
+    ck_assert_int_eq(mr_drained(c), 0);
+    ck_assert_int_eq(mr_topic_seal(topic), 0);
+    ck_assert_int_eq(mr_drained(c), 1); /* and none will */
+    mr_consumer_close(c);
+}
+END_TEST
+
+static int produces_and_dies(void *arg)
+{
+    (void)arg;
+    struct mr_bus *own;
+    struct mr_topic *t;
+    struct mr_producer *p;
+    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t) || mr_producer_open(t, NULL, &p) ||
+        put(p, 0, "x") != 1)
+        return 1;
+    kill(getpid(), SIGKILL);
+    return 1;
+}
+
+START_TEST(drained_after_a_producer_died_says_so)
+{
+    topic = topic_make("t", (struct mr_settings){0});
+    producer = NULL;
+    struct mr_consumer *c = consumer();
+    ck_assert_int_eq(ended(child(produces_and_dies, NULL)), -SIGKILL);
+    ck_assert_int_eq(mr_drained(c), 0);
+    ck_assert_uint_eq(take_all(c), 1);
+    ck_assert_int_eq(mr_drained(c), 2);
+    mr_consumer_close(c);
+}
+END_TEST
+
+/* ---- waiting ---- */
+
+START_TEST(claim_waits_as_long_as_told)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer();
+    uint64_t since = mr_now_ns();
+    ck_assert_int_eq(mr_claim(c, 0, 20000000), -ETIMEDOUT);
+    ck_assert_uint_ge(mr_now_ns() - since, 20000000);
+    ck_assert_uint_ge(stats_of(c).starved_ns, 20000000);
+    mr_consumer_close(c);
+}
+END_TEST
+
+static volatile sig_atomic_t stop;
+
+START_TEST(stop_ends_a_wait_with_eintr)
+{
+    struct mr_connect_options options = {.stop = &stop};
+    struct mr_bus *other;
+    struct mr_topic *t;
+    struct mr_consumer *c;
+    use((struct mr_settings){0});
+    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &options, &other), 0);
+    ck_assert_int_eq(mr_topic_open(other, "t", &t), 0);
+    ck_assert_int_eq(mr_consumer_open(t, NULL, &c), 0);
+    stop = 1;
+    ck_assert_int_eq(mr_claim(c, 0, -1), -EINTR);
+    ck_assert_int_eq(mr_wait_any(&c, 1, -1), -EINTR);
+    mr_consumer_close(c);
+    mr_topic_close(t);
+    mr_disconnect(other);
+}
+END_TEST
+
+/* A thread that claims without end of patience. */
+struct claimer {
+    pthread_t thread;
+    struct mr_consumer *consumer;
+    ssize_t result;
+};
+
+static void *claims(void *arg)
+{
+    struct claimer *claimer = arg;
+    claimer->result = mr_claim(claimer->consumer, 0, -1);
+    return NULL;
+}
+
+static void start(struct claimer *claimer)
+{
+    ck_assert_int_eq(pthread_create(&claimer->thread, NULL, claims, claimer), 0);
+    wait_until(topic->groups[claimer->consumer->seat.group].data.word & 1); /* flagged itself: about to sleep */
+}
+
+static ssize_t result(struct claimer *claimer)
+{
+    ck_assert_int_eq(pthread_join(claimer->thread, NULL), 0);
+    return claimer->result;
+}
+
+START_TEST(append_wakes_a_waiting_consumer)
+{
+    use((struct mr_settings){0});
+    struct claimer claimer = {.consumer = consumer()};
+    start(&claimer);
+    put_numbers(producer, 0, 0, 1);
+    ck_assert_int_eq(result(&claimer), 1);
+    mr_consumer_close(claimer.consumer);
+}
+END_TEST
+
+START_TEST(seal_and_delete_wake_a_waiting_consumer)
+{
+    use((struct mr_settings){0});
+    struct claimer claimer = {.consumer = consumer()};
+    start(&claimer);
+    ck_assert_int_eq(_i ? mr_topic_delete(topic, MR_DELETE_ANYWAY) : mr_topic_seal(topic), 0);
+    ck_assert_int_eq(result(&claimer), _i ? -EIDRM : -ENODATA);
+    mr_consumer_close(claimer.consumer);
+}
+END_TEST
+
+START_TEST(last_acknowledgement_of_a_sealed_topic_wakes_who_waits_for_the_end)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer();
+    struct claimer claimer = {.consumer = consumer()};
+    put_numbers(producer, 0, 0, 1);
+    ck_assert_int_eq(mr_claim(a, 0, 0), 1);
+    ck_assert_int_eq(mr_topic_seal(topic), 0);
+    start(&claimer);
+    next_is(a, "0");
+    ck_assert_int_eq(mr_ack(a), 0);
+    ck_assert_int_eq(result(&claimer), -ENODATA);
+    mr_consumer_close(a);
+    mr_consumer_close(claimer.consumer);
+}
+END_TEST
+
+START_TEST(ordered_partition_that_is_free_again_wakes_who_waits_for_it)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer_with(topic, (struct mr_consumer_options){.flags = MR_ORDERED});
+    struct claimer claimer = {.consumer = consumer()};
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(mr_claim(a, 1, 0), 1);
+    ck_assert_int_eq(mr_claim(claimer.consumer, 0, 0), -ETIMEDOUT);
+    start(&claimer);
+    next_is(a, "0");
+    ck_assert_int_eq(mr_ack(a), 0);
+    ck_assert_int_gt(result(&claimer), 0);
+    next_is(claimer.consumer, "1");
+    mr_consumer_close(a);
+    mr_consumer_close(claimer.consumer);
+}
+END_TEST
+
+START_TEST(any_of_several_topics_ends_the_wait)
+{
+    use((struct mr_settings){0});
+    struct mr_topic *second = topic_make("u", (struct mr_settings){0});
+    struct mr_producer *p = producer_on(second);
+    struct mr_consumer *both[2] = {consumer(), consumer_with(second, (struct mr_consumer_options){0})};
+    ck_assert_int_eq(mr_wait_any(both, 2, 1000000), -ETIMEDOUT);
+    ck_assert_int_eq(mr_wait_any(both, 2, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_wait_any(both, 0, 0), -EINVAL);
+    put_numbers(p, 0, 0, 1);
+    ck_assert_int_eq(mr_wait_any(both, 2, -1), 0);
+    ck_assert_int_eq(mr_claim(both[0], 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_claim(both[1], 0, 0), 1);
+    next_is(both[1], "0");
+    ck_assert_int_eq(mr_ack(both[1]), 0);
+    ck_assert_int_eq(mr_topic_seal(topic), 0);
+    ck_assert_int_eq(mr_wait_any(both, 2, -1), 0); /* an end is something too */
+    ck_assert_int_eq(mr_claim(both[0], 0, 0), -ENODATA);
+    mr_consumer_close(both[0]);
+    mr_consumer_close(both[1]);
+    mr_producer_close(p);
+    mr_topic_close(second);
+}
+END_TEST
+
+static void *waits_for_any(void *arg)
+{
+    struct mr_consumer **both = arg;
+    return (void *)(intptr_t)mr_wait_any(both, 2, -1);
+}
+
+START_TEST(wait_for_any_is_woken_by_each)
+{
+    use((struct mr_settings){0});
+    struct mr_topic *topics[2] = {topic, topic_make("u", (struct mr_settings){0})};
+    struct mr_producer *producers[2] = {producer, producer_on(topics[1])};
+    struct mr_consumer *both[2] = {consumer(), consumer_with(topics[1], (struct mr_consumer_options){0})};
+    for (int round = 0; round < 20; round++) {
+        pthread_t thread;
+        void *got;
+        ck_assert_int_eq(pthread_create(&thread, NULL, waits_for_any, both), 0);
+        ck_assert_int_eq(put(producers[round % 2], 0, "x"), 1);
+        ck_assert_int_eq(pthread_join(thread, &got), 0);
+        ck_assert_ptr_null(got);
+        ck_assert_uint_eq(take_all(both[round % 2]), 1);
+    }
+    mr_consumer_close(both[0]);
+    mr_consumer_close(both[1]);
+    mr_producer_close(producers[1]);
+    mr_topic_close(topics[1]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("consume");
+    TCase *tcase = tcase_create("consume");
+    suite_add_tcase(suite, tcase);
+    tcase_set_timeout(tcase, 20);
+    tcase_add_checked_fixture(tcase, bus_setup, teardown);
+    tcase_add_test(tcase, records_come_in_order_and_once);
+    tcase_add_test(tcase, claim_is_bounded_by_max_and_window);
+    tcase_add_test(tcase, part_of_a_claim_can_be_acknowledged);
+    tcase_add_test(tcase, next_claim_is_refused_while_something_is_unacknowledged);
+    tcase_add_test(tcase, given_back_records_come_again_without_blame);
+    tcase_add_test(tcase, given_back_records_go_to_whoever_claims);
+    tcase_add_test(tcase, give_back_without_a_free_slot_keeps_the_claim_and_gives_it_again);
+    tcase_add_test(tcase, failed_record_comes_again_alone_and_all_before_it_are_acknowledged);
+    tcase_add_test(tcase, without_a_record_in_hand_nothing_can_fail);
+    tcase_add_test(tcase, record_in_hand_of_a_dead_consumer_comes_alone_and_only_it_is_blamed);
+    tcase_add_test(tcase, waiting_consumer_gets_what_a_dead_one_held);
+    tcase_add_test(tcase, late_acknowledgement_of_a_fenced_consumer_is_estale);
+    tcase_add_loop_test(tcase, until_end_stops_where_the_end_was, 0, 2);
+    tcase_add_loop_test(tcase, until_end_of_an_empty_topic_is_at_once, 0, 2);
+    tcase_add_test(tcase, sealed_topic_ends_only_when_all_is_acknowledged);
+    tcase_add_test(tcase, deleted_topic_is_eidrm);
+    tcase_add_test(tcase, drained_says_when_producers_are_gone_and_all_is_acknowledged);
+    tcase_add_test(tcase, topic_that_no_producer_has_come_to_is_not_drained);
+    tcase_add_test(tcase, drained_after_a_producer_died_says_so);
+    tcase_add_test(tcase, claim_waits_as_long_as_told);
+    tcase_add_test(tcase, stop_ends_a_wait_with_eintr);
+    tcase_add_test(tcase, append_wakes_a_waiting_consumer);
+    tcase_add_loop_test(tcase, seal_and_delete_wake_a_waiting_consumer, 0, 2);
+    tcase_add_test(tcase, last_acknowledgement_of_a_sealed_topic_wakes_who_waits_for_the_end);
+    tcase_add_test(tcase, ordered_partition_that_is_free_again_wakes_who_waits_for_it);
+    tcase_add_test(tcase, any_of_several_topics_ends_the_wait);
+    tcase_add_test(tcase, wait_for_any_is_woken_by_each);
+    return test_main(suite);
+}

@@ -1,0 +1,216 @@
+#!/bin/bash
+# e2e_weather.sh - rough weather for the programs: a consumer, the broker or all of them stopped; a broker without descriptors; two brokers at
+# once; a thousand topics; segments removed by hand. Users: e2e_users.sh; the same through the library: proc_weather.c, proc_crowd.c.
+. "$(dirname "$0")/../scripts/lib.sh"
+
+# ended NAME STATUS: it ends by itself with that status.
+ended() {
+    local status=0
+    wait "${pids[$1]}" || status=$?
+    unset "pids[$1]"
+    [ $status = "$2" ] || fail "$1: exit status $status instead of $2: $(tail -n 5 "$work/$1.err")"
+}
+stop() { kill -STOP "${pids[$1]}"; }
+cont() { kill -CONT "${pids[$1]}"; }
+lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; }
+says() { grep -qsE -- "$2" "$work/$1.err"; }
+now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
+figure() { broker -q -J describe "$1" | grep -o "\"$2\": *[0-9]*" | head -n 1 | grep -o '[0-9]*$'; }
+figure_is() { [ "$(figure "$1" "$2")" = "$3" ]; }
+# cpu PID: clock ticks used, in user and kernel mode.
+cpu() { echo $(($(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12,13 | tr ' ' +))); }
+segment=/dev/shm/millrace.$(id -u).$MILLRACE_BUS
+seq 20000 >"$work/numbers"
+
+start_broker
+
+# ---- a stopped consumer: the other one goes on, the producer says who it waits for -------------------------------------------
+broker -q create held --size 64k
+seq 20 | producer -q held
+start slow consumer -q -w 10 --delay 1h -f '%o\n' held
+wait_until "the slow one has some" lines "$work/slow.out" 1
+stop slow
+start other consumer -q -f '%o\n' held
+start producer producer "$work/numbers" held
+wait_until "the producer names the stopped one" says producer "full; group default: pid ${pids[slow]} .*holds it"
+wait_until "the other has all that the slow one has not" figure_is held in_hand 10
+kill -KILL "${pids[slow]}"
+wait "${pids[slow]}" 2>/dev/null || true
+unset "pids[slow]"
+finish producer
+broker -q seal held
+finish other
+sort -n "$work/other.out" | same <(seq 0 20019) - "after a stopped consumer was killed, not everything came"
+
+# ---- the broker is stopped: traffic goes on, creation waits and says for whom -------------------------------------------------
+broker -q create there
+kill -STOP "$broker_pid"
+start reader consumer -q -c 20000 there
+producer -q "$work/numbers" there || fail "with the broker stopped: producer: exit status $?"
+finish reader
+same "$work/numbers" "$work/reader.out" "with the broker stopped, something else came"
+seq 10 | producer -q there
+start holder consumer -q -w 10 --delay 1h -f '%o\n' there
+wait_until "the holder has some" lines "$work/holder.out" 1
+start heir consumer -q -c 10 -f '%n\n' there
+kill -KILL "${pids[holder]}"
+wait "${pids[holder]}" 2>/dev/null || true
+unset "pids[holder]"
+finish heir # it has noticed by itself
+start create broker create later --size 64k
+start producer producer "$work/numbers" new
+for name in create producer; do
+    wait_until "$name says that it waits" says $name "waiting for the broker, pid $broker_pid, .*kill -CONT $broker_pid"
+done
+kill -TERM "${pids[producer]}"
+ended producer 143
+start producer producer -q "$work/numbers" new
+kill -CONT "$broker_pid"
+finish create producer
+broker -q describe later >/dev/null || fail "what was asked of a stopped broker was not done"
+consumer -q -e new | same "$work/numbers" - "asked of a stopped broker"
+
+# ---- the broker has no descriptors: it does not spin, those who are attached go on, and it serves again ------------------------
+if command -v prlimit >/dev/null; then
+    usual=$(prlimit --pid "$broker_pid" --nofile --noheadings --output SOFT)
+    prlimit --pid "$broker_pid" --nofile=3:
+    ticks=$(cpu "$broker_pid")
+    status=0
+    broker ping 2>"$work/ping.err" || status=$?
+    [ $status = 3 ] || fail "ping of a broker without descriptors: exit status $status"
+    says ping "the broker, pid $broker_pid, does not answer" || fail "ping says: $(cat "$work/ping.err")"
+    start reader consumer -q -c 20000 -g again there
+    finish reader
+    same "$work/numbers" "$work/reader.out" "without descriptors in the broker, something else came"
+    start brief consumer -q --name brief there
+    broker -q wait there --for consumers=1 --timeout 20s
+    kill -KILL "${pids[brief]}"
+    wait "${pids[brief]}" 2>/dev/null || true
+    unset "pids[brief]"
+    wait_until "a death is noticed all the same" says broker '\(brief\) died'
+    ticks=$(($(cpu "$broker_pid") - ticks))
+    [ $ticks -lt 50 ] || fail "a broker without descriptors used $ticks clock ticks in about 3 s"
+    prlimit --pid "$broker_pid" --nofile="$usual":
+    wait_until "the broker answers again" broker ping >"$work/ping"
+    broker -q create again --size 64k
+else
+    say "not tried: a broker without descriptors (no prlimit)"
+fi
+
+# ---- everything is stopped for a second, and goes on --------------------------------------------------------------------------
+deaths=$(grep -c died "$work/broker.err" || true)
+broker -q create all --size 64k --partitions 2
+start feed producer -q -r 10k "$work/numbers" all
+start one consumer -q all
+start two consumer -q all
+wait_until "traffic" lines "$work/one.out" 100
+for pid in "${pids[feed]}" "${pids[one]}" "${pids[two]}" "$broker_pid"; do kill -STOP "$pid"; done
+sleep 1.2 # sleep:ok longer than any bound that could take a stopped process for dead
+for pid in "${pids[two]}" "$broker_pid" "${pids[feed]}" "${pids[one]}"; do kill -CONT "$pid"; done
+finish feed
+broker -q seal all
+finish one two
+sort -n "$work/one.out" "$work/two.out" | same "$work/numbers" - "after everything was stopped, something is missing or came twice"
+[ "$(figure all producers_died)" = 0 ] || fail "a producer that was stopped counts as dead"
+[ "$(grep -c died "$work/broker.err" || true)" = "$deaths" ] || fail "the broker took a stopped process for dead: $(cat "$work/broker.err")"
+broker -q delete there
+stop_broker
+
+# ---- two brokers at once: one serves, the other names it -----------------------------------------------------------------------
+for ((i = 0; i < 20; i++)); do
+    start first broker
+    start second broker
+    one=${pids[first]} two=${pids[second]} status=0 loser=
+    wait -n -p loser "$one" "$two" || status=$?
+    [ $status = 1 ] || fail "round $i: the second broker ended with status $status"
+    if [ "$loser" = "$one" ]; then names=(first second); else names=(second first); fi
+    unset "pids[${names[0]}]"
+    says "${names[0]}" "^broker: $MILLRACE_BUS: pid ${pids[${names[1]}]} serves this bus already" ||
+        fail "round $i: the second broker says: $(cat "$work/${names[0]}.err")"
+    broker -q stop || fail "round $i: broker stop: exit status $?"
+    finish "${names[1]}"
+done
+
+# ---- a thousand topics ---------------------------------------------------------------------------------------------------------
+room=$(df -k --output=avail /dev/shm | tail -n 1)
+topics=1000
+[ "$room" -gt 200000 ] || { topics=100 && say "only $topics topics: /dev/shm has $room KiB left"; }
+args=()
+for ((i = 100; i < topics; i++)); do args+=(-t "topic-$i,size=4k"); done
+began=$(now_ms)
+start_broker -q "${args[@]}"
+seq -f 'topic-%.0f' 0 99 | xargs -P 2 -I '{}' broker -q create '{}' --size 4k
+made=$(($(now_ms) - began))
+[ "$(broker -q -J list | wc -l)" = $topics ] || fail "$(broker -q -J list | wc -l) topics of $topics are listed"
+start one consumer -q -c 5 topic-77
+seq 5 | producer -q topic-77
+finish one
+began=$(now_ms)
+broker status >"$work/status" || fail "status: exit status $?"
+took=$(($(now_ms) - began))
+shown=$(grep -o '^topic-[0-9]*' "$work/status" | sort -u | wc -l)
+[ "$shown" = $topics ] || fail "$shown topics of $topics are in the status"
+began=$(now_ms)
+stop_broker
+say "$topics topics: made in $made ms, broker status in $took ms, removed in $(($(now_ms) - began)) ms"
+
+# ---- a topic's file is removed by hand: the broker says so, and nobody waits for ever --------------------------------------------
+start_broker
+broker -q create gone --size 64k
+seq 3 | producer -q gone
+start reader consumer -q gone
+wait_until "the reader has them" lines "$work/reader.out" 3
+start full producer -q "$work/numbers" gone
+finish full
+start blocked consumer -q -w 1 --delay 1h -g blocked gone
+broker -q wait gone --for consumers=2 --timeout 20s
+start full producer "$work/numbers" gone
+wait_until "the producer waits" says full "full; group blocked"
+rm "$segment.gone"
+ended full 6
+ended reader 1
+says full 'gone: .*the topic was deleted' || fail "the producer says: $(cat "$work/full.err")"
+says reader 'gone: deleted' || fail "the consumer says: $(cat "$work/reader.err")"
+says broker 'gone: somebody removed its segment' || fail "the broker says: $(cat "$work/broker.err")"
+kill -KILL "${pids[blocked]}"
+wait "${pids[blocked]}" 2>/dev/null || true
+unset "pids[blocked]"
+# Made again before the broker has looked: it looks after the new one.
+broker -q create twice --size 64k
+start idle consumer -q twice
+broker -q wait twice --for consumers=1 --timeout 20s
+rm "$segment.twice"
+seq 5 | producer -q twice
+ended idle 1
+seq 10 | producer -q twice
+start holder consumer -q -w 5 --delay 1h -f '%o\n' twice
+wait_until "the holder has some" lines "$work/holder.out" 1
+kill -KILL "${pids[holder]}"
+wait "${pids[holder]}" 2>/dev/null || true
+unset "pids[holder]"
+wait_until "the new topic is looked after" figure_is twice consumers 0
+consumer -q -e -f '%o\n' twice | sort -n | same <(seq 0 14) - "a topic made again"
+
+# ---- the bus's file is removed by hand: the broker says so and ends, the next one goes on with the topics -------------------------
+seq 10 | producer -q stays
+start attached consumer -q -w 5 --delay 1h -g slow -f '%o\n' stays
+wait_until "it has some" lines "$work/attached.out" 1
+start missing consumer missing
+wait_until "it waits" says missing 'no such topic yet'
+rm "$segment"
+status=0
+wait "$broker_pid" || status=$?
+broker_pid=
+[ $status = 1 ] || fail "the broker whose bus was removed ended with status $status"
+says broker "$MILLRACE_BUS: somebody removed its segment from /dev/shm" || fail "the broker says: $(cat "$work/broker.err")"
+ended missing 3
+start_broker
+consumer -q -e stays | same <(seq 10) - "after the bus was removed"
+kill -TERM "${pids[attached]}"
+status=0
+wait "${pids[attached]}" || status=$?
+unset "pids[attached]"
+# What it held was given to others: it has no place any more.
+consumer -q -e -g slow -f '%o\n' stays | sort -n | same <(seq 0 9) - "what a consumer of the removed bus held"
+stop_broker
+ok "rough weather is told, and harms nobody who is not in it"
