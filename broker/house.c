@@ -126,9 +126,15 @@ static int ask_failed(const struct mr_command_line *line, int error)
         mr_program_error("%s: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", line->bus, pid, pid);
         return MR_EXIT_NO_BROKER;
     }
-    if (error == -ECONNREFUSED && !pid)
-        mr_program_bus_fail(-ENOENT, line->bus);
-    else if (error == -ECONNREFUSED)
+    if (error == -ECONNREFUSED && !pid) {
+        struct mr_bus *bus;
+        error = mr_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
+        if (error == 0)
+            mr_disconnect(bus);
+        mr_program_bus_fail(error ? error : -ENOENT, line->bus); /* it may be there, but not for us */
+        return error == -EPERM ? MR_EXIT_FAILED : MR_EXIT_NO_BROKER;
+    }
+    if (error == -ECONNREFUSED)
         mr_program_error("%s: the broker, pid %d, is not taking requests: it begins, or ends, or is in another network namespace",
                          line->bus, pid);
     else

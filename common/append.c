@@ -278,7 +278,7 @@ ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t 
         return -EINVAL;
     const struct mr_producer_shm *slot = &topic->producers[producer->slot];
     if (load(&slot->state) != 'a' || load(&slot->owner) != topic->bus->self || load(&slot->since_ns) != producer->since_ns)
-        return mr_intact(topic) < 0 ? -EIO : -ESTALE;
+        return mr_blame(topic, -ESTALE);
     uint64_t bytes = 0;
     for (size_t i = 0; i < n; i++) {
         uint64_t size = mr_record_bytes(msgs[i].value_len, msgs[i].key ? msgs[i].key_len : 0, msgs[i].headers_len);

@@ -1,4 +1,4 @@
-/* consume.c - the consumer's side of millrace.h: claims, reading in place, acknowledging, waiting. Dead letters are in dead.c. */
+/* consume.c - the consumer's side of millrace.h: claims, reading in place, acknowledging, waiting. What comes out is in deliver.c, dead letters are in dead.c. */
 #include "consume.h"
 #include "dead.h"
 
@@ -10,20 +10,12 @@
 #define WINDOW 1000u
 #define WAIT_WATCHED_NS 500000000  /* under a broker, which wakes whoever a death concerns */
 #define WAIT_ALONE_NS 50000000     /* without one: how late a death is noticed at most */
-#define PEEK_STEP_NS 10000000      /* an observer cannot ask to be woken: it looks again after this, then after longer and longer */
-#define PEEK_BYTES 65536u
-#define PEEK_TURNS 1000            /* lapped so often in a row, an observer sleeps before it looks again */
 #define SPIN_NS_MAX 50000u /* about what a wakeup on another CPU costs: spinning longer than that cannot pay */
 #define SPIN_NS_MIN 1000u
 
 static inline uint64_t load(const _Atomic uint64_t *word)
 {
     return atomic_load_explicit(word, memory_order_relaxed);
-}
-
-static inline struct mr_member_shm *own_slot(const struct mr_consumer *consumer)
-{
-    return &consumer->topic->members[consumer->seat.member];
 }
 
 /* ---- opening and closing ---- */
@@ -35,24 +27,6 @@ static int pin_end(struct mr_consumer *consumer)
         return -ENOMEM;
     for (uint32_t p = 0; p < consumer->topic->partition_cnt; p++)
         consumer->until[p] = mr_log_tip(consumer->topic, p).head;
-    return 0;
-}
-
-static int open_peek(struct mr_consumer *consumer, const struct mr_consumer_options *options)
-{
-    struct mr_topic *topic = consumer->topic;
-    consumer->peek_pos = calloc(topic->partition_cnt, sizeof *consumer->peek_pos);
-    consumer->peek_offset = calloc(topic->partition_cnt, sizeof *consumer->peek_offset);
-    if (!consumer->peek_pos || !consumer->peek_offset)
-        return -ENOMEM;
-    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
-        /* Producers may lap the search; a few tries find the records where they stand still for long enough. */
-        int error = -EBADMSG;
-        for (int i = 0; i < 100 && error == -EBADMSG; i++)
-            error = mr_log_find(topic, p, options->start, options->start_arg, &consumer->peek_pos[p], &consumer->peek_offset[p]);
-        if (error)
-            return error;
-    }
     return 0;
 }
 
@@ -79,14 +53,13 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
     consumer->flags = options->flags;
     consumer->window = options->window ? options->window : WINDOW;
     consumer->tries = options->tries ? options->tries : topic->tries;
-    consumer->peek_step_ns = PEEK_STEP_NS;
     consumer->hand = MR_NONE;
     consumer->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_NS_MAX : 0;
     consumer->copying = topic->full == MR_FULL_DROP_OLDEST || (options->flags & MR_PEEK);
     if (options->flags & MR_UNTIL_END)
         error = pin_end(consumer);
     if (!error && (options->flags & MR_PEEK))
-        error = open_peek(consumer, options);
+        error = mr_deliver_peek(consumer, options);
     else if (!error)
         error = mr_group_join(topic, group, options->flags, options->start, options->start_arg, &consumer->seat);
     if (error) {
@@ -94,7 +67,7 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
         free(consumer->peek_pos);
         free(consumer->peek_offset);
         free(consumer);
-        return error;
+        return mr_blame(topic, error);
     }
     if (!(options->flags & MR_PEEK)) {
         consumer->joined = 1;
@@ -121,229 +94,6 @@ void mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_st
 {
     *out = consumer->stats;
     out->lost += consumer->seat.lost;
-}
-
-/* ---- copying out of a log that does not wait for us: copy, then check that nobody overwrote it meanwhile ---- */
-
-static int room_for_copy(struct mr_consumer *consumer, uint64_t bytes)
-{
-    if (bytes <= consumer->copy_cap)
-        return 0;
-    unsigned char *more = realloc(consumer->copy, bytes);
-    if (!more)
-        return -ENOMEM;
-    consumer->copy = more;
-    consumer->copy_cap = bytes;
-    return 0;
-}
-
-/* Copies [begin, end) of partition p. Returns 0; 1 lapped: begin is below the tail by now; -ENOMEM. */
-static int copy_out(struct mr_consumer *consumer, uint32_t p, uint64_t begin, uint64_t end)
-{
-    struct mr_topic *topic = consumer->topic;
-    int error = room_for_copy(consumer, end - begin);
-    if (error)
-        return error;
-    memcpy(consumer->copy, mr_topic_ring(topic, p) + begin % topic->ring_bytes, end - begin);
-    /* acquire fence, pairs with the producer's release fence after it stored tail: if any byte was newer, the tail we load is too. */
-    atomic_thread_fence(memory_order_acquire);
-    return load(&topic->logs[p].tail) > begin;
-}
-
-/* ---- what to give out next ---- */
-
-/* Makes [pos, stop) of the seat's claim what mr_next gives. A blamed record stands alone, so that who dies of it dies of nothing else. */
-static int deliver(struct mr_consumer *consumer)
-{
-    struct mr_topic *topic = consumer->topic;
-    struct mr_member_shm *slot = own_slot(consumer);
-    uint64_t pos = load(&slot->cursor), end = load(&slot->end), blamed = load(&slot->blamed), stop = end;
-    uint32_t p = consumer->seat.partition;
-    const unsigned char *ring = mr_topic_ring(topic, p);
-    struct mr_record_shm r;
-    if (pos >= end || end - pos > topic->ring_bytes)
-        return -EBADMSG;
-    consumer->tries_so_far = 0;
-    if (blamed == pos) {
-        uint64_t bytes = mr_log_header(topic, ring, pos, end, &r);
-        if (!bytes)
-            return -EBADMSG;
-        stop = pos + bytes;
-        consumer->tries_so_far = (uint32_t)load(&slot->tries);
-    } else if (blamed > pos && blamed < end) {
-        stop = blamed;
-    }
-    consumer->partition = p;
-    consumer->pos = consumer->acked = pos;
-    consumer->stop = stop;
-    consumer->end = end;
-    consumer->hand = MR_NONE;
-    consumer->given = 0;
-    uint64_t first = mr_log_offset(topic, p, pos), last = mr_log_offset(topic, p, stop);
-    if (first == MR_NONE || last == MR_NONE || last <= first)
-        return -EBADMSG;
-    consumer->left = last - first;
-    consumer->at = ring + pos % topic->ring_bytes;
-    return 0;
-}
-
-/* Drop-oldest: what mr_next gives is copied out first; what was overwritten meanwhile counts as lost. Returns 0; 1 all of it is lost. */
-static int deliver_copy(struct mr_consumer *consumer)
-{
-    struct mr_topic *topic = consumer->topic;
-    struct mr_member_shm *slot = own_slot(consumer);
-    uint32_t p = consumer->seat.partition;
-    for (;;) {
-        uint64_t cursor = load(&slot->cursor), end = load(&slot->end);
-        if (cursor >= end || end - cursor > topic->ring_bytes)
-            return -EBADMSG;
-        int lapped = load(&topic->logs[p].tail) > cursor ? 1 : copy_out(consumer, p, cursor, end);
-        if (lapped < 0)
-            return lapped;
-        if (!lapped) {
-            consumer->tries_so_far = load(&slot->blamed) == cursor ? (uint32_t)load(&slot->tries) : 0;
-            consumer->partition = p;
-            consumer->pos = consumer->acked = cursor;
-            consumer->stop = consumer->end = end;
-            consumer->hand = MR_NONE;
-            consumer->given = 0;
-            consumer->at = consumer->copy;
-            consumer->left = 0;
-            struct mr_record_shm r;
-            uint64_t blamed = load(&slot->blamed);
-            for (uint64_t pos = cursor, bytes; pos < consumer->stop; pos += bytes, consumer->left++) {
-                bytes = mr_record_read(consumer->copy + (pos - cursor), pos, end, &r);
-                if (!bytes)
-                    return -EBADMSG;
-                if (blamed == cursor || pos + bytes == blamed) /* alone, as in deliver */
-                    consumer->stop = pos + bytes;
-            }
-            return 0;
-        }
-        uint64_t tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
-        uint64_t next = tail < end ? tail : end, lost = 1;
-        uint64_t next_offset = next == end ? consumer->seat.end_offset : mr_log_offset(topic, p, next);
-        if (next < end && next_offset == MR_NONE) {
-            if (atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) == tail)
-                return -EBADMSG;
-            continue; /* the tail has moved on again */
-        }
-        /* What an orphan's records were is not known once they are overwritten: then it is at least one. */
-        if (consumer->seat.begin_offset != MR_NONE && next_offset != MR_NONE)
-            lost = next_offset - consumer->seat.begin_offset;
-        consumer->seat.begin_offset = next_offset;
-        consumer->stats.lost += lost;
-        atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].lost, lost, memory_order_relaxed);
-        atomic_store_explicit(&slot->cursor, next, memory_order_release);
-        if (next == end)
-            return 1;
-    }
-}
-
-static int try_peek(struct mr_consumer *consumer)
-{
-    struct mr_topic *topic = consumer->topic;
-    for (uint32_t i = 0; i < topic->partition_cnt; i++) {
-        uint32_t p = consumer->peek_turn = consumer->peek_turn + 1 < topic->partition_cnt ? consumer->peek_turn + 1 : 0;
-        uint64_t *pos = &consumer->peek_pos[p];
-        struct mr_tip tip = mr_log_tip(topic, p);
-        uint64_t head = consumer->until && consumer->until[p] < tip.head ? consumer->until[p] : tip.head;
-        uint64_t bytes = PEEK_BYTES < topic->ring_bytes ? PEEK_BYTES : topic->ring_bytes;
-        for (int turn = 0; *pos < head && turn < PEEK_TURNS; turn++) {
-            uint64_t end = head - *pos > bytes ? *pos + bytes : head, tail = load(&topic->logs[p].tail), used = 0, n = 0, size = 0;
-            int lapped = tail > *pos ? 1 : copy_out(consumer, p, *pos, end);
-            if (lapped < 0)
-                return lapped;
-            if (lapped) {
-                uint64_t offset = mr_log_offset(topic, p, tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire));
-                if (offset == MR_NONE) {
-                    if (atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) == tail)
-                        return -EBADMSG;
-                    continue; /* moved on again */
-                }
-                consumer->stats.lost += offset - consumer->peek_offset[p];
-                consumer->peek_offset[p] = offset;
-                *pos = tail;
-                continue;
-            }
-            struct mr_record_shm r;
-            while (*pos + used < end && n < consumer->window &&
-                   (size = mr_record_read(consumer->copy + used, *pos + used, end, &r)) != 0) {
-                used += size;
-                n++;
-            }
-            if (n == 0) { /* the first one is longer than that; its size is checked against what is published */
-                if (bytes >= topic->ring_bytes)
-                    return -EBADMSG;
-                bytes *= 2;
-                bytes = bytes < topic->ring_bytes ? bytes : topic->ring_bytes;
-                continue;
-            }
-            consumer->partition = p;
-            consumer->peek_step_ns = PEEK_STEP_NS;
-            consumer->pos = consumer->acked = *pos;
-            consumer->stop = consumer->end = *pos + used;
-            consumer->left = n;
-            consumer->given = 0;
-            consumer->at = consumer->copy;
-            consumer->tries_so_far = 0;
-            *pos += used;
-            consumer->peek_offset[p] += n;
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* One look for something to give. Returns 1; 0 nothing now; or a negative errno. */
-static int try_claim(struct mr_consumer *consumer, uint64_t max)
-{
-    struct mr_topic *topic = consumer->topic;
-    if (!consumer->joined)
-        return try_peek(consumer);
-    for (;;) {
-        int kind = 0;
-        if (consumer->inherited) {
-            consumer->inherited = 0;
-            kind = 2;
-        } else if (consumer->acked == consumer->end) {
-            kind = mr_group_claim(topic, &consumer->seat, consumer->until, max);
-            if (kind <= 0)
-                return kind;
-            consumer->stats.claims++;
-        }
-        if (kind)
-            consumer->again = kind == 2;
-        int error = kind == 2 ? mr_dead_settle(consumer) : 0;
-        if (error == 1) {
-            consumer->acked = consumer->end = 0;
-            continue; /* its only record had already reached the dead-letter topic */
-        }
-        if (!error)
-            error = consumer->copying ? deliver_copy(consumer) : deliver(consumer);
-        if (error < 0) {
-            consumer->inherited |= kind != 0; /* the seat holds it, though nothing was given out: it comes again */
-            return error;
-        }
-        if (error == 1) {
-            consumer->acked = consumer->end = consumer->pos = consumer->stop = 0;
-            continue; /* all of it was overwritten */
-        }
-        if (consumer->tries_so_far < consumer->tries) {
-            if (consumer->again) {
-                consumer->stats.redelivered += consumer->left;
-                atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].redelivered, consumer->left, memory_order_relaxed);
-            }
-            return 1;
-        }
-        consumer->left = 0; /* not given out, also if it cannot be moved now */
-        consumer->stop = consumer->pos;
-        error = mr_dead_letter(consumer, consumer->pos, consumer->at, "the consumer died while it had the record in hand");
-        if (error)
-            return error;
-        if (consumer->acked == consumer->end)
-            consumer->acked = consumer->end = 0;
-    }
 }
 
 /* ---- waiting ---- */
@@ -478,7 +228,7 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
         return -EBUSY; /* given but neither acknowledged nor given back: the seat holds one claim */
     if (max == 0 || max > consumer->window)
         max = consumer->window;
-    int got = try_claim(consumer, max);
+    int got = mr_deliver(consumer, max);
     if (got)
         return at_hand(consumer, got);
     error = ended(consumer);
@@ -491,13 +241,13 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
     consumer->stats.waits++;
     for (;;) {
         if (consumer->joined && spin(consumer, timeout_ns)) {
-            got = try_claim(consumer, max);
+            got = mr_deliver(consumer, max);
             if (got)
                 break;
         }
         struct mr_cond *data = consumer->joined ? &topic->groups[consumer->seat.group].data : NULL;
         uint32_t ticket = data ? mr_cond_prepare(data) : 0;
-        got = try_claim(consumer, max);
+        got = mr_deliver(consumer, max);
         if (!got)
             got = ended(consumer);
         if (!got)
@@ -571,19 +321,19 @@ int mr_next(struct mr_consumer *consumer, struct mr_record *out)
         }
         if (consumer->hand != MR_NONE && consumer->joined) {
             consumer->hand = MR_NONE;
-            atomic_store_explicit(&own_slot(consumer)->in_hand, MR_NONE, memory_order_relaxed);
+            atomic_store_explicit(&mr_consumer_slot(consumer)->in_hand, MR_NONE, memory_order_relaxed);
         }
         return 0;
     }
     struct mr_record_shm r;
     uint64_t bytes = mr_record_read(consumer->at, consumer->pos, consumer->stop, &r);
     if (!bytes)
-        return -EBADMSG;
+        return mr_blame(consumer->topic, -EBADMSG);
     if (consumer->joined) {
         consumer->hand = consumer->pos;
         consumer->hand_at = consumer->at;
         /* release: it is in hand before anything is done with it. */
-        atomic_store_explicit(&own_slot(consumer)->in_hand, consumer->pos, memory_order_release);
+        atomic_store_explicit(&mr_consumer_slot(consumer)->in_hand, consumer->pos, memory_order_release);
     }
     const unsigned char *at = consumer->at + sizeof r;
     uint32_t key_len = r.key_len == MR_KEY_NONE ? 0 : r.key_len;
@@ -621,7 +371,7 @@ int mr_ack(struct mr_consumer *consumer)
 int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t records)
 {
     struct mr_topic *topic = consumer->topic;
-    struct mr_member_shm *slot = own_slot(consumer);
+    struct mr_member_shm *slot = mr_consumer_slot(consumer);
     int error = mr_intact(topic);
     if (!error)
         error = mr_bus_usable(topic->bus);
@@ -629,7 +379,7 @@ int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t reco
         return error;
     if (load(&slot->owner) != topic->bus->self || load(&slot->group) != consumer->seat.group + 1 ||
         load(&topic->groups[consumer->seat.group].serial) != consumer->seat.serial)
-        return mr_intact(topic) < 0 ? -EIO : -ESTALE;
+        return mr_blame(topic, -ESTALE);
     /* release, pairs with the acquire of whoever computes committed: we are done reading below pos. This is the moment of acknowledgement. */
     atomic_store_explicit(&slot->cursor, pos, memory_order_release);
     atomic_store_explicit(&slot->acked, load(&slot->acked) + records, memory_order_relaxed);
@@ -684,14 +434,14 @@ int mr_fail(struct mr_consumer *consumer, const char *reason)
         if (error)
             return error;
     }
-    struct mr_member_shm *slot = own_slot(consumer);
+    struct mr_member_shm *slot = mr_consumer_slot(consumer);
     struct mr_group_shm *group = &topic->groups[consumer->seat.group];
     error = mr_lock(topic, &group->lock);
     if (error < 0)
         return error;
     if (load(&slot->owner) != topic->bus->self || load(&group->serial) != consumer->seat.serial) {
         mr_unlock(&group->lock);
-        return mr_intact(topic) < 0 ? -EIO : -ESTALE;
+        return mr_blame(topic, -ESTALE);
     }
     uint64_t tries = load(&slot->blamed) == hand ? load(&slot->tries) + 1 : 1;
     struct mr_tx tx = mr_tx_begin(topic, &group->lock);

@@ -34,6 +34,17 @@ struct mr_consumer {
     struct mr_consumer_stats stats;
 };
 
+static inline struct mr_member_shm *mr_consumer_slot(const struct mr_consumer *consumer)
+{
+    return &consumer->topic->members[consumer->seat.member];
+}
+
+/* mr_deliver takes one look for something to give, of at most max records if it is a fresh claim, and makes it what mr_next gives. Never waits,
+ * but for room in the dead-letter topic. Returns 1; 0 nothing now; or a negative errno. */
+int mr_deliver(struct mr_consumer *consumer, uint64_t max);
+/* mr_deliver_peek finds where a peeking consumer starts. Returns 0 or a negative errno. */
+int mr_deliver_peek(struct mr_consumer *consumer, const struct mr_consumer_options *options);
+
 /* mr_consumer_ack_to acknowledges up to position pos, which is `records` more records. 0; -ESTALE. */
 int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t records);
 

@@ -14,6 +14,23 @@
 
 #include "log.h"
 
+static inline uint32_t mr_members_used(const struct mr_topic *topic)
+{
+    uint64_t high = atomic_load_explicit(&topic->shm->member_high, memory_order_relaxed);
+    return high < topic->member_cnt ? (uint32_t)high : topic->member_cnt;
+}
+
+static inline int mr_group_lock(struct mr_topic *topic, uint32_t group)
+{
+    int error = mr_lock(topic, &topic->groups[group].lock);
+    return error < 0 ? error : 0;
+}
+
+static inline void mr_group_unlock(struct mr_topic *topic, uint32_t group)
+{
+    mr_unlock(&topic->groups[group].lock);
+}
+
 struct mr_seat { /* a member, as its handle knows it */
     uint32_t group, member;
     uint64_t serial;
@@ -30,6 +47,18 @@ static inline uint32_t mr_groups_used(const struct mr_topic *topic)
     uint64_t high = atomic_load_explicit(&topic->shm->group_high, memory_order_acquire);
     return high < topic->group_cnt ? (uint32_t)high : topic->group_cnt;
 }
+
+/* mr_group_seated: is the seat still this member of this group? With the group's lock held. */
+static inline int mr_group_seated(const struct mr_topic *topic, const struct mr_seat *seat)
+{
+    const struct mr_member_shm *member = &topic->members[seat->member];
+    return atomic_load_explicit(&topic->groups[seat->group].serial, memory_order_relaxed) == seat->serial &&
+           atomic_load_explicit(&member->group, memory_order_relaxed) == seat->group + 1 &&
+           atomic_load_explicit(&member->owner, memory_order_relaxed) == topic->bus->self;
+}
+
+/* mr_group_commit recomputes and stores committed of one partition, with the group's lock held, and tells producers who wait for it. */
+void mr_group_commit(struct mr_topic *topic, uint32_t group, uint32_t p);
 
 /* mr_groups_tell wakes one sleeping member of every group: there are new records. */
 void mr_groups_tell(struct mr_topic *topic);

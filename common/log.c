@@ -7,16 +7,6 @@
 
 #define TIP_TURNS 100000 /* far more publications than fit between two loads of a reader: no observer is led about for ever */
 
-/* Mixes what must fit together; multiplication constants are the 64-bit golden ratio and two primes of xxHash. A header from another
- * lap, another place or another program passes with a chance of 2^-32. */
-static inline uint32_t check_word(uint64_t pos, const struct mr_record_shm *r)
-{
-    uint64_t lens = (uint64_t)r->key_len << 32 | r->value_len;
-    uint64_t rest = (uint64_t)r->flags << 16 | r->headers_len;
-    uint64_t x = (pos + 1) * 0x9e3779b97f4a7c15u ^ (r->offset + rest) * 0xc2b2ae3d27d4eb4fu ^ (lens ^ r->ts_ns) * 0x165667b19e3779f9u;
-    return (uint32_t)(x >> 32) ^ (uint32_t)x;
-}
-
 struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p)
 {
     const struct mr_log_shm *log = &topic->logs[p];
@@ -53,7 +43,7 @@ uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uint64_t end, str
     struct mr_record_shm r;
     memcpy(&r, at, sizeof r);
     uint64_t bytes = mr_record_bytes(r.value_len, r.key_len == MR_KEY_NONE ? 0 : r.key_len, r.headers_len);
-    if (bytes > end - pos || r.check != check_word(pos, &r))
+    if (bytes > end - pos || r.check != mr_record_check(pos, &r))
         return 0;
     *out = r;
     return bytes;
@@ -209,7 +199,7 @@ static void write_record(unsigned char *at, uint64_t pos, const struct mr_messag
                               .flags = msg->flags,
                               .offset = offset,
                               .ts_ns = ts_ns};
-    r.check = check_word(pos, &r);
+    r.check = mr_record_check(pos, &r);
     memcpy(at, &r, sizeof r);
     at += sizeof r;
     if (msg->key) {

@@ -17,6 +17,16 @@ static inline uint64_t mr_record_bytes(uint64_t value_len, uint64_t key_len, uin
     return (sizeof(struct mr_record_shm) + value_len + key_len + headers_len + 7) & ~(uint64_t)7;
 }
 
+/* Mixes what must fit together; multiplication constants are the 64-bit golden ratio and two primes of xxHash. A header from another
+ * lap, another place or another program passes with a chance of 2^-32. */
+static inline uint32_t mr_record_check(uint64_t pos, const struct mr_record_shm *r)
+{
+    uint64_t lens = (uint64_t)r->key_len << 32 | r->value_len;
+    uint64_t rest = (uint64_t)r->flags << 16 | r->headers_len;
+    uint64_t x = (pos + 1) * 0x9e3779b97f4a7c15u ^ (r->offset + rest) * 0xc2b2ae3d27d4eb4fu ^ (lens ^ r->ts_ns) * 0x165667b19e3779f9u;
+    return (uint32_t)(x >> 32) ^ (uint32_t)x;
+}
+
 /* mr_log_lock takes the log's lock and mends what a dead producer left: 0 or a negative errno. */
 int mr_log_lock(struct mr_topic *topic, uint32_t p);
 

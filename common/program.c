@@ -177,7 +177,7 @@ const char *mr_program_reason(int error)
     case EIDRM:
         return "the topic was deleted";
     case ESTALE:
-        return "this process lost its place (it was taken for dead, or forked)";
+        return "this process lost its place (its bus was removed from /dev/shm, or it forked); start it again";
     case EINTR:
         return "interrupted";
     case EREMOTE:

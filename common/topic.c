@@ -219,8 +219,7 @@ static int open_file(const struct mr_topic *topic, int write, struct stat *st)
     return mr_segment_open(path, topic->bus->owner, write, sizeof(struct mr_topic_shm), st);
 }
 
-/* The file of an attached topic again, for what is not mapped; -EIDRM if the name means another file by now. */
-static int reopen(const struct mr_topic *topic, int write)
+int mr_topic_reopen(const struct mr_topic *topic, int write)
 {
     struct stat st;
     int fd = open_file(topic, write, &st);
@@ -241,7 +240,7 @@ static int map_ring(struct mr_topic *topic, uint32_t p, unsigned char **out)
     pthread_mutex_lock(&topic->bus->local_lock);
     unsigned char *ring = atomic_load_explicit(&topic->rings[p], memory_order_relaxed);
     if (!ring) {
-        int fd = error = reopen(topic, topic->write);
+        int fd = error = mr_topic_reopen(topic, topic->write);
         if (fd >= 0) {
             error = mr_segment_map_twice(fd, topic->control_bytes + p * topic->ring_bytes, topic->ring_bytes, topic->write, &ring);
             if (!error && (error = mr_guard_add(ring, 2 * topic->ring_bytes, &topic->damaged)) < 0) {
@@ -481,7 +480,7 @@ ssize_t mr_topic_purge(struct mr_topic *topic)
     }
     mr_unlock(&topic->shm->lock);
     mr_topic_wake(topic);
-    return most;
+    return mr_intact(topic) < 0 ? -EIO : most;
 }
 
 static int attached(const struct mr_topic *topic)
@@ -536,7 +535,7 @@ int mr_topic_delete(struct mr_topic *topic, enum mr_delete how)
     int error = mr_topic_check(topic);
     if (error)
         return error;
-    int fd = reopen(topic, 1);
+    int fd = mr_topic_reopen(topic, 1);
     if (fd < 0)
         return fd;
     close(fd);
@@ -568,148 +567,4 @@ int mr_topic_unlink(const char *bus, const char *topic)
     char path[MR_PATH_MAX];
     mr_segment_name(path, geteuid(), bus, topic);
     return shm_unlink(path) < 0 ? -errno : 0;
-}
-
-/* ---- deaths ---- */
-
-/* What a client has in a topic: bit 0 a producer, bit 1 a member. Lock-free. */
-static int holdings(const struct mr_topic *topic, uint64_t client)
-{
-    int found = 0;
-    for (uint32_t i = 0; i < topic->producer_cnt; i++)
-        if (atomic_load_explicit(&topic->producers[i].state, memory_order_relaxed) == 'a' &&
-            atomic_load_explicit(&topic->producers[i].owner, memory_order_relaxed) == client)
-            found |= 1;
-    for (uint32_t i = 0; i < topic->member_cnt; i++)
-        if (atomic_load_explicit(&topic->members[i].group, memory_order_relaxed) &&
-            atomic_load_explicit(&topic->members[i].owner, memory_order_relaxed) == client)
-            found |= 2;
-    return found;
-}
-
-void mr_topic_reap(struct mr_topic *topic, uint64_t client)
-{
-    struct mr_topic_shm *shm = topic->shm;
-    if (holdings(topic, client)) {
-        if (mr_topic_lock(topic))
-            return; /* damaged or stopped: the next to wait tries again */
-        int found = holdings(topic, client);
-        for (uint32_t i = 0; (found & 1) && i < topic->producer_cnt; i++) {
-            struct mr_producer_shm *producer = &topic->producers[i];
-            if (atomic_load_explicit(&producer->state, memory_order_relaxed) != 'a' ||
-                atomic_load_explicit(&producer->owner, memory_order_relaxed) != client)
-                continue;
-            struct mr_tx tx = mr_tx_begin(topic, &shm->lock);
-            mr_tx_set(&tx, &producer->state, 'x');
-            mr_tx_set(&tx, &shm->producers_died, atomic_load_explicit(&shm->producers_died, memory_order_relaxed) + 1);
-            mr_tx_commit(&tx);
-        }
-        if (found & 2)
-            mr_groups_orphan(topic, client);
-        mr_unlock(&shm->lock);
-    }
-    /* Even when nothing was found: the dead one may have been woken for a record that somebody else must now take. */
-    mr_topic_wake(topic);
-}
-
-void mr_topic_reap_dead(struct mr_topic *topic)
-{
-    for (uint32_t i = 0; i < topic->member_cnt; i++) {
-        uint64_t owner = atomic_load_explicit(&topic->members[i].owner, memory_order_relaxed);
-        if (atomic_load_explicit(&topic->members[i].group, memory_order_relaxed) && owner && !mr_client_alive(topic->bus, owner))
-            mr_topic_reap(topic, owner);
-    }
-    for (uint32_t i = 0; i < topic->producer_cnt; i++) {
-        uint64_t owner = atomic_load_explicit(&topic->producers[i].owner, memory_order_relaxed);
-        if (atomic_load_explicit(&topic->producers[i].state, memory_order_relaxed) == 'a' && !mr_client_alive(topic->bus, owner))
-            mr_topic_reap(topic, owner);
-    }
-}
-
-/* ---- columns: in the file behind the rings, read and written with pread and pwrite, so a full /dev/shm is an error and no signal ---- */
-
-#define COLUMNS_FLAGS 0xffffu /* line end and separator */
-
-static uint64_t columns_at(const struct mr_topic *topic)
-{
-    return topic->total_bytes - MR_COLUMNS_MAX;
-}
-
-ssize_t mr_topic_columns(const struct mr_topic *topic, void *line, size_t cap, uint32_t *flags)
-{
-    uint64_t word = atomic_load_explicit(&topic->shm->columns, memory_order_acquire);
-    uint64_t len = word >> 32;
-    if (mr_intact(topic) < 0)
-        return -EIO;
-    if (!(word & 1))
-        return -ENODATA;
-    if (len > MR_COLUMNS_MAX)
-        return -EBADMSG;
-    if (flags)
-        *flags = (uint32_t)(word >> 1 & COLUMNS_FLAGS);
-    if (cap == 0 || len == 0)
-        return (ssize_t)len;
-    int fd = reopen(topic, 0);
-    if (fd < 0)
-        return fd;
-    size_t want = len < cap ? len : cap;
-    ssize_t got = pread(fd, line, want, (off_t)columns_at(topic));
-    close(fd);
-    return got == (ssize_t)want ? (ssize_t)len : -EBADMSG;
-}
-
-static size_t bom(const char *line, size_t len)
-{
-    return len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-}
-
-/* 0 the same columns, -EEXIST others. A byte order mark says nothing about columns. */
-static int compare_columns(const struct mr_topic *topic, const char *line, size_t len)
-{
-    ssize_t there_len = mr_topic_columns(topic, NULL, 0, NULL);
-    if (there_len < 0)
-        return (int)there_len;
-    char *there = malloc((size_t)there_len + 1);
-    if (!there)
-        return -ENOMEM;
-    ssize_t got = mr_topic_columns(topic, there, (size_t)there_len, NULL);
-    int error = got < 0 ? (int)got : got != there_len ? -EBADMSG : 0;
-    if (!error) {
-        size_t skip = bom(line, len), skip_there = bom(there, (size_t)there_len);
-        if (len - skip != (size_t)there_len - skip_there || memcmp(line + skip, there + skip_there, len - skip) != 0)
-            error = -EEXIST;
-    }
-    free(there);
-    return error;
-}
-
-int mr_topic_set_columns(struct mr_topic *topic, const void *line, size_t len, uint32_t flags)
-{
-    int error = mr_topic_check(topic);
-    if (error)
-        return error;
-    if (len > MR_COLUMNS_MAX)
-        return -EMSGSIZE;
-    if (flags > COLUMNS_FLAGS)
-        return -EINVAL;
-    error = mr_topic_lock(topic);
-    if (error)
-        return error;
-    if (atomic_load_explicit(&topic->shm->columns, memory_order_relaxed) & 1) {
-        error = compare_columns(topic, line, len);
-    } else {
-        int fd = reopen(topic, 1);
-        if (fd < 0) {
-            error = fd;
-        } else {
-            ssize_t put = len ? pwrite(fd, line, len, (off_t)columns_at(topic)) : 0;
-            if (put != (ssize_t)len)
-                error = put < 0 ? -errno : -ENOSPC;
-            close(fd);
-        }
-        if (!error) /* release: whoever sees the word finds the bytes */
-            atomic_store_explicit(&topic->shm->columns, (uint64_t)len << 32 | (uint64_t)flags << 1 | 1, memory_order_release);
-    }
-    mr_unlock(&topic->shm->lock);
-    return error;
 }

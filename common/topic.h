@@ -60,9 +60,19 @@ static inline int mr_intact(const struct mr_topic *topic)
     return atomic_load_explicit(&topic->damaged, memory_order_relaxed) ? -EIO : 0;
 }
 
+/* mr_blame is what to return for an error that was found in a topic's words: zeros that mr_guard put there explain it better. */
+static inline int mr_blame(const struct mr_topic *topic, int error)
+{
+    return mr_intact(topic) < 0 ? -EIO : error;
+}
+
 /* mr_topic_ring returns partition p's ring, mapped twice, or NULL when mapping failed; mr_topic_rings maps all of them, or says why not. */
 unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p);
 int mr_topic_rings(struct mr_topic *topic);
+
+/* mr_topic_reopen opens the file of an attached topic again, for what is not mapped. Returns a descriptor; -EIDRM the name means another file
+ * by now. */
+int mr_topic_reopen(const struct mr_topic *topic, int write);
 
 /* mr_topic_check: 0, or why nothing can be done with it: -EIO, -ESTALE, -EPERM, -EIDRM. */
 int mr_topic_check(const struct mr_topic *topic);

@@ -107,7 +107,7 @@ int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock)
             return repaired;
         }
         if (error != ETIMEDOUT)
-            return mr_intact(topic) < 0 ? -EIO : -EBADMSG; /* ENOTRECOVERABLE, EINVAL: not a mutex any more */
+            return mr_blame(topic, -EBADMSG); /* ENOTRECOVERABLE, EINVAL: not a mutex any more */
         if (!since)
             since = mr_now_ns() - PATIENCE_NS;
         char name[MR_CLIENT_NAME_MAX + 1];

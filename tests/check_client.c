@@ -262,6 +262,57 @@ START_TEST(forked_child_does_not_keep_its_dead_parent_alive)
 }
 END_TEST
 
+START_TEST(bus_that_lost_its_name_takes_nobody_for_dead_and_the_next_one_knows_none_of_its_clients)
+{
+    int fds[2];
+    struct mr_bus *next;
+    char name[MR_BUS_NAME_MAX + 1];
+    ck_assert_int_eq(pipe(fds), 0);
+    pid_t pid = child(lives, fds);
+    uint64_t id = id_from(fds[0]);
+    strcpy(name, mr_bus_name(bus));
+    ck_assert_int_eq(mr_bus_named(bus), 1);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(mr_bus_named(bus), 0);
+    ck_assert_int_eq(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &next), 0);
+    killed(pid);
+    ck_assert_int_eq(mr_client_alive(bus, id), 1); /* whoever is in the next bus is not in this one, and may well live */
+    struct mr_bus *client = connected();
+    ck_assert_int_eq(mr_client_alive(next, mr_bus_self(client)), 1);
+    ck_assert_int_eq(mr_client_alive(next, id), 0);
+    ck_assert_uint_ne(mr_bus_self(client), id); /* the same slot */
+    mr_disconnect(client);
+    mr_disconnect(next);
+    close(fds[0]);
+    close(fds[1]);
+}
+END_TEST
+
+START_TEST(another_users_bus_is_named_by_user)
+{
+    uid_t owner;
+    const char *name;
+    char text[64];
+    ck_assert_int_eq(mr_bus_address("b", &owner, &name), 0);
+    ck_assert_uint_eq(owner, geteuid());
+    ck_assert_int_eq(mr_bus_address("root/b", &owner, &name), 0);
+    ck_assert_uint_eq(owner, 0);
+    ck_assert_str_eq(name, "b");
+    ck_assert_int_eq(mr_bus_address("4242/b", &owner, &name), 0);
+    ck_assert_uint_eq(owner, 4242);
+    ck_assert_int_eq(mr_bus_address("4242/../b", &owner, &name), -EINVAL);
+    ck_assert_int_eq(mr_bus_address("/b", &owner, &name), -EINVAL);
+    ck_assert_int_eq(mr_bus_address("4242/", &owner, &name), -EINVAL);
+    struct mr_bus *client;
+    snprintf(text, sizeof text, "%u/%s", (unsigned)geteuid(), mr_bus_name(bus));
+    ck_assert_int_eq(mr_connect(text, NULL, &client), 0);
+    ck_assert_str_eq(mr_bus_name(client), mr_bus_name(bus));
+    mr_disconnect(client);
+    ck_assert_int_eq(mr_bus_serve("4242/b", 0600, (gid_t)-1, NULL, &client), -EPERM);
+    ck_assert_int_eq(mr_bus_remove("4242/b"), -EPERM);
+}
+END_TEST
+
 START_TEST(observer_takes_no_slot_and_changes_nothing)
 {
     struct mr_connect_options options = {.flags = MR_OBSERVER};
@@ -495,6 +546,8 @@ int main(void)
     tcase_add_test(tcase, forget_frees_the_slot_of_a_dead_client_only);
     tcase_add_test(tcase, forked_child_must_not_use_the_parents_handles);
     tcase_add_test(tcase, forked_child_does_not_keep_its_dead_parent_alive);
+    tcase_add_test(tcase, bus_that_lost_its_name_takes_nobody_for_dead_and_the_next_one_knows_none_of_its_clients);
+    tcase_add_test(tcase, another_users_bus_is_named_by_user);
     tcase_add_test(tcase, observer_takes_no_slot_and_changes_nothing);
     tcase_add_test(tcase, all_slots_taken_is_eusers);
     tcase_add_test(tcase, free_slots_go_before_those_of_the_dead);

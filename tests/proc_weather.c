@@ -11,8 +11,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-extern char **environ;
-
 static struct mr_topic *topic;
 
 static void setup(void)

@@ -54,7 +54,7 @@ variant 'next is advanced before the claim is written' group.c \
     's/(    struct mr_tx tx = mr_tx_begin\(topic, &group->lock\);\n    mr_tx_set\(&tx, &own->partition, p\);)/    atomic_store(&part->next, end);\n    atomic_store(&part->next_offset, end_offset);\n$1/' 'claim'
 variant 'committed is next, whatever is in hand' group.c \
     's/if \(cursor < load\(&member->end\) && cursor < low\)\n            low = cursor;\n    \}\n    return low;/(void)cursor;\n    }\n    return low;/' 'claim' 'give back'
-variant 'what a dead member held is forgotten' group.c \
+variant 'what a dead member held is forgotten' member.c \
     's/if \(cursor >= end\) \{\n        mr_tx_set\(tx, &member->group, 0\);/if (1) {\n        mr_tx_set(tx, &member->group, 0);/' 'claim'
 variant 'acknowledged when claimed' group.c \
     's/mr_tx_set\(&tx, &own->cursor, next\);/mr_tx_set(&tx, &own->cursor, end);/' 'claim'
