@@ -1,8 +1,8 @@
 /* guard.c - see guard.h and mr_guard.
  *
- * The handler runs in the thread whose access failed, at any instruction, while others map and unmap. So the ranges are a list that only
- * grows, whose nodes are used again and never freed: walking it needs no lock. A node's begin is stored last when it is filled in and
- * cleared first when it is given up. */
+ * The handler runs in the thread whose access failed, at any instruction, while others map and unmap. So the ranges are a list
+ * that only grows, whose nodes are used again and never freed: walking it needs no lock. A node's begin is stored last when it is
+ * filled in and cleared first when it is given up. */
 #include "guard.h"
 #include "millrace.h"
 
@@ -27,7 +27,8 @@ int mr_guard_add(const void *at, uint64_t bytes, _Atomic int *damaged)
 {
     struct range *range = atomic_load_explicit(&ranges, memory_order_acquire);
     int unused = 0;
-    while (range && !atomic_compare_exchange_strong_explicit(&range->used, &unused, 1, memory_order_acquire, memory_order_relaxed)) {
+    while (range &&
+           !atomic_compare_exchange_strong_explicit(&range->used, &unused, 1, memory_order_acquire, memory_order_relaxed)) {
         unused = 0;
         range = range->next;
     }

@@ -168,14 +168,16 @@ ssize_t mr_segment_list(const char *prefix, char ***names)
     if (!dir)
         return -errno;
     /* First the strings, end to end; then one allocation of pointers followed by the strings. */
-    size_t prefix_len = strlen(prefix), used = 0, cap = 0, n = 0;
-    char *text = NULL, **out = NULL;
+    size_t prefix_len = strlen(prefix), used = 0, cap = 4096, n = 0;
+    char *text = malloc(cap), **out = NULL;
+    if (!text)
+        goto no_memory;
     for (struct dirent *entry; (entry = readdir(dir));) {
         if (strncmp(entry->d_name, prefix, prefix_len) != 0 || !entry->d_name[prefix_len])
             continue;
         size_t len = strlen(entry->d_name + prefix_len) + 1;
-        if (!text || used + len > cap) {
-            cap = 2 * cap + len + 256;
+        if (used + len > cap) {
+            cap = 2 * cap + len;
             char *more = realloc(text, cap);
             if (!more)
                 goto no_memory;

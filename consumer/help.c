@@ -36,7 +36,7 @@ static const char text[] =
     "  --strings        JSON: numbers become strings, too\n"
     "  -D STR, -0       raw: STR or NUL after each value [\\n]\n"
     "Taking\n"
-    "  -b BUS           [$MILLRACE_BUS, else default]\n"
+    "  -b BUS           [$MILLRACE_BUS, else default; USER/BUS: another user's]\n"
     "  --wait D         how long to wait for a broker [5s]\n"
     "  -w N             hold at most N records of a topic [1000; 1 with --delay]\n"
     "  --delay D        work on each record for so long before acknowledging it\n"

@@ -11,7 +11,6 @@ ended() {
     [ $status = "$2" ] || fail "$1: exit status $status instead of $2: $(tail -n 5 "$work/$1.err")"
 }
 stop() { kill -STOP "${pids[$1]}"; }
-cont() { kill -CONT "${pids[$1]}"; }
 lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; }
 says() { grep -qsE -- "$2" "$work/$1.err"; }
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }

@@ -1,6 +1,6 @@
-/* proc_broker_flood.c - the control socket under attack: half-open and slow clients, datagrams of any size and content, floods, and other
- * users. Whatever comes, the broker answers, keeps its descriptors, and lets nobody in who has no right. (Messages by themselves:
- * check_control.c, tests/fuzz/fuzz_broker_control.c.) */
+/* proc_broker_flood.c - the control socket under attack: half-open and slow clients, datagrams of any size and content, floods,
+ * and other users. Whatever comes, the broker answers, keeps its descriptors, and lets nobody in who has no right. (Messages by
+ * themselves: check_control.c, tests/fuzz/fuzz_broker_control.c.) */
 #include "broker/serve.h"
 #include "control.h"
 #include "program.h"
@@ -15,11 +15,12 @@ static pid_t broker;
 
 static int serves(void *arg)
 {
-    struct mr_serve_options options = {.bus = name,
-                                       .defaults = {.size_bytes = 8192, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600},
-                                       .group = (gid_t)-1,
-                                       .automatic = 1,
-                                       .ready_fds = {*(int *)arg, -1}};
+    struct mr_serve_options options = {
+        .bus = name,
+        .defaults = {.size_bytes = 8192, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600},
+        .group = (gid_t)-1,
+        .automatic = 1,
+        .ready_fds = {*(int *)arg, -1}};
     mr_program_quiet = 1;
     return mr_serve(&options);
 }
@@ -119,8 +120,15 @@ END_TEST
 START_TEST(datagrams_of_any_size_are_refused_and_harm_nobody)
 {
     static char bytes[100000];
-    static const size_t sizes[] = {0, 1, 4, sizeof(struct mr_control_msg) - 1, sizeof(struct mr_control_msg),
-                                   sizeof(struct mr_control_msg) + 1, 4096, 65536, sizeof bytes};
+    static const size_t sizes[] = {0,
+                                   1,
+                                   4,
+                                   sizeof(struct mr_control_msg) - 1,
+                                   sizeof(struct mr_control_msg),
+                                   sizeof(struct mr_control_msg) + 1,
+                                   4096,
+                                   65536,
+                                   sizeof bytes};
     int before = kept_descriptors();
     for (int fill = 0; fill < 3; fill++) {
         memset(bytes, fill == 1 ? 0xff : 0, sizeof bytes);

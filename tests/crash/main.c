@@ -1,6 +1,7 @@
 /* main.c - kills a process after every single instruction of every operation, and has the survivors go on.
  *
- * Usage: crash [-j PROCESSES] [-s STRIDE] [SCENARIO...]     STRIDE: only every STRIDEth instruction; SCENARIO: part of a name
+ * Usage: crash [-1] [-j PROCESSES] [-s STRIDE] [SCENARIO...]     -1: stop at the first thing that is wrong;
+ * STRIDE: only every STRIDEth instruction; SCENARIO: part of a name
  * Each kill point is a fresh topic; the survivors reap by turns as a broker does (told who died) and as waiting processes do (by probing).
  * When a kill leaves an armed redo log, the first repairer is killed after each of its instructions, too. */
 #include "step.h"
@@ -20,7 +21,7 @@
 static struct mr_bus *bus;
 static struct world world;
 static const struct scenario *scenario;
-static unsigned long points, repaired, redone, repair_points, failures;
+static unsigned long points, repaired, redone, repair_points, failures, failures_max = 5; /* of one operation */
 
 static void run_child(void *arg)
 {
@@ -143,7 +144,7 @@ static void one_point(const struct step_job *job, const struct step_trace *trace
         report(" ", k, trace, 0);
     }
     world_close(&world);
-    for (size_t r = 0; r < repair_trace.n; r++) {
+    for (size_t r = 0; r < repair_trace.n && failures < failures_max; r++) {
         alarm(20);
         uint64_t first = kill_at(job, trace, k);
         pid_t pid = step_to(&repair, &repair_trace, r);
@@ -180,7 +181,7 @@ static void run_share(int argc, char **argv, size_t stride, size_t share, size_t
     world_must(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &bus) == 0, "serve a bus");
     for (size_t s = share; s < scenario_cnt; s += shares) {
         scenario = &scenarios[s];
-        if (!wanted(argc, argv, scenario->name))
+        if (!wanted(argc, argv, scenario->name) || (failures_max == 1 && totals->wrong))
             continue;
         struct step_job job = {.child = run_child, .asleep = wake_child};
         struct step_trace trace = {0};
@@ -193,7 +194,7 @@ static void run_share(int argc, char **argv, size_t stride, size_t share, size_t
         }
         world_close(&world);
         uint64_t last_image = 0;
-        for (size_t k = 0; k < trace.n && failures < 5; k += stride)
+        for (size_t k = 0; k < trace.n && failures < failures_max; k += stride)
             one_point(&job, &trace, k, &last_image);
         printf("%-34s %8lu %8lu %8lu %8lu %8lu\n", scenario->name, points, repaired, redone, repair_points, failures);
         fflush(stdout);
@@ -213,10 +214,13 @@ static void run_share(int argc, char **argv, size_t stride, size_t share, size_t
 int main(int argc, char **argv)
 {
     size_t stride = 1, shares = 1;
-    for (int c; (c = getopt(argc, argv, "j:s:")) != -1;) {
-        if (c != 'j' && c != 's')
+    for (int c; (c = getopt(argc, argv, "1j:s:")) != -1;) {
+        if (c == '1')
+            failures_max = 1;
+        else if (c == 'j' || c == 's')
+            *(c == 's' ? &stride : &shares) = (size_t)strtoul(optarg, NULL, 10);
+        else
             return 2;
-        *(c == 's' ? &stride : &shares) = (size_t)strtoul(optarg, NULL, 10);
     }
     if (stride == 0 || shares == 0)
         return 2;

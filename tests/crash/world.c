@@ -111,7 +111,13 @@ void world_close(struct world *w)
 static int check_words(struct world *w)
 {
     struct mr_topic *topic = w->topic;
+    uint64_t appended = 0, counted = 0;
     CHECK(load(&topic->shm->lock.redo.armed) == 0, "I7: the topic's redo log is armed");
+    for (uint32_t p = 0; p < topic->partition_cnt; p++)
+        appended += mr_log_tip(topic, p).next_offset;
+    for (uint32_t i = 0; i < topic->producer_cnt; i++)
+        counted += load(&topic->producers[i].records);
+    CHECK(appended == counted, "I9: producers count %llu records, the logs %llu", NUM(counted), NUM(appended));
     for (uint32_t p = 0; p < topic->partition_cnt; p++) {
         struct mr_log_shm *log = &topic->logs[p];
         struct mr_tip tip = mr_log_tip(topic, p);

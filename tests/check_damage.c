@@ -1,0 +1,301 @@
+/* check_damage.c - a topic whose words contradict each other: everyone who looks at them says so, in bounded time, and nothing is
+ * read or written outside of the mapping. (At random: tests/fuzz. Wrong sizes, holes, other versions: check_topic.c.) */
+#include "support.h"
+
+#include <fcntl.h>
+
+static struct mr_topic *topic, *seen; /* the same topic: ours, and an observer's */
+static struct mr_bus *observer;
+static struct mr_producer *producer;
+
+static void use(struct mr_settings settings)
+{
+    settings.size_bytes = 8192;
+    topic = topic_make("t", settings);
+    producer = producer_on(topic);
+    put_numbers(producer, 0, 0, 100); /* 40 bytes each: half of the ring */
+    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.flags = MR_OBSERVER}, &observer), 0);
+    ck_assert_int_eq(mr_topic_open(observer, "t", &seen), 0);
+}
+
+static void teardown(void)
+{
+    mr_topic_close(seen);
+    mr_disconnect(observer);
+    bus_teardown();
+}
+
+static struct mr_record_shm *record_at(uint64_t pos)
+{
+    return (struct mr_record_shm *)(void *)(mr_topic_ring(topic, 0) + pos % topic->ring_bytes);
+}
+
+/* A header that is believed, whatever it says. */
+static void believe(uint64_t pos)
+{
+    record_at(pos)->check = mr_record_check(pos, record_at(pos));
+}
+
+static int is_damaged(void)
+{
+    struct mr_topic_info info;
+    ck_assert_int_eq(mr_topic_info(seen, &info), 0);
+    return info.damaged;
+}
+
+/* Peeks from here to what is the end now. Returns 0 reached it, or the error. */
+static ssize_t peek_from(enum mr_start start)
+{
+    struct mr_consumer_options options = {.flags = MR_PEEK | MR_UNTIL_END, .start = start, .start_arg = 50};
+    struct mr_consumer *peek;
+    struct mr_record r;
+    ssize_t n = mr_consumer_open(seen, &options, &peek);
+    if (n)
+        return n;
+    for (int i = 0; i < 1000 && n >= 0; i++) {
+        n = mr_claim(peek, 0, SECOND);
+        for (int got = 1; n > 0 && got > 0;)
+            if ((got = mr_next(peek, &r)) < 0)
+                n = got;
+    }
+    mr_consumer_close(peek);
+    return n == -ENODATA ? 0 : n;
+}
+
+/* Takes all there is in a group. Returns 0, or the error. */
+static ssize_t take_as(const char *group)
+{
+    struct mr_consumer_options options = {.group = group, .flags = MR_UNTIL_END};
+    struct mr_consumer *c;
+    struct mr_record r;
+    ssize_t n = mr_consumer_open(topic, &options, &c);
+    if (n)
+        return n;
+    for (int i = 0; i < 1000 && n >= 0; i++) {
+        n = mr_claim(c, 0, SECOND);
+        for (int got = 1; n > 0 && got > 0;)
+            if ((got = mr_next(c, &r)) < 0)
+                n = got;
+        if (n > 0)
+            ck_assert_int_eq(mr_ack(c), 0);
+    }
+    mr_consumer_close(c);
+    return n == -ENODATA ? 0 : n;
+}
+
+START_TEST(sound_topic_is_not_called_damaged)
+{
+    use((struct mr_settings){0});
+    ck_assert(!is_damaged());
+    ck_assert_int_eq(peek_from(MR_START_BEGINNING), 0);
+    ck_assert_int_eq(take_as("g"), 0);
+    put_numbers(producer, 0, 100, 50);
+    ck_assert(!is_damaged());
+    struct mr_topic *empty = topic_make("empty", (struct mr_settings){0});
+    struct mr_topic_info info;
+    ck_assert_int_eq(mr_topic_info(empty, &info), 0);
+    ck_assert(!info.damaged);
+    mr_topic_close(empty);
+}
+END_TEST
+
+START_TEST(tail_that_is_no_record_is_named)
+{
+    use((struct mr_settings){.full = _i ? MR_FULL_DROP_OLDEST : MR_FULL_BLOCK});
+    atomic_store(&topic->logs[0].tail, 41);
+    ck_assert(is_damaged());
+    ck_assert_int_eq(peek_from(MR_START_BEGINNING), -EBADMSG);
+    ck_assert_int_eq(take_as("g"), -EBADMSG);
+}
+END_TEST
+
+START_TEST(tail_that_moves_past_a_reader_to_no_record_does_not_turn_it_for_ever)
+{
+    struct mr_consumer *peek, *c;
+    use((struct mr_settings){.full = _i ? MR_FULL_DROP_OLDEST : MR_FULL_BLOCK});
+    ck_assert_int_eq(mr_consumer_open(seen, &(struct mr_consumer_options){.flags = MR_PEEK}, &peek), 0);
+    c = consumer_with(topic, (struct mr_consumer_options){0});
+    atomic_store(&topic->logs[0].tail, 41);
+    ck_assert_int_eq(mr_claim(peek, 0, SECOND), -EBADMSG);
+    ck_assert_int_eq(mr_claim(c, 0, SECOND), -EBADMSG);
+    mr_consumer_close(peek);
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(head_that_is_further_than_the_ring_is_long_is_named)
+{
+    use((struct mr_settings){0});
+    uint64_t head = atomic_load(&topic->logs[0].head) + 10 * topic->ring_bytes;
+    for (int i = 0; i < 2; i++)
+        atomic_store(&topic->logs[0].tips[i].head, head);
+    atomic_store(&topic->logs[0].head, head);
+    ck_assert(is_damaged());
+    ck_assert_int_eq(put(producer, 0, "x"), -EBADMSG);
+    ck_assert_int_eq(peek_from(MR_START_BEGINNING), -EBADMSG);
+    ck_assert_int_eq(peek_from(MR_START_TIME), -EBADMSG);
+    ck_assert_int_eq(take_as("g"), -EBADMSG);
+}
+END_TEST
+
+START_TEST(head_that_no_tip_knows_is_named)
+{
+    use((struct mr_settings){0});
+    atomic_fetch_sub(&topic->logs[0].head, 8);
+    ck_assert(is_damaged());
+    ck_assert_int_eq(put(producer, 0, "x"), -EBADMSG);
+    ck_assert_int_eq(peek_from(MR_START_END), -EBADMSG);
+    ck_assert_int_eq(take_as("g"), -EBADMSG);
+    ck_assert_int_eq(mr_topic_purge(topic), -EBADMSG);
+}
+END_TEST
+
+START_TEST(length_beyond_the_published_bytes_is_not_believed)
+{
+    use((struct mr_settings){0});
+    record_at(0)->value_len = (uint32_t)(atomic_load(&topic->logs[0].head));
+    believe(0);
+    ck_assert_int_eq(peek_from(MR_START_BEGINNING), -EBADMSG);
+    ck_assert_int_eq(take_as("g"), -EBADMSG);
+}
+END_TEST
+
+START_TEST(length_beyond_the_ring_is_not_believed_whatever_head_says)
+{
+    struct mr_record_shm r;
+    use((struct mr_settings){0});
+    record_at(0)->value_len = (uint32_t)(4 * topic->ring_bytes);
+    believe(0);
+    ck_assert_uint_eq(mr_log_header(topic, mr_topic_ring(topic, 0), 0, 100 * topic->ring_bytes, &r), 0);
+    record_at(0)->value_len = (uint32_t)(topic->ring_bytes - sizeof r);
+    believe(0);
+    ck_assert_uint_eq(mr_log_header(topic, mr_topic_ring(topic, 0), 0, 100 * topic->ring_bytes, &r), topic->ring_bytes);
+}
+END_TEST
+
+/* Offsets that skip or repeat promise another number of records than there are: a claim that never ends, or one that ends too
+ * early. */
+START_TEST(offsets_that_are_not_consecutive_end_in_an_error)
+{
+    struct mr_record r;
+    ssize_t n;
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.window = 10});
+    uint64_t pos = 10 * mr_record_bytes(1, 0, 0); /* where the first claim ends */
+    record_at(pos)->offset += _i ? 1000 : (uint64_t)-7;
+    believe(pos);
+    ck_assert_int_gt(n = mr_claim(c, 0, 0), 0);
+    ck_assert_int_ne(n, 10);
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(mr_next(c, &r), 1);
+    ck_assert_int_eq(mr_next(c, &r), -EBADMSG);
+    ck_assert_int_eq(mr_next(c, &r), 0);
+    mr_consumer_close(c);
+}
+END_TEST
+
+static struct mr_member_shm *member_of(const struct mr_consumer *c)
+{
+    return &topic->members[c->seat.member];
+}
+
+/* What a member that left or died has left behind is damaged. */
+START_TEST(orphan_that_makes_no_sense_is_refused)
+{
+    use((struct mr_settings){.full = _i % 2 ? MR_FULL_DROP_OLDEST : MR_FULL_BLOCK});
+    struct mr_consumer *leaver = consumer_with(topic, (struct mr_consumer_options){.window = 10}),
+                       *c = consumer_with(topic, (struct mr_consumer_options){.window = 10});
+    ck_assert_int_eq(mr_claim(leaver, 0, 0), 10);
+    struct mr_member_shm *slot = member_of(leaver);
+    mr_consumer_close(leaver);
+    switch (_i / 2) {
+    case 0:
+        atomic_store(&slot->end, atomic_load(&slot->cursor) + 5 * topic->ring_bytes);
+        break;
+    case 1:
+        atomic_store(&slot->cursor, 3);
+        break;
+    default:
+        atomic_store(&slot->partition, 1u << 31); /* then it is nobody's, as far as a partition goes */
+        break;
+    }
+    ssize_t n = mr_claim(c, 0, 0);
+    if (_i / 2 < 2)
+        ck_assert_int_eq(n, -EBADMSG);
+    else
+        ck_assert_int_gt(n, 0);
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(newcomer_does_not_inherit_a_partition_that_does_not_exist)
+{
+    struct mr_consumer *c, *all[MR_MEMBERS];
+    use((struct mr_settings){0});
+    for (uint32_t i = 0; i < MR_MEMBERS; i++)
+        all[i] = consumer_with(topic, (struct mr_consumer_options){.window = 1});
+    struct mr_member_shm *slot = member_of(all[0]);
+    ck_assert_int_eq(mr_claim(all[0], 0, 0), 1);
+    mr_consumer_close(all[0]); /* its slot is an orphan, and the only one to be had */
+    atomic_store(&slot->partition, 7);
+    ck_assert_int_eq(mr_consumer_open(topic, NULL, &c), -EBADMSG);
+    atomic_store(&slot->partition, 0);
+    ck_assert_int_eq(mr_consumer_open(topic, NULL, &all[0]), 0);
+    for (uint32_t i = 0; i < MR_MEMBERS; i++)
+        mr_consumer_close(all[i]);
+}
+END_TEST
+
+START_TEST(header_that_contradicts_its_settings_is_refused)
+{
+    struct mr_topic *t;
+    use((struct mr_settings){.records_max = 100});
+    topic->shm->part_records_max = 3;
+    mr_topic_close(seen);
+    ck_assert_int_eq(mr_topic_open(observer, "t", &t), -EBADMSG);
+    topic->shm->part_records_max = 100;
+    ck_assert_int_eq(mr_topic_open(observer, "t", &seen), 0);
+    /* Once attached, nothing there is asked again. */
+    struct mr_settings settings;
+    topic->shm->settings = (struct mr_settings){.full = 99, .partitions = 12345, .mode = 0xffff};
+    mr_topic_settings(seen, &settings);
+    ck_assert_uint_eq(settings.full, MR_FULL_BLOCK);
+    ck_assert_uint_eq(settings.partitions, 1);
+    ck_assert_uint_eq(settings.records_max, 100);
+}
+END_TEST
+
+START_TEST(observer_takes_no_name_away)
+{
+    struct mr_topic *t;
+    use((struct mr_settings){0});
+    mr_topic_close(seen);
+    atomic_store(&topic->shm->deleted, 7); /* no such state */
+    ck_assert_int_eq(mr_topic_open(observer, "t", &t), -EBADMSG);
+    atomic_store(&topic->shm->deleted, 1); /* by one who was killed before it could take the name away */
+    ck_assert_int_eq(mr_topic_open(observer, "t", &t), -ENOENT);
+    atomic_store(&topic->shm->deleted, 0);
+    ck_assert_int_eq(mr_topic_open(observer, "t", &seen), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("damage");
+    TCase *tcase = tcase_create("damage");
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, bus_setup, teardown);
+    tcase_add_test(tcase, sound_topic_is_not_called_damaged);
+    tcase_add_loop_test(tcase, tail_that_is_no_record_is_named, 0, 2);
+    tcase_add_loop_test(tcase, tail_that_moves_past_a_reader_to_no_record_does_not_turn_it_for_ever, 0, 2);
+    tcase_add_test(tcase, head_that_is_further_than_the_ring_is_long_is_named);
+    tcase_add_test(tcase, head_that_no_tip_knows_is_named);
+    tcase_add_test(tcase, length_beyond_the_published_bytes_is_not_believed);
+    tcase_add_test(tcase, length_beyond_the_ring_is_not_believed_whatever_head_says);
+    tcase_add_loop_test(tcase, offsets_that_are_not_consecutive_end_in_an_error, 0, 2);
+    tcase_add_loop_test(tcase, orphan_that_makes_no_sense_is_refused, 0, 6);
+    tcase_add_test(tcase, newcomer_does_not_inherit_a_partition_that_does_not_exist);
+    tcase_add_test(tcase, header_that_contradicts_its_settings_is_refused);
+    tcase_add_test(tcase, observer_takes_no_name_away);
+    return test_main(suite);
+}
