@@ -40,6 +40,7 @@ orphans() {
     done < <(segments)
 }
 # Processes whose environment says that this test started them.
+# An id ends in "." so that test 2 is not taken for test 21.
 processes() { grep -lsF "MILLRACE_TEST_ID=$1" /proc/[0-9]*/environ | cut -d/ -f3; }
 
 interrupted() {
@@ -79,7 +80,7 @@ skip_reason() {
 
 # one NAME NUMBER: runs one test, prints its line, leaves pass, fail or skip in $work/NUMBER.result.
 one() {
-    local name=$1 id=$$.$2 log=$work/$2.log start=$EPOCHREALTIME verdict=pass note='' source command rc left i
+    local name=$1 id=$$.$2. log=$work/$2.log start=$EPOCHREALTIME verdict=pass note='' source command rc left i
     if [ -e "tests/$name.c" ]; then
         source=tests/$name.c command=$MILLRACE_BIN/tests/$name
     else
