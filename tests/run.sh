@@ -4,8 +4,8 @@
 #   MILLRACE_BIN   where the programs are, bin/ if not set       MILLRACE_SAN  the sanitizers they were built with; valgrind: runs in it
 #   JOBS           tests at a time [1]                           LIMIT         seconds for one test [120; 300 with sanitizers]
 # A test finds: the top folder as working directory, MILLRACE_BIN (absolute), a bus of its own in MILLRACE_BUS, an empty TMPDIR. Buses
-# that it names itself begin with "test-PID". It fails by its exit status, by taking too long (its process group is killed), and by leaving
-# processes or segments behind. A source with the words "not under SAN=KIND: reason" is skipped when KIND is among MILLRACE_SAN;
+# that it names itself begin with $MILLRACE_BUS. It fails by its exit status, by taking too long (its process group is killed), and by
+# leaving processes or segments behind. A source with the words "not under SAN=KIND: reason" is skipped when KIND is among MILLRACE_SAN;
 # with thread, e2e tests run only if named, since the programs have one thread; with valgrind, all but the unit tests.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -33,15 +33,6 @@ fi
 # The lines of $1 are segments of ours.
 remove() { (cd /dev/shm && xargs -r rm -f --) <<<"$1"; }
 segments() { (cd /dev/shm 2>/dev/null && ls) | grep '^millrace.*test-' | sort; }
-# Segments of test buses whose process is no more: "test-PID..." belongs to whoever PID is.
-orphans() {
-    local name pid
-    while read -r name; do
-        pid=${name#*test-}
-        pid=${pid%%[!0-9]*}
-        [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null || echo "$name"
-    done < <(segments)
-}
 # Processes whose environment says that this test started them.
 # An id ends in "." so that test 2 is not taken for test 21.
 processes() { grep -lsF "MILLRACE_TEST_ID=$1" /proc/[0-9]*/environ | cut -d/ -f3; }
@@ -139,7 +130,6 @@ else
     mapfile -t tests < <(list)
     named=
 fi
-orphans >"$work/before"
 n=0 running=0
 for t in "${tests[@]}"; do
     if [ $running -ge "$jobs" ]; then
@@ -152,7 +142,7 @@ for t in "${tests[@]}"; do
 done
 wait
 
-left=$(orphans | comm -13 "$work/before" -)
+left=$(segments | grep "test-$$-")
 passed=$(cat "$work"/*.result 2>/dev/null | grep -c pass)
 failed=$(cat "$work"/*.result 2>/dev/null | grep -c fail)
 if [ -n "$left" ]; then
