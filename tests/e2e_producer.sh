@@ -1,45 +1,7 @@
 #!/bin/bash
 # e2e_producer.sh - the producer against its contract: what becomes a record, keys, headers, bad rows, limits, pace, waiting, signals, exit
 # statuses.
-. "$(dirname "$0")/../scripts/lib.sh"
-cd "$work"
-bad=0
-
-wrong() {
-    printf 'line %s: %s\n' "${BASH_LINENO[1]}" "$*"
-    bad=$((bad + 1))
-}
-# expect STATUS COMMAND...: its output is left in ./out, its messages in ./err.
-expect() {
-    local want=$1 got=0
-    shift
-    timeout -k 1 20 "$@" >out 2>err || got=$?
-    [ $got = "$want" ] || wrong "$*: exit status $got, not $want: $(head -c 500 err)"
-}
-says() { grep -qE -- "$2" "$1" || wrong "$1 does not say \"$2\": $(head -c 500 "$1")"; }
-# gives TOPIC TEXT: the topic, read to its end by the group t, is exactly that.
-gives() {
-    timeout 20 consumer -q -e -g t -f csv "$1" >got || wrong "consumer $1: $?"
-    printf %b "$2" | cmp -s - got || wrong "$1 gives: $(head -c 500 got | od -c)"
-}
-# json TOPIC PATTERN...: what the group j still gets of it matches, one line each.
-json() {
-    local topic=$1 pattern n=0
-    shift
-    timeout 20 consumer -q -e -g j -J "$topic" >got || wrong "consumer $topic: $?"
-    for pattern; do
-        n=$((n + 1))
-        sed -n "${n}p" got | grep -qE -- "$pattern" || wrong "record $n of $topic does not say \"$pattern\": $(sed -n "${n}p" got)"
-    done
-    [ "$(wc -l <got)" = $# ] || wrong "$topic has $(wc -l <got) records, not $#"
-}
-# ended PID STATUS
-ended() {
-    local got=0
-    wait "$1" || got=$?
-    [ $got = "$2" ] || wrong "exit status $got, not $2"
-}
-
+. "$(dirname "$0")/produce.sh"
 printf 'id,name\r\n1,a\r\n2,"b"\r\n' >d.csv
 printf '\xef\xbb\xbfid,name\n3,c' >e.csv
 printf 'id,other\n9,z\n' >other.csv
@@ -216,5 +178,4 @@ status=0
 [ "$(cat status)" = 141 ] || wrong "-T into a closed pipe: exit status $(cat status)"
 expect 0 producer -q numbers tee # the topic was not harmed
 
-[ $bad = 0 ] || fail "$bad differences"
-ok "the producer does what its page says"
+all_well "the producer does what its page says"
