@@ -152,7 +152,7 @@ for how in truncate empty; do
     [ $status = 1 ] || wrong "$how: exit status $status"
     says shrink.err '^producer: shrinks: it was cut short while it was read, after line [0-9]+'
     records=$(number stats records)
-    wait_until "all were taken" broker -q lag "cut-$how" --max 0 >lag
+    wait_until "all were taken" broker -q lag "cut-$how" --max 0 >lags
     stop_with INT drain 130
     seq -f '%07g' "$records" | cmp - drain.out || wrong "$how: something else than whole rows came through"
     holds "$records >= 1000 && $records < 200000" || wrong "$how: $records records"
