@@ -125,14 +125,19 @@ static int take_row(struct run *run, const struct input *in, struct input_row *r
         run->skipped++;
         return 0;
     }
-    if (run->options->timing) {
-        if (read_time(run, row, &ts_ns))
-            return take_bad(run, in, row);
-        pace_row(&run->pace, ts_ns);
+    if (run->options->timing && read_time(run, row, &ts_ns))
+        return take_bad(run, in, row);
+    if (is_paced(run) && run->resume.row > run->resume.furthest) { /* those up to there have had their time */
+        if (run->options->timing)
+            pace_row(&run->pace, ts_ns);
+        if ((status = wait_until_due(run, in)))
+            return status;
     }
-    if (is_paced(run) && (status = wait_until_due(run, in)))
-        return status;
     status = sender_prepare(&run->sender, row);
+    if (status == SENDER_PASSED) {
+        run->resume.passed++;
+        return 0;
+    }
     if (status == -ENOMEM)
         return run_file_failed(in->name, status);
     if (status)
@@ -155,11 +160,18 @@ static int enough(const struct run *run)
 }
 
 /* A file that is followed was cut or replaced: the new contents are another file, with a header of its own. */
-static int go_on(struct input *in)
+static int go_on(const struct run *run, struct input *in)
 {
     enum follow_event ended = in->ended;
-    int error = input_again(in);
+    int error;
 
+    if (run->options->resume) {
+        mr_program_error("%s: %s: --resume cannot count the rows of two files as one (all rows of the first were sent; start again for the other, "
+                         "under another name or without --resume)",
+                         in->name, ended == FOLLOW_CUT ? "cut short" : "another file now");
+        return MR_EXIT_FAILED;
+    }
+    error = input_again(in);
     if (error)
         return run_read_failed(in, error);
     mr_program_notice("%s: %s; reading it from its start", in->name, ended == FOLLOW_CUT ? "cut short" : "another file now");
@@ -175,10 +187,12 @@ static int run_rows(struct run *run, struct input *in)
     while (!status && !enough(run)) {
         switch (input_next(in, &row)) {
         case INPUT_ROW:
+            run->resume.row += !header_due;
             status = header_due ? header_take(run, in, &row) : take_row(run, in, &row);
             header_due = 0;
             break;
         case INPUT_BAD:
+            run->resume.row++;
             status = header_due ? header_bad(in, &row) : take_bad(run, in, &row);
             break;
         case INPUT_REST:
@@ -193,7 +207,7 @@ static int run_rows(struct run *run, struct input *in)
             status = flush(run, in);
             if (status || in->ended == FOLLOW_NOTHING)
                 return status;
-            status = go_on(in);
+            status = go_on(run, in);
             header_due = run_has_header(run->options, in->how.format);
             break;
         }
@@ -201,7 +215,28 @@ static int run_rows(struct run *run, struct input *in)
     return status ? status : flush(run, in);
 }
 
-static int run_file(struct run *run, const char *file)
+/* Finds out what the topic has of the file, and opens a producer that goes on there. */
+static int resume_file(struct run *run, const char *file)
+{
+    struct resume *resume = &run->resume;
+    struct input in;
+    int status = resume_find(resume, run->bus, run->topic, run->options, file);
+
+    if (!status)
+        status = sender_open(&run->sender, run->topic, resume->source);
+    if (status || !resume->furthest)
+        return status;
+    if ((status = run_open_input(&in, run, file, run->sender.record_max)))
+        return status;
+    in.how.follow = 0; /* only what is there */
+    status = resume_verify(resume, &in, run->options->topic, run_has_header(run->options, in.how.format));
+    input_close(&in);
+    if (!status)
+        mr_program_notice("%s: %s has rows up to number %llu, going on after them", file, run->options->topic, (unsigned long long)resume->furthest);
+    return status;
+}
+
+static int run_input(struct run *run, const char *file)
 {
     static const char *const formats[] = {
         [INPUT_CSV] = "csv",       [INPUT_TSV] = "tsv",   [INPUT_LINES] = "lines",
@@ -225,6 +260,23 @@ static int run_file(struct run *run, const char *file)
     return status;
 }
 
+static int run_file(struct run *run, const char *file)
+{
+    uint64_t before = run->taken, bad_before = run->bad.cnt;
+    int status;
+
+    if (!run->options->resume)
+        return run_input(run, file);
+    status = resume_file(run, file);
+    if (!status)
+        status = run_input(run, file);
+    if (!status && run->taken == before && !enough(run))
+        mr_program_notice("%s: all %llu rows%s are in %s already: nothing was sent", file, (unsigned long long)run->resume.row,
+                          run->bad.cnt > bad_before ? " but bad ones" : "", run->options->topic);
+    resume_end(&run->resume);
+    return status;
+}
+
 int run_files(struct run *run)
 {
     const struct options *o = run->options;
@@ -237,8 +289,13 @@ int run_files(struct run *run)
         mr_topic_settings(run->topic, &settings);
     }
     run->sender.partitions = settings.partitions;
+    if (o->resume)
+        run->sender.resume = &run->resume;
+    else if (run->topic && (status = sender_open(&run->sender, run->topic, 0)))
+        return status;
+    run->started = 1;
     run->report.total_bytes = run->total_bytes * o->repeat;
-    if (o->columns)
+    if (o->columns && !status)
         status = header_set_columns(run, "--columns", o->columns, strlen(o->columns),
                                     MR_EOL_LF | (o->sep == ',' ? 0 : MR_SEPARATOR(o->sep)));
     pace_start(&run->pace, o, mr_program_now);
@@ -256,6 +313,9 @@ void run_figures(const struct run *run, struct figures *out)
         .bytes = run->sender.bytes,
         .bad_rows = run->bad.cnt,
         .skipped = run->skipped,
+        .passed = run->resume.passed,
+        .blocked_ns = run->sender.blocked_ns,
+        .started = run->started,
         .read_bytes = run->done_bytes,
     };
 }

@@ -7,11 +7,15 @@
 #include "options.h"
 #include "pace.h"
 #include "report.h"
+#include "resume.h"
 #include "sender.h"
 
 struct run {
     const struct options *options;
+    struct mr_bus *bus;
     struct mr_topic *topic; /* NULL: a dry run */
+    int started;            /* it came as far as sending */
+    struct resume resume;
     struct sender sender;
     struct bad_rows bad;
     struct report report;
@@ -40,7 +44,7 @@ int run_file_failed(const char *name, int error); /* says "NAME: strerror" */
 /* run_files sends them. run->topic, sender, bad, report must be ready. Returns 0 or an exit status (everything is said). */
 int run_files(struct run *run);
 
-void run_figures(const struct run *run, struct figures *out); /* but blocked_ns and exit_status */
+void run_figures(const struct run *run, struct figures *out); /* but exit_status */
 void run_free(struct run *run);
 
 #endif

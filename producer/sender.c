@@ -161,6 +161,12 @@ int sender_prepare(struct sender *s, struct input_row *row)
     size = (uint64_t)message->key_len + message->headers_len + message->value_len;
     if (size > s->record_max)
         return too_long(s, row, "the row with its key and headers is", size);
+    if (s->resume) {
+        message->partition = resume_place(s->resume, message->partition, message->key, message->key_len);
+        if (resume_has(s->resume, message->partition))
+            return SENDER_PASSED;
+        s->progress[s->batch_cnt] = resume_note(s->resume, row->data, row->len);
+    }
     message->offset = MR_OFFSET_NONE;
     s->rows[s->batch_cnt] = (struct sender_row){.line = row->data, .len = row->len, .eol = row->flags, .partition = message->partition};
     s->batch_cnt++;
@@ -192,6 +198,7 @@ static int settle(struct sender *s)
         if (s->producer && message->offset == MR_OFFSET_NONE) {
             message->partition = s->rows[i].partition;
             s->rows[left] = s->rows[i];
+            s->progress[left] = s->progress[i];
             s->batch[left++] = *message;
             continue;
         }
@@ -234,13 +241,24 @@ static int refused(const struct sender *s, int error)
     return mr_program_exit_for(error);
 }
 
+static ssize_t append(struct sender *s, int64_t timeout)
+{
+    if (s->sealed)
+        return -EPIPE;
+    if (!s->producer)
+        return (ssize_t)s->batch_cnt;
+    if (s->resume)
+        return mr_append_from(s->producer, s->batch, s->progress, s->batch_cnt, timeout);
+    return mr_append(s->producer, s->batch, s->batch_cnt, timeout);
+}
+
 int sender_flush(struct sender *s)
 {
     int64_t limit = s->options->timeout_ns, timeout = limit;
     int status = 0;
 
     while (s->batch_cnt && !status) {
-        ssize_t n = s->producer ? mr_append(s->producer, s->batch, s->batch_cnt, timeout) : (ssize_t)s->batch_cnt;
+        ssize_t n = append(s, timeout);
 
         if (n == -EAGAIN && timeout != limit)
             n = -ETIMEDOUT;
@@ -252,6 +270,53 @@ int sender_flush(struct sender *s)
     }
     s->batch_cnt = s->batch_bytes = 0;
     arena_reset(&s->arena);
+    return status;
+}
+
+/* ---- the producer ---------------------------------------------------------------------------------------------------- */
+
+int sender_open(struct sender *s, struct mr_topic *topic, uint64_t source)
+{
+    const struct mr_producer_options options = {.source = source};
+    struct mr_producer *producer = NULL;
+    int error = mr_producer_open(topic, &options, &producer), status;
+
+    s->sealed = error == -EPIPE && s->resume && s->resume->furthest;
+    if (error && !s->sealed) {
+        mr_program_fail(error, "%s", s->topic);
+        return mr_program_exit_for(error);
+    }
+    status = sender_close(s, 0); /* now: between two FILEs there is always a producer, for whoever drains */
+    s->producer = producer;
+    return status;
+}
+
+static int join(const struct sender *s)
+{
+    int64_t timeout = s->options->timeout_ns > 0 ? s->options->timeout_ns : -1;
+    int error = mr_producer_join(s->producer, timeout);
+    char after[32];
+
+    if (error == -ETIMEDOUT)
+        mr_program_error("%s: not acknowledged by all groups within %s (./broker lag %s shows by which)", s->topic,
+                         mr_text_ns(after, (uint64_t)timeout), s->topic);
+    else if (error && error != -EINTR)
+        mr_program_fail(error, "%s: --join", s->topic);
+    return mr_program_exit_for(error);
+}
+
+int sender_close(struct sender *s, int status)
+{
+    struct mr_producer_stats stats;
+
+    if (!s->producer)
+        return status;
+    if (!status && s->options->join)
+        status = join(s);
+    mr_producer_stats(s->producer, &stats);
+    s->blocked_ns += stats.blocked_ns;
+    mr_producer_close(s->producer);
+    s->producer = NULL;
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include "input.h"
 #include "millrace.h"
 #include "options.h"
+#include "resume.h"
 
 #define SENDER_BATCH       512
 #define SENDER_BATCH_BYTES ((size_t)256 << 10)
@@ -22,7 +23,9 @@ struct sender_row { /* what a message was made of */
 struct sender {
     const struct options *options;
     const char *topic;
-    struct mr_producer *producer; /* NULL: a dry run */
+    struct mr_producer *producer; /* NULL: a dry run, or sealed */
+    int sealed;                   /* what is not in the topic cannot be sent any more */
+    struct resume *resume;        /* NULL: not used */
     uint64_t record_max;          /* bytes of key + headers + value */
     uint32_t partitions;
     int32_t key_column;              /* from 1; 0: none */
@@ -32,18 +35,27 @@ struct sender {
 
     struct mr_message batch[SENDER_BATCH];
     struct sender_row rows[SENDER_BATCH];
+    struct mr_progress progress[SENDER_BATCH]; /* with resume only */
     size_t batch_cnt, batch_bytes;
     struct arena arena; /* what is not in the rows as it is sent; each batch starts anew */
 
     uint64_t records, bytes; /* accepted */
+    uint64_t blocked_ns;     /* of producers closed before */
 };
+
+/* sender_open opens a producer for source (0: none), in place of the present one, which is closed after; with resume a sealed topic is none to fail
+ * for yet. sender_close closes it, after joining if the options say so and all went well: status, else 0. Both return 0 or an exit status (everything
+ * is said). */
+int sender_open(struct sender *sender, struct mr_topic *topic, uint64_t source);
+int sender_close(struct sender *sender, int status);
 
 /* sender_format notes how the rows of in are to be understood. */
 void sender_format(struct sender *sender, const struct input *in);
 
 /* sender_prepare makes a row the next record of the batch. Its bytes are read at the flush, not before.
- * Returns 0; 1 the row cannot be a record: row->bad_line, bad_byte and reason say why, nothing was added; -ENOMEM. The batch must
- * not be full (sender_full). */
+ * Returns 0; SENDER_PASSED the topic has it already, nothing was added; 1 the row cannot be a record: row->bad_line, bad_byte and reason say why,
+ * nothing was added; -ENOMEM. The batch must not be full (sender_full). */
+#define SENDER_PASSED 2
 int sender_prepare(struct sender *sender, struct input_row *row);
 
 /* sender_refuse fills in why a row, at a byte of its first line, cannot be a record. Returns 1. */
