@@ -36,7 +36,7 @@ static const char text[] =
     "  -J               JSON envelopes: everything about each record\n"
     "  --strings        JSON: numbers become strings, too\n"
     "  -D STR, -0       raw: STR or NUL after each value [\\n]\n"
-    "Command: gets the record as standard input, and MR_TOPIC MR_OFFSET MR_KEY MR_TRY;\n"
+    "Command: gets the record on its standard input, MR_OFFSET, MR_KEY, MR_TRY;\n"
     "its exit status: 0 acknowledges, 65 gives up, 75 means later, 255 stops all\n"
     "  -j N             N at a time [1]\n"
     "  --batch N        up to N records for each\n"

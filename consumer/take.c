@@ -506,8 +506,8 @@ static void leave(struct run *run)
         if (source->lost > 0)
             mr_program_error("%s: missed %" PRIu64 " records, overwritten before they could be taken", source->name, source->lost);
         if (source->dead_lettered > 0)
-            mr_program_error("%s: %" PRIu64 " records failed too often and are now in %s.dead", source->name,
-                             source->dead_lettered, source->name);
+            mr_program_error("%s: %" PRIu64 " record%s failed and %s now in %s.dead", source->name, source->dead_lettered,
+                             source->dead_lettered == 1 ? "" : "s", source->dead_lettered == 1 ? "is" : "are", source->name);
         mr_topic_close(source->topic);
         mr_columns_free(&source->columns);
     }
