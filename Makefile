@@ -109,7 +109,7 @@ $(foreach t,$(CHECKS),$(eval $(call check,$(t))))
 $(BENCHES:%=$(BIN)/%): $(BIN)/bench_%: $(OBJ)/tests/bench_%.o $(if $(PROGRAM_OBJECT),$(OBJ)/program.a) $(BIN)/libmillrace.a
 	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm)
 
-$(BIN)/tests/crash: $(call objects,$(CRASH)) $(BIN)/libmillrace.a
+$(BIN)/tests/crash: $(call objects,$(CRASH)) $(OBJ)/broker.a $(OBJ)/program.a $(BIN)/libmillrace.a
 	@mkdir -p $(@D)
 	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS))
 

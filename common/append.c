@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define RETRY_NS 50000000     /* a producer without room looks again so often: somebody may have died without telling */
+#define JOIN_NS 500000000     /* one that waits for the end of the work looks again so often */
 #define RUN_BYTES 16384u      /* keyless records stay in one partition so long: whole batches, and all partitions in turn */
 #define SLACK_SHIFT 3         /* a waiting producer wants ring >> 3 free, not one record's worth: fewer, longer sleeps */
 
@@ -16,6 +17,8 @@ struct mr_producer {
     struct mr_topic *topic;
     uint32_t slot;
     uint64_t since_ns;       /* our slot's since_ns: tells whether it is still ours */
+    uint64_t source;
+    uint64_t *sent;          /* per partition: where the last record appended through this handle ends; 0: none */
     uint32_t run_partition;  /* where keyless records go now, */
     uint64_t run_bytes;      /* and how many bytes went there in this run */
     uint32_t *order;         /* indices of a batch sorted by partition */
@@ -39,14 +42,15 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     if (error)
         return error;
     struct mr_producer *producer = calloc(1, sizeof *producer);
-    if (!producer)
-        return -ENOMEM;
+    uint64_t *sent = calloc(topic->partition_cnt, sizeof *sent);
+    if (!producer || !sent) {
+        error = -ENOMEM;
+        goto free_producer;
+    }
     mr_topic_reap_dead(topic);
     error = mr_topic_lock(topic);
-    if (error) {
-        free(producer);
-        return error;
-    }
+    if (error)
+        goto free_producer;
     /* A slot never used, so that status can still show those who are gone; else the one gone longest, who was done rather than died. */
     uint32_t best = topic->producer_cnt, rank = 3;
     for (uint32_t i = 0; i < topic->producer_cnt && rank > 0; i++) {
@@ -60,13 +64,14 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     }
     if (best == topic->producer_cnt) {
         mr_unlock(&topic->shm->lock);
-        free(producer);
-        return -EUSERS;
+        error = -EUSERS;
+        goto free_producer;
     }
     struct mr_producer_shm *slot = &topic->producers[best];
     producer->topic = topic;
     producer->slot = best;
     producer->since_ns = mr_wall_ns();
+    producer->source = options ? options->source : 0;
     producer->run_partition = (uint32_t)(topic->bus->self >> 16) % topic->partition_cnt; /* several producers start at different ones */
     mr_words_store(slot->name, (MR_CLIENT_NAME_MAX + 1) / 8, options && options->name ? options->name : topic->bus->client_name);
     struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
@@ -81,8 +86,14 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
         mr_tx_set(&tx, &topic->shm->producer_high, best + 1);
     mr_tx_commit(&tx);
     mr_unlock(&topic->shm->lock);
+    producer->sent = sent;
     *out = producer;
     return 0;
+
+free_producer:
+    free(sent);
+    free(producer);
+    return error;
 }
 
 void mr_producer_close(struct mr_producer *producer)
@@ -101,12 +112,18 @@ void mr_producer_close(struct mr_producer *producer)
         mr_unlock(&topic->shm->lock);
     }
     free(producer->order);
+    free(producer->sent);
     free(producer);
 }
 
 uint32_t mr_producer_slot(const struct mr_producer *producer)
 {
     return producer->slot;
+}
+
+struct mr_topic *mr_producer_topic(const struct mr_producer *producer)
+{
+    return producer->topic;
 }
 
 /* ---- waiting for room ---- */
@@ -135,38 +152,81 @@ static void name_holder(const struct mr_topic *topic, uint32_t p, struct mr_wait
     wait->held_ns = wait->pid && since && since < now ? now - since : 0;
 }
 
-/* What a group's committed must reach before it is worth waking us: room for some more than the next record. */
-static void store_want(struct mr_topic *topic, uint32_t p, uint64_t bytes)
+/* Asks whoever brings a group's committed to `want` to wake us. */
+static void store_want(struct mr_topic *topic, uint32_t p, uint64_t want)
 {
     struct mr_log_shm *log = &topic->logs[p];
-    uint64_t head = load(&log->head), limit = load(&log->limit);
-    uint64_t need = head + bytes > topic->ring_bytes ? head + bytes - topic->ring_bytes : 0;
-    uint64_t want = topic->part_records_max ? limit + 1 : need + (topic->ring_bytes >> SLACK_SHIFT);
-    if (want > head)
-        want = head;
-    if (want <= limit)
-        want = limit + 1;
     uint64_t there = load(&log->want);
     while (want < there && !atomic_compare_exchange_weak_explicit(&log->want, &there, want, memory_order_relaxed, memory_order_relaxed))
         ;
     atomic_thread_fence(memory_order_seq_cst); /* pairs with mr_ack and store_committed: they see want, or we see what they stored */
 }
 
-/* Appends n messages to one partition, waiting for room. Returns how many; 0 with *error set, or fewer than n with *error set. */
-static size_t append_to(struct mr_producer *producer, uint32_t p, struct mr_message *msgs, const uint32_t *order, size_t n,
-                        int64_t timeout_ns, uint64_t now_ns, int *error)
+/* What is worth waking us for: room for some more than the next record. */
+static uint64_t room_wanted(const struct mr_topic *topic, uint32_t p, uint64_t bytes)
+{
+    const struct mr_log_shm *log = &topic->logs[p];
+    uint64_t head = load(&log->head), limit = load(&log->limit);
+    uint64_t need = head + bytes > topic->ring_bytes ? head + bytes - topic->ring_bytes : 0;
+    uint64_t want = topic->part_records_max ? limit + 1 : need + (topic->ring_bytes >> SLACK_SHIFT);
+    if (want > head)
+        want = head;
+    return want > limit ? want : limit + 1;
+}
+
+static int tell_holder(const struct mr_topic *topic, uint32_t p, enum mr_wait_for what, uint64_t since, uint64_t *said)
+{
+    char group_name[MR_GROUP_NAME_MAX + 1], client_name[MR_CLIENT_NAME_MAX + 1];
+    struct mr_wait wait = {.what = what, .topic = topic->name, .partition = p};
+    name_holder(topic, p, &wait, group_name, client_name);
+    return mr_bus_notice(topic->bus, &wait, since, said);
+}
+
+/* ---- appending to one partition ---- */
+
+/* What one call of mr_append is about, for all the partitions that it goes to. */
+struct call {
+    struct mr_message *msgs;
+    const struct mr_progress *progress; /* NULL: none */
+    int64_t timeout_ns;
+    uint64_t now_ns;
+    int whole;
+    int error; /* 0, or why not everything was appended */
+};
+
+static uint64_t message_bytes(const struct mr_message *msg)
+{
+    return mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len);
+}
+
+/* Appends n messages (all of them, or those that order names), waiting for room. Returns how many; fewer than n with call->error set. */
+static size_t append_to(struct mr_producer *producer, uint32_t p, const uint32_t *order, size_t n, struct call *call)
 {
     struct mr_topic *topic = producer->topic;
     size_t done = 0;
     uint64_t since = 0, said = 0;
+    struct mr_batch batch = {.msgs = call->msgs,
+                             .progress = call->progress,
+                             .source = call->progress ? producer->source : 0,
+                             .whole = call->whole,
+                             .producer = producer->slot,
+                             .now_ns = call->now_ns};
     for (;;) {
-        ssize_t got = mr_log_append(topic, p, order ? msgs : msgs + done, order ? order + done : NULL, n - done, producer->slot, now_ns);
+        batch.n = n - done;
+        if (order) {
+            batch.order = order + done;
+        } else {
+            batch.msgs = call->msgs + done;
+            batch.progress = call->progress ? call->progress + done : NULL;
+        }
+        ssize_t got = mr_log_append(topic, p, &batch);
         if (got < 0) {
-            *error = (int)got;
+            call->error = (int)got;
             break;
         }
         if (got > 0) {
             done += (size_t)got;
+            producer->sent[p] = batch.end;
             producer->stats.batches++;
             mr_groups_tell(topic);
             if (since) {
@@ -177,16 +237,16 @@ static size_t append_to(struct mr_producer *producer, uint32_t p, struct mr_mess
                 return done;
             continue;
         }
-        if (topic->full == MR_FULL_FAIL || timeout_ns == 0) {
+        if (topic->full == MR_FULL_FAIL || call->timeout_ns == 0) {
             /* Once more with fresh eyes: committed is brought up to date only by who looks. */
             if (since == 0) {
                 since = mr_now_ns();
-                *error = mr_groups_settle(topic, p);
-                if (*error)
+                call->error = mr_groups_settle(topic, p);
+                if (call->error)
                     break;
                 continue;
             }
-            *error = -EAGAIN;
+            call->error = -EAGAIN;
             break;
         }
         uint64_t now = mr_now_ns();
@@ -194,29 +254,28 @@ static size_t append_to(struct mr_producer *producer, uint32_t p, struct mr_mess
             since = now;
             producer->stats.waits++;
         }
-        if (timeout_ns > 0 && now - since >= (uint64_t)timeout_ns) {
-            *error = -ETIMEDOUT;
+        if (call->timeout_ns > 0 && now - since >= (uint64_t)call->timeout_ns) {
+            call->error = -ETIMEDOUT;
             break;
         }
-        struct mr_message *msg = &msgs[order ? order[done] : done];
+        uint64_t bytes = 0;
+        for (size_t i = 0; i < (call->whole ? batch.n : 1); i++)
+            bytes += message_bytes(&batch.msgs[batch.order ? batch.order[i] : i]);
         uint32_t ticket = mr_cond_prepare(&topic->shm->space);
-        store_want(topic, p, mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len));
-        *error = mr_groups_settle(topic, p);
-        if (*error)
+        store_want(topic, p, room_wanted(topic, p, bytes));
+        call->error = mr_groups_settle(topic, p);
+        if (call->error)
             break;
         if (mr_groups_limit(topic, p, load(&topic->logs[p].limit)) > load(&topic->logs[p].limit))
             continue; /* there is some room now */
         if (load(&topic->shm->sealed) || load(&topic->shm->deleted))
             continue; /* mr_log_append says which */
-        char group_name[MR_GROUP_NAME_MAX + 1], client_name[MR_CLIENT_NAME_MAX + 1];
-        struct mr_wait wait = {.what = MR_WAIT_ROOM, .topic = topic->name, .partition = p};
-        name_holder(topic, p, &wait, group_name, client_name);
-        *error = mr_bus_notice(topic->bus, &wait, since, &said);
-        if (*error)
+        call->error = tell_holder(topic, p, MR_WAIT_ROOM, since, &said);
+        if (call->error)
             break;
         int64_t bound = RETRY_NS;
-        if (timeout_ns > 0 && timeout_ns - (int64_t)(now - since) < bound)
-            bound = timeout_ns - (int64_t)(now - since);
+        if (call->timeout_ns > 0 && call->timeout_ns - (int64_t)(now - since) < bound)
+            bound = call->timeout_ns - (int64_t)(now - since);
         if (mr_cond_wait(&topic->shm->space, ticket, bound) == -ETIMEDOUT)
             mr_topic_reap_dead(topic);
     }
@@ -249,26 +308,39 @@ static void choose_partitions(struct mr_producer *producer, struct mr_message *m
 }
 
 /* Counting sort of the batch by partition, stable, so that order within a partition is the order given. */
-static size_t append_sorted(struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns, uint64_t now_ns, int *error)
+static size_t append_sorted(struct mr_producer *producer, size_t n, struct call *call)
 {
     uint32_t start[MR_PARTITIONS_MAX + 1] = {0};
     uint32_t partitions = producer->topic->partition_cnt;
     for (size_t i = 0; i < n; i++)
-        start[msgs[i].partition + 1]++;
+        start[call->msgs[i].partition + 1]++;
     for (uint32_t p = 0; p < partitions; p++)
         start[p + 1] += start[p];
     for (size_t i = 0; i < n; i++)
-        producer->order[start[msgs[i].partition]++] = (uint32_t)i; /* start[p] becomes the end of p, which is the start of p + 1 */
+        producer->order[start[call->msgs[i].partition]++] = (uint32_t)i; /* start[p] becomes the end of p, which is the start of p + 1 */
     size_t done = 0;
-    for (uint32_t p = 0; p < partitions && !*error; p++) {
+    for (uint32_t p = 0; p < partitions && !call->error; p++) {
         uint32_t first = p ? start[p - 1] : 0, count = start[p] - first;
         if (count)
-            done += append_to(producer, p, msgs, producer->order + first, count, timeout_ns, now_ns, error);
+            done += append_to(producer, p, producer->order + first, count, call);
     }
     return done;
 }
 
-ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns)
+static int room_for_order(struct mr_producer *producer, size_t n)
+{
+    if (n <= producer->order_cap)
+        return 0;
+    uint32_t *order = realloc(producer->order, n * sizeof *order);
+    if (!order)
+        return -ENOMEM;
+    producer->order = order;
+    producer->order_cap = n;
+    return 0;
+}
+
+/* 0, or why none of the messages can be appended. Forgets where they went before. */
+static int check_messages(const struct mr_producer *producer, struct mr_message *msgs, size_t n)
 {
     struct mr_topic *topic = producer->topic;
     int error = mr_topic_check(topic);
@@ -279,44 +351,147 @@ ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t 
     const struct mr_producer_shm *slot = &topic->producers[producer->slot];
     if (load(&slot->state) != 'a' || load(&slot->owner) != topic->bus->self || load(&slot->since_ns) != producer->since_ns)
         return mr_blame(topic, -ESTALE);
-    uint64_t bytes = 0;
     for (size_t i = 0; i < n; i++) {
-        uint64_t size = mr_record_bytes(msgs[i].value_len, msgs[i].key ? msgs[i].key_len : 0, msgs[i].headers_len);
-        if (size > topic->record_max)
+        if (message_bytes(&msgs[i]) > topic->record_max)
             return -EMSGSIZE;
         if (msgs[i].partition < MR_ANY || msgs[i].partition >= (int32_t)topic->partition_cnt)
             return -EINVAL;
-        bytes += msgs[i].value_len;
         msgs[i].offset = MR_OFFSET_NONE;
     }
-    uint64_t now_ns = mr_wall_ns();
+    return 0;
+}
+
+/* Notes what a call has done. Returns 0 or -EIO. */
+static int account(struct mr_producer *producer, const struct mr_message *msgs, size_t n)
+{
+    struct mr_topic *topic = producer->topic;
+    for (size_t i = 0; i < n; i++)
+        if (msgs[i].offset != MR_OFFSET_NONE) {
+            producer->stats.records++;
+            producer->stats.bytes += msgs[i].value_len;
+        }
+    atomic_store_explicit(&topic->producers[producer->slot].blocked_ns, producer->stats.blocked_ns, memory_order_relaxed);
+    return mr_intact(topic); /* some may lie in pages of zeros that nobody else sees */
+}
+
+static ssize_t append(struct mr_producer *producer, struct mr_message *msgs, const struct mr_progress *progress, size_t n, int64_t timeout_ns)
+{
+    struct mr_topic *topic = producer->topic;
+    int error = check_messages(producer, msgs, n);
+    if (error)
+        return error;
+    struct call call = {.msgs = msgs, .progress = progress, .timeout_ns = timeout_ns, .now_ns = mr_wall_ns()};
     size_t done = 0;
     if (topic->partition_cnt == 1) {
-        done = append_to(producer, 0, msgs, NULL, n, timeout_ns, now_ns, &error);
+        done = append_to(producer, 0, NULL, n, &call);
     } else {
-        if (n > producer->order_cap) {
-            uint32_t *order = realloc(producer->order, n * sizeof *order);
-            if (!order)
-                return -ENOMEM;
-            producer->order = order;
-            producer->order_cap = n;
-        }
+        error = room_for_order(producer, n);
+        if (error)
+            return error;
         choose_partitions(producer, msgs, n);
-        done = append_sorted(producer, msgs, n, timeout_ns, now_ns, &error);
+        done = append_sorted(producer, n, &call);
     }
-    producer->stats.records += done;
-    if (done == n) {
-        producer->stats.bytes += bytes;
-    } else {
-        for (size_t i = 0; i < n; i++)
-            if (msgs[i].offset != MR_OFFSET_NONE)
-                producer->stats.bytes += msgs[i].value_len;
+    error = account(producer, msgs, n);
+    return error ? error : done ? (ssize_t)done : call.error;
+}
+
+ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns)
+{
+    return append(producer, msgs, NULL, n, timeout_ns);
+}
+
+ssize_t mr_append_from(struct mr_producer *producer, struct mr_message *msgs, const struct mr_progress *progress, size_t n, int64_t timeout_ns)
+{
+    if (!producer->source)
+        return -EINVAL;
+    for (size_t i = 0; i < n; i++)
+        if (!progress[i].position)
+            return -EINVAL;
+    return append(producer, msgs, progress, n, timeout_ns);
+}
+
+int mr_producer_progress(struct mr_producer *producer, uint32_t partition, struct mr_progress *out)
+{
+    int error = mr_topic_check(producer->topic);
+    if (error)
+        return error;
+    if (!producer->source)
+        return -EINVAL;
+    if (partition >= producer->topic->partition_cnt)
+        return -ERANGE;
+    return mr_log_progress(producer->topic, partition, producer->source, out);
+}
+
+int mr_append_place(struct mr_producer *producer, struct mr_message *msgs, size_t n)
+{
+    struct mr_topic *topic = producer->topic;
+    int error = check_messages(producer, msgs, n);
+    if (error)
+        return error;
+    uint64_t bytes = 0;
+    choose_partitions(producer, msgs, 1);
+    for (size_t i = 0; i < n; i++) {
+        msgs[i].partition = msgs[0].partition;
+        bytes += message_bytes(&msgs[i]);
     }
-    struct mr_producer_shm *own = &topic->producers[producer->slot];
-    atomic_store_explicit(&own->blocked_ns, producer->stats.blocked_ns, memory_order_relaxed);
-    if (mr_intact(topic) < 0) /* some may lie in pages of zeros that nobody else sees */
-        return -EIO;
-    return done ? (ssize_t)done : error;
+    return bytes > topic->ring_bytes || (topic->part_records_max && n > topic->part_records_max) ? -EMSGSIZE : 0;
+}
+
+int mr_append_whole(struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns)
+{
+    struct call call = {.msgs = msgs, .timeout_ns = timeout_ns, .now_ns = mr_wall_ns(), .whole = 1};
+    size_t done = append_to(producer, (uint32_t)msgs[0].partition, NULL, n, &call);
+    int error = account(producer, msgs, n);
+    return error ? error : done == n ? 0 : call.error;
+}
+
+/* ---- waiting for the end of the work ---- */
+
+/* The first partition where some group has not acknowledged what we sent; partition_cnt: none. Also while there is no group. */
+static uint32_t owed(const struct mr_producer *producer)
+{
+    const struct mr_topic *topic = producer->topic;
+    int groups = 0;
+    for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
+        groups |= load(&topic->groups[g].serial) != 0;
+    for (uint32_t p = 0; p < topic->partition_cnt; p++)
+        if (producer->sent[p] && (!groups || mr_groups_limit(topic, p, 0) < producer->sent[p]))
+            return p;
+    return topic->partition_cnt;
+}
+
+int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns)
+{
+    struct mr_topic *topic = producer->topic;
+    uint64_t since = mr_now_ns(), said = 0;
+    for (;;) {
+        int error = mr_topic_check(topic);
+        if (error)
+            return error;
+        uint32_t ticket = mr_cond_prepare(&topic->shm->space), p = owed(producer);
+        if (p < topic->partition_cnt) {
+            store_want(topic, p, producer->sent[p]);
+            error = mr_groups_settle(topic, p);
+            if (error)
+                return error;
+            if (owed(producer) != p)
+                continue;
+        } else {
+            return mr_intact(topic);
+        }
+        error = tell_holder(topic, p, MR_WAIT_ACKNOWLEDGED, since, &said);
+        if (error)
+            return error;
+        int64_t bound = mr_broker_pid(topic->bus) > 0 ? JOIN_NS : RETRY_NS;
+        if (timeout_ns >= 0) {
+            int64_t left = timeout_ns - (int64_t)(mr_now_ns() - since);
+            if (left <= 0)
+                return -ETIMEDOUT;
+            bound = left < bound ? left : bound;
+        }
+        if (mr_cond_wait(&topic->shm->space, ticket, bound) == -ETIMEDOUT)
+            mr_topic_reap_dead(topic);
+    }
 }
 
 void mr_producer_stats(const struct mr_producer *producer, struct mr_producer_stats *out)

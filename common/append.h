@@ -1,4 +1,4 @@
-/* append.h - what dead.c has to know of a producer's handle. */
+/* append.h - a producer's handle from inside, for move.c. */
 #ifndef MR_APPEND_H
 #define MR_APPEND_H
 
@@ -6,5 +6,11 @@
 
 /* mr_producer_slot: the index of the producer's slot in its topic. */
 uint32_t mr_producer_slot(const struct mr_producer *producer);
+struct mr_topic *mr_producer_topic(const struct mr_producer *producer);
+
+/* mr_append_place gives all messages the partition of the first. Returns 0, or why they cannot be appended at once: errors of mr_append. */
+int mr_append_place(struct mr_producer *producer, struct mr_message *msgs, size_t n);
+/* mr_append_whole appends what mr_append_place has placed, in one publication. Returns 0; or errors of mr_append, and then nothing was appended. */
+int mr_append_whole(struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns);
 
 #endif

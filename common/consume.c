@@ -368,18 +368,26 @@ int mr_ack(struct mr_consumer *consumer)
     return mr_consumer_ack_to(consumer, consumer->pos, consumer->given);
 }
 
+int mr_consumer_mine(const struct mr_consumer *consumer)
+{
+    const struct mr_topic *topic = consumer->topic;
+    const struct mr_member_shm *slot = mr_consumer_slot(consumer);
+    int error = mr_intact(topic);
+    if (!error)
+        error = mr_bus_usable(topic->bus);
+    if (!error && (load(&slot->owner) != topic->bus->self || load(&slot->group) != consumer->seat.group + 1 ||
+                   load(&topic->groups[consumer->seat.group].serial) != consumer->seat.serial))
+        error = mr_blame(topic, -ESTALE);
+    return error;
+}
+
 int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t records)
 {
     struct mr_topic *topic = consumer->topic;
     struct mr_member_shm *slot = mr_consumer_slot(consumer);
-    int error = mr_intact(topic);
-    if (!error)
-        error = mr_bus_usable(topic->bus);
+    int error = mr_consumer_mine(consumer);
     if (error)
         return error;
-    if (load(&slot->owner) != topic->bus->self || load(&slot->group) != consumer->seat.group + 1 ||
-        load(&topic->groups[consumer->seat.group].serial) != consumer->seat.serial)
-        return mr_blame(topic, -ESTALE);
     /* release, pairs with the acquire of whoever computes committed: we are done reading below pos. This is the moment of acknowledgement. */
     atomic_store_explicit(&slot->cursor, pos, memory_order_release);
     atomic_store_explicit(&slot->acked, load(&slot->acked) + records, memory_order_relaxed);
@@ -446,7 +454,7 @@ int mr_give_back(struct mr_consumer *consumer)
     return 0;
 }
 
-int mr_fail(struct mr_consumer *consumer, const char *reason)
+static int fail(struct mr_consumer *consumer, const char *reason, int now)
 {
     struct mr_topic *topic = consumer->topic;
     if (!consumer->joined || consumer->hand == MR_NONE || consumer->hand < consumer->acked)
@@ -480,9 +488,19 @@ int mr_fail(struct mr_consumer *consumer, const char *reason)
     consumer->left = 0;
     consumer->given = 0;
     consumer->pos = consumer->stop = consumer->acked;
-    int dead = tries >= consumer->tries;
+    int dead = now || tries >= consumer->tries;
     error = dead ? mr_dead_letter(consumer, hand, consumer->hand_at, reason) : 0;
     return error ? error : dead;
+}
+
+int mr_fail(struct mr_consumer *consumer, const char *reason)
+{
+    return fail(consumer, reason, 0);
+}
+
+int mr_fail_now(struct mr_consumer *consumer, const char *reason)
+{
+    return fail(consumer, reason, 1);
 }
 
 int mr_drained(struct mr_consumer *consumer)

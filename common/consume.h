@@ -45,6 +45,8 @@ int mr_deliver(struct mr_consumer *consumer, uint64_t max);
 /* mr_deliver_peek finds where a peeking consumer starts. Returns 0 or a negative errno. */
 int mr_deliver_peek(struct mr_consumer *consumer, const struct mr_consumer_options *options);
 
+/* mr_consumer_mine: 0 the claim is still this consumer's; -ESTALE and the like: nothing may be acknowledged any more. */
+int mr_consumer_mine(const struct mr_consumer *consumer);
 /* mr_consumer_ack_to acknowledges up to position pos, which is `records` more records. 0; -ESTALE. */
 int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t records);
 

@@ -1,6 +1,7 @@
 /* deliver.c - what a consumer gives out next: a claim as it lies in the ring, or a copy where producers do not wait for it. */
 #include "consume.h"
 #include "dead.h"
+#include "move.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -224,10 +225,10 @@ int mr_deliver(struct mr_consumer *consumer, uint64_t max)
         }
         if (kind)
             consumer->again = kind == 2;
-        int error = kind == 2 ? mr_dead_settle(consumer) : 0;
+        int error = kind == 2 ? mr_move_settle(consumer) : 0;
         if (error == 1) {
             consumer->acked = consumer->end = 0;
-            continue; /* its only record had already reached the dead-letter topic */
+            continue; /* its only records had already reached the other topic */
         }
         if (!error)
             error = consumer->copying ? deliver_copy(consumer) : deliver_ring(consumer);

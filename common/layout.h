@@ -1,7 +1,7 @@
 /* layout.h - the bytes that processes share: the bus segment and the topic segments. Fixed-width words and offsets only, no pointers.
  *
  * bus    /millrace.<uid>.<bus>            header | client table
- * topic  /millrace.<uid>.<bus>.<topic>    header | locks and state | producers | members | groups | logs | index || ring 0 | ring 1 ... || columns
+ * topic  /millrace.<uid>.<bus>.<topic>    header | locks and state | producers | members | groups | logs | index | sources || ring 0 | ring 1 ... || columns
  *
  * Any change here raises MR_LAYOUT, so that two versions refuse each other instead of guessing. */
 #ifndef MR_LAYOUT_H
@@ -14,7 +14,7 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 
-#define MR_LAYOUT 1u
+#define MR_LAYOUT 2u
 #define MR_BUS_MAGIC (0x4d52425553000000u + MR_LAYOUT)   /* "MRBUS"; in the machine's byte order, so a foreign one differs */
 #define MR_TOPIC_MAGIC (0x4d52544f50000000u + MR_LAYOUT) /* "MRTOP" */
 #define MR_LAYOUT_MASK 0xffffffu
@@ -102,11 +102,11 @@ struct mr_member_shm {
     alignas(64) _Atomic uint64_t cursor; /* second line: the owner's own stores. First unacknowledged position; == end: nothing held */
     _Atomic uint64_t in_hand;            /* position of the record that the owner looks at, in [cursor, end); else MR_NONE */
     _Atomic uint64_t acked;              /* records */
-    _Atomic uint64_t moving;             /* dead letter on its way: position of the record, or MR_NONE; where to look: */
-    _Atomic uint64_t moving_producer;    /* the producer slot used in the dead-letter topic, */
+    _Atomic uint64_t moving;             /* records on their way to another topic: where cursor will be then; or MR_NONE. Where to look: */
+    _Atomic uint64_t moving_topic;       /* the topic's created_ns, */
+    _Atomic uint64_t moving_producer;    /* partition << 32 | the producer slot used there, */
     _Atomic uint64_t moving_client;      /* its owner then, */
-    _Atomic uint64_t moving_count;       /* and its records once the letter is in */
-    uint64_t reserved;
+    _Atomic uint64_t moving_count;       /* and its records once they are in */
 };
 static_assert(sizeof(struct mr_member_shm) == 128, "two cache lines a member");
 
@@ -136,7 +136,9 @@ struct mr_tip_shm { /* what belongs to a head; valid is the one whose head equal
     _Atomic uint64_t last_ts_ns; /* the latest time of any record so far */
     _Atomic uint64_t producer; /* slot of who published it, */
     _Atomic uint64_t count;    /* and that producer's records with it: repaired into its slot */
-    uint64_t unused[3];
+    _Atomic uint64_t source;   /* what the records came from, 0 unknown, */
+    _Atomic uint64_t position; /* and its progress with them: repaired into the source's slot */
+    _Atomic uint64_t check;
 };
 
 struct mr_log_shm {
@@ -155,6 +157,14 @@ struct mr_index_shm { /* one per MR_INDEX_STEP bytes of ring: the first record t
     uint64_t unused;
 };
 #define MR_INDEX_STEP 65536u
+
+struct mr_source_shm { /* how far a source has come in this partition; stored under the log's lock */
+    _Atomic uint64_t id;       /* 0: free */
+    _Atomic uint64_t position; /* 0: nothing yet */
+    _Atomic uint64_t check;
+    _Atomic uint64_t used;     /* position in the log when it was last stored: the one longest unused makes room for another */
+};
+#define MR_SOURCES 128u
 
 #define MR_PRODUCERS 256u
 #define MR_MEMBERS 256u

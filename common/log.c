@@ -135,14 +135,71 @@ int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t
 
 /* ---- appending ---- */
 
+/* The source's slot, or NULL. With the log's lock held, here and below. */
+static struct mr_source_shm *find_source(const struct mr_topic *topic, uint32_t p, uint64_t id)
+{
+    struct mr_source_shm *source = mr_topic_sources(topic, p);
+    for (struct mr_source_shm *end = source + MR_SOURCES; source < end; source++)
+        if (atomic_load_explicit(&source->id, memory_order_relaxed) == id)
+            return source;
+    return NULL;
+}
+
+/* The same for a source that may be new: it gets a free slot, or that of the source which was not heard of for longest. */
+static struct mr_source_shm *make_source(struct mr_topic *topic, uint32_t p, uint64_t id, uint64_t head)
+{
+    struct mr_source_shm *source = find_source(topic, p, id), *sources = mr_topic_sources(topic, p);
+    if (source)
+        return source;
+    source = sources;
+    for (uint32_t i = 0; i < MR_SOURCES && atomic_load_explicit(&source->id, memory_order_relaxed); i++)
+        if (!atomic_load_explicit(&sources[i].id, memory_order_relaxed) ||
+            atomic_load_explicit(&sources[i].used, memory_order_relaxed) < atomic_load_explicit(&source->used, memory_order_relaxed))
+            source = &sources[i];
+    struct mr_tx tx = mr_tx_begin(topic, &topic->logs[p].lock);
+    mr_tx_set(&tx, &source->id, id);
+    mr_tx_set(&tx, &source->position, 0);
+    mr_tx_set(&tx, &source->check, 0);
+    mr_tx_set(&tx, &source->used, head);
+    mr_tx_commit(&tx);
+    return source;
+}
+
+static void store_progress(struct mr_source_shm *source, uint64_t position, uint64_t check, uint64_t head)
+{
+    atomic_store_explicit(&source->position, position, memory_order_relaxed);
+    atomic_store_explicit(&source->check, check, memory_order_relaxed);
+    atomic_store_explicit(&source->used, head, memory_order_relaxed);
+}
+
+int mr_log_progress(struct mr_topic *topic, uint32_t p, uint64_t id, struct mr_progress *out)
+{
+    int error = mr_log_lock(topic, p);
+    if (error)
+        return error;
+    const struct mr_source_shm *source = find_source(topic, p, id);
+    struct mr_progress progress = {0};
+    if (source) {
+        progress.position = atomic_load_explicit(&source->position, memory_order_relaxed);
+        progress.check = atomic_load_explicit(&source->check, memory_order_relaxed);
+    }
+    mr_unlock(&topic->logs[p].lock);
+    if (mr_intact(topic) < 0)
+        return -EIO;
+    if (!progress.position)
+        return 0;
+    *out = progress;
+    return 1;
+}
+
 int mr_log_lock(struct mr_topic *topic, uint32_t p)
 {
     struct mr_log_shm *log = &topic->logs[p];
     int error = mr_lock(topic, &log->lock);
     if (error <= 0)
         return error;
-    /* A producer died in here. If it had published, its own counter may not know yet; what it had not published must not be found by
-     * the index. Dying in this repair leaves the same work to the next. */
+    /* A producer died in here. If it had published, its own counter and its source's slot may not know yet; what it had not published must
+     * not be found by the index. Dying in this repair leaves the same work to the next. */
     uint64_t head = atomic_load_explicit(&log->head, memory_order_relaxed);
     for (int i = 0; i < 2; i++) {
         const struct mr_tip_shm *tip = &log->tips[i];
@@ -152,6 +209,11 @@ int mr_log_lock(struct mr_topic *topic, uint32_t p)
             uint64_t count = atomic_load_explicit(&tip->count, memory_order_relaxed);
             if (atomic_load_explicit(records, memory_order_relaxed) < count)
                 atomic_store_explicit(records, count, memory_order_relaxed);
+            uint64_t id = atomic_load_explicit(&tip->source, memory_order_relaxed);
+            struct mr_source_shm *source = id ? find_source(topic, p, id) : NULL;
+            if (source)
+                store_progress(source, atomic_load_explicit(&tip->position, memory_order_relaxed),
+                               atomic_load_explicit(&tip->check, memory_order_relaxed), head);
         }
     }
     struct mr_index_shm *index = mr_topic_index(topic, p);
@@ -225,8 +287,17 @@ static uint64_t room_in_records(const struct mr_topic *topic, const unsigned cha
     return mr_log_header(topic, ring, bound, head, &r) ? r.offset + topic->part_records_max : 0;
 }
 
-ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_message *msgs, const uint32_t *order, size_t n, uint32_t producer,
-                      uint64_t now_ns)
+static inline struct mr_message *message(const struct mr_batch *batch, size_t i)
+{
+    return &batch->msgs[batch->order ? batch->order[i] : i];
+}
+
+static inline uint64_t message_bytes(const struct mr_message *msg)
+{
+    return mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len);
+}
+
+ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch)
 {
     struct mr_log_shm *log = &topic->logs[p];
     unsigned char *ring = mr_topic_ring(topic, p);
@@ -270,21 +341,27 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_message *msg
         boundary += MR_INDEX_STEP;
 
     uint64_t pos = head, at = head % topic->ring_bytes;
+    /* A whole batch asks for all its room with its first message. */
+    uint64_t rest_bytes = 0, rest_records = batch->whole ? batch->n - 1 : 0;
+    for (size_t i = 1; batch->whole && i < batch->n; i++)
+        rest_bytes += message_bytes(message(batch, i));
     size_t done = 0;
-    for (; done < n; done++) {
-        struct mr_message *msg = &msgs[order ? order[done] : done];
-        uint64_t bytes = mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len);
-        uint64_t need = pos + bytes > topic->ring_bytes ? pos + bytes - topic->ring_bytes : 0; /* the tail must be past this */
-        if (offset >= offset_end || need > bound) {
+    for (; done < batch->n; done++) {
+        struct mr_message *msg = message(batch, done);
+        uint64_t bytes = message_bytes(msg);
+        uint64_t until = pos + bytes + rest_bytes;
+        uint64_t need = until > topic->ring_bytes ? until - topic->ring_bytes : 0; /* the tail must be past this */
+        if (offset + rest_records >= offset_end || need > bound) {
             if (refreshed)
                 break;
             bound = mr_groups_limit(topic, p, bound);
             atomic_store_explicit(&log->limit, bound, memory_order_relaxed);
             offset_end = room_in_records(topic, ring, bound, head, first);
             refreshed = 1;
-            if (offset >= offset_end || need > bound)
+            if (offset + rest_records >= offset_end || need > bound)
                 break;
         }
+        rest_bytes = rest_records = 0;
         uint64_t new_tail = tail;
         if (need > tail)
             new_tail = tail_past(topic, p, ring, tail, need, bound);
@@ -300,7 +377,7 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_message *msg
             atomic_store_explicit(&log->tail, tail, memory_order_relaxed);
             atomic_thread_fence(memory_order_release);
         }
-        uint64_t ts = msg->ts_ns ? msg->ts_ns : now_ns;
+        uint64_t ts = msg->ts_ns ? msg->ts_ns : batch->now_ns;
         if (ts > last_ts)
             last_ts = ts;
         if (pos >= boundary) {
@@ -320,20 +397,30 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_message *msg
             at -= topic->ring_bytes;
     }
     if (done) {
-        struct mr_producer_shm *who = &topic->producers[producer];
+        struct mr_producer_shm *who = &topic->producers[batch->producer];
+        struct mr_source_shm *source = batch->source ? make_source(topic, p, batch->source, head) : NULL;
+        struct mr_progress progress = {0};
+        if (source)
+            progress = batch->progress[message(batch, done - 1) - batch->msgs];
         uint64_t count = atomic_load_explicit(&who->records, memory_order_relaxed) + done;
         /* The other tip first, whole; it counts only once head says so. */
         atomic_store_explicit(&tip->head, MR_NONE, memory_order_relaxed);
         atomic_thread_fence(memory_order_release);
         atomic_store_explicit(&tip->next_offset, offset, memory_order_relaxed);
         atomic_store_explicit(&tip->last_ts_ns, last_ts, memory_order_relaxed);
-        atomic_store_explicit(&tip->producer, producer, memory_order_relaxed);
+        atomic_store_explicit(&tip->producer, batch->producer, memory_order_relaxed);
         atomic_store_explicit(&tip->count, count, memory_order_relaxed);
+        atomic_store_explicit(&tip->source, batch->source, memory_order_relaxed);
+        atomic_store_explicit(&tip->position, progress.position, memory_order_relaxed);
+        atomic_store_explicit(&tip->check, progress.check, memory_order_relaxed);
         atomic_store_explicit(&tip->head, pos, memory_order_release);
         /* release, pairs with every reader's acquire of head: the records below are whole. This is the moment of publication. */
         atomic_store_explicit(&log->head, pos, memory_order_release);
         atomic_store_explicit(&who->records, count, memory_order_relaxed);
         atomic_store_explicit(&who->bytes, atomic_load_explicit(&who->bytes, memory_order_relaxed) + (pos - head), memory_order_relaxed);
+        if (source)
+            store_progress(source, progress.position, progress.check, pos);
+        batch->end = pos;
     }
 unlock:
     mr_unlock(&log->lock);

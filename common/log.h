@@ -6,7 +6,8 @@
  *     tail <= ... <= head <= tail + ring_bytes (I2); [tail, head) are whole records with consecutive offsets and right check words (I3)
  *
  * Appending writes beyond head and publishes by ONE release store of head; death before it means nothing happened. What belongs to a head
- * (next offset, time, producer) lies in one of two tips, the one that names this head. tail is stored before the bytes below it are reused. */
+ * (next offset, time, producer, and how far their source had come) lies in one of two tips, the one that names this head; who locks after a
+ * death in here copies it to where it is kept. tail is stored before the bytes below it are reused. */
 #ifndef MR_LOG_H
 #define MR_LOG_H
 
@@ -30,12 +31,24 @@ static inline uint32_t mr_record_check(uint64_t pos, const struct mr_record_shm 
 /* mr_log_lock takes the log's lock and mends what a dead producer left: 0 or a negative errno. */
 int mr_log_lock(struct mr_topic *topic, uint32_t p);
 
-/* mr_log_append writes and publishes as many of n messages as fit. The lock is taken inside.
- *   order     NULL, or the n indices of msgs to take
- *   producer  slot of the appending producer
+struct mr_batch {
+    struct mr_message *msgs;
+    const uint32_t *order;    /* NULL, or the n indices of msgs to take */
+    size_t n;
+    int whole;                /* all of them in one publication, or none */
+    uint32_t producer;        /* slot of the appending producer */
+    uint64_t source;          /* 0: none; else progress belongs to msgs, index by index */
+    const struct mr_progress *progress;
+    uint64_t now_ns;
+    uint64_t end;             /* out: where the records appended end */
+};
+
+/* mr_log_append writes and publishes as many messages of the batch as fit. The lock is taken inside.
  * Returns   how many; 0 no room now; -EPIPE sealed; -EIDRM deleted; -EBADMSG; -EINTR (see mr_lock). */
-ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_message *msgs, const uint32_t *order, size_t n, uint32_t producer,
-                      uint64_t now_ns);
+ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch);
+
+/* mr_log_progress: how far a source has come in partition p. 1; 0 nothing is known of it; or a negative errno. */
+int mr_log_progress(struct mr_topic *topic, uint32_t p, uint64_t source, struct mr_progress *out);
 
 /* mr_log_tip reads head and what belongs to it, lock-free. A log that is damaged such that nothing belongs to head has next_offset MR_NONE. */
 struct mr_tip {

@@ -70,6 +70,7 @@ enum mr_wait_for {
     MR_WAIT_ROOM,    /* a producer: the partition is full; group, pid, name, held_ns say who holds it up */
     MR_WAIT_LOCK,    /* a lock is held by process pid (stopped, most likely) */
     MR_WAIT_RECORDS, /* a consumer: nothing to take */
+    MR_WAIT_ACKNOWLEDGED, /* mr_producer_join: said as for ROOM, with topic and partition */
     MR_WAIT_BROKER,  /* mr_topic_create: the broker, process pid, has not answered yet (stopped, if it takes long) */
 };
 
@@ -295,6 +296,7 @@ struct mr_producer;
 
 struct mr_producer_options {
     const char *name; /* NULL: the client's */
+    uint64_t source;  /* 0: none; else a number, a hash as a rule, that names what the records come from: for mr_append_from */
 };
 
 /* mr_producer_open attaches a producer. options may be NULL. Returns 0; -EPIPE sealed; -EIDRM; -EUSERS all producer slots are taken. */
@@ -311,6 +313,20 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
  * Owns     nothing; the messages are read only during the call.
  * Killed   whole records or none, a prefix of what was to go to each partition. */
 ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns);
+
+/* mr_append_from is mr_append for a producer with a source, and notes progress[i] with msgs[i]: each partition remembers that of the last message
+ * it accepted from the source, in the same step that publishes it. So whoever reads the source after a kill knows where to go on.
+ *   progress  n of them; positions > 0, in the caller's measure (rows, bytes), growing in each partition; check: any word, a hash of the row say
+ * Returns   as mr_append; -EINVAL no source, or a position 0. */
+struct mr_progress { uint64_t position, check; };
+ssize_t mr_append_from(struct mr_producer *producer, struct mr_message *msgs, const struct mr_progress *progress, size_t n, int64_t timeout_ns);
+/* mr_producer_progress: what the partition last accepted from the producer's source, by whichever producer. 1; 0 nothing, or it is forgotten: a
+ * partition remembers the last 128 sources; -EINVAL no source; -ERANGE past the last partition. */
+int mr_producer_progress(struct mr_producer *producer, uint32_t partition, struct mr_progress *out);
+
+/* mr_producer_join waits until every group has acknowledged, or moved to the dead letters, all that this handle has appended; while there is
+ * no group, for the first one. 0; -ETIMEDOUT; -EINTR; -EIDRM; -ESTALE. on_wait says who holds it up (MR_WAIT_ACKNOWLEDGED). */
+int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns);
 
 /* mr_producer_close detaches: this producer is done, as opposed to died. NULL is allowed. */
 void mr_producer_close(struct mr_producer *producer);
@@ -375,12 +391,22 @@ int mr_rewind(struct mr_consumer *consumer);
 /* mr_holds: 1 while the handle has a claim with something unacknowledged, so that mr_claim gives the rest of it and takes no other; else 0. */
 int mr_holds(const struct mr_consumer *consumer);
 
+/* mr_ack_with appends n messages to another topic and acknowledges everything that mr_next has given so far, as one step: after a kill at any
+ * moment both have happened or neither, and whoever takes the claim over finds out which (unless all 256 producer slots of that topic
+ * were used since, or it was deleted: then the records come again).
+ *   producer  of another topic of the same bus    msgs  n of them; n 0 is mr_ack. All go to ONE partition, that of msgs[0], and become visible at once
+ * Returns   0; errors of mr_append: then nothing was appended or acknowledged; -EMSGSIZE also if the messages do not fit together; -ESTALE.
+ * Blocks    while the other topic is full and full=block, up to timeout_ns. */
+int mr_ack_with(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns);
+
 /* mr_give_back hands everything unacknowledged to whoever claims next, without blame. */
 int mr_give_back(struct mr_consumer *consumer);
 
 /* mr_fail says that the record in hand failed: all before it are acknowledged, its try is counted; the next mr_claim gives it again,
  * alone, unless it has failed as often as allowed: then it goes to the dead-letter topic with `reason`. Returns 1 in that case, else 0. */
 int mr_fail(struct mr_consumer *consumer, const char *reason);
+/* mr_fail_now is mr_fail for a record that no further try will help: it goes to the dead-letter topic at once. */
+int mr_fail_now(struct mr_consumer *consumer, const char *reason);
 
 /* mr_wait_any waits until one of n consumers (1 to 64, of one bus) may have something to claim or has ended. 0; -ETIMEDOUT; -EINTR. */
 int mr_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t timeout_ns);

@@ -351,17 +351,18 @@ int mr_program_connect(const char *bus, const char *client_name, int64_t wait_ns
 
 /* ---- waiting --------------------------------------------------------------------------------------------------------- */
 
-static void describe_room(const struct mr_wait *wait, const char *topic)
+static void describe_holder(const struct mr_wait *wait, const char *topic)
 {
+    const char *why = wait->what == MR_WAIT_ROOM ? "full" : "not all acknowledged";
     const char *group = wait->group ? wait->group : "", *name = wait->name ? wait->name : "";
     char held[32];
     if (!*group)
-        mr_program_notice("%s: full, and no consumer has come yet; waiting for one (./consumer %s)", topic, topic);
+        mr_program_notice("%s: %s, and no consumer has come yet; waiting for one (./consumer %s)", topic, why, topic);
     else if (wait->pid == 0)
-        mr_program_notice("%s: full; group %s has no consumer that takes the next records; waiting (./consumer -g %s %s)", topic,
+        mr_program_notice("%s: %s; group %s has no consumer that takes the next records; waiting (./consumer -g %s %s)", topic, why,
                           group, group, topic);
     else
-        mr_program_notice("%s: full; group %s: pid %" PRId32 "%s%s%s holds it since %s", topic, group, wait->pid,
+        mr_program_notice("%s: %s; group %s: pid %" PRId32 "%s%s%s holds it since %s", topic, why, group, wait->pid,
                           *name ? " (" : "", name, *name ? ")" : "", mr_text_ns(held, wait->held_ns));
 }
 
@@ -395,7 +396,8 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
 
     switch (wait->what) {
     case MR_WAIT_ROOM:
-        describe_room(wait, topic);
+    case MR_WAIT_ACKNOWLEDGED:
+        describe_holder(wait, topic);
         break;
     case MR_WAIT_LOCK:
         mr_program_notice("%s%swaiting for a lock that pid %" PRId32 " holds; if that process is stopped: kill -CONT %" PRId32,

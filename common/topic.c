@@ -18,7 +18,7 @@
 /* ---- geometry: where things lie, computed from the counts alone, so that attach can check what the header says ---- */
 
 struct geometry {
-    uint64_t producers, members, groups, parts, logs, index, control_bytes, ring_bytes, total_bytes;
+    uint64_t producers, members, groups, parts, logs, index, sources, control_bytes, ring_bytes, total_bytes;
     uint32_t index_cnt;
 };
 
@@ -37,7 +37,8 @@ static struct geometry measure(uint32_t producer_cnt, uint32_t member_cnt, uint3
     g.logs = g.groups + (uint64_t)group_cnt * sizeof(struct mr_group_shm);
     g.parts = g.logs + (uint64_t)partition_cnt * sizeof(struct mr_log_shm);
     g.index = g.parts + (uint64_t)group_cnt * partition_cnt * sizeof(struct mr_group_part_shm);
-    g.control_bytes = up(g.index + (uint64_t)partition_cnt * g.index_cnt * sizeof(struct mr_index_shm), page);
+    g.sources = g.index + (uint64_t)partition_cnt * g.index_cnt * sizeof(struct mr_index_shm);
+    g.control_bytes = up(g.sources + (uint64_t)partition_cnt * MR_SOURCES * sizeof(struct mr_source_shm), page);
     g.total_bytes = g.control_bytes + (uint64_t)partition_cnt * ring_bytes + MR_COLUMNS_MAX; /* the columns' room is a hole until used */
     return g;
 }
@@ -190,6 +191,7 @@ static int attach(struct mr_topic *topic, int fd, const struct stat *st)
     topic->index_cnt = g.index_cnt;
     topic->parts_off = g.parts;
     topic->index_off = g.index;
+    topic->sources_off = g.sources;
     topic->partition_cnt = head.partition_cnt;
     topic->producer_cnt = head.producer_cnt;
     topic->member_cnt = head.member_cnt;

@@ -24,7 +24,7 @@ struct mr_topic {
     uint32_t partition_cnt, producer_cnt, member_cnt, group_cnt, index_cnt; /* index_cnt: entries per partition */
     uint32_t full, tries;
     struct mr_settings settings;
-    uint64_t parts_off, index_off;
+    uint64_t parts_off, index_off, sources_off;
 
     struct mr_producer_shm *producers;
     struct mr_member_shm *members;
@@ -85,6 +85,12 @@ static inline struct mr_group_part_shm *mr_group_part(const struct mr_topic *top
 static inline struct mr_index_shm *mr_topic_index(const struct mr_topic *topic, uint32_t p)
 {
     return (struct mr_index_shm *)(void *)(topic->base + topic->index_off) + (uint64_t)p * topic->index_cnt;
+}
+
+/* MR_SOURCES of them. */
+static inline struct mr_source_shm *mr_topic_sources(const struct mr_topic *topic, uint32_t p)
+{
+    return (struct mr_source_shm *)(void *)(topic->base + topic->sources_off) + (uint64_t)p * MR_SOURCES;
 }
 
 #endif

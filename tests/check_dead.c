@@ -260,7 +260,8 @@ static int moves_and_dies(void *arg)
         atomic_store(&slot->moving_client, own->self);
         atomic_store(&slot->moving_producer, 0);
         atomic_store(&slot->moving_count, 1);
-        atomic_store(&slot->moving, c->hand);
+        atomic_store(&slot->moving_topic, 1);
+        atomic_store(&slot->moving, c->pos);
         kill(getpid(), SIGKILL);
     }
     if (mr_topic_make(own, "t.dead", &settings) || mr_topic_open(own, "t.dead", &d) || mr_producer_open(d, NULL, &p))
@@ -268,7 +269,8 @@ static int moves_and_dies(void *arg)
     atomic_store(&slot->moving_client, own->self);
     atomic_store(&slot->moving_producer, mr_producer_slot(p));
     atomic_store(&slot->moving_count, 1);
-    atomic_store(&slot->moving, c->hand);
+    atomic_store(&slot->moving_topic, d->shm->created_ns);
+    atomic_store(&slot->moving, c->pos);
     if (moment >= AFTER_THE_LETTER && put(p, 0, "0") != 1)
         return 3;
     if (moment == AFTER_IT_UNDER_THE_LOCK) {

@@ -185,22 +185,23 @@ finish other
 expect 0 consumer -q -e other
 
 # ---- another version of the layout, a damaged file ---------------------------------------------------------------------------
+layout=$(sed -n 's/^#define MR_LAYOUT \([0-9]*\)u$/\1/p' "$top/common/layout.h")
 seq 100 >numbers
 expect 0 producer -q numbers v
-poke "$segment.v" 2
+poke "$segment.v" $((layout + 1))
 for command in "producer v" "consumer -e v" "broker describe v"; do
     # shellcheck disable=SC2086
     expect 1 $command
     says '^[a-z]*: v: open: made by another version of Millrace; .*clean --all'
 done
-poke "$segment.v" 1
-poke "$segment" 2
+poke "$segment.v" "$layout"
+poke "$segment" $((layout + 1))
 for command in "producer v" "consumer -e v" "broker list" "broker"; do
     # shellcheck disable=SC2086
     expect 1 $command
     says 'made by another version of Millrace; .*clean --all'
 done
-poke "$segment" 1
+poke "$segment" "$layout"
 expect 0 broker ping
 expect 0 consumer -q -e v
 same numbers out "after the version was put right, something else came"

@@ -128,7 +128,7 @@ static void one_point(const struct step_job *job, const struct step_trace *trace
     repaired += (unsigned long)held;
     redone += (unsigned long)armed;
     int completed = k + 1 >= trace->n;
-    if (world_check(&world, k % 2 ? id : 0, completed) < 0)
+    if (world_check(&world, k % 2 ? id : 0, completed) < 0 || (scenario->check && scenario->check(&world) < 0))
         report(" ", k, trace, 0);
     world_close(&world);
     mr_bus_forget(bus, id);
@@ -179,8 +179,8 @@ static void run_share(int argc, char **argv, size_t stride, size_t share, size_t
     char name[MR_BUS_NAME_MAX + 1];
     snprintf(name, sizeof name, "test-%ld-crash", (long)getpid());
     world_must(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &bus) == 0, "serve a bus");
-    for (size_t s = share; s < scenario_cnt; s += shares) {
-        scenario = &scenarios[s];
+    for (size_t s = share; s < record_scenario_cnt + life_scenario_cnt; s += shares) {
+        scenario = s < record_scenario_cnt ? &record_scenarios[s] : &life_scenarios[s - record_scenario_cnt];
         if (!wanted(argc, argv, scenario->name) || (failures_max == 1 && totals->wrong))
             continue;
         struct step_job job = {.child = run_child, .asleep = wake_child};
@@ -194,7 +194,7 @@ static void run_share(int argc, char **argv, size_t stride, size_t share, size_t
         }
         world_close(&world);
         uint64_t last_image = 0;
-        for (size_t k = 0; k < trace.n && failures < failures_max; k += stride)
+        for (size_t k = 0; k < trace.n && failures < failures_max; k += stride * (scenario->stride ? scenario->stride : 1))
             one_point(&job, &trace, k, &last_image);
         printf("%-34s %8lu %8lu %8lu %8lu %8lu\n", scenario->name, points, repaired, redone, repair_points, failures);
         fflush(stdout);
@@ -207,6 +207,7 @@ static void run_share(int argc, char **argv, size_t stride, size_t share, size_t
     mr_topic_unlink(name, "t");
     mr_topic_unlink(name, "t.dead");
     mr_topic_unlink(name, "made");
+    mr_topic_unlink(name, "other");
     mr_bus_remove(name);
     mr_disconnect(bus);
 }

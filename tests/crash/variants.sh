@@ -10,6 +10,9 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 missed=0
 count=0
+crash=(tests/crash/*.c)
+crash=("${crash[@]/%.c/.o}")
+crash=("${crash[@]/#/$bin/obj/}")
 
 # variant NAME FILE PERL-SUBSTITUTION SCENARIO...
 variant() {
@@ -23,7 +26,7 @@ variant() {
         return
     fi
     if ! "${CC:-gcc}" -std=c11 -D_GNU_SOURCE -O2 -g -Icommon -I. -pthread -w -c -o "$work/broken.o" "$work/$file" ||
-        ! "${CC:-gcc}" -pthread -o "$work/crash" "$work/broken.o" "$bin"/obj/tests/crash/*.o "$bin/libmillrace.a" -lrt -lpthread; then
+        ! "${CC:-gcc}" -pthread -o "$work/crash" "$work/broken.o" "${crash[@]}" "$bin/obj/broker.a" "$bin/obj/program.a" "$bin/libmillrace.a" -lrt -lpthread; then
         echo "variants.sh: $name: does not build" >&2
         missed=$((missed + 1))
         return
@@ -58,8 +61,12 @@ variant 'what a dead member held is forgotten' member.c \
     's/if \(cursor >= end\) \{\n        mr_tx_set\(tx, &member->group, 0\);/if (1) {\n        mr_tx_set(tx, &member->group, 0);/' 'claim'
 variant 'acknowledged when claimed' group.c \
     's/mr_tx_set\(&tx, &own->cursor, next\);/mr_tx_set(&tx, &own->cursor, end);/' 'claim'
-variant 'a dead letter leaves no note before it is sent' dead.c \
-    's/atomic_store_explicit\(&slot->moving, pos, memory_order_release\);//' -s 3 'dead letters'
+variant 'records leave no note before they are moved' move.c \
+    's/atomic_store_explicit\(&slot->moving, pos, memory_order_release\);//' 'acknowledge with'
+variant 'what has arrived elsewhere is not looked for' move.c \
+    's/int there = arrived\(topic, slot\);/int there = 0;/' 'on its way'
+variant 'a source'"'"'s progress is noted after the records only' log.c \
+    's/            if \(source\)\n                store_progress\(source, .*?head\);//s' 'from a source'
 variant 'the wake is left out' append.c \
     's/            mr_groups_tell\(topic\);\n//' 'append with sleepers'
 

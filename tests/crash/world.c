@@ -81,6 +81,7 @@ void world_open(struct world *w, struct mr_bus *bus, const struct scenario *scen
     mr_topic_unlink(mr_bus_name(bus), "t");
     mr_topic_unlink(mr_bus_name(bus), "t.dead");
     mr_topic_unlink(mr_bus_name(bus), "made");
+    mr_topic_unlink(mr_bus_name(bus), "other");
     world_must(mr_topic_make(bus, "t", &w->settings) == 0, "make the topic");
     world_must(mr_topic_open(bus, "t", &w->topic) == 0, "open the topic");
     world_must(mr_producer_open(w->topic, NULL, &w->producer) == 0, "open a producer");
@@ -180,6 +181,18 @@ static int take_locks(struct world *w)
     return 0;
 }
 
+/* Of the source's records, as many as the topic knows of are there: each of partition 0. */
+static int check_source(struct world *w)
+{
+    struct mr_progress progress = {0};
+    uint64_t accepted = mr_log_tip(w->topic, 0).next_offset - w->sent;
+    int known = mr_log_progress(w->topic, 0, w->source, &progress);
+    CHECK(known == (accepted > 0), "the source's progress is %s, %llu records were accepted", known ? "known" : "unknown", NUM(accepted));
+    CHECK(progress.position == accepted, "the source came to %llu, %llu records were accepted", NUM(progress.position), NUM(accepted));
+    CHECK(!accepted || progress.check == WORLD_CHECK_OF(accepted), "the source's check word is of another record");
+    return 0;
+}
+
 struct seen {
     unsigned char times[IDS];
     unsigned order[4 * IDS], cnt; /* as delivered */
@@ -210,17 +223,17 @@ static int drain(struct world *w, struct mr_consumer *consumer, const char *grou
     return 0;
 }
 
-static int count_dead(struct world *w, struct seen *dead)
+static int count_other(struct world *w, struct seen *there)
 {
     struct mr_topic *topic;
     struct mr_consumer *consumer;
-    int error = mr_topic_open(w->bus, "t.dead", &topic);
+    int error = mr_topic_open(w->bus, w->other, &topic);
     if (error == -ENOENT)
         return 0;
-    CHECK(error == 0, "the dead-letter topic cannot be opened: %s", strerror(-error));
+    CHECK(error == 0, "topic %s cannot be opened: %s", w->other, strerror(-error));
     mr_topic_reap_dead(topic);
-    CHECK(mr_consumer_open(topic, NULL, &consumer) == 0, "the dead-letter topic cannot be read");
-    error = drain(w, consumer, "of dead letters", dead);
+    CHECK(mr_consumer_open(topic, NULL, &consumer) == 0, "topic %s cannot be read", w->other);
+    error = drain(w, consumer, "of the other topic", there);
     mr_consumer_close(consumer);
     mr_topic_close(topic);
     return error;
@@ -228,19 +241,19 @@ static int count_dead(struct world *w, struct seen *dead)
 
 static int check_group(struct world *w, int g, int completed)
 {
-    struct seen seen = {0}, dead = {0};
+    struct seen seen = {0}, other = {0};
     if (drain(w, w->consumer[g], group_names[g], &seen) < 0)
         return -1;
-    if (w->dead_letters && count_dead(w, &dead) < 0)
+    if (w->other && count_other(w, &other) < 0)
         return -1;
     for (unsigned id = 0; id < w->sent + w->add; id++) {
         int state = w->state[g][id];
         unsigned times = seen.times[id];
-        if (w->dead_letters && state == MAY_ACK) {
-            CHECK(times + dead.times[id] == 1, "I6: record %u was delivered %u times and dead-lettered %u times", id, times, dead.times[id]);
+        if (w->other && state == MAY_ACK) {
+            CHECK(times + other.times[id] == 1, "I6: record %u was delivered %u times and is %u times in %s", id, times, other.times[id], w->other);
             continue;
         }
-        CHECK(dead.times[id] == 0, "record %u was dead-lettered", id);
+        CHECK(other.times[id] == 0, "record %u is in %s", id, w->other);
         if (state == ACKED || (state == MAY_ACK && completed))
             CHECK(times == 0, "I6: record %u was acknowledged by group %s and came again", id, group_names[g]);
         else if (id < w->sent && state == WAITING && !w->drops)
@@ -268,7 +281,7 @@ int world_check(struct world *w, uint64_t told, int completed)
         if (load(&topic->shm->deleted))
             return 0;
     }
-    if (take_locks(w) < 0 || check_words(w) < 0)
+    if (take_locks(w) < 0 || check_words(w) < 0 || (w->source && check_source(w) < 0))
         return -1;
     for (int g = 0; g < GROUPS; g++)
         if (w->consumer[g] && !w->may_end && check_group(w, g, completed) < 0)

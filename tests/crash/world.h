@@ -24,7 +24,8 @@ struct world {
     unsigned add;                      /* ids [sent, sent + add) are appended by the operation: a prefix of each partition's, all if it ended */
     int drops;                         /* drop-oldest: what is overwritten is no loss */
     int may_end;                       /* the topic may be sealed, purged or deleted afterwards: only invariants hold */
-    int dead_letters;                  /* MAY_ACK records may be in the dead-letter topic instead: exactly one of the two */
+    const char *other;                 /* MAY_ACK records may be in this topic instead, the dead-letter topic say: exactly one of the two */
+    uint64_t source;                   /* the operation's records come from it: the topic must know how many were accepted */
     uint32_t ticket[GROUPS];           /* nonzero: somebody sleeps on it, whom the operation must have woken when it ends */
     char error[256];
 };
@@ -35,10 +36,12 @@ struct scenario {
     void (*settings)(struct mr_settings *settings); /* NULL: the defaults */
     void (*child)(struct world *w);   /* the process that dies: attaches, then step_begin, operation, step_end */
     int (*asleep)(struct world *w);   /* wakes the child, see step.h */
+    size_t stride;                    /* 0: killed after every instruction; else only after every so manieth of a long operation */
+    int (*check)(struct world *w);    /* NULL, or what must hold besides, when the survivors have gone on: 0, or -1 with w->error */
 };
 
-extern const struct scenario scenarios[];
-extern const size_t scenario_cnt;
+extern const struct scenario record_scenarios[], life_scenarios[];
+extern const size_t record_scenario_cnt, life_scenario_cnt;
 
 void world_open(struct world *w, struct mr_bus *bus, const struct scenario *scenario);
 void world_close(struct world *w);
@@ -53,5 +56,6 @@ void world_join(struct world *w, int g, uint32_t flags);    /* the survivors' co
 unsigned world_take(struct world *w, int g, unsigned cnt);  /* it takes and acknowledges cnt records */
 void world_fill(struct world *w, struct mr_message *msg, unsigned char *buf, unsigned id);
 void world_must(int ok, const char *what);
+#define WORLD_CHECK_OF(position) ((position) * 7 + 1) /* the check word that goes with a progress */
 
 #endif

@@ -1,0 +1,125 @@
+/* move.c - see move.h. */
+#include "move.h"
+#include "append.h"
+#include "dead.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static inline uint64_t load(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs, size_t n, uint64_t pos, uint64_t records,
+            int64_t timeout_ns)
+{
+    struct mr_topic *to = mr_producer_topic(producer);
+    struct mr_member_shm *slot = mr_consumer_slot(consumer);
+    uint32_t i = mr_producer_slot(producer);
+    atomic_store_explicit(&slot->moving_topic, to->shm->created_ns, memory_order_relaxed);
+    atomic_store_explicit(&slot->moving_producer, (uint64_t)msgs[0].partition << 32 | i, memory_order_relaxed);
+    atomic_store_explicit(&slot->moving_client, to->bus->self, memory_order_relaxed);
+    atomic_store_explicit(&slot->moving_count, load(&to->producers[i].records) + n, memory_order_relaxed);
+    atomic_store_explicit(&slot->moving, pos, memory_order_release);
+    int error = mr_append_whole(producer, msgs, n, timeout_ns);
+    if (!error)
+        error = mr_consumer_ack_to(consumer, pos, records);
+    atomic_store_explicit(&slot->moving, MR_NONE, memory_order_release);
+    return error;
+}
+
+int mr_ack_with(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns)
+{
+    if (n == 0)
+        return mr_ack(consumer);
+    if (!consumer->joined || consumer->acked == consumer->pos || mr_producer_topic(producer)->bus != consumer->topic->bus ||
+        mr_producer_topic(producer) == consumer->topic)
+        return -EINVAL;
+    int error = mr_consumer_mine(consumer);
+    if (!error)
+        error = mr_append_place(producer, msgs, n);
+    return error ? error : mr_move(consumer, producer, msgs, n, consumer->pos, consumer->given, timeout_ns);
+}
+
+/* Opens the topic that was made at that time, if it is still there: 1; 0 gone; or a negative errno: one cannot be looked at, and may be it. */
+static int find_topic(struct mr_bus *bus, uint64_t created_ns, struct mr_topic **out)
+{
+    char **names;
+    ssize_t n = mr_bus_topics(bus, &names);
+    if (n < 0)
+        return (int)n;
+    int found = 0, failed = 0;
+    for (ssize_t i = 0; i < n && !found; i++) {
+        int error = mr_topic_open(bus, names[i], out);
+        if (error) {
+            failed = error == -ENOENT || error == -EIDRM ? failed : error;
+            continue;
+        }
+        found = (*out)->shm->created_ns == created_ns;
+        if (!found)
+            mr_topic_close(*out);
+    }
+    free(names);
+    return found ? found : failed;
+}
+
+/* Have the records that the slot's former owner was moving arrived? 0 no; 1 yes; 2 yes, as a dead letter; or a negative errno. */
+static int arrived(const struct mr_topic *topic, const struct mr_member_shm *slot)
+{
+    struct mr_topic *to;
+    int found = find_topic(topic->bus, load(&slot->moving_topic), &to);
+    if (found <= 0)
+        return found;
+    uint64_t i = load(&slot->moving_producer) & UINT32_MAX, p = load(&slot->moving_producer) >> 32;
+    int error = -EBADMSG;
+    if (i < to->producer_cnt && p < to->partition_cnt) {
+        /* The dead one may have published under a lock that nobody has taken since: take it, so that its count is mended first. */
+        error = mr_log_lock(to, (uint32_t)p);
+        if (!error) {
+            found = load(&to->producers[i].owner) == load(&slot->moving_client) && load(&to->producers[i].records) >= load(&slot->moving_count);
+            mr_unlock(&to->logs[p].lock);
+        }
+    }
+    char dead[MR_TOPIC_NAME_MAX + 8];
+    mr_dead_name(topic, dead, sizeof dead);
+    found <<= strcmp(mr_topic_name(to), dead) == 0;
+    mr_topic_close(to);
+    return error ? error : found;
+}
+
+int mr_move_settle(struct mr_consumer *consumer)
+{
+    struct mr_topic *topic = consumer->topic;
+    struct mr_member_shm *slot = mr_consumer_slot(consumer);
+    uint32_t p = consumer->seat.partition;
+    uint64_t moving = load(&slot->moving), cursor = load(&slot->cursor), end = load(&slot->end);
+    if (moving == MR_NONE)
+        return 0;
+    if (moving > cursor && moving <= end) {
+        int there = arrived(topic, slot);
+        if (there < 0)
+            return there;
+        if (there) {
+            uint64_t first = mr_log_offset(topic, p, cursor), last = mr_log_offset(topic, p, moving);
+            if (first == MR_NONE || last == MR_NONE || last <= first) {
+                if (load(&topic->logs[p].tail) <= cursor)
+                    return -EBADMSG;
+                last = first = 0; /* drop-oldest, and overwritten meanwhile */
+            }
+            consumer->partition = p;
+            consumer->end = end;
+            int error = mr_consumer_ack_to(consumer, moving, last - first);
+            if (error)
+                return error;
+            cursor = moving;
+            if (there == 2) {
+                consumer->stats.dead_lettered++;
+                atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].dead_lettered, 1, memory_order_relaxed);
+            }
+        }
+    }
+    atomic_store_explicit(&slot->moving, MR_NONE, memory_order_release);
+    return cursor == end;
+}
