@@ -154,7 +154,8 @@ static void show_progress(struct mr_crew *crew)
     mr_report_progress(crew->run->taken->records, written, mr_program_now());
 }
 
-/* With the lock held, which is let go meanwhile: makes a step of the run. Returns 1 if there was a topic to wait for, 0 if all handles are out. */
+/* With the lock held, which is let go meanwhile: makes a step of the run. Returns 0 if it had no topic to
+ * wait for, because all handles are out; else 1. */
 static int lead(struct mr_crew *crew)
 {
     struct run *run = crew->run;
@@ -184,7 +185,7 @@ static int lead(struct mr_crew *crew)
         crew->status = run->status;
         pthread_cond_broadcast(&crew->changed);
     }
-    return may_wait;
+    return may_wait || crew->status != RUNNING;
 }
 
 /* With the lock held: sleeps until something changes, or a waiting job is due, or there is something to look after. */
