@@ -100,7 +100,7 @@ expect 0 consumer -e --peek -J orders
 says out '"topic":"orders","partition":0,"offset":2,"ts":[0-9]{19},"key":null,"headers":\{\},"try":1,"value":\{"id":3,'
 expect 0 consumer -e --peek -f '%o:%{total}|\n' orders
 holds out $'0:2.50|\n1:07|\n2:-1e3|'
-expect 1 consumer -e --peek -f '%{price}' orders
+expect 2 consumer -e --peek -f '%{price}' orders
 says err 'orders: no column "price"; its columns: id,name,total'
 expect 0 consumer -e --peek -0 -c 1 orders
 [ "$(od -An -c out | tail -c 5)" = '  \0' ] || fail "-0: $(od -c out)"
