@@ -82,10 +82,10 @@ int mr_report_stats(int fd, const struct mr_taken *taken, int status)
     mr_json_begin(&json, '{');
     mr_json_key(&json, "records");
     mr_json_uint(&json, taken->records);
-    mr_json_key(&json, "filtered");
-    mr_json_uint(&json, taken->filtered);
     mr_json_key(&json, "bytes");
     mr_json_uint(&json, taken->bytes);
+    mr_json_key(&json, "filtered");
+    mr_json_uint(&json, taken->filtered);
     mr_json_key(&json, "seconds");
     mr_json_real(&json, (double)taken->busy_ns / 1e9, 9);
     mr_json_key(&json, "records_per_second");

@@ -261,7 +261,7 @@ holds out '2/1 3/1 '
 send slow 1 2 3
 expect 0 consumer -e --delay 200ms --stats figures slow
 holds out $'1\n2\n3'
-says figures '^\{"records":3,"bytes":6,"seconds":0\.[6-9].*"age_p50_ns":[0-9]+.*"lost":0,"exit":0\}$'
+says figures '^\{"records":3,"bytes":6,"filtered":0,"seconds":0\.[6-9].*"age_p50_ns":[0-9]+.*"lost":0,.*"exit":0\}$'
 
 # ---- lost, dead --------------------------------------------------------------------------------------------------------------
 broker create ring --size 4k --full drop-oldest >/dev/null || fail create
