@@ -5,6 +5,7 @@
 #include "where_program.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -287,10 +288,11 @@ static int is_true(const struct value *value)
     return !as_number(value, &number) || mr_decimal_compare(&number, &zero) != 0;
 }
 
+/* re_search is glibc's regexec for text that has a length and no NUL behind it. What lies beyond 2 GiB is not looked at. */
 static int matches(const struct mr_test *test, const struct value *value)
 {
-    regmatch_t range = {.rm_so = 0, .rm_eo = (regoff_t)value->len}; /* a value has less than 2^31 bytes: see MR_RECORD_OVERHEAD */
-    return regexec(test->regex, value->text, 1, &range, REG_STARTEND) == 0;
+    regoff_t len = value->len < INT_MAX ? (regoff_t)value->len : INT_MAX;
+    return re_search(test->regex, value->text, len, 0, len, NULL) >= 0;
 }
 
 /* Returns 1, 0 or -ENOMEM. */
