@@ -2,10 +2,12 @@
 #ifndef MR_TAKE_H
 #define MR_TAKE_H
 
+#include "command.h"
 #include "format.h"
 #include "histogram.h"
 #include "millrace.h"
 #include "position.h"
+#include "where.h"
 
 #define MR_TOPICS_MAX 64u /* as many as mr_wait_any can wait on */
 
@@ -16,6 +18,8 @@ struct mr_take {
     uint32_t flags;    /* enum mr_consumer_flags */
     struct mr_position position;
     struct mr_format format;
+    struct mr_where *where;   /* which records; NULL: all. The others are acknowledged and count for nothing but taken->filtered */
+    const char *where_text;
     uint32_t window;    /* records held at most, >= 1 */
     uint64_t cnt;       /* records to take in all; 0: no limit */
     int64_t timeout_ns; /* without a record; < 0: for ever */
@@ -25,14 +29,21 @@ struct mr_take {
     int no_ack;         /* hold what was taken, give it back at the end */
     int progress;       /* show a line of progress */
     int fd;             /* where the records go */
+    const struct mr_command *command; /* who gets the records; NULL: they are printed */
 };
 
 struct mr_taken {
     uint64_t records; /* written, and acknowledged unless no_ack */
+    uint64_t filtered; /* not passed by --where, and acknowledged unless no_ack */
     uint64_t bytes;   /* written, line ends and header included */
     int64_t busy_ns;  /* from the first record to the last acknowledgement */
     uint64_t redelivered, dead_lettered, lost;
     uint64_t starved_ns;     /* waiting for records */
+    uint64_t commands; /* run to their end; of these: */
+    uint64_t failed;   /* not 0, nor "later" */
+    uint64_t retried;  /* failed, and the record is tried again */
+    uint64_t delayed;  /* "later" */
+    uint64_t skipped;  /* failed, and the record was acknowledged all the same */
     struct mr_histogram age; /* of records when they were taken, ns */
 };
 
