@@ -109,12 +109,51 @@ static void finish(struct mr_crew *crew, struct mr_job *job)
     pthread_cond_signal(&crew->changed);
 }
 
+int mr_crew_sift(struct mr_crew *crew, struct source *source, struct mr_consumer *consumer, size_t cnt, uint64_t *passing)
+{
+    struct run *run = crew->run;
+    struct mr_record record;
+    uint64_t found = 0;
+    int error = 0, got = 0;
+    *passing = cnt;
+    if (!run->take->where)
+        return 0;
+    pthread_mutex_lock(&crew->formatting);
+    while (!error && (got = mr_next(consumer, &record)) > 0) {
+        int passes = mr_run_passes(run, source, &record);
+        error = passes < 0 ? passes : 0;
+        found += passes > 0;
+    }
+    pthread_mutex_unlock(&crew->formatting);
+    if (!error)
+        error = got;
+    if (!error)
+        error = found > 0 ? mr_rewind(consumer) : mr_ack(consumer);
+    if (error)
+        return error;
+    *passing = found;
+    if (found == 0) {
+        pthread_mutex_lock(&crew->lock);
+        run->taken->filtered += cnt;
+        pthread_mutex_unlock(&crew->lock);
+    }
+    return 0;
+}
+
 void mr_crew_take(struct mr_crew *crew, struct source *source, size_t cnt)
 {
     struct run *run = crew->run;
+    uint64_t passing = 0;
     pthread_mutex_lock(&crew->formatting);
-    mr_run_learn(run, source);
+    mr_run_learn(run, source, 1);
     pthread_mutex_unlock(&crew->formatting);
+    int error = run->status == RUNNING ? mr_crew_sift(crew, source, source->consumer, cnt, &passing) : 0;
+    if (error < 0) {
+        mr_program_fail(error, "%s: read", source->name);
+        run->status = MR_EXIT_FAILED;
+    }
+    if (run->status == RUNNING && passing == 0)
+        return;
     struct mr_job *job = run->status == RUNNING ? calloc(1, sizeof *job) : NULL;
     if (!job && run->status == RUNNING) {
         mr_program_fail(-ENOMEM, "%s: take", source->name);
@@ -122,7 +161,7 @@ void mr_crew_take(struct mr_crew *crew, struct source *source, size_t cnt)
     }
     if (!job)
         return;
-    *job = (struct mr_job){.source = source, .consumer = source->consumer, .reserved = cnt < run->left ? cnt : run->left};
+    *job = (struct mr_job){.source = source, .consumer = source->consumer, .reserved = passing < run->left ? passing : run->left};
 
     pthread_mutex_lock(&crew->lock);
     if (crew->left != UINT64_MAX)
@@ -131,7 +170,7 @@ void mr_crew_take(struct mr_crew *crew, struct source *source, size_t cnt)
         crew->first_ns = mr_program_now();
     crew->active++;
     enlist(crew, job);
-    int error = next_handle(crew, source);
+    error = next_handle(crew, source);
     pthread_mutex_unlock(&crew->lock);
     if (error < 0) {
         mr_program_fail(error, "%s: join once more", source->name);
