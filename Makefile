@@ -37,7 +37,7 @@ LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
 PROGRAM_OBJECT := $(call objects,$(wildcard common/program.c))
 DATA := $(if $(wildcard data/orders.csv),$(BIN)/data.csv)
 
-.PHONY: all demo test tests test-crash storm fuzz fuzzers lint bench clean help FORCE
+.PHONY: all demo test tests test-crash storm fuzz fuzzers valgrind lint bench clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -50,6 +50,7 @@ help:
 	@echo 'make test-crash  kills a process after every single instruction of every operation (2 to 8 minutes)'
 	@echo 'make fuzz       random input of every kind, 60 s for each fuzzer [SECONDS=1800] [TESTS="fuzz_csv..."]'
 	@echo 'make storm      processes killed at random for 60 s [SECONDS=1800]'
+	@echo 'make valgrind  the unit tests in valgrind [TESTS="NAME..."] [JOBS=2]'
 	@echo 'make lint      clang-tidy, cppcheck, shellcheck, mandoc, every header alone'
 	@echo 'make bench     records/s, MB/s and round trips, beside pipe(2)'
 	@echo 'make clean     removes bin/'
@@ -161,6 +162,11 @@ fuzz:
 	@scripts/deps.sh --fuzz
 	@$(build) CC=clang SAN=fuzzer-no-link,address,undefined BIN=bin/fuzz fuzzers
 	@tests/fuzz/run.sh bin/fuzz $(or $(SECONDS),60) $(or $(TESTS),$(FUZZERS))
+
+valgrind:
+	@scripts/deps.sh --test --valgrind
+	@$(build) tests
+	@MILLRACE_BIN=$(BIN) MILLRACE_SAN=valgrind MODEL_STEPS=50 JOBS=$(or $(JOBS),1) tests/run.sh $(TESTS)
 
 lint:
 	@scripts/deps.sh --lint

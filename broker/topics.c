@@ -294,6 +294,8 @@ static void describe_text(const struct mr_topic *topic, const struct topic_facts
            info->records_in, info->records_kept, info->records_waiting, info->records_dropped);
     printf("producers   %" PRIu32 " attached, %" PRIu32 " done, %" PRIu32 " died\n", info->producers, info->producers_done,
            info->producers_died);
+    if (info->repairs)
+        printf("repairs     %" PRIu64 " locks of the dead, %" PRIu64 " of them with a change to complete\n", info->repairs, info->replays);
     putchar('\n');
     describe_partitions(topic, colour);
     if (info->groups) {
@@ -339,6 +341,8 @@ static void describe_json(const struct mr_topic *topic, const struct topic_facts
     json_number(json, "producers", info->producers);
     json_number(json, "producers_done", info->producers_done);
     json_number(json, "producers_died", info->producers_died);
+    json_number(json, "repairs", info->repairs);
+    json_number(json, "replays", info->replays);
     json_number(json, "consumers", info->members);
 
     mr_json_key(json, "partitions");

@@ -209,6 +209,8 @@ int mr_topic_info(const struct mr_topic *topic, struct mr_topic_info *out)
                                  .partitions = topic->partition_cnt,
                                  .producers_done = (uint32_t)load(&shm->producers_done),
                                  .producers_died = (uint32_t)load(&shm->producers_died),
+                                 .repairs = load(&shm->repairs),
+                                 .replays = load(&shm->replays),
                                  .sealed = load(&shm->sealed) != 0,
                                  .deleted = load(&shm->deleted) != 0};
     uint64_t waiting = 0, unread = 0;

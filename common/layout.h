@@ -188,6 +188,7 @@ struct mr_topic_shm {
     _Atomic uint64_t producer_high;
     _Atomic uint64_t group_high;
     _Atomic uint64_t producers_done, producers_died;
+    _Atomic uint64_t repairs, replays; /* locks whose owner had died; of those, with an armed redo log. A repairer that dies counts too */
     _Atomic uint64_t columns; /* length << 32 | flags << 1 | 1; 0 none. Stored after the bytes (release) */
 
     alignas(64) _Atomic uint64_t sealed; /* read-mostly line of the data path */

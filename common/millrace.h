@@ -197,6 +197,7 @@ struct mr_topic_info {
     uint64_t records_dropped;       /* full=drop-oldest: overwritten before some group acknowledged them */
     uint32_t partitions, groups, members, producers; /* attached now */
     uint32_t producers_done, producers_died;         /* since creation: closed properly; died attached */
+    uint64_t repairs, replays;      /* since creation: locks taken over from the dead; of those, with a change to complete */
     int sealed, deleted;
     int damaged; /* a partition's words contradict each other, or its oldest record cannot be read: reading it says -EBADMSG */
 };

@@ -50,6 +50,9 @@ static int replay(struct mr_topic *topic, struct mr_redo_shm *redo)
 
 static int repair(struct mr_topic *topic, struct mr_lock_shm *lock)
 {
+    atomic_fetch_add_explicit(&topic->shm->repairs, 1, memory_order_relaxed);
+    if (atomic_load_explicit(&lock->redo.armed, memory_order_relaxed))
+        atomic_fetch_add_explicit(&topic->shm->replays, 1, memory_order_relaxed);
     int error = replay(topic, &lock->redo);
     if (error) {
         /* The log stays armed, which tells whoever comes that this lock cannot be trusted. (Left inconsistent, the mutex would say so itself,

@@ -14,8 +14,6 @@
 #define LOOK_NS INT64_C(100000000)      /* how long the leader may not notice what the others have done */
 #define SLEEP_NS INT64_C(1000000000)
 
-extern char **environ;
-
 void mr_crew_end(struct mr_crew *crew, int status)
 {
     pthread_mutex_lock(&crew->lock);
@@ -240,9 +238,11 @@ static void rest(struct mr_crew *crew)
     pthread_cond_timedwait(&crew->changed, &crew->lock, &until);
 }
 
-static void work_on(struct worker *worker, struct mr_job *job)
+/* With the lock held, which is let go meanwhile: the first of the waiting jobs. */
+static void work_on_first(struct worker *worker)
 {
     struct mr_crew *crew = worker->crew;
+    struct mr_job *job = crew->waiting;
     int done;
     crew->waiting = job->next;
     pthread_mutex_unlock(&crew->lock);
@@ -263,7 +263,7 @@ static void *work(void *arg)
     for (;;) {
         int over = mr_program_stop || crew->status != RUNNING;
         if (crew->waiting && (crew->waiting->due_ns <= mr_program_now() || hurries(crew)))
-            work_on(worker, crew->waiting); /* in a hurry that is giving it back */
+            work_on_first(worker); /* in a hurry that is giving it back */
         else if (over && !crew->waiting)
             break;
         else if (over || crew->leading || !lead(crew))
@@ -365,9 +365,12 @@ void mr_crew_run(struct run *run)
     pthread_condattr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, NULL, &crew.mask);
     signal(SIGCHLD, SIG_DFL); /* ignored, there would be no exit statuses */
-    for (uint32_t i = 0; workers && i < command->jobs && !error; i++)
-        error = set_up(&workers[i], &crew);
-    if (!workers || !crew.pool || error < 0) {
+    uint32_t ready = 0;
+    if (workers && crew.pool)
+        do
+            error = set_up(&workers[ready++], &crew);
+        while (!error && ready < command->jobs);
+    if (!ready || error < 0) {
         mr_program_fail(-ENOMEM, "start");
         crew.status = MR_EXIT_FAILED;
     }
@@ -380,8 +383,8 @@ void mr_crew_run(struct run *run)
         work_together(&crew, workers);
     if (crew.pool)
         conclude(&crew);
-    for (uint32_t i = 0; workers && i < command->jobs; i++)
-        tear_down(&workers[i]);
+    while (ready > 0)
+        tear_down(&workers[--ready]);
     mr_topic_close(crew.into);
     pthread_cond_destroy(&crew.changed);
     free(crew.pool);

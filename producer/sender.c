@@ -1,5 +1,6 @@
 #include "sender.h"
 #include "csv.h"
+#include "join.h"
 #include "program.h"
 #include "text.h"
 #include <errno.h>
@@ -287,6 +288,7 @@ int sender_open(struct sender *s, struct mr_topic *topic, uint64_t source)
         return mr_program_exit_for(error);
     }
     status = sender_close(s, 0); /* now: between two FILEs there is always a producer, for whoever drains */
+    s->handle = topic;
     s->producer = producer;
     return status;
 }
@@ -294,9 +296,11 @@ int sender_open(struct sender *s, struct mr_topic *topic, uint64_t source)
 static int join(const struct sender *s)
 {
     int64_t timeout = s->options->timeout_ns > 0 ? s->options->timeout_ns : -1;
-    int error = mr_producer_join(s->producer, timeout);
+    int error = s->producer ? mr_producer_join(s->producer, timeout) : 0;
     char after[32];
 
+    if (!error && s->resume && s->resume->passed)
+        error = join_all(s->handle, timeout);
     if (error == -ETIMEDOUT)
         mr_program_error("%s: not acknowledged by all groups within %s (./broker lag %s shows by which)", s->topic,
                          mr_text_ns(after, (uint64_t)timeout), s->topic);
@@ -309,10 +313,10 @@ int sender_close(struct sender *s, int status)
 {
     struct mr_producer_stats stats;
 
+    if (!status && s->options->join && s->handle)
+        status = join(s);
     if (!s->producer)
         return status;
-    if (!status && s->options->join)
-        status = join(s);
     mr_producer_stats(s->producer, &stats);
     s->blocked_ns += stats.blocked_ns;
     mr_producer_close(s->producer);

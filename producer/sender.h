@@ -23,6 +23,7 @@ struct sender_row { /* what a message was made of */
 struct sender {
     const struct options *options;
     const char *topic;
+    struct mr_topic *handle;      /* of topic */
     struct mr_producer *producer; /* NULL: a dry run, or sealed */
     int sealed;                   /* what is not in the topic cannot be sent any more */
     struct resume *resume;        /* NULL: not used */

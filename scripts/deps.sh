@@ -1,18 +1,19 @@
 #!/bin/sh
 # deps.sh - installs what building Millrace needs and this machine lacks: with apt on Debian and its relatives; elsewhere it says what is missing.
-# Usage: scripts/deps.sh [--test] [--lint] [--fuzz]
+# Usage: scripts/deps.sh [--test] [--lint] [--fuzz] [--valgrind]
 #   (nothing)  gcc, make, libc headers        --test  also the Check library and pkg-config        --lint  also the checkers of `make lint`
-#   --fuzz  also clang with libFuzzer
+#   --fuzz  also clang with libFuzzer        --valgrind  also valgrind
 # Exit: 0 everything is there (now) · 1 something is missing · 2 usage
 set -u
 
-test=0 lint=0 fuzz=0
+test=0 lint=0 fuzz=0 valgrind=0
 for arg; do
     case $arg in
     --test) test=1 ;;
     --lint) test=1 lint=1 ;;
     --fuzz) test=1 fuzz=1 ;;
-    *) echo "deps.sh: unknown option '$arg' (known: --test, --lint, --fuzz)" >&2; exit 2 ;;
+    --valgrind) valgrind=1 ;;
+    *) echo "deps.sh: unknown option '$arg' (known: --test, --lint, --fuzz, --valgrind)" >&2; exit 2 ;;
     esac
 done
 
@@ -36,6 +37,7 @@ if [ $lint = 1 ]; then
     need shellcheck shellcheck
     need mandoc mandoc
 fi
+[ $valgrind = 1 ] && need valgrind valgrind
 if [ $fuzz = 1 ]; then
     need clang clang
     # Where clang is, it says which of its libraries it would link with; a name without a path is one that is not there.

@@ -143,7 +143,7 @@ for how in truncate empty; do
     broker -q create "cut-$how" --size 64k
     seq -f '%07g' 200000 >shrinks
     start shrink producer --stats stats shrinks "cut-$how"
-    wait_until "the topic is full" has shrink.err 'full'
+    wait_until "the topic is full" has shrink.err "cut-$how: full"
     if [ $how = truncate ]; then truncate -s 800004 shrinks; else : >shrinks; fi
     start drain consumer "cut-$how"
     status=0

@@ -129,7 +129,7 @@ for how in "seal room1" "delete room2 --force"; do
     topic=${how#* } topic=${topic%% *}
     broker -q create "$topic" --size 4096
     start full producer numbers "$topic"
-    wait_until "$topic is full" grep -q ': full' full.err
+    wait_until "$topic is full" grep -q "$topic: full" full.err
     # shellcheck disable=SC2086
     broker -q $how
     ended "${pids[full]}" 6
@@ -155,6 +155,7 @@ finish piped
 # A signal ends the wait for input, a pause, and the wait for room; what was accepted stays, and nothing is sealed.
 for signal in INT:130 TERM:143 HUP:129; do
     name=${signal%:*} status=${signal#*:}
+    rm -f input.err room.err # of the signal before
     exec 4<>pipe
     producer -v - "input-$name" <pipe 2>input.err 4>&- &
     pids[input]=$!
@@ -162,7 +163,7 @@ for signal in INT:130 TERM:143 HUP:129; do
     start pause producer -r 0.1 --seal numbers "pause-$name"
     start room producer numbers tiny
     wait_until "a record was sent" broker -q wait "pause-$name" --for exists
-    wait_until "it waits for room" grep -q 'tiny: full' room.err
+    wait_until "it waits for room" has room.err 'tiny: full'
     for what in input pause room; do
         kill "-$name" "${pids[$what]}"
         ended "${pids[$what]}" "$status"

@@ -326,14 +326,16 @@ START_TEST(killed_at_random_nothing_is_lost_and_nothing_comes_twice_that_need_no
             }
         }
     }
-    printf("%llu records accepted, %llu deliveries, %llu of them again; %u kills of %u processes, %u brokers; %llu not noted\n",
+    struct mr_topic_info info;
+    ck_assert_int_eq(mr_topic_info(topic, &info), 0);
+    printf("%llu records accepted, %llu deliveries, %llu of them again; %u kills of %u processes, %u brokers; %llu not noted; %llu locks repaired, "
+           "%llu changes completed\n",
            (unsigned long long)accepted, (unsigned long long)chronicle->deliveries, (unsigned long long)chronicle->again, kills,
-           lives, brokers, (unsigned long long)unnoted);
+           lives, brokers, (unsigned long long)unnoted, (unsigned long long)info.repairs, (unsigned long long)info.replays);
     ck_assert_uint_eq(lost, 0);
     ck_assert_uint_gt(accepted, 1000);
     mr_topic_reap_dead(topic);
     check_invariants(topic);
-    struct mr_topic_info info;
     struct mr_group_info group;
     ck_assert_int_eq(mr_topic_info(topic, &info), 0);
     ck_assert_uint_eq(info.producers + info.members, 0);

@@ -1,12 +1,13 @@
 #!/bin/bash
 # run.sh - runs tests, the most basic first: one line each, the output of those that fail, and last "N passed, N failed".
 # Usage: tests/run.sh [NAME...]       NAME: check_csv, proc_storm, e2e_data, ...; without: all.     `make test` builds and calls it.
-#   MILLRACE_BIN   where the programs are, bin/ if not set       MILLRACE_SAN  the sanitizers they were built with
+#   MILLRACE_BIN   where the programs are, bin/ if not set       MILLRACE_SAN  the sanitizers they were built with; valgrind: runs in it
 #   JOBS           tests at a time [1]                           LIMIT         seconds for one test [120; 300 with sanitizers]
 # A test finds: the top folder as working directory, MILLRACE_BIN (absolute), a bus of its own in MILLRACE_BUS, an empty TMPDIR. Buses
-# that it names itself begin with "test-PID". It fails by its exit status, by taking too long (its process group is killed), and by leaving
-# processes or segments behind. A source with the words "not under SAN=KIND: reason" is skipped when KIND is among MILLRACE_SAN;
-# with thread, e2e tests run only if named, since the programs have one thread.
+# that it names itself begin with $MILLRACE_BUS. It fails by its exit status, by taking too long (its process group is killed), and by
+# leaving processes or segments behind. A source with the words "not under SAN=KIND: reason" is skipped when KIND is among MILLRACE_SAN;
+# with thread, e2e tests run only if named, since the programs have one thread, but for e2e_into: a consumer's workers; with valgrind,
+# all but the unit tests.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 MILLRACE_BIN=$(cd "${MILLRACE_BIN:-bin}" && pwd) || exit 1
@@ -22,23 +23,17 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
 # ThreadSanitizer needs the addresses where it expects them; newer kernels spread them too far.
-plain_addresses=()
+wrap=()
 if [[ $san == *thread* ]] && setarch -R true 2>/dev/null; then
-    plain_addresses=(setarch -R)
+    wrap=(setarch -R)
+fi
+if [ "$san" = valgrind ]; then
+    wrap=(valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --num-callers=20)
 fi
 
 # The lines of $1 are segments of ours.
 remove() { (cd /dev/shm && xargs -r rm -f --) <<<"$1"; }
 segments() { (cd /dev/shm 2>/dev/null && ls) | grep '^millrace.*test-' | sort; }
-# Segments of test buses whose process is no more: "test-PID..." belongs to whoever PID is.
-orphans() {
-    local name pid
-    while read -r name; do
-        pid=${name#*test-}
-        pid=${pid%%[!0-9]*}
-        [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null || echo "$name"
-    done < <(segments)
-}
 # Processes whose environment says that this test started them.
 # An id ends in "." so that test 2 is not taken for test 21.
 processes() { grep -lsF "MILLRACE_TEST_ID=$1" /proc/[0-9]*/environ | cut -d/ -f3; }
@@ -66,7 +61,8 @@ list() {
     for path in tests/check_*.c tests/proc_*.c tests/e2e_*.sh; do
         t=${path##*/}
         t=${t%.*}
-        [[ $path == *.sh && $san == *thread* ]] && continue
+        [[ $path == *.sh && $san == *thread* && $t != e2e_into ]] && continue
+        [[ $path != tests/check_* && $san == valgrind ]] && continue
         [ -e "$path" ] && [[ $basics != *" $t "* ]] && echo "$t"
     done
 }
@@ -91,7 +87,7 @@ one() {
     else
         mkdir "$work/$2.tmp"
         TMPDIR=$work/$2.tmp MILLRACE_BUS=test-$$-$2 MILLRACE_TEST_ID=$id \
-            env --default-signal=INT,QUIT timeout -k 5 "$limit" "${plain_addresses[@]}" "$command" >"$log" 2>&1 </dev/null
+            env --default-signal=INT,QUIT timeout -k 5 "$limit" "${wrap[@]}" "$command" >"$log" 2>&1 </dev/null
         rc=$?
         if [ $rc = 124 ] || [ $rc = 137 ]; then
             verdict=fail note="hung: killed after $limit s"
@@ -136,7 +132,6 @@ else
     mapfile -t tests < <(list)
     named=
 fi
-orphans >"$work/before"
 n=0 running=0
 for t in "${tests[@]}"; do
     if [ $running -ge "$jobs" ]; then
@@ -149,7 +144,7 @@ for t in "${tests[@]}"; do
 done
 wait
 
-left=$(orphans | comm -13 "$work/before" -)
+left=$(segments | grep "test-$$-")
 passed=$(cat "$work"/*.result 2>/dev/null | grep -c pass)
 failed=$(cat "$work"/*.result 2>/dev/null | grep -c fail)
 if [ -n "$left" ]; then

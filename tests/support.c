@@ -5,7 +5,7 @@
 
 struct mr_bus *bus;
 
-static int runner;
+static char base[MR_BUS_NAME_MAX + 1]; /* what all buses of this test begin with: given by run.sh, or made up */
 static char last_name[MR_BUS_NAME_MAX + 1];
 
 static void remove_all(const char *prefix)
@@ -22,10 +22,22 @@ static void remove_all(const char *prefix)
     free(names);
 }
 
+static void set_base(void)
+{
+    const char *given = getenv("MILLRACE_BUS");
+    if (*base)
+        return;
+    if (given && strncmp(given, "test-", 5) == 0)
+        snprintf(base, sizeof base, "%.16s", given);
+    else
+        snprintf(base, sizeof base, "test-%d", (int)getpid());
+}
+
 const char *bus_new_name(void)
 {
     static unsigned n;
-    snprintf(last_name, sizeof last_name, "test-%d-%d-%u", runner ? runner : (int)getpid(), (int)getpid(), n++);
+    set_base();
+    snprintf(last_name, sizeof last_name, "%.16s-%d-%u", base, (int)getpid(), n++);
     return last_name;
 }
 
@@ -38,7 +50,7 @@ void bus_setup(void)
 void bus_teardown(void)
 {
     char prefix[MR_BUS_NAME_MAX + 1];
-    snprintf(prefix, sizeof prefix, "test-%d-%d-", runner, (int)getpid());
+    snprintf(prefix, sizeof prefix, "%.16s-%d-", base, (int)getpid());
     mr_disconnect(bus);
     bus = NULL;
     remove_all(prefix);
@@ -55,12 +67,12 @@ TCase *test_case(Suite *suite, const char *name)
 int test_main(Suite *suite)
 {
     char prefix[MR_BUS_NAME_MAX + 1];
-    runner = getpid();
+    set_base();
     SRunner *srunner = srunner_create(suite);
     srunner_run_all(srunner, CK_ENV);
     int failed = srunner_ntests_failed(srunner);
     srunner_free(srunner);
-    snprintf(prefix, sizeof prefix, "test-%d-", runner);
+    snprintf(prefix, sizeof prefix, "%.16s-", base);
     remove_all(prefix);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,6 +1,6 @@
 /* support.h - what the tests of the core share: a bus of their own, topics, children, waiting for a condition, the invariants.
  *
- * A bus is named test-<runner>-<process>-<n>. A failed test skips its teardown, so test_main removes whatever is left of its own
+ * A bus is named $MILLRACE_BUS-<process>-<n>, test-<runner>-... if that is not set. A failed test skips its teardown, so test_main removes whatever is left of its own
  * buses. */
 #ifndef MR_TEST_SUPPORT_H
 #define MR_TEST_SUPPORT_H
