@@ -94,6 +94,19 @@ int mr_run_another(const struct run *run, const struct source *source, struct mr
     return mr_consumer_open(source->topic, &options, out);
 }
 
+/* A group that is there stays what it is: 1 if the one just joined is not ordered, though that was asked for. */
+static int joined_unordered(const struct run *run, const struct source *source, const char *name)
+{
+    struct mr_group_info group;
+    int got;
+    if (!(run->take->flags & MR_ORDERED) || (run->take->flags & MR_PRIVATE))
+        return 0;
+    for (uint32_t idx = 0; (got = mr_group_info(source->topic, idx, &group)) >= 0; idx++)
+        if (got > 0 && !group.is_private && strcmp(group.name, name) == 0)
+            return !group.is_ordered;
+    return 0;
+}
+
 static void join(struct run *run, struct source *source)
 {
     const struct mr_take *take = run->take;
@@ -108,7 +121,13 @@ static void join(struct run *run, struct source *source)
     switch (error) {
     case 0:
         source->state = OPEN;
-        describe_member(run, source);
+        if (joined_unordered(run, source, group)) {
+            mr_program_error("%s: group %s is there already and not ordered; take another (-g NAME), or: ./broker forget %s %s",
+                             source->name, group, source->name, group);
+            end(run, MR_EXIT_FAILED);
+        } else {
+            describe_member(run, source);
+        }
         break;
     case -EBUSY:
         mr_program_error(
