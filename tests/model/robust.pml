@@ -12,6 +12,9 @@
 #ifndef CRASHES
 #define CRASHES 0
 #endif
+#ifndef after_repair
+#define after_repair() skip
+#endif
 
 #define FREE 0
 #define OWNERDEAD 254
@@ -41,23 +44,23 @@ typedef robust {
 
 byte w[WORDS]; /* the words that transactions change */
 
-/* mr_lock: I7 is looked at by every taker, as the code does (-EBADMSG). wake_all is what the model says of mr_topic_wake. A lock that cannot be
- * recovered blocks all, which is an invalid end state. */
+/* mr_lock: I7 is looked at by every taker, as the code does (-EBADMSG). wake_all is what the model says of mr_topic_wake, after_repair what it does
+ * besides. A lock that cannot be recovered blocks all, which is an invalid end state. */
 inline lock(L)
 {
-    MAY_DIE;
     if
     :: atomic { L.owner == FREE -> L.owner = ME; assert(L.armed == 0) /* I7 */ }
-    :: atomic { L.owner == OWNERDEAD -> L.owner = ME; L.inconsistent = 1 } -> repair(L)
+    :: atomic { L.owner == OWNERDEAD -> L.owner = ME; L.inconsistent = 1 } -> repair(L); after_repair()
+    :: atomic { crashes > 0 && (L.owner == FREE || L.owner == OWNERDEAD) -> crashes--; goto died }
     fi
 }
 
 inline repair(L)
 {
 #ifndef BROKEN_armed_log_dropped
-    replay(L);
+    apply(L); /* again: the values are absolute */
 #endif
-    STORE(L.armed, 0);
+    disarm(L);
     wake_all();
 #ifdef BROKEN_never_consistent
     skip
@@ -81,7 +84,24 @@ inline apply(L)
     od;
     at = 0
 }
-inline replay(L) { apply(L) }
+
+/* What lies in a log that is not armed means nothing: forgotten, so that it makes no states of its own. */
+inline forget_log(L)
+{
+    do
+    :: at < REDO_MAX -> L.word[at] = 0; L.value[at] = 0; at++
+    :: else -> break
+    od;
+    at = 0
+}
+
+inline disarm(L)
+{
+    if
+    :: d_step { L.armed = 0; forget_log(L) }
+    :: DYING
+    fi
+}
 
 inline unlock(L)
 {

@@ -67,7 +67,7 @@ inline transaction(n)
     STORE(w[n * PER_LOCK + 2], locks[n].value[2])
 #else
     apply(locks[n]);
-    STORE(locks[n].armed, 0)
+    disarm(locks[n])
 #endif
 #endif
 }
