@@ -1,8 +1,9 @@
-/* cond.pml - sleepers and wakers (common/cond.c), as members of a group and producers use them (mr_claim, mr_group_claim, mr_groups_tell).
+/* cond.pml - sleepers and wakers (common/cond.c), as members of a group and producers use them (mr_claim, mr_group_claim,
+ * mr_groups_tell).
  *
- * Each of PRODUCERS publishes BATCH records at once and wakes one member; each of CONSUMERS takes one record and then keeps it for ever, so
- * that nobody but a sleeper can take what is left. No wait is bounded here: the bound in the code must not be needed while a broker hears of the
- * dead (mr_topic_reap): it makes orphans of what they held, and wakes all.
+ * Each of PRODUCERS publishes BATCH records at once and wakes one member; each of CONSUMERS takes one record and then keeps it
+ * for ever, so that nobody but a sleeper can take what is left. No wait is bounded here: the bound in the code must not be
+ * needed while a broker hears of the dead (mr_topic_reap): it makes orphans of what they held, and wakes all.
  *
  * I8: when nothing moves any more, nobody sleeps while there is a record or an orphan to take. */
 
@@ -20,12 +21,13 @@
 #include "robust.pml"
 
 robust group;
-byte head, next, orphans;
-byte word;           /* mr_cond: bit 0 somebody may sleep, the rest counts signals (modulo 128 here, which is more than there are) */
+byte head, claimed, orphans;
+byte word;           /* mr_cond: bit 0 somebody may sleep, the rest counts signals (modulo 128 here, more than there are) */
 byte sleepers;       /* the kernel's queue: one bit a consumer */
-byte deaths, held_by_dead; /* that the broker has not heard of */
+byte deaths, held_by_dead; /* that nobody has noticed yet */
+byte waiting = CONSUMERS;  /* ghost: consumers that live and have nothing */
 
-#define WORK (head != next || orphans > 0)
+#define WORK (head != claimed || orphans > 0)
 
 /* FUTEX_WAKE of one: the kernel takes the first, which may be any. */
 inline futex_wake_one()
@@ -80,11 +82,13 @@ inline claim()
 {
     lock(group);
     if
-    :: orphans > 0 -> if :: d_step { orphans--; got = 1 } :: DYING fi
-    :: orphans == 0 && head != next -> if :: d_step { next++; got = 1 } :: DYING fi
+    :: orphans > 0 -> if :: d_step { orphans--; got = 1; waiting-- } :: DYING fi
+    :: orphans == 0 && head != claimed -> if :: d_step { claimed++; got = 1; waiting-- } :: DYING fi
     :: else -> got = 0
     fi;
+#ifndef BROKEN_no_wake_for_what_is_left
     more = got && WORK;
+#endif
     unlock(group);
     if
     :: more -> signal()
@@ -102,14 +106,31 @@ active [CONSUMERS] proctype consumer()
        :: WORK -> claim(); if :: got -> break :: else fi /* spin() may see it, or not */
        :: skip
        fi;
+#ifdef BROKEN_look_before_flag
+       claim();
+       if :: got -> break :: else fi;
+       if :: d_step { word = word | 1; ticket = word } :: DYING fi;
+#else
        if :: d_step { word = word | 1; ticket = word } :: DYING fi; /* mr_cond_prepare */
        claim();
        if :: got -> break :: else fi;
+#endif
        MAY_DIE;
        if /* FUTEX_WAIT */
        :: atomic { word == ticket -> sleepers = sleepers | (1 << _pid) }
 end_asleep:
-          (sleepers & (1 << _pid)) == 0;
+          if
+          :: (sleepers & (1 << _pid)) == 0
+#ifdef BOUNDED
+          :: d_step { /* -ETIMEDOUT: mr_topic_reap_dead; the group's lock is repaired by the next claim */
+                 sleepers & (1 << _pid) ->
+                 sleepers = sleepers & ~(1 << _pid);
+                 orphans = orphans + held_by_dead;
+                 held_by_dead = 0;
+                 deaths = 0
+             }
+#endif
+          fi;
 #ifndef BROKEN_waker_sets_the_flag_again
           STORE(word, word | 1) /* there may be more sleepers */
 #else
@@ -126,7 +147,7 @@ end_asleep:
 end_holding:
     false;
 died: skip;
-    d_step { held_by_dead = held_by_dead + got; deaths++; got = 0 }
+    d_step { held_by_dead = held_by_dead + got; waiting = waiting - (got -> 0 : 1); deaths++; got = 0 }
     died_holding(group)
 }
 
@@ -143,7 +164,7 @@ end:
     skip
 }
 
-#if CRASHES
+#if CRASHES && !defined(BOUNDED)
 /* The broker is not killed here: without it the waits are bounded. */
 active proctype broker()
 {
@@ -169,7 +190,12 @@ end:
 }
 #endif
 
+#ifdef BOUNDED
+/* I8, under weak fairness: what is there is taken while anybody lives who could. */
+ltl i8 { [] (WORK && waiting > 0 -> <> !(WORK && waiting > 0)) }
+#else
 active proctype monitor()
 {
     timeout -> assert(!(WORK && sleepers)) /* I8 */
 }
+#endif

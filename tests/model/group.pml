@@ -1,9 +1,11 @@
-/* group.pml - a group's members share out the records of one partition (common/group.c, member.c, consume.c, deliver.c): claims taken and orphans
- * taken over in transactions, acknowledged by one store without a lock, given back, and made orphans when their owner dies, the
- * record in hand blamed and given out alone. A transaction is filled and armed in one step here (tx.pml has it in pieces) and applied word by
- * word. Records are one unit long. A dead letter is one step (dead.pml has it in pieces).
+/* group.pml - a group's members share out the records of one partition (common/group.c, member.c, consume.c, deliver.c): claims
+ * taken and orphans taken over in transactions, acknowledged by one store without a lock, given back, and made orphans when
+ * their owner dies, the record in hand blamed and given out alone. A transaction is filled and armed in one step here, and
+ * applied in another (with PIECES word by word; tx.pml has all of it in pieces). Records are one unit
+ * long. A dead letter is one step (dead.pml has it in pieces).
  *
- * Who finds nothing waits until there is something to do for it (cond.pml says how), so that an end with records left is an invalid end state: I8. */
+ * Who finds nothing waits until there is something to do for it (cond.pml says how), so that an end with records left is an
+ * invalid end state: I8. */
 
 #ifndef CONSUMERS
 #define CONSUMERS 2
@@ -311,13 +313,13 @@ inline reap(client)
     unlock(topic)
 }
 
+#define OWNED(m, c) (SLOT(m, USED) && SLOT(m, OWNER) == c)
 #define HAS_SLOT(client) (dead & (1 << (client)) && HAS_ANY(client))
 #if CONSUMERS == 2
-#define HAS_ANY(c) (SLOT(0, USED) && SLOT(0, OWNER) == c || SLOT(1, USED) && SLOT(1, OWNER) == c || SLOT(2, USED) && SLOT(2, OWNER) == c)
+#define HAS_ANY(c) (OWNED(0, c) || OWNED(1, c) || OWNED(2, c))
 #define TO_REAP (HAS_SLOT(1) || HAS_SLOT(2))
 #else
-#define HAS_ANY(c) (SLOT(0, USED) && SLOT(0, OWNER) == c || SLOT(1, USED) && SLOT(1, OWNER) == c || \
-                    SLOT(2, USED) && SLOT(2, OWNER) == c || SLOT(3, USED) && SLOT(3, OWNER) == c)
+#define HAS_ANY(c) (OWNED(0, c) || OWNED(1, c) || OWNED(2, c) || OWNED(3, c))
 #define TO_REAP (HAS_SLOT(1) || HAS_SLOT(2) || HAS_SLOT(3))
 #endif
 #if RECORDS == 2
@@ -342,7 +344,7 @@ proctype consumer()
                 stop = SLOT(slot, END);
                 if
                 :: SLOT(slot, BLAMED) == pos -> stop = pos + 1
-                :: SLOT(slot, BLAMED) != NONE && SLOT(slot, BLAMED) > pos && SLOT(slot, BLAMED) < stop -> stop = SLOT(slot, BLAMED)
+                :: SLOT(slot, BLAMED) > pos && SLOT(slot, BLAMED) < stop -> stop = SLOT(slot, BLAMED)
                 :: else
                 fi
             }
@@ -355,8 +357,8 @@ proctype consumer()
                 do
                 :: pos < stop ->
                     assert(!acked[pos]);                                                  /* I6 */
-                    assert(SLOT(slot, BLAMED) != pos || SLOT(slot, TRIED) <= deaths_of[pos]); /* blamed for what it did, */
-                    assert(SLOT(slot, BLAMED) != pos || SLOT(slot, CURSOR) == pos && stop == pos + 1); /* and alone */
+                    assert(SLOT(slot, BLAMED) != pos || SLOT(slot, TRIED) <= deaths_of[pos]); /* I6: blamed for what it did, */
+                    assert(SLOT(slot, BLAMED) != pos || SLOT(slot, CURSOR) == pos && stop == pos + 1); /* I6: and alone */
 #ifdef BROKEN_acknowledged_before_given
                     if :: d_step { SLOT(slot, CURSOR) = pos + 1; acked[pos] = 1 } :: DYING fi;
 #endif
@@ -391,13 +393,13 @@ proctype consumer()
         :: !got -> break
         od
     :: !ALL_DONE && TO_REAP -> /* the bound of a wait is over: mr_topic_reap_dead */
-        found = 0;
         if
         :: HAS_SLOT(1) -> reap(1)
         :: HAS_SLOT(2) -> reap(2)
 #if CONSUMERS > 2
         :: HAS_SLOT(3) -> reap(3)
 #endif
+        :: else /* another was faster */
         fi
     od;
     goto end;
@@ -447,3 +449,7 @@ init
         run producer()
     }
 }
+
+#ifdef PROGRESS
+ltl i8 { <> ALL_DONE } /* I6, I8: under weak fairness every record is acknowledged, whoever died */
+#endif

@@ -1,6 +1,7 @@
-/* log.pml - one partition (common/log.c): producers append batches of records of one or two cells under the log's lock; a member of a group reads
- * in place and acknowledges; an observer reads without any lock what may be overwritten under it (mr_log_tip, copy_out). Each cell of
- * the ring, each word of a tip but those that lie between its two stores of `head`, and each word of the log is a store of its own.
+/* log.pml - one partition (common/log.c): producers append batches of records of one or two cells under the log's lock; a
+ * member of a group reads in place and acknowledges; an observer reads without any lock what may be overwritten under it
+ * (mr_log_tip, copy_out). Each cell of the ring, each word of a tip but those that lie between its two stores of `head`, and
+ * each word of the log is a store of its own.
  *
  * With DROP the log is drop-oldest: the tail waits for nobody, and there are only observers. The index is not here. */
 
@@ -26,7 +27,7 @@
 typedef tip_t { byte head, next_offset, slot, count }
 
 robust log;
-byte ring[RING];  /* a cell holds the position of its record, and whether it is the header: twice the position, plus 1 for the rest; NONE: nothing yet */
+byte ring[RING];  /* a cell holds twice the position of its record, plus 1 if it is not the header */
 byte offset_of[RING], length_of[RING]; /* what a header cell also holds */
 byte head, tail, limit;
 tip_t tips[2];
@@ -48,18 +49,18 @@ inline check()
         left = 0;
         do
         :: walk < head ->
-            assert(ring[walk % RING] == was[walk]);                        /* I3: what was published is still there, whole, */
-            assert(left > 0 || ring[walk % RING] == 2 * walk);             /* from one record's start to the next */
-            assert(offset_of[walk % RING] == offset_at[walk] || left > 0); /* with the offsets in a row */
+            assert(ring[walk % RING] == was[walk]);                        /* I3: what was published is there, whole, */
+            assert(left > 0 || ring[walk % RING] == 2 * walk);             /* I3: from one record's start to the next, */
+            assert(offset_of[walk % RING] == offset_at[walk] || left > 0); /* I3: the offsets in a row, */
             left = (left > 0 -> left - 1 : length_of[walk % RING] - 1);
             walk++
         :: else -> break
         od;
-        assert(left == 0);                                                 /* head is a record's end: I3 */
+        assert(left == 0);                                                 /* I3: and head is a record's end */
         assert(tips[0].head == head || tips[1].head == head);              /* I3: what belongs to head is known */
         walk = 0;
         do
-        :: walk < PRODUCERS -> assert(records[walk] == published[walk]); walk++ /* I9: a producer's count is what it has published */
+        :: walk < PRODUCERS -> assert(records[walk] == published[walk]); walk++ /* I9: its count is what it has published */
         :: else -> break
         od;
         walk = 0
@@ -90,7 +91,13 @@ inline mend()
 inline write_cell(what)
 {
     if
-    :: d_step { ring[pos % RING] = what; offset_of[pos % RING] = offset; length_of[pos % RING] = length; was[pos] = what; offset_at[pos] = offset }
+    :: d_step {
+           ring[pos % RING] = what;
+           offset_of[pos % RING] = offset;
+           length_of[pos % RING] = length;
+           was[pos] = what;
+           offset_at[pos] = offset
+       }
     :: DYING
     fi;
     pos++
@@ -211,9 +218,11 @@ end:
     do
     :: next < head ->
         assert(ring[next % RING] == 2 * next);           /* I3, I6: it is all there, until it is acknowledged, */
-        assert(offset_of[next % RING] == expected);      /* in a row, nothing twice */
+        assert(offset_of[next % RING] == expected);      /* I3, I6: in a row, nothing twice */
         if
-        :: length_of[next % RING] == 2 -> assert(ring[(next + 1) % RING] == 2 * next + 1 && next + 2 <= head); next = next + 2
+        :: length_of[next % RING] == 2 ->
+            assert(ring[(next + 1) % RING] == 2 * next + 1 && next + 2 <= head); /* I3: whole */
+            next = next + 2
         :: else -> next++
         fi;
         expected++;

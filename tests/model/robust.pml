@@ -1,13 +1,26 @@
-/* robust.pml - what all models here stand on: words in shared memory, processes that are killed, the robust lock and its redo log (common/tx.{h,c}).
+/* robust.pml - what all models here stand on: words in shared memory, processes that are killed, the robust lock and its redo
+ * log (common/tx.{h,c}).
  *
- * Memory     One transition is one store (or one atomic read-modify-write, or one system call), interleaved with everybody else's: what
- *            kill -9 leaves is a prefix of the dead process's stores (design.md, section 5), and stores reach others in order, for release
- *            stores, acquire loads and the seq_cst fences stand where the code has them.
- * A kill     DYING is possible before every store, before waiting for a lock, before falling asleep and after being woken; CRASHES bounds
- *            their number in one run. (Between two loads it would leave the same memory as before the next store. While a process waits it
- *            would do so too, and here it would hide a wait without end.) The process goes to its label `died`, where the kernel makes
- *            the locks that it held owner-dead: died_holding(L).
- * A lock     FREE, an owner's number, OWNERDEAD, or UNRECOVERABLE: unlocked without having been made consistent. */
+ * Memory     One transition is one store (or one atomic read-modify-write, or one system call), interleaved with everybody
+ *            else's: what kill -9 leaves is a prefix of the dead process's stores (common/tx.h), and stores reach
+ *            others in order, for release stores, acquire loads and the seq_cst fences stand where the code has them.
+ * A kill     DYING is possible before every store, before taking a lock, before falling asleep and after being woken; CRASHES
+ *            bounds their number in one run. (Between two loads it would leave the same memory as before the next store. While
+ *            a process waits it would do so too, and here it would hide a wait without end.) The process goes to its label
+ *            `died`, where the kernel makes the locks that it held owner-dead: died_holding(L).
+ * A lock     FREE, an owner's number, OWNERDEAD, or UNRECOVERABLE: unlocked without having been made consistent.
+ * Switches   BROKEN_x breaks the protocol on purpose, and run.sh demands that this is found out.
+ *
+ * What is asserted, each with its number:
+ *   I1  tail <= committed <= next <= head of every group that holds the tail
+ *   I2  head - tail <= the ring
+ *   I3  [tail, head) are whole records with consecutive offsets, and what belongs to head is known
+ *   I4  every record below next is acknowledged or in exactly one claim
+ *   I5  claims are disjoint, each in one slot that has an owner or is an orphan
+ *   I6  what is acknowledged is never given again, what is not always is
+ *   I7  a redo log is unarmed whenever nobody holds its lock
+ *   I8  nobody waits for ever while what it waits for is there, whoever died
+ *   I9  what was accepted = acknowledged + dead letters + waiting + in hand: the counts that say so are right */
 
 #ifndef CRASHES
 #define CRASHES 0
@@ -44,8 +57,8 @@ typedef robust {
 
 byte w[WORDS]; /* the words that transactions change */
 
-/* mr_lock: I7 is looked at by every taker, as the code does (-EBADMSG). wake_all is what the model says of mr_topic_wake, after_repair what it does
- * besides. A lock that cannot be recovered blocks all, which is an invalid end state. */
+/* mr_lock: I7 is looked at by every taker, as the code does (-EBADMSG). wake_all is what the model says of mr_topic_wake,
+ * after_repair what it does besides. A lock that cannot be recovered blocks all, which is an invalid end state. */
 inline lock(L)
 {
     if

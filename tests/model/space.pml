@@ -1,8 +1,8 @@
-/* space.pml - producers that wait for room, and those whose acknowledgements make it (append_to and store_want in common/append.c, mr_group_commit,
- * mr_consumer_ack_to). The condition variable is that of cond.pml; a record is one unit long.
+/* space.pml - producers that wait for room, and those whose acknowledgements make it (append_to and store_want in
+ * common/append.c, mr_group_commit, mr_consumer_ack_to). The condition variable is that of cond.pml; a record is one unit long.
  *
- * Members take what there is, acknowledge one by one without a lock, and may keep what they hold for ever: then nobody else will wake a
- * producer. No wait is bounded here. The log's append is one step (log.pml has it in pieces).
+ * Members take what there is, acknowledge one by one without a lock, and may keep what they hold for ever: then nobody else
+ * will wake a producer. No wait is bounded here. The log's append is one step (log.pml has it in pieces).
  *
  * I8: when nothing moves any more, no producer sleeps while there is room for its record. */
 
@@ -112,7 +112,9 @@ end:
             done = cursor[_pid] == stop[_pid];
             wanted = want;
             if
+#ifndef BROKEN_no_wake_by_acknowledging
             :: wanted != NONE && (cursor[_pid] >= wanted || done) -> STORE(want, NONE); tell()
+#endif
             :: else
             fi;
             d_step { wanted = 0; done = 0 }
@@ -204,7 +206,7 @@ active proctype broker() /* not killed here: without it the waits are bounded */
 {
 end:
     do
-    :: atomic { /* mr_topic_reap; under the group's lock, repaired if need be: what the dead held stays what nobody acknowledges here */
+    :: atomic { /* mr_topic_reap, the group's lock repaired if need be; here nobody takes over what the dead held */
            deaths > 0 && (group.owner == FREE || group.owner == OWNERDEAD) ->
            group.owner = FREE;
            deaths--

@@ -1,8 +1,8 @@
-/* tx.pml - the robust lock and its redo log, word by word (common/tx.{h,c}): a transaction happens as a whole or not at all, whoever dies, the
- * repairers too. The other models take this as proved, and write a whole log in one step.
+/* tx.pml - the robust lock and its redo log, word by word (common/tx.{h,c}): a transaction happens as a whole or not at all,
+ * whoever dies, the repairers too. The other models take this as proved, and write a whole log in one step.
  *
- * PROCESSES each take a lock and change all words of w[] in ROUNDS transactions, under the lock of another kind too (NESTED: the order topic,
- * group). No process loops, so a process that waits for ever is an invalid end state. */
+ * PROCESSES each take a lock and change all words of w[] in ROUNDS transactions, under the lock of another kind too (NESTED:
+ * the order topic, group). No process loops, so a process that waits for ever is an invalid end state. */
 
 #ifndef PROCESSES
 #define PROCESSES 3
@@ -24,9 +24,9 @@ byte commits[2];  /* ghost: transactions that have passed their commit point */
 inline check_whole(n)
 {
     d_step {
-        assert(w[n * PER_LOCK] == commits[n]);     /* I4, I5 rest on this: a claim is whole or absent */
-        assert(w[n * PER_LOCK + 1] == commits[n]);
-        assert(w[n * PER_LOCK + 2] == commits[n]);
+        assert(w[n * PER_LOCK] == commits[n]);     /* I4, I5 rest on it: a claim is whole, */
+        assert(w[n * PER_LOCK + 1] == commits[n]); /* I4, I5 to its middle */
+        assert(w[n * PER_LOCK + 2] == commits[n]); /* I4, I5 and its end, or not there at all */
         assert(locks[n].armed == 0)                /* I7 */
     }
 }
