@@ -37,7 +37,7 @@ LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
 PROGRAM_OBJECT := $(call objects,$(wildcard common/program.c))
 DATA := $(if $(wildcard data/orders.csv),$(BIN)/data.csv)
 
-.PHONY: all demo test tests test-crash storm fuzz fuzzers valgrind lint bench clean help FORCE
+.PHONY: all demo test tests test-crash model storm fuzz fuzzers valgrind lint bench clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -48,6 +48,7 @@ help:
 	@echo 'make demo      installs what is missing, builds, and shows a broker, a producer and three consumers at work'
 	@echo 'make test      installs what is missing, builds, runs all tests [TESTS="NAME..."] [JOBS=2] [SAN=address,undefined | thread]'
 	@echo 'make test-crash  kills a process after every single instruction of every operation (2 to 8 minutes)'
+	@echo 'make model     installs spin, walks through every state of the protocol in small (2 minutes, up to 4 GiB) [TESTS="log group"]'
 	@echo 'make fuzz       random input of every kind, 60 s for each fuzzer [SECONDS=1800] [TESTS="fuzz_csv..."] [JOBS=4]'
 	@echo 'make storm      processes killed at random for 60 s [SECONDS=1800]'
 	@echo 'make valgrind  the unit tests in valgrind [TESTS="NAME..."] [JOBS=2]'
@@ -151,6 +152,10 @@ test-crash:
 	@$(build) $(BIN)/tests/crash
 	@$(BIN)/tests/crash -j$$(nproc)
 	@CC='$(CC)' tests/crash/variants.sh $(BIN)
+
+model:
+	@scripts/deps.sh --model
+	@CC='$(CC)' tests/model/run.sh $(TESTS)
 
 # SECONDS=1800 for a long one
 storm:
