@@ -36,6 +36,8 @@ seeds() {
             seed '\2\014\1\2\0\0\0\0\0%s' "$line"
             seed '\2\016\0\0\0\0\0\0\0%s' "$line"
             seed '\2\217\0\0\0\10\0\0\0%s' "$line"
+            seed '\2\16\6\0\0\0\0\0\0%s' "$line"
+            seed '\2\17\4\0\0\0\0\0\0%s' "$line"
         done
         ;;
     fuzz_consumer_where)
