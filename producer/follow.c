@@ -52,8 +52,10 @@ static enum follow_event look(struct follow *follow, int fd, off_t read_bytes, i
     struct stat own, named;
     int gone;
 
-    if (fstat(fd, &own) == 0 && own.st_size != read_bytes)
+    if (fstat(fd, &own) == 0 && own.st_size != read_bytes) {
+        follow->replaced_ns = 0;
         return own.st_size > read_bytes ? FOLLOW_GREW : FOLLOW_CUT;
+    }
     gone = stat(follow->path, &named) < 0;
     if (gone || (named.st_dev == own.st_dev && named.st_ino == own.st_ino)) {
         follow->replaced_ns = 0;

@@ -84,9 +84,12 @@ printf 'b2\n' >>log
 gets log 7
 is 'a1\na2\na3\na4\nhalf\nb1\nb2\n'
 put log.new 'c1\n'
-mv log.new log # renamed over it
-gets log 1
-is 'c1\n'
+exec 4>>log
+mv log.new log # renamed over it, while the writer has a last line to write
+printf 'b3\n' >&4
+exec 4>&-
+gets log 2
+is 'b3\nc1\n'
 rm log
 put log 'd1\n' # perhaps of the same inode number
 gets log 1

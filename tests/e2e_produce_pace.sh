@@ -4,6 +4,17 @@
 . "$(dirname "$0")/produce.sh"
 start_broker
 seq 100000 >numbers
+# A loaded machine lets a process that wakes up wait for some ms; with the priority of a real-time process only our own lateness is seen.
+timely() { expect "$@"; }
+limit=20
+if chrt -f 1 true 2>/dev/null; then
+    timely() {
+        local status=$1
+        shift
+        expect "$status" chrt -f 1 "$@"
+    }
+    limit=1
+fi
 
 # errors TOPIC EXPECTED...: how many ms each record after the first came later (or earlier) than expected, by the times that the topic noted.
 errors() {
@@ -13,13 +24,12 @@ errors() {
     timeout 20 consumer -q --peek -o beginning -e -J "$topic" | sed 's/.*"ts":\([0-9]*\)\([0-9]\{9\}\),.*/\1 \2/' |
         awk -v list="$*" 'BEGIN { split(list, want) } NR == 1 { s = $1; n = $2; next } { printf "%.3f\n", ($1 - s) * 1e3 + ($2 - n) / 1e6 - want[NR - 1] }'
 }
-# within_ms TOPIC EXPECTED...: none of them early, and half of them not a millisecond late.
+# within_ms TOPIC EXPECTED...: none of them early (as they all are when the first was late), and half of them not a millisecond late.
 within_ms() {
     errors "$@" | sort -n >late
     [ "$(wc -l <late)" = $(($# - 1)) ] || wrong "$1 has $(wc -l <late) records but the first"
     early=$(head -n 1 late) middle=$(sed -n "$((($# + 1) / 2))p" late)
-    holds "$early > -0.2" || wrong "$1: a record came $early ms early"
-    holds "$middle < 1"
+    holds "$early > -0.2 && $middle < $limit"
 }
 # again COMMAND: up to five times, with $try as part of the topics' names.
 again() {
@@ -31,13 +41,13 @@ again() {
 
 # ---- rates -----------------------------------------------------------------------------------------------------------------------
 slow_rate() {
-    expect 0 producer -q -r 25 -c 16 numbers "slow-$try"
+    timely 0 producer -q -r 25 -c 16 numbers "slow-$try"
     # shellcheck disable=SC2046
     within_ms "slow-$try" $(seq 40 40 600)
 }
 again slow_rate
 delay() {
-    expect 0 producer -q --delay 30ms -c 11 numbers "delay-$try"
+    timely 0 producer -q --delay 30ms -c 11 numbers "delay-$try"
     # shellcheck disable=SC2046
     errors "delay-$try" $(seq 30 30 300) | sort -n >late
     holds "$(head -n 1 late) > -0.2" || wrong "--delay: early by $(head -n 1 late) ms"
@@ -64,17 +74,17 @@ holds "$(number stats seconds) < 1.5" || wrong "-r 0.5: the first record took $(
 # ---- the file's own times ------------------------------------------------------------------------------------------------------------
 put iso.csv 'id,at\n1,2026-11-21T10:00:00Z\n2,2026-11-21T10:00:00.100Z\n3,2026-11-21T11:00:00.25+01:00\n4,2026-11-21 10:00:00.250\n5,2026-11-21T09:00:00Z\n6,20261121T090000.05Z\n'
 iso() {
-    expect 0 producer -q --timing at iso.csv "iso-$try"
+    timely 0 producer -q --timing at iso.csv "iso-$try"
     within_ms "iso-$try" 100 250 250 250 300
 }
 again iso
 faster() {
-    expect 0 producer -q --timing atx10 iso.csv "faster-$try"
+    timely 0 producer -q --timing atx10 iso.csv "faster-$try"
     within_ms "faster-$try" 10 25 25 25 30
 }
 again faster
 slower() {
-    expect 0 producer -q --timing 2x0.5 iso.csv "slower-$try"
+    timely 0 producer -q --timing 2x0.5 iso.csv "slower-$try"
     within_ms "slower-$try" 200 500 500 500 600
 }
 again slower
@@ -82,20 +92,20 @@ again slower
 put epoch.csv 's,ms,us,ns\n1795256130,1795256130000,1795256130000000,1795256130000000000\n'
 put epoch.csv "$(cat epoch.csv)"'\n1795256130.05,1795256130050,1795256130050000,1795256130050000000\n1795256130.2,1795256130200,1795256130200000,1795256130200000000\n'
 epoch() {
-    expect 0 producer -q --timing "$column" epoch.csv "epoch-$column-$try"
+    timely 0 producer -q --timing "$column" epoch.csv "epoch-$column-$try"
     within_ms "epoch-$column-$try" 50 200
 }
 for column in s ms us ns 3; do again epoch; done
 # A name that ends like a factor is a name first.
 put x10.csv 'id,tx10\n1,0\n2,0.1\n'
 named() {
-    expect 0 producer -q --timing tx10 x10.csv "named-$try"
+    timely 0 producer -q --timing tx10 x10.csv "named-$try"
     within_ms "named-$try" 100
 }
 again named
 tail -n +2 epoch.csv >bare.csv
 bare() {
-    expect 0 producer -q --no-header --timing 2 bare.csv "bare-$try"
+    timely 0 producer -q --no-header --timing 2 bare.csv "bare-$try"
     within_ms "bare-$try" 50 200
 }
 again bare
@@ -103,7 +113,7 @@ again bare
 # A time that cannot be read is a bad row; the others keep their gaps.
 put bad-times.csv 'id,at\n1,0\n2,yesterday\n3\n4,0.1\n5,\n6,0.2\n'
 bad_times() {
-    expect 7 producer --timing at --bad-rows kept bad-times.csv "bad-$try"
+    timely 7 producer --timing at --bad-rows kept bad-times.csv "bad-$try"
     within_ms "bad-$try" 100 200
 }
 again bad_times

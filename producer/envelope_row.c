@@ -1,0 +1,278 @@
+/* envelope_row.c - an object is a row of CSV: its names are the columns, its members the fields. */
+#include "csv.h"
+#include "envelope_parts.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- columns --------------------------------------------------------------------------------------------------------- */
+
+static char separator(const struct envelope_columns *columns)
+{
+    return MR_SEPARATOR_OF(columns->flags);
+}
+
+/* Takes the line end off. */
+uint16_t envelope_cut_line_end(struct bytes *line)
+{
+    if (!line->len || line->text[line->len - 1] != '\n')
+        return MR_EOL_NONE;
+    line->len--;
+    if (!line->len || line->text[line->len - 1] != '\r')
+        return MR_EOL_LF;
+    line->len--;
+    return MR_EOL_CRLF;
+}
+
+static int set_columns(struct envelope_columns *columns, struct bytes line, uint32_t flags)
+{
+    size_t bom = mr_csv_bom(line.text, line.len), at = 0, cnt = 0, len;
+    const char *field;
+    char *to;
+    int quoted;
+
+    *columns = (struct envelope_columns){.len = line.len, .flags = flags};
+    while (mr_csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field, &len, &quoted))
+        cnt++;
+    columns->line = malloc(line.len + 1);
+    columns->names = malloc(line.len + 1);
+    columns->name = calloc(cnt, sizeof(*columns->name));
+    if (!columns->line || !columns->names || !columns->name) {
+        envelope_columns_free(columns);
+        return -ENOMEM;
+    }
+    memcpy(columns->line, line.text, line.len);
+    columns->line[line.len] = '\0';
+    to = columns->names;
+    at = 0;
+    while (mr_csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field, &len, &quoted)) {
+        if (quoted)
+            len = mr_csv_unquote(field, len, to);
+        else
+            memcpy(to, field, len);
+        columns->name[columns->cnt++] = (struct envelope_name){to, len};
+        to += len;
+    }
+    return 0;
+}
+
+void envelope_columns_free(struct envelope_columns *columns)
+{
+    free(columns->line);
+    free(columns->names);
+    free(columns->name);
+    *columns = (struct envelope_columns){0};
+}
+
+/* A byte, written as the character of that number: those from 0x80 are no UTF-8 by themselves. */
+static int read_separator(struct reading *r, char *sep)
+{
+    struct bytes text;
+    int status = envelope_want(r, SEP, MR_JSON_STRING, "a string");
+
+    *sep = ',';
+    if (status || !envelope_has(r, SEP))
+        return status;
+    if ((status = envelope_decode(r, &r->member[SEP], &text)))
+        return status;
+    if (text.len == 2 && ((unsigned char)text.text[0] & 0xfe) == 0xc2)
+        *sep = (char)((text.text[0] & 3) << 6 | (text.text[1] & 63));
+    else if (text.len == 1 && !strchr("\"\r\n", text.text[0]))
+        *sep = text.text[0];
+    else
+        return REFUSE(r, r->member[SEP].text, "\"sep\" is not one byte that can separate fields");
+    return 0;
+}
+
+/* The columns as their own member has them. */
+static int read_columns(struct reading *r)
+{
+    struct bytes line;
+    uint32_t flags;
+    char sep;
+    int status = envelope_want(r, COLUMNS, MR_JSON_STRING, "a string");
+
+    if (!status)
+        status = envelope_want(r, COLUMNS_BASE64, MR_JSON_STRING, "a string");
+    if (!status)
+        status = read_separator(r, &sep);
+    if (!status)
+        status = envelope_decode_exact(r, &r->member[COLUMNS], &r->member[COLUMNS_BASE64], &line);
+    if (status)
+        return status;
+    flags = envelope_cut_line_end(&line) | (sep == ',' ? 0 : MR_SEPARATOR(sep));
+    if (!r->columns->line)
+        return set_columns(&r->found, line, flags);
+    if (line.len == r->columns->len && memcmp(line.text, r->columns->line, line.len) == 0 && sep == separator(r->columns))
+        return 0;
+    return REFUSE(r, r->member[COLUMNS].text, "its columns are not those of the topic");
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+
+/* A row is an object, a member for each field; one that is an array has the fields beyond the columns. */
+struct fields {
+    const struct mr_json_value *object;
+    size_t at, extra_at;
+    struct mr_json_value name, extra; /* extra.text NULL: not there yet; name of the last field; its text NULL: it has none */
+};
+
+/* Returns 1 the next field as it stands; 0 no more; -EINVAL refused. */
+static int next_field(struct reading *r, struct fields *fields, struct mr_json_value *field)
+{
+    if (!fields->extra.text) {
+        if (!mr_json_next(fields->object, &fields->at, &fields->name, field))
+            return 0;
+        if (field->kind == MR_JSON_ARRAY) {
+            fields->extra = *field;
+            fields->name.text = NULL;
+        }
+    }
+    if (fields->extra.text) {
+        struct mr_json_value name, value;
+
+        if (!mr_json_next(&fields->extra, &fields->extra_at, NULL, field)) {
+            if (!mr_json_next(fields->object, &fields->at, &name, &value))
+                return 0;
+            envelope_note(r, name.text, "a column after those beyond the header");
+            return -EINVAL;
+        }
+    }
+    if (field->kind != MR_JSON_ARRAY && field->kind != MR_JSON_OBJECT)
+        return 1;
+    envelope_note(r, field->text, "a column is a string, a number, true, false or null");
+    return -EINVAL;
+}
+
+/* The text of a field, decoded to where at least field->len bytes are. */
+static struct bytes field_text(const struct mr_json_value *field, char *room)
+{
+    if (field->kind == MR_JSON_NULL)
+        return (struct bytes){room, 0};
+    if (field->kind != MR_JSON_STRING)
+        return (struct bytes){field->text, field->len};
+    return (struct bytes){room, mr_json_unescape(field, room)};
+}
+
+static char *put_field(char *to, struct bytes field, char sep)
+{
+    int quote = 0;
+
+    for (size_t i = 0; i < field.len && !quote; i++)
+        quote = field.text[i] == sep || field.text[i] == '"' || field.text[i] == '\n' || field.text[i] == '\r';
+    if (!quote) {
+        memcpy(to, field.text, field.len);
+        return to + field.len;
+    }
+    *to++ = '"';
+    for (size_t i = 0; i < field.len; i++) {
+        if (field.text[i] == '"')
+            *to++ = '"';
+        *to++ = field.text[i];
+    }
+    *to++ = '"';
+    return to;
+}
+
+/* Joins the fields (or, for a header, the names) of the row with sep, quoted where they must be. A string takes no more room than its JSON, which
+ * has quotes around it and two bytes for a quote inside; a number that sep makes quotes necessary for takes at most twice as much. */
+static int join(struct reading *r, char sep, int names, struct bytes *out)
+{
+    struct fields fields = {.object = &r->member[VALUE]};
+    struct mr_json_value field;
+    char *room = arena_take(r->arena, fields.object->len), *row = arena_take(r->arena, 2 * fields.object->len), *to = row;
+    int more, first = 1;
+
+    if (!room || !row)
+        return -ENOMEM;
+    while ((more = next_field(r, &fields, &field)) > 0) {
+        if (names && !fields.name.text)
+            continue;
+        if (!first)
+            *to++ = sep;
+        first = 0;
+        to = put_field(to, field_text(names ? &fields.name : &field, room), sep);
+    }
+    *out = (struct bytes){row, (size_t)(to - row)};
+    return more < 0 ? 1 : 0;
+}
+
+/* Whether the bytes, as a row, have the fields that value has. Returns 0, 1 or -ENOMEM. */
+static int is_this_row(struct reading *r, struct bytes bytes, char sep)
+{
+    struct fields fields = {.object = &r->member[VALUE]};
+    struct mr_json_value field;
+    struct bytes part;
+    size_t at = 0;
+    int more, quoted, same;
+    char *room = arena_take(r->arena, fields.object->len), *plain = arena_take(r->arena, bytes.len + 1);
+
+    if (!room || !plain)
+        return -ENOMEM;
+    while ((more = next_field(r, &fields, &field)) > 0) {
+        if (!mr_csv_field(bytes.text, bytes.len, sep, &at, &part.text, &part.len, &quoted))
+            return 0;
+        if (quoted)
+            part = (struct bytes){plain, mr_csv_unquote(part.text, part.len, plain)};
+        if ((same = envelope_says(part, field_text(&field, room))) <= 0)
+            return same;
+    }
+    return more == 0 && !mr_csv_field(bytes.text, bytes.len, sep, &at, &part.text, &part.len, &quoted);
+}
+
+/* The columns as the names of the fields tell them. */
+static int check_names(struct reading *r)
+{
+    struct fields fields = {.object = &r->member[VALUE]};
+    struct mr_json_value field;
+    struct bytes line;
+    size_t i = 0;
+    int more, status;
+    char *room;
+
+    if (!r->columns->line) {
+        if ((status = join(r, ',', 1, &line)))
+            return status;
+        return set_columns(&r->found, line, MR_EOL_LF);
+    }
+    if (!(room = arena_take(r->arena, fields.object->len)))
+        return -ENOMEM;
+    while ((more = next_field(r, &fields, &field)) > 0) {
+        if (fields.name.text && i < r->columns->cnt) {
+            struct bytes name = field_text(&fields.name, room);
+
+            if (name.len == r->columns->name[i].len && memcmp(name.text, r->columns->name[i].text, name.len) == 0) {
+                i++;
+                continue;
+            }
+        } else if (!fields.name.text && i == r->columns->cnt) {
+            continue;
+        }
+        return REFUSE(r, fields.name.text ? fields.name.text : field.text, "column %zu is not that of the topic", i + 1);
+    }
+    return more < 0 ? 1 : 0;
+}
+
+int envelope_row(struct reading *r, const struct bytes *exact)
+{
+    struct mr_json_value name, first = {.kind = MR_JSON_ARRAY};
+    struct bytes row = *exact;
+    size_t at = 0;
+    int status, same;
+    char sep;
+
+    (void)mr_json_next(&r->member[VALUE], &at, &name, &first);
+    if (first.kind == MR_JSON_ARRAY)
+        return REFUSE(r, r->member[VALUE].text, "\"value\" has no columns");
+    if ((status = envelope_has(r, COLUMNS) ? read_columns(r) : check_names(r)))
+        return status;
+    sep = separator(r->found.line ? &r->found : r->columns);
+    same = exact->text ? is_this_row(r, *exact, sep) : 0;
+    if (same < 0)
+        return same;
+    if (!same && (status = join(r, sep, 0, &row)))
+        return status;
+    r->out->value = row.text;
+    r->out->value_len = row.len;
+    return 0;
+}
