@@ -260,21 +260,22 @@ static void put_headers(const struct mr_record *record, struct mr_json *out)
     while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
         mr_json_key_bytes(out, name, name_len);
         mr_json_string(out, value, value_len);
-        exact &= mr_json_is_utf8(value, value_len);
+        exact &= mr_json_is_utf8(name, name_len) && mr_json_is_utf8(value, value_len);
     }
     mr_json_end(out, '}');
     if (exact)
         return;
+    /* All of them, in pairs: names may be there twice, or become the same in UTF-8. */
     mr_json_key(out, "headers_base64");
-    mr_json_begin(out, '{');
+    mr_json_begin(out, '[');
     at = 0;
     while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
-        if (mr_json_is_utf8(value, value_len))
-            continue;
-        mr_json_key_bytes(out, name, name_len);
+        mr_json_begin(out, '[');
+        mr_json_base64(out, name, name_len);
         mr_json_base64(out, value, value_len);
+        mr_json_end(out, ']');
     }
-    mr_json_end(out, '}');
+    mr_json_end(out, ']');
 }
 
 /* The row with its line end, as a JSON string. */

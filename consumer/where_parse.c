@@ -260,9 +260,10 @@ static void *grow(void *array, size_t *cnt, size_t size)
     void *elements;
     memcpy(&elements, array, sizeof elements);
     if ((*cnt & (*cnt - 1)) == 0) {
-        elements = realloc(elements, (*cnt ? *cnt * 2 : 1) * size);
-        if (!elements)
+        void *more = realloc(elements, (*cnt ? *cnt * 2 : 1) * size);
+        if (!more)
             return NULL;
+        elements = more;
         memcpy(array, &elements, sizeof elements);
     }
     return memset((char *)elements + (*cnt)++ * size, 0, size);

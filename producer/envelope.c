@@ -140,74 +140,66 @@ static int read_key(struct reading *r)
     return 0;
 }
 
-/* The exact forms come in the order of the headers, but only for those that need one. */
-struct exact_headers {
-    const struct mr_json_value *object;
-    size_t at;
-    struct mr_json_value name, value; /* the next one; name.text NULL: no more */
-};
-
-static void next_exact(struct exact_headers *exact)
+/* The exact form of a header: a pair of its name and its value, in the place that it has among the headers. It counts if it says the same. */
+static int read_exact_header(struct reading *r, const struct mr_json_value *pair, struct bytes *name, struct bytes *value)
 {
-    if (!exact->object->text || !mr_json_next(exact->object, &exact->at, &exact->name, &exact->value))
-        exact->name.text = NULL;
+    struct mr_json_value first = {0}, second = {0};
+    struct bytes exact_name, exact_value;
+    size_t at = 0;
+    int status;
+
+    if (pair->kind != MR_JSON_ARRAY || !mr_json_next(pair, &at, NULL, &first) || !mr_json_next(pair, &at, NULL, &second) ||
+        first.kind != MR_JSON_STRING || second.kind != MR_JSON_STRING)
+        return REFUSE(r, pair->text, "not a pair of a name and a value in base64");
+    if ((status = envelope_decode_base64(r, &first, &exact_name)) || (status = envelope_decode_base64(r, &second, &exact_value)))
+        return status;
+    if ((status = envelope_says(exact_name, *name)) <= 0 || (status = envelope_says(exact_value, *value)) <= 0)
+        return status;
+    *name = exact_name;
+    *value = exact_value;
+    return 0;
 }
 
-static int same_text(const struct mr_json_value *a, const struct mr_json_value *b)
+static int add_header(struct reading *r, const struct mr_json_value *where, char *block, size_t cap, struct bytes name, struct bytes value)
 {
-    return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
-}
+    ssize_t used;
 
-static int read_header_value(struct reading *r, const struct mr_json_value *name, const struct mr_json_value *value,
-                             struct exact_headers *exact, struct bytes *out)
-{
-    static const struct mr_json_value none = {0};
-    struct bytes plain;
-    int status, mine = exact->name.text && same_text(&exact->name, name);
-
-    if (value->kind != MR_JSON_STRING)
-        return REFUSE(r, value->text, "a header's value is not a string");
-    if (mine && exact->value.kind != MR_JSON_STRING)
-        return REFUSE(r, exact->value.text, "not base64");
-    status = envelope_decode_exact(r, value, mine ? &exact->value : &none, out);
-    if (status || !mine)
-        return status;
-    if ((status = envelope_decode(r, value, &plain)))
-        return status;
-    if (out->len != plain.len || memcmp(out->text, plain.text, plain.len) != 0)
-        next_exact(exact);
+    if (name.len < 1 || name.len > 255 || memchr(name.text, '\0', name.len))
+        return REFUSE(r, where->text, "a header's name has 1 to 255 bytes, none of them NUL");
+    ((char *)name.text)[name.len] = '\0'; /* decoding leaves room */
+    used = mr_header_add(block, r->out->headers_len, cap, name.text, value.text, value.len);
+    if (used < 0)
+        return REFUSE(r, where->text, "the headers are more than %u bytes", MR_HEADERS_MAX);
+    r->out->headers_len = (size_t)used;
     return 0;
 }
 
 static int read_headers(struct reading *r)
 {
-    struct mr_json_value name, value, *object = &r->member[HEADERS];
-    struct exact_headers exact = {.object = &r->member[HEADERS_BASE64]};
+    const struct mr_json_value *object = &r->member[HEADERS], *pairs = &r->member[HEADERS_BASE64];
+    struct mr_json_value name, value, pair;
     struct bytes name_text, text;
-    size_t at = 0, cap = object->len + r->member[HEADERS_BASE64].len; /* a header takes no more than its JSON */
+    size_t at = 0, pairs_at = 0, cap = object->len + pairs->len; /* a header takes no more than its JSON */
     char *block;
     int status = envelope_want(r, HEADERS, MR_JSON_OBJECT, "an object");
 
     if (!status)
-        status = envelope_want(r, HEADERS_BASE64, MR_JSON_OBJECT, "an object");
+        status = envelope_want(r, HEADERS_BASE64, MR_JSON_ARRAY, "an array");
     if (status || !envelope_has(r, HEADERS))
         return status;
     if (!(block = arena_take(r->arena, cap)))
         return -ENOMEM;
     r->out->headers = block;
-    next_exact(&exact);
     while (!status && mr_json_next(object, &at, &name, &value)) {
-        ssize_t used;
-
-        if ((status = envelope_decode(r, &name, &name_text)) || (status = read_header_value(r, &name, &value, &exact, &text)))
-            break;
-        if (name_text.len < 1 || name_text.len > 255 || memchr(name_text.text, '\0', name_text.len))
-            return REFUSE(r, name.text, "a header's name has 1 to 255 bytes, none of them NUL");
-        ((char *)name_text.text)[name_text.len] = '\0'; /* decode leaves room */
-        used = mr_header_add(block, r->out->headers_len, cap, name_text.text, text.text, text.len);
-        if (used < 0)
-            return REFUSE(r, name.text, "the headers are more than %u bytes", MR_HEADERS_MAX);
-        r->out->headers_len = (size_t)used;
+        if (value.kind != MR_JSON_STRING)
+            return REFUSE(r, value.text, "a header's value is not a string");
+        status = envelope_decode(r, &name, &name_text);
+        if (!status)
+            status = envelope_decode(r, &value, &text);
+        if (!status && pairs->text && mr_json_next(pairs, &pairs_at, NULL, &pair))
+            status = read_exact_header(r, &pair, &name_text, &text);
+        if (!status)
+            status = add_header(r, &name, block, cap, name_text, text);
     }
     return status;
 }

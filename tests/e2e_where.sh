@@ -158,17 +158,12 @@ expect 0 consumer -g held -e --no-ack -w 4 --where 'country == "DE"' -f '%{id} '
 holds '1 3 4 '
 expect 0 consumer -g held -e -f '%{id} ' orders
 holds '1 2 3 4 5 6 '
-# --timeout runs from the last record that passes, also while others come.
-mkfifo endless
-start source producer -q -r 200 -i lines endless busy
-exec 7>endless
-(seq 1 100000 >&7) 2>/dev/null &
-feeder=$!
-expect 5 consumer -q -c 1 --timeout 700ms --where 'value == "none"' busy
-exec 7>&-
-kill "$feeder" "${pids[source]}" 2>/dev/null || true
-wait "$feeder" "${pids[source]}" 2>/dev/null || true
-unset 'pids[source]'
+# --timeout runs from the last record that passes, also while there are others to take.
+seq 1 300000 | producer -q backlog || wrong producer
+expect 5 consumer -q -c 1 --timeout 1ms --where 'value == "none"' backlog
+[ "$(lag backlog)" -gt 0 ] || wrong "--timeout: all of it was looked at first"
+expect 0 consumer -q -e --where 'value == 300000' backlog
+holds 300000
 # A command gets what passes, alone and in batches; -c and the figures count those.
 expect 0 consumer -g cmd -e --stats figures --where 'country == "DE"' orders -- cut -d, -f1
 [ "$(sort -n out | tr '\n' ' ')" = '1 3 4 6 ' ] || wrong "command: $(cat out)"

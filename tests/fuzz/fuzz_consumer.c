@@ -56,12 +56,21 @@ static void try_record(char *text, size_t size, uint64_t how)
         return;
     if (how & 0x80)
         format.kind = MR_FORMAT_ENVELOPE;
+    if ((how & 0x200) && format.kind == MR_FORMAT_CSV)
+        format.kind = MR_FORMAT_TSV;
     format.strings = how >> 8 & 1;
     char *header = text + at, *end = memchr(header, '\n', size - at);
     size_t header_len = end ? (size_t)(end - header) : size - at;
     if (how & 4)
         MUST(mr_columns_set(&columns, header, header_len, (uint32_t)(how >> 16)) == 0);
     at += header_len + (end != NULL);
+    if ((how & 0x400) && format.kind != MR_FORMAT_ENVELOPE) { /* the columns themselves, and with other line ends also others */
+        char *list = strndup(header, header_len);
+        MUST(list);
+        error = mr_select_parse(list, &format.select, wrong);
+        MUST(error == 0 || (error == -EINVAL && *wrong && format.select.cnt == 0));
+        free(list);
+    }
     if (mr_format_bind(&format, &columns, &missing) == 0) {
         size_t left = size - at, key_len = (how >> 4 & 7) < left ? (size_t)(how >> 4 & 7) : left;
         size_t headers_len = (how >> 32 & 63) < left - key_len ? (size_t)(how >> 32 & 63) : left - key_len;

@@ -60,7 +60,7 @@ static void from_record(struct fuzz_input *in)
     size_t header_len = fuzz_take(in, 1), key_len = fuzz_take(in, 1), headers_len = fuzz_take(in, 1);
     char sep = seps[how % (sizeof seps - 1)];
     char *header = fuzz_string(in, header_len), *key = fuzz_string(in, key_len);
-    char headers[600];
+    char headers[1200];
     struct mr_columns columns = {0};
     struct mr_record record = {.flags = (uint16_t)(how >> 8 & 3) % 3, .ts_ns = how * UINT64_C(0x123456789abcdef), .partition = (uint32_t)how % 7};
     header_len = strlen(header);
@@ -74,7 +74,13 @@ static void from_record(struct fuzz_input *in)
     }
     if (headers_len) {
         char *text = fuzz_string(in, headers_len);
-        ssize_t used = mr_header_add(headers, 0, sizeof headers, "name", text, strlen(text));
+        size_t cut = strnlen(text, (size_t)(how >> 16 & 15)); /* the name and a value, then the other way round */
+        char name[17];
+        snprintf(name, sizeof name, "%.*s", cut ? (int)cut : 4, cut ? text : "name");
+        ssize_t used = mr_header_add(headers, 0, sizeof headers, name, text + cut, strlen(text + cut));
+        MUST(used > 0);
+        if (cut && text[cut] && strlen(text + cut) <= 255)
+            used = mr_header_add(headers, (size_t)used, sizeof headers, text + cut, name, strlen(name));
         MUST(used > 0);
         record.headers = headers;
         record.headers_len = (uint16_t)used;

@@ -36,6 +36,8 @@ seeds() {
             seed '\2\014\1\2\0\0\0\0\0%s' "$line"
             seed '\2\016\0\0\0\0\0\0\0%s' "$line"
             seed '\2\217\0\0\0\10\0\0\0%s' "$line"
+            seed '\2\16\6\0\0\0\0\0\0%s' "$line"
+            seed '\2\17\4\0\0\0\0\0\0%s' "$line"
         done
         ;;
     fuzz_consumer_where)
@@ -55,7 +57,7 @@ seeds() {
         ;;
     fuzz_producer_consumer_envelope)
         for line in '{"topic":"a","partition":2,"ts":5,"key":"k","headers":{"h":"x"},"try":1,"value":{"a":1,"b":"x,y","_extra":["z"]}}' \
-            '{"key":"\ufffd","key_base64":"/w==","headers":{"h":"\ufffd"},"headers_base64":{"h":"/w=="},"value":"x\n","value_base64":"eAo=","raw":"x\n"}' \
+            '{"key":"\ufffd","key_base64":"/w==","headers":{"h":"\ufffd"},"headers_base64":[["aA==","/w=="]],"value":"x\n","value_base64":"eAo=","raw":"x\n"}' \
             '{"value":{"a":"1","a_2":2},"raw":"\"1\";2\r\n","columns":"a;a\r\n","columns_base64":"YTthDQo=","sep":";"}' \
             $'{"value":{"a":1}}\n{"value":{"a":"\\u0000\\ud83d\\udeb2"}}\n{"value":true}'; do
             seed '\1%s' "$line"
