@@ -175,7 +175,7 @@ exec 3>slow
 echo 1 >&3
 eventually broker describe drained >/dev/null 2>&1
 fresh
-consumer --drain drained >out 2>err &
+consumer --drain drained >out 2>err 3>&- &
 pid=$!
 eventually grep -qs 'draining: 1 producer attached' err
 echo 2 >&3
