@@ -37,7 +37,7 @@ LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
 PROGRAM_OBJECT := $(call objects,$(wildcard common/program.c))
 DATA := $(if $(wildcard data/orders.csv),$(BIN)/data.csv)
 
-.PHONY: all demo test tests test-crash storm fuzz fuzzers valgrind lint bench clean help FORCE
+.PHONY: all demo test tests test-crash model storm fuzz fuzzers valgrind lint bench clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -48,7 +48,8 @@ help:
 	@echo 'make demo      installs what is missing, builds, and shows a broker, a producer and three consumers at work'
 	@echo 'make test      installs what is missing, builds, runs all tests [TESTS="NAME..."] [JOBS=2] [SAN=address,undefined | thread]'
 	@echo 'make test-crash  kills a process after every single instruction of every operation (2 to 8 minutes)'
-	@echo 'make fuzz       random input of every kind, 60 s for each fuzzer [SECONDS=1800] [TESTS="fuzz_csv..."]'
+	@echo 'make model     installs spin, walks through every state of the protocol in small (2 minutes, up to 4 GiB) [TESTS="log group"]'
+	@echo 'make fuzz       random input of every kind, 60 s for each fuzzer [SECONDS=1800] [TESTS="fuzz_csv..."] [JOBS=4]'
 	@echo 'make storm      processes killed at random for 60 s [SECONDS=1800]'
 	@echo 'make valgrind  the unit tests in valgrind [TESTS="NAME..."] [JOBS=2]'
 	@echo 'make lint      clang-tidy, cppcheck, shellcheck, mandoc, every header alone'
@@ -152,6 +153,10 @@ test-crash:
 	@$(BIN)/tests/crash -j$$(nproc)
 	@CC='$(CC)' tests/crash/variants.sh $(BIN)
 
+model:
+	@scripts/deps.sh --model
+	@CC='$(CC)' tests/model/run.sh $(TESTS)
+
 # SECONDS=1800 for a long one
 storm:
 	@scripts/deps.sh --test
@@ -161,7 +166,7 @@ storm:
 fuzz:
 	@scripts/deps.sh --fuzz
 	@$(build) CC=clang SAN=fuzzer-no-link,address,undefined BIN=bin/fuzz fuzzers
-	@tests/fuzz/run.sh bin/fuzz $(or $(SECONDS),60) $(or $(TESTS),$(FUZZERS))
+	@JOBS=$(or $(JOBS),1) tests/fuzz/run.sh bin/fuzz $(or $(SECONDS),60) $(or $(TESTS),$(FUZZERS))
 
 valgrind:
 	@scripts/deps.sh --test --valgrind

@@ -294,7 +294,7 @@ int mr_child_run(const struct mr_child *child, struct mr_child_output *output, i
     else
         give(&talk); /* as a rule that is all of it */
     converse(&talk, child, pid, output);
-    while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+    while ((error = waitpid(pid, status, 0) < 0 ? -errno : 0) == -EINTR)
         ;
     take_rest(&talk, output);
     finish(output);

@@ -13,6 +13,7 @@
 #define WAITING_MAX 64u                 /* handles beyond one for each worker: so many claims may wait to be tried again */
 #define LOOK_NS INT64_C(100000000)      /* how long the leader may not notice what the others have done */
 #define SLEEP_NS INT64_C(1000000000)
+#define LONG_NS (3600 * INT64_C(1000000000))
 
 void mr_crew_end(struct mr_crew *crew, int status)
 {
@@ -210,7 +211,7 @@ static int lead(struct mr_crew *crew)
         }
         may_wait |= source->state == OPEN || source->state == MISSING;
     }
-    run->patience_ns = !may_wait ? 0 : crew->active ? LOOK_NS : INT64_MAX;
+    run->patience_ns = !may_wait ? 0 : crew->running ? LOOK_NS : INT64_MAX;
     if (crew->waiting && crew->waiting->due_ns - now_ns < run->patience_ns)
         run->patience_ns = crew->waiting->due_ns - now_ns;
     pthread_mutex_unlock(&crew->lock);
@@ -228,7 +229,8 @@ static int lead(struct mr_crew *crew)
 /* With the lock held: sleeps until something changes, or a waiting job is due, or there is something to look after. */
 static void rest(struct mr_crew *crew)
 {
-    int64_t now_ns = mr_program_now(), wait_ns = crew->active ? LOOK_NS : SLEEP_NS;
+    /* A leader tells when there is something to do, or the end has come. */
+    int64_t now_ns = mr_program_now(), wait_ns = crew->leading ? LONG_NS : crew->running ? LOOK_NS : SLEEP_NS;
     if (crew->waiting && crew->waiting->due_ns - now_ns < wait_ns)
         wait_ns = crew->waiting->due_ns - now_ns;
     if (wait_ns <= 0)
@@ -245,9 +247,11 @@ static void work_on_first(struct worker *worker)
     struct mr_job *job = crew->waiting;
     int done;
     crew->waiting = job->next;
+    crew->running++;
     pthread_mutex_unlock(&crew->lock);
     done = mr_job_run(worker, job);
     pthread_mutex_lock(&crew->lock);
+    crew->running--;
     if (done)
         finish(crew, job);
     else

@@ -45,6 +45,7 @@ struct mr_crew {
     pthread_cond_t changed;
     int leading;            /* a worker makes a step */
     size_t active;          /* jobs, running and waiting */
+    size_t running;         /* of these */
     struct mr_job *waiting; /* by due_ns */
     struct pool *pool;      /* one for each source */
     uint64_t left;          /* records that may still be begun; UINT64_MAX: no limit */

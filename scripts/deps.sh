@@ -1,19 +1,20 @@
 #!/bin/sh
 # deps.sh - installs what building Millrace needs and this machine lacks: with apt on Debian and its relatives; elsewhere it says what is missing.
-# Usage: scripts/deps.sh [--test] [--lint] [--fuzz] [--valgrind]
+# Usage: scripts/deps.sh [--test] [--lint] [--fuzz] [--valgrind] [--model]
 #   (nothing)  gcc, make, libc headers        --test  also the Check library and pkg-config        --lint  also the checkers of `make lint`
-#   --fuzz  also clang with libFuzzer        --valgrind  also valgrind
+#   --fuzz  also clang with libFuzzer        --valgrind  also valgrind        --model  also spin
 # Exit: 0 everything is there (now) · 1 something is missing · 2 usage
 set -u
 
-test=0 lint=0 fuzz=0 valgrind=0
+test=0 lint=0 fuzz=0 valgrind=0 model=0
 for arg; do
     case $arg in
     --test) test=1 ;;
     --lint) test=1 lint=1 ;;
     --fuzz) test=1 fuzz=1 ;;
     --valgrind) valgrind=1 ;;
-    *) echo "deps.sh: unknown option '$arg' (known: --test, --lint, --fuzz, --valgrind)" >&2; exit 2 ;;
+    --model) model=1 ;;
+    *) echo "deps.sh: unknown option '$arg' (known: --test, --lint, --fuzz, --valgrind, --model)" >&2; exit 2 ;;
     esac
 done
 
@@ -44,6 +45,7 @@ if [ $fuzz = 1 ]; then
     libfuzzer=$(clang -print-file-name="libclang_rt.fuzzer-$(uname -m).a" 2>/dev/null)
     [ -e "$libfuzzer" ] || missing="$missing libclang-rt-dev"
 fi
+[ $model = 1 ] && need spin spin
 [ -z "$missing" ] && exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -98,7 +98,8 @@ END_TEST
 /* Whole batches of many sizes into a ring that is nearly full: all or none, over index steps and the ring's end. */
 START_TEST(whole_batch_is_there_as_a_whole_or_not_at_all)
 {
-    use((struct mr_settings){.size_bytes = 65536}, (struct mr_settings){.size_bytes = 131072, .full = MR_FULL_FAIL});
+    struct mr_settings nearly_full = {.size_bytes = 131072, .full = MR_FULL_FAIL};
+    use((struct mr_settings){.size_bytes = 65536}, nearly_full);
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.window = 1}),
                        *o = consumer_with(other, (struct mr_consumer_options){0});
     static char value[9000];

@@ -168,12 +168,20 @@ ended $pid 1
 says err 'later: deleted'
 
 # --drain: the producer is done and all is acknowledged, by others too.
-(echo 1 && sleep 0.7 && echo 2) | producer -q drained &
+mkfifo slow
+producer -q drained <slow &
 producer=$!
+exec 3>slow
+echo 1 >&3
 eventually broker describe drained >/dev/null 2>&1
-expect 0 consumer --drain drained
+fresh
+consumer --drain drained >out 2>err &
+pid=$!
+eventually grep -qs 'draining: 1 producer attached' err
+echo 2 >&3
+exec 3>&-
+ended $pid 0
 holds out $'1\n2'
-says err 'draining: 1 producer attached'
 wait $producer
 mkfifo feed
 producer -q died <feed &

@@ -27,7 +27,7 @@ static int has_one_meaning(const struct mr_record *record)
 }
 
 /* Writes the record and reads it again. */
-static void there_and_back(const struct mr_columns *columns, const struct mr_record *record)
+static void there_and_back(struct mr_columns *columns, const struct mr_record *record)
 {
     struct envelope_columns known = {0};
     struct arena arena = {0};

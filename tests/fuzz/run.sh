@@ -1,6 +1,6 @@
 #!/bin/bash
 # run.sh - `make fuzz`: each fuzzer for so long; what one found is in BIN/findings, the corpus that it has grown in BIN/corpus.
-# Usage: tests/fuzz/run.sh BIN SECONDS FUZZER...        A finding again: BIN/fuzz_csv BIN/findings/fuzz_csv-crash-...
+# Usage: tests/fuzz/run.sh BIN SECONDS FUZZER...        JOBS: fuzzers at a time [1]        A finding again: BIN/fuzz_csv BIN/findings/fuzz_csv-crash-...
 # Exit: 0 nothing found · 1 something was found
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -12,14 +12,14 @@ mkdir -p "$bin/findings"
 seed() {
     seed_cnt=$((seed_cnt + 1))
     # shellcheck disable=SC2059  # a format is meant
-    printf "$@" >"$bin/seeds/$seed_cnt"
+    printf "$@" >"$seeds/$seed_cnt"
 }
 # seeds NAME: what the fuzzer starts from, beside what earlier runs have left.
 seeds() {
     local line rows op
     seed_cnt=0
     case $1 in
-    fuzz_csv) cp data/edge/*.csv "$bin/seeds" ;;
+    fuzz_csv) cp data/edge/*.csv "$seeds" ;;
     fuzz_text)
         for line in 16M 1.5GiB 250ms 1.5m 2h 10k 4096 0.000000001s orders.v2_A-z $'ordres\norders\nborders'; do
             seed '\377\377\377\377\0\0\0\0%s' "$line"
@@ -83,27 +83,42 @@ seeds() {
     esac
 }
 
-status=0
-for name; do
-    corpus=$bin/corpus/$name log=$bin/$name.log
-    rm -rf "$bin/seeds"
-    mkdir -p "$corpus" "$bin/seeds"
+# one NAME: fuzzes, and says on one line what came of it.
+one() {
+    local name=$1 corpus=$bin/corpus/$1 log=$bin/$1.log seeds=$bin/seeds/$1 status=0 runs rate edges fuzzer
+    mkdir -p "$corpus" "$seeds"
     seeds "$name"
     # The fuzzer's own descriptors 1 and 2 are closed: programs print what is wrong with their options.
     "$bin/$name" -max_total_time="$seconds" -timeout=20 -max_len=2048 -rss_limit_mb=2048 -handle_xfsz=0 -close_fd_mask=3 -print_final_stats=1 \
-        -artifact_prefix="$bin/findings/$name-" "$corpus" "$bin/seeds" >"$log" 2>&1 &
+        -artifact_prefix="$bin/findings/$name-" "$corpus" "$seeds" >"$log" 2>&1 &
     fuzzer=$!
     trap 'kill $fuzzer 2>/dev/null; rm -f /dev/shm/*millrace.*.test-$fuzzer-fuzz*; exit 130' INT TERM
     if wait $fuzzer; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log") rate=$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")
         edges=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
-        printf '%-20s %11s inputs, %7s a second, %5s edges: nothing found\n' "$name" "$runs" "$rate" "$edges"
+        printf '%-28s %11s inputs, %7s a second, %5s edges: nothing found\n' "$name" "$runs" "$rate" "$edges"
     else
-        printf '%-20s FOUND something:\n' "$name"
-        grep -vE '^#|^INFO|NEW_FUNC|# Uses:' "$log" | head -n 60 | sed 's/^/    /'
+        printf '%-28s FOUND something:\n%s\n' "$name" "$(grep -vE '^#|^INFO|NEW_FUNC|# Uses:' "$log" | head -n 60 | sed 's/^/    /')"
         status=1
     fi
     rm -f /dev/shm/*millrace.*."test-$fuzzer-fuzz"*
+    return $status
+}
+
+status=0 running=0
+rm -rf "$bin/seeds"
+trap 'kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
+for name; do
+    if [ $running -ge "${JOBS:-1}" ]; then
+        wait -n || status=1
+        running=$((running - 1))
+    fi
+    one "$name" &
+    running=$((running + 1))
+done
+while [ $running -gt 0 ]; do
+    wait -n || status=1
+    running=$((running - 1))
 done
 rm -rf "$bin/seeds"
 exit $status
