@@ -161,7 +161,7 @@ says err 'from: group plain is there already and not ordered; take another'
 # only the one that a killed consumer had just written may come twice.
 broker -q create ordered --partitions 4
 for ((i = 1; i <= 150; i++)); do printf "k%s:$i\n" 1 2 3 4 5 6 7 8; done >keyed
-take() { start "$1" bash -c 'exec consumer -q --ordered -g o --delay 1ms -f "%k %s\n" ordered >>all'; }
+take() { start "$1" bash -c 'exec consumer -q --ordered -g o -w 20 --delay 1ms -f "%k %s\n" ordered >>all'; }
 for name in a b c; do take $name; done
 head -n 400 keyed | producer -q -K : ordered || wrong producer
 tail -n +401 keyed | producer -q -K : -r 2000 ordered &
