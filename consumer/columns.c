@@ -82,6 +82,30 @@ static size_t count_fields(const char *line, size_t len, char sep)
     return cnt;
 }
 
+/* Joins the names as a row of CSV and compares as it goes, so nothing is written anywhere. */
+static int is_plain(const struct mr_columns *columns)
+{
+    const char *at = columns->line, *end = at + columns->len;
+    if (MR_SEPARATOR_OF(columns->flags) != ',' || (columns->flags & MR_EOL_MASK) != MR_EOL_LF)
+        return 0;
+    for (size_t i = 0; i < columns->cnt; i++) {
+        const char *name = columns->column[i].name, *name_end = name + columns->column[i].name_len;
+        int quote = 0;
+        for (const char *c = name; c < name_end; c++)
+            quote |= *c == '"' || *c == ',' || *c == '\n' || *c == '\r';
+        if (i > 0 && (at == end || *at++ != ','))
+            return 0;
+        if (quote && (at == end || *at++ != '"'))
+            return 0;
+        for (; name < name_end; name++)
+            if (at == end || *at++ != *name || (*name == '"' && (at == end || *at++ != '"')))
+                return 0;
+        if (quote && (at == end || *at++ != '"'))
+            return 0;
+    }
+    return at == end && mr_json_is_utf8(columns->line, columns->len);
+}
+
 int mr_columns_set(struct mr_columns *columns, const char *line, size_t len, uint32_t flags)
 {
     struct mr_columns new = {.len = len, .flags = flags};
@@ -124,6 +148,7 @@ int mr_columns_set(struct mr_columns *columns, const char *line, size_t len, uin
     }
     if (new.keys.failed)
         goto no_memory;
+    new.plain = is_plain(&new);
     *columns = new;
     return 0;
 

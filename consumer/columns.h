@@ -23,6 +23,7 @@ struct mr_columns {
     struct mr_column *column;
     struct mr_json keys;
     char *names;
+    int plain;      /* the line is what one gets by joining the names with commas, quoted where they must be, and ends in a newline */
     ssize_t *bound; /* see mr_format_bind */
 };
 

@@ -220,8 +220,9 @@ static void unquote(struct mr_json *scratch, struct field *field)
     field->text = to;
 }
 
-static void put_object(struct mr_format *format, const struct mr_columns *columns, const struct mr_record *record,
-                       struct mr_json *out)
+/* Returns how many fields the row has. */
+static size_t put_object(struct mr_format *format, const struct mr_columns *columns, const struct mr_record *record,
+                         struct mr_json *out)
 {
     struct field field;
     size_t at = 0, i = 0;
@@ -247,6 +248,7 @@ static void put_object(struct mr_format *format, const struct mr_columns *column
     mr_json_end(out, '}');
     if (format->scratch.failed)
         out->failed = 1;
+    return i;
 }
 
 static int needs_quotes(const struct field *field)
@@ -314,11 +316,40 @@ static void put_raw(const struct mr_record *record, struct mr_json *out)
     out->comma = 1;
 }
 
+/* The header line with its line end, as a JSON string, and what separates its fields: a byte, as the character of that number. */
+static void put_columns(const struct mr_columns *columns, struct mr_json *out)
+{
+    static const char *const ends[] = {
+        [MR_EOL_LF] = "\\n\"", [MR_EOL_CRLF] = "\\r\\n\"", [MR_EOL_NONE] = "\"", [MR_EOL_MASK] = "\""};
+    static const char *const line_ends[] = {[MR_EOL_LF] = "\n", [MR_EOL_CRLF] = "\r\n", [MR_EOL_NONE] = "", [MR_EOL_MASK] = ""};
+    unsigned eol = columns->flags & MR_EOL_MASK, sep = (unsigned char)MR_SEPARATOR_OF(columns->flags);
+    mr_json_key(out, "columns");
+    mr_json_add(out, "\"", 1);
+    mr_json_escape(out, columns->line, columns->len);
+    mr_json_add(out, ends[eol], strlen(ends[eol]));
+    out->comma = 1;
+    if (!mr_json_is_utf8(columns->line, columns->len)) {
+        struct mr_json whole;
+        mr_json_init(&whole, NULL, 0);
+        mr_json_add(&whole, columns->line, columns->len);
+        mr_json_add(&whole, line_ends[eol], strlen(line_ends[eol]));
+        mr_json_key(out, "columns_base64");
+        mr_json_base64(out, whole.text, whole.len);
+        out->failed |= whole.failed;
+        mr_json_free(&whole);
+    }
+    if (sep != ',') {
+        char text[2] = {(char)(sep < 0x80 ? sep : 0xc0 | sep >> 6), (char)(0x80 | (sep & 63))};
+        mr_json_key(out, "sep");
+        mr_json_string(out, text, sep < 0x80 ? 1 : 2);
+    }
+}
+
 static void put_envelope(struct mr_format *format, const struct mr_columns *columns, const char *topic,
                          const struct mr_record *record, struct mr_json *out)
 {
     const char *value = record->value;
-    size_t len = record->value_len;
+    size_t len = record->value_len, fields = 0;
     mr_json_begin(out, '{');
     mr_json_key(out, "topic");
     mr_json_text(out, topic);
@@ -343,7 +374,7 @@ static void put_envelope(struct mr_format *format, const struct mr_columns *colu
     mr_json_uint(out, record->try_number);
     mr_json_key(out, "value");
     if (columns->line)
-        put_object(format, columns, record, out);
+        fields = put_object(format, columns, record, out);
     else
         mr_json_string(out, value, len);
 
@@ -356,6 +387,8 @@ static void put_envelope(struct mr_format *format, const struct mr_columns *colu
     }
     if (raw)
         put_raw(record, out);
+    if (columns->line && (!columns->plain || fields < columns->cnt))
+        put_columns(columns, out);
     mr_json_end(out, '}');
     mr_json_line(out);
 }

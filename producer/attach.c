@@ -63,7 +63,7 @@ static int open_topic(struct attachment *at, const struct options *options)
 int attach_open(struct attachment *at, const struct options *options)
 {
     struct mr_settings settings;
-    int status, error;
+    int status;
 
     *at = (struct attachment){0};
     status = mr_program_connect(options->bus, "producer", options->wait_ns, &at->bus);
@@ -77,16 +77,11 @@ int attach_open(struct attachment *at, const struct options *options)
                          settings.partitions);
         return MR_EXIT_USAGE;
     }
-    error = mr_producer_open(at->topic, NULL, &at->producer);
-    if (!error)
-        return 0;
-    mr_program_fail(error, "%s", options->topic);
-    return mr_program_exit_for(error);
+    return 0;
 }
 
 void attach_close(struct attachment *at)
 {
-    mr_producer_close(at->producer);
     mr_topic_close(at->topic);
     mr_disconnect(at->bus);
     *at = (struct attachment){0};

@@ -1,4 +1,4 @@
-/* attach.h - to the bus, to the topic (made if need be), and in as a producer. */
+/* attach.h - to the bus, and to the topic (made if need be). */
 #ifndef PRODUCER_ATTACH_H
 #define PRODUCER_ATTACH_H
 
@@ -8,7 +8,6 @@
 struct attachment {
     struct mr_bus *bus;
     struct mr_topic *topic;
-    struct mr_producer *producer;
 };
 
 /* attach_open returns 0, or an exit status (everything is said); attach_close is due in both cases.

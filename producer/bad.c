@@ -32,9 +32,8 @@ int bad_close(struct bad_rows *bad)
 /* Writes a bad row as it stood in its file, its line end included. */
 static int keep(struct bad_rows *bad, const struct input_row *row)
 {
-    const struct options *o = bad->options;
-    const char *end = row->flags == MR_EOL_CRLF ? "\r\n" : row->flags == MR_EOL_NONE ? "" : o->delimiter ? o->delimiter : "\n";
-    size_t end_len = row->flags == MR_EOL_LF && o->delimiter ? o->delimiter_len : strlen(end);
+    size_t end_len;
+    const char *end = options_line_end(bad->options, row->flags, &end_len);
 
     if (!bad->out)
         return 0;

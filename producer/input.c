@@ -2,29 +2,46 @@
 #include "input.h"
 #include "csv.h"
 #include "millrace.h"
-#include "program.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const char standard_input[] = "standard input";
+
+static int open_file(struct input *in)
+{
+    int standard = in->name == standard_input;
+    struct stat st;
+
+    in->fd = standard ? STDIN_FILENO : open(in->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (in->fd < 0 || fstat(in->fd, &st) < 0)
+        return -errno;
+    if (S_ISDIR(st.st_mode))
+        return -EISDIR;
+    in->size_bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    in->read_bytes = 0;
+    if (standard && in->size_bytes) { /* someone may have read some of it before */
+        off_t at = lseek(in->fd, 0, SEEK_CUR);
+
+        in->read_bytes = at > 0 ? (uint64_t)at : 0;
+    }
+    (void)posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a pipe does not take the hint */
+    if (in->how.follow)
+        follow_start(&in->follow, in->name);
+    return 0;
+}
+
 int input_open(struct input *in, const struct input_how *how, const char *name)
 {
-    int standard = strcmp(name, "-") == 0;
-    struct stat st;
     int error;
 
-    *in = (struct input){.how = *how, .name = standard ? "standard input" : name, .line = 1};
-    in->fd = standard ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (in->fd < 0)
-        return -errno;
-    error = fstat(in->fd, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? -EISDIR : 0;
+    *in = (struct input){.how = *how, .name = strcmp(name, "-") == 0 ? standard_input : name, .line = 1, .follow.notify = -1};
+    error = open_file(in);
     if (!error && !(in->buf = malloc(INPUT_CHUNK)))
         error = -ENOMEM;
     if (error) {
@@ -32,17 +49,41 @@ int input_open(struct input *in, const struct input_how *how, const char *name)
         return error;
     }
     in->cap = INPUT_CHUNK;
-    (void)posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a pipe does not take the hint */
     return 0;
+}
+
+static void close_file(struct input *in)
+{
+    follow_stop(&in->follow);
+    if (in->fd > STDIN_FILENO)
+        close(in->fd);
+    in->fd = -1;
 }
 
 void input_close(struct input *in)
 {
-    if (in->fd > STDIN_FILENO)
-        close(in->fd);
-    in->fd = -1;
+    close_file(in);
     free(in->buf);
     in->buf = NULL;
+}
+
+int input_again(struct input *in)
+{
+    int error;
+
+    do {
+        close_file(in);
+        error = open_file(in);
+        if (error == -ENOENT || error == -EACCES) { /* gone again, or not yet given its rights */
+            if (wait_readable(-1, FOLLOW_NS))
+                return -EINTR;
+        }
+    } while (error == -ENOENT || error == -EACCES);
+    in->at_end = in->discarding = in->started = 0;
+    in->ended = FOLLOW_NOTHING;
+    in->at = in->len = in->searched = 0;
+    in->line = 1;
+    return error;
 }
 
 /* ---- framing --------------------------------------------------------------------------------------------------------- */
@@ -114,13 +155,18 @@ static int hopeless(struct input *in)
 
 /* ---- bad rows -------------------------------------------------------------------------------------------------------- */
 
+static int has_bom(enum input_format format)
+{
+    return format == INPUT_CSV || format == INPUT_TSV || format == INPUT_ENVELOPES;
+}
+
 static void take(struct input *in, const struct mr_csv_row *found, struct input_row *row)
 {
     row->data = in->buf + found->start;
     row->len = found->len;
     row->flags = found->eol;
     row->line = in->line;
-    row->bom = in->started || (in->how.format != INPUT_CSV && in->how.format != INPUT_TSV) ? 0 : mr_csv_bom(row->data, row->len);
+    row->bom = in->started || !has_bom(in->how.format) ? 0 : mr_csv_bom(row->data, row->len);
     row->more = 0;
     in->line += found->lines + (found->eol != MR_EOL_NONE);
     in->bytes += found->next - found->start;
@@ -147,7 +193,10 @@ static enum input_event give_bad(struct input *in, struct mr_csv_row *found, str
 
     take(in, found, row);
     locate(in, found, row);
-    if (too_long && found->fault == MR_CSV_OK)
+    if (too_long && in->how.format == INPUT_ENVELOPES)
+        snprintf(row->reason, sizeof(row->reason), "the line is longer than %zu bytes: more than any record of this topic",
+                 in->how.record_max);
+    else if (too_long && found->fault == MR_CSV_OK)
         snprintf(row->reason, sizeof(row->reason), "%s is longer than %zu bytes, the most that one record can have",
                  in->how.format == INPUT_FILE ? "the file" : "the row", in->how.record_max);
     else if (too_long && found->fault == MR_CSV_OPEN_QUOTE)
@@ -233,27 +282,6 @@ enum input_event input_next(struct input *in, struct input_row *row)
     return in->len - in->at > held_max(in) ? give_too_long(in, row) : INPUT_MORE;
 }
 
-/* Waits until fd can be read. The signals are blocked between the check of the flag and the wait, so that none slips through. */
-static int wait_readable(int fd)
-{
-    struct pollfd pollfd = {.fd = fd, .events = POLLIN};
-    sigset_t ours, before;
-    int error = 0;
-
-    sigemptyset(&ours);
-    sigaddset(&ours, SIGINT);
-    sigaddset(&ours, SIGTERM);
-    sigaddset(&ours, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &ours, &before);
-    while (!mr_program_stop && ppoll(&pollfd, 1, NULL, &before) < 0)
-        if (errno != EINTR) {
-            error = -errno;
-            break;
-        }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return mr_program_stop ? -EINTR : error;
-}
-
 static int make_room(struct input *in)
 {
     size_t left = in->len - in->at, want, limit = held_max(in) + 1 + INPUT_CHUNK;
@@ -277,24 +305,43 @@ static int make_room(struct input *in)
     return 0;
 }
 
+/* What a read of nothing means. Returns 0 with in->at_end set, or not: it is worth another read. */
+static int reached_end(struct input *in)
+{
+    enum follow_event event = FOLLOW_NOTHING;
+    struct stat st;
+    int error;
+
+    if (in->how.follow) {
+        error = follow_wait(&in->follow, in->fd, (off_t)in->read_bytes, &event);
+        in->at_end = !error && event != FOLLOW_GREW;
+        in->ended = in->at_end ? event : FOLLOW_NOTHING;
+        return error;
+    }
+    /* Files of /proc have no size, but contents. */
+    if (in->size_bytes && (in->size_bytes > in->read_bytes || (fstat(in->fd, &st) == 0 && (uint64_t)st.st_size < in->read_bytes)))
+        return INPUT_CUT;
+    in->at_end = 1;
+    return 0;
+}
+
 int input_fill(struct input *in)
 {
     int error = make_room(in);
     ssize_t n;
 
-    while (!error) {
-        if ((error = wait_readable(in->fd)))
+    while (!error && !in->at_end) {
+        if ((error = wait_readable(in->fd, -1)))
             break;
         n = read(in->fd, in->buf + in->len, in->cap - in->len);
         if (n > 0) {
             in->len += (size_t)n;
+            in->read_bytes += (uint64_t)n;
             break;
         }
-        if (n == 0) {
-            in->at_end = 1;
-            break;
-        }
-        if (errno != EINTR && errno != EAGAIN)
+        if (n == 0)
+            error = reached_end(in);
+        else if (errno != EINTR && errno != EAGAIN)
             error = -errno;
     }
     return error;

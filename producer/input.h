@@ -11,10 +11,13 @@
 #ifndef PRODUCER_INPUT_H
 #define PRODUCER_INPUT_H
 
+#include "follow.h"
 #include "options.h"
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#define INPUT_CUT (-ENODATA) /* the file got shorter while it was read */
 #define INPUT_CHUNK ((size_t)256 << 10) /* bytes: a read asks for half of it at least */
 
 enum input_event {
@@ -29,7 +32,7 @@ struct input_row {
     const char *data; /* without its line end; valid until input_fill or input_close */
     size_t len;
     uint16_t flags; /* MR_EOL_* */
-    size_t bom;     /* 3: data begins with a byte order mark, which belongs to the line and not to the first field; else 0 */
+    size_t bom;     /* 3: data begins with a byte order mark, which belongs to the line and not to the first field or envelope; else 0 */
     uint64_t line;  /* the line that the row begins in, from 1 */
     /* a bad row only */
     uint64_t bad_line, bad_byte; /* where the fault is: line and byte of that line, both from 1 */
@@ -42,6 +45,7 @@ struct input_how {
     char sep;
     const char *delimiter; /* of lines; NULL: LF or CRLF */
     size_t delimiter_len;
+    int follow;        /* at its end wait for more of it; a regular file */
     size_t record_max; /* bytes; a header may be longer: up to MR_COLUMNS_MAX are held in any case */
 };
 
@@ -49,7 +53,10 @@ struct input {
     struct input_how how;
     const char *name; /* for messages */
     int fd;
-    int at_end; /* read(2) has said so */
+    int at_end; /* read(2) has said so; or, when it is followed, nothing more can come: */
+    enum follow_event ended;
+    struct follow follow;
+    uint64_t read_bytes, size_bytes; /* read so far; the size of a regular file when it was opened */
     char *buf;
     size_t len, cap;
     size_t at;       /* of the next row */
@@ -64,10 +71,14 @@ struct input {
 int input_open(struct input *in, const struct input_how *how, const char *name);
 void input_close(struct input *in);
 
+/* input_again goes on at the start of the file, which was cut or replaced by another: after INPUT_END with in->ended set. Lines count anew.
+ * Returns 0, -EINTR or -errno. Blocks while there is no file of that name. */
+int input_again(struct input *in);
+
 /* input_next gives the next row. */
 enum input_event input_next(struct input *in, struct input_row *row);
 
-/* input_fill reads once. Returns 0 (end of file too), -EINTR when a signal has asked to stop, or -errno.
+/* input_fill reads once. Returns 0 (end of file too), -EINTR when a signal has asked to stop, INPUT_CUT or another -errno.
  * Blocks until there is something to read, or a signal arrives: none is missed between the check and the wait. */
 int input_fill(struct input *in);
 

@@ -5,24 +5,16 @@
 #include "run.h"
 #include <stdlib.h>
 
-static int send_all(struct run *run, struct figures *figures)
+static int send_all(struct run *run)
 {
     const struct options *o = run->options;
     struct attachment at = {0};
     int status = o->dry_run ? 0 : attach_open(&at, o);
 
     if (!status) {
-        struct mr_producer_stats stats = {0};
-
-        figures->started = 1;
+        run->bus = at.bus;
         run->topic = at.topic;
-        run->sender.producer = at.producer;
-        status = run_files(run);
-        if (at.producer)
-            mr_producer_stats(at.producer, &stats);
-        figures->blocked_ns = stats.blocked_ns;
-        mr_producer_close(at.producer); /* done before sealed: who waits for both finds both */
-        at.producer = NULL;
+        status = sender_close(&run->sender, run_files(run)); /* done before sealed: who waits for both finds both */
     }
     if (!status && o->seal) {
         int error = mr_topic_seal(at.topic);
@@ -38,7 +30,7 @@ static int send_all(struct run *run, struct figures *figures)
 
 static int run_all(struct run *run)
 {
-    struct figures figures, sent = {0};
+    struct figures figures;
     int status = run_check(run), failed;
 
     if (!status)
@@ -47,13 +39,11 @@ static int run_all(struct run *run)
         status = bad_open(&run->bad, run->options);
     if (status)
         return status;
-    status = send_all(run, &sent);
+    status = send_all(run);
     failed = bad_close(&run->bad);
     if (!status)
         status = failed ? failed : run->bad.cnt ? MR_EXIT_SKIPPED : MR_EXIT_OK;
     run_figures(run, &figures);
-    figures.blocked_ns = sent.blocked_ns;
-    figures.started = sent.started;
     figures.exit_status = status;
     failed = report_end(&run->report, &figures);
     return status ? status : failed;

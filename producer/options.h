@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum input_format { INPUT_AUTO, INPUT_CSV, INPUT_TSV, INPUT_LINES, INPUT_NDJSON, INPUT_FILE };
+enum input_format { INPUT_AUTO, INPUT_CSV, INPUT_TSV, INPUT_LINES, INPUT_NDJSON, INPUT_FILE, INPUT_ENVELOPES };
 enum bad_policy { BAD_STOP, BAD_SKIP, BAD_KEEP };
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
@@ -15,7 +15,9 @@ struct options {
     const char *topic;
     const char *bus; /* NULL: $MILLRACE_BUS, else "default" */
 
-    enum input_format format;
+    enum input_format format; /* never INPUT_ENVELOPES: */
+    int envelopes;            /* -J */
+    int follow;
     int no_header; /* the first row is a record; also set by --columns */
     char *columns; /* --columns, joined by the separator; NULL: not given */
     char sep;
@@ -43,6 +45,9 @@ struct options {
     int steady;         /* -r: an average rate, as opposed to --delay: a pause between two records */
     double jitter;      /* in [0, 1] */
     uint64_t repeat;
+    const char *timing; /* COL[xF]; NULL: not given */
+    int resume;
+    int join;
 
     int tee;
     int ids;
@@ -57,5 +62,8 @@ void options_free(struct options *options); /* due in both cases */
 
 /* options_format says how a FILE is read: as -i says, else by its suffix. */
 enum input_format options_format(const struct options *options, const char *file);
+
+/* options_line_end is what stood behind a row that ended so (MR_EOL_*). */
+const char *options_line_end(const struct options *options, unsigned eol, size_t *len);
 
 #endif

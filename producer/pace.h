@@ -1,4 +1,4 @@
-/* pace.h - when the next record is due, for -r, --delay and --jitter. Times are CLOCK_MONOTONIC nanoseconds. */
+/* pace.h - when the next record is due, for -r, --delay, --jitter and --timing. */
 #ifndef PRODUCER_PACE_H
 #define PRODUCER_PACE_H
 
@@ -6,17 +6,27 @@
 #include <stdint.h>
 
 struct pace {
-    double interval_ns; /* 0: everything is due at once */
-    int steady;         /* keep the average rate: what was late is made up for, but never more than 0.1 s of it */
+    double interval_ns; /* between records */
+    int steady;         /* keep to the clock: what was late is made up for, but never more than 0.1 s of it; else each pause is a whole one */
     double jitter;      /* each interval is drawn evenly from 1 - jitter to 1 + jitter of its length */
-    double due_ns;      /* of the next record */
+    double factor;      /* --timing: how many times as fast as the file's own times */
+    int timed;          /* last_ts_ns is that of the row before */
+    int64_t last_ts_ns;
+    int64_t (*clock)(void); /* nanoseconds that only grow */
+    int64_t start_ns;       /* when the first record was due, */
+    int64_t now_ns;         /* when the clock was last read, */
+    double due_ns;          /* and when the next record is due, after start_ns */
     uint64_t random;
 };
 
-void pace_start(struct pace *pace, const struct options *options);
+/* pace_start makes the first record due now. clock: mr_program_now, or a test's. */
+void pace_start(struct pace *pace, const struct options *options, int64_t (*clock)(void));
 
-/* pace_wait_ns says how long the next record has to wait; <= 0: it is due. */
-int64_t pace_wait_ns(const struct pace *pace);
+/* pace_row moves the next record's due time by the gap between the row's own time and that of the row before; one that goes back means none. */
+void pace_row(struct pace *pace, int64_t ts_ns);
+
+/* pace_wait_ns says how long the next record has to wait; <= 0: it is due. The clock is read only if it was not due when last read. */
+int64_t pace_wait_ns(struct pace *pace);
 
 /* pace_sent notes that a record was sent, at the time it was due or later, and draws when the next one is due. */
 void pace_sent(struct pace *pace);

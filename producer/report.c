@@ -1,29 +1,14 @@
 #include "report.h"
+#include "json.h"
 #include "millrace.h"
 #include "program.h"
 #include "text.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PROGRESS_NS 200000000
-
-/* 1234567 as "1,234,567". */
-static const char *grouped(char buf[static 32], uint64_t number)
-{
-    char digits[24];
-    int n = snprintf(digits, sizeof(digits), "%" PRIu64, number), at = 0;
-
-    for (int i = 0; i < n; i++) {
-        if (i && (n - i) % 3 == 0)
-            buf[at++] = ',';
-        buf[at++] = digits[i];
-    }
-    buf[at] = '\0';
-    return buf;
-}
 
 static uint64_t per_second(uint64_t number, int64_t ns)
 {
@@ -63,8 +48,8 @@ void report_progress(struct report *report, const struct figures *figures)
     if (total)
         snprintf(part, sizeof(part), " (%u%%)", read >= total ? 100 : (unsigned)((double)read * 100 / (double)total));
     snprintf(line, sizeof(line), "producer: %s: %s records, %s%s, %s/s", report->options->topic,
-             grouped(records, figures->records), mr_text_bytes(bytes, figures->bytes), part,
-             grouped(rate, per_second(figures->records, now - report->start_ns)));
+             mr_text_grouped(records, figures->records), mr_text_bytes(bytes, figures->bytes), part,
+             mr_text_grouped(rate, per_second(figures->records, now - report->start_ns)));
     if (report->terminal)
         mr_program_progress(line);
     else
@@ -76,16 +61,40 @@ static int write_stats(struct report *report, const struct figures *figures, int
 {
     const char *bus = report->options->bus ? report->options->bus : getenv("MILLRACE_BUS");
     FILE *out = report->stats;
+    struct mr_json json;
+    int failed;
 
     report->stats = NULL;
-    fprintf(out,
-            "{\"topic\":\"%s\",\"bus\":\"%s\",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"bad_rows\":%" PRIu64
-            ",\"skipped\":%" PRIu64 ",\"seconds\":%.6f,\"records_per_second\":%" PRIu64
-            ",\"blocked_seconds\":%.6f,\"exit\":%d}\n",
-            report->options->topic, bus && *bus ? bus : "default", figures->records, figures->bytes, figures->bad_rows,
-            figures->skipped, (double)ns / 1e9, per_second(figures->records, ns), (double)figures->blocked_ns / 1e9,
-            figures->exit_status);
-    if (ferror(out) + fclose(out) == 0)
+    mr_json_init(&json, NULL, 0);
+    mr_json_begin(&json, '{');
+    mr_json_key(&json, "topic");
+    mr_json_text(&json, report->options->topic);
+    mr_json_key(&json, "bus");
+    mr_json_text(&json, bus && *bus ? bus : "default");
+    mr_json_key(&json, "records");
+    mr_json_uint(&json, figures->records);
+    mr_json_key(&json, "bytes");
+    mr_json_uint(&json, figures->bytes);
+    mr_json_key(&json, "bad_rows");
+    mr_json_uint(&json, figures->bad_rows);
+    mr_json_key(&json, "skipped");
+    mr_json_uint(&json, figures->skipped);
+    mr_json_key(&json, "resumed");
+    mr_json_uint(&json, figures->passed);
+    mr_json_key(&json, "seconds");
+    mr_json_real(&json, (double)ns / 1e9, 6);
+    mr_json_key(&json, "records_per_second");
+    mr_json_uint(&json, per_second(figures->records, ns));
+    mr_json_key(&json, "blocked_seconds");
+    mr_json_real(&json, (double)figures->blocked_ns / 1e9, 6);
+    mr_json_key(&json, "exit");
+    mr_json_int(&json, figures->exit_status);
+    mr_json_end(&json, '}');
+    mr_json_line(&json);
+    errno = ENOMEM;
+    failed = json.failed || fwrite(json.text, 1, json.len, out) != json.len;
+    mr_json_free(&json);
+    if (fclose(out) == 0 && !failed)
         return 0;
     mr_program_error("%s: %s", report->options->stats_path, strerror(errno));
     return MR_EXIT_FAILED;
@@ -94,16 +103,18 @@ static int write_stats(struct report *report, const struct figures *figures, int
 int report_end(struct report *report, const struct figures *figures)
 {
     int64_t ns = mr_program_now() - report->start_ns;
-    char records[32], bytes[32], seconds[32], rate[32], blocked[32], bad[32], more[64] = "";
+    char records[32], bytes[32], seconds[32], rate[32], blocked[32], number[32], bad[64] = "", passed[64] = "";
 
     mr_program_progress(NULL);
     if (figures->bad_rows)
-        snprintf(more, sizeof(more), ", %s bad row%s", grouped(bad, figures->bad_rows), figures->bad_rows == 1 ? "" : "s");
+        snprintf(bad, sizeof(bad), ", %s bad row%s", mr_text_grouped(number, figures->bad_rows), figures->bad_rows == 1 ? "" : "s");
+    if (figures->passed)
+        snprintf(passed, sizeof(passed), ", %s there already", mr_text_grouped(number, figures->passed));
     if (figures->started)
-        mr_program_notice("%s: %s%s record%s, %s in %s, %s records/s, blocked %s%s", report->options->topic,
-                          report->options->dry_run ? "would send " : "", grouped(records, figures->records),
+        mr_program_notice("%s: %s%s record%s, %s in %s, %s records/s, blocked %s%s%s", report->options->topic,
+                          report->options->dry_run ? "would send " : "", mr_text_grouped(records, figures->records),
                           figures->records == 1 ? "" : "s", mr_text_bytes(bytes, figures->bytes),
-                          mr_text_ns(seconds, (uint64_t)ns), grouped(rate, per_second(figures->records, ns)),
-                          figures->blocked_ns ? mr_text_ns(blocked, figures->blocked_ns) : "0 s", more);
+                          mr_text_ns(seconds, (uint64_t)ns), mr_text_grouped(rate, per_second(figures->records, ns)),
+                          figures->blocked_ns ? mr_text_ns(blocked, figures->blocked_ns) : "0 s", passed, bad);
     return report->stats ? write_stats(report, figures, ns) : 0;
 }

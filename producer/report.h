@@ -19,6 +19,7 @@ struct figures {
     uint64_t records, bytes; /* accepted; bytes of their values */
     uint64_t bad_rows;
     uint64_t skipped;    /* by --skip */
+    uint64_t passed;     /* by --resume: they were there already */
     uint64_t read_bytes; /* of the input */
     uint64_t blocked_ns;
     int started; /* it came as far as sending */

@@ -1,28 +1,33 @@
 #include "run.h"
-#include "csv.h"
+#include "header.h"
 #include "program.h"
+#include "timestamp.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define DRY_RUN_RECORD_MAX ((uint64_t)64 << 20)
-#define HEADER_SHOWN       1000
 
-static int has_header(const struct options *options, enum input_format format)
+int run_has_header(const struct options *options, enum input_format format)
 {
     return !options->no_header && (format == INPUT_CSV || format == INPUT_TSV);
 }
 
 /* The library's words for errors ("no such topic") do not fit files. */
-static int file_failed(const char *name, int error)
+int run_file_failed(const char *name, int error)
 {
     mr_program_error("%s: %s", name, strerror(-error));
     return MR_EXIT_FAILED;
 }
 
-static int open_input(struct input *in, const struct run *run, const char *file, uint64_t record_max)
+/* An envelope is longer than its record: a NUL byte takes six, in value and again in raw, and as base64 besides; each has the names of all
+ * columns. */
+static size_t line_max(enum input_format format, uint64_t record_max)
+{
+    return (size_t)(format == INPUT_ENVELOPES ? 16 * (record_max + MR_COLUMNS_MAX) : record_max);
+}
+
+int run_open_input(struct input *in, const struct run *run, const char *file, uint64_t record_max)
 {
     const struct options *o = run->options;
     enum input_format format = options_format(o, file);
@@ -31,171 +36,23 @@ static int open_input(struct input *in, const struct run *run, const char *file,
         .sep = format == INPUT_TSV ? '\t' : o->sep,
         .delimiter = format == INPUT_LINES ? o->delimiter : NULL,
         .delimiter_len = o->delimiter_len,
-        .record_max = (size_t)record_max,
+        .record_max = line_max(format, record_max),
+        .follow = o->follow,
     };
     int error = input_open(in, &how, file);
 
-    return error ? file_failed(in->name, error) : 0;
+    return error ? run_file_failed(in->name, error) : 0;
 }
 
-static int read_failed(const struct input *in, int error)
+int run_read_failed(const struct input *in, int error)
 {
-    return error == -EINTR ? mr_program_exit_for(error) : file_failed(in->name, error);
-}
-
-/* ---- headers --------------------------------------------------------------------------------------------------------- */
-
-static int differ(const char *what, const char *line, size_t len, const char *other, const char *other_line, size_t other_len)
-{
-    mr_program_error(
-        "%s: the header is not that of %s:\n  %s: %.*s\n  %s: %.*s\nNothing of this file was sent. Send it to another topic, or "
-        "without its header (--no-header and --skip 1).",
-        what, other, what, len > HEADER_SHOWN ? HEADER_SHOWN : (int)len, line, other,
-        other_len > HEADER_SHOWN ? HEADER_SHOWN : (int)other_len, other_line);
+    if (error == -EINTR)
+        return mr_program_exit_for(error);
+    if (error != INPUT_CUT)
+        return run_file_failed(in->name, error);
+    mr_program_error("%s: it was cut short while it was read, after line %llu; what came behind is lost (-F goes on with such a file)", in->name,
+                     (unsigned long long)in->line - 1);
     return MR_EXIT_FAILED;
-}
-
-/* All FILEs have the first one's header. A byte order mark does not count. */
-static int same_header(struct run *run, const struct input *in, const struct input_row *row)
-{
-    const char *line = row->data + row->bom;
-    size_t len = row->len - row->bom;
-
-    if (run->header) {
-        if (len == run->header_len && memcmp(line, run->header, len) == 0)
-            return 0;
-        return differ(in->name, line, len, run->header_file, run->header, run->header_len);
-    }
-    if (!(run->header = malloc(len + 1)))
-        return file_failed(in->name, -ENOMEM);
-    memcpy(run->header, line, len);
-    run->header_len = len;
-    run->header_file = in->name;
-    return 0;
-}
-
-static int set_columns(struct run *run, const char *name, const char *line, size_t len, uint32_t flags, char sep)
-{
-    int error = run->topic ? mr_topic_set_columns(run->topic, line, len, flags | (sep == ',' ? 0 : MR_SEPARATOR(sep))) : 0;
-    uint32_t other_flags;
-    ssize_t other_len;
-    char *other;
-
-    if (error == 0)
-        return 0;
-    if (error == -EMSGSIZE)
-        mr_program_error("%s: the header is %zu bytes long, a topic keeps %u at most (--no-header makes it a record)", name, len,
-                         MR_COLUMNS_MAX);
-    else if (error != -EEXIST)
-        mr_program_fail(error, "%s: header", run->options->topic);
-    if (error != -EEXIST || !(other = malloc(MR_COLUMNS_MAX)))
-        return error == -EEXIST || error == -EMSGSIZE ? MR_EXIT_FAILED : mr_program_exit_for(error);
-    other_len = mr_topic_columns(run->topic, other, MR_COLUMNS_MAX, &other_flags);
-    if (other_len >= 0) {
-        size_t bom = mr_csv_bom(line, len), other_bom = mr_csv_bom(other, (size_t)other_len);
-        char topic[MR_TOPIC_NAME_MAX + 16];
-
-        snprintf(topic, sizeof(topic), "topic %s", run->options->topic);
-        differ(name, line + bom, len - bom, topic, other + other_bom, (size_t)other_len - other_bom);
-    }
-    free(other);
-    return MR_EXIT_FAILED;
-}
-
-/* What can be said about a header without the topic; run_check says it before anything is created. */
-static int use_header(struct run *run, const struct input *in, const struct input_row *row)
-{
-    int status = same_header(run, in, row);
-
-    if (status || !run->options->key_column)
-        return status;
-    sender_format(&run->sender, in);
-    return sender_find_column(&run->sender, in->name, row->data + row->bom, row->len - row->bom);
-}
-
-static int take_header(struct run *run, const struct input *in, const struct input_row *row)
-{
-    int status = use_header(run, in, row);
-
-    return status ? status : set_columns(run, in->name, row->data, row->len, row->flags, in->how.sep);
-}
-
-static int bad_header(const struct input *in, const struct input_row *row)
-{
-    mr_program_error("%s: line %llu, byte %llu: the header: %s", in->name, (unsigned long long)row->bad_line,
-                     (unsigned long long)row->bad_byte, row->reason);
-    return MR_EXIT_FAILED;
-}
-
-static int check_header(struct run *run, const char *file)
-{
-    struct input in;
-    struct input_row row;
-    int status = open_input(&in, run, file, MR_COLUMNS_MAX), error = 0;
-
-    if (status)
-        return status;
-    if (has_header(run->options, in.how.format)) {
-        enum input_event event;
-
-        while ((event = input_next(&in, &row)) == INPUT_MORE && !error)
-            error = input_fill(&in);
-        if (error)
-            status = read_failed(&in, error);
-        else if (event == INPUT_ROW)
-            status = use_header(run, &in, &row);
-        else if (event == INPUT_BAD)
-            status = bad_header(&in, &row);
-    }
-    input_close(&in);
-    return status;
-}
-
-static int is_same_file(const char *path, const struct stat *st)
-{
-    struct stat other;
-
-    return path && S_ISREG(st->st_mode) && stat(path, &other) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
-}
-
-static int check_file(struct run *run, const char *file)
-{
-    const struct options *o = run->options;
-    int standard = strcmp(file, "-") == 0;
-    const char *name = standard ? "standard input" : file;
-    struct stat st;
-
-    if ((standard ? fstat(STDIN_FILENO, &st) : stat(file, &st)) < 0 || (!standard && access(file, R_OK) < 0))
-        return file_failed(name, -errno);
-    if ((o->bad == BAD_KEEP && is_same_file(o->bad_path, &st)) || is_same_file(o->stats_path, &st))
-        return mr_program_usage("%s would be written over while it is read", name);
-    if (S_ISREG(st.st_mode) && !standard) {
-        run->total_bytes += (uint64_t)st.st_size;
-        return check_header(run, file);
-    }
-    if (S_ISDIR(st.st_mode))
-        return file_failed(name, -EISDIR);
-    if (o->repeat > 1)
-        return mr_program_usage("--repeat cannot read %s again: it is not a regular file", name);
-    return 0;
-}
-
-int run_check(struct run *run)
-{
-    const struct options *o = run->options;
-    int whole = 1;
-
-    for (size_t i = 0; i < o->file_cnt; i++) {
-        uint64_t before = run->total_bytes;
-        int status = check_file(run, o->files[i]);
-
-        if (status)
-            return status;
-        whole = whole && run->total_bytes > before;
-    }
-    if (!whole)
-        run->total_bytes = 0;
-    return 0;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------ */
@@ -214,13 +71,19 @@ static int flush(struct run *run, const struct input *in)
     return status;
 }
 
+static int is_paced(const struct run *run)
+{
+    return run->options->interval_ns > 0 || run->options->timing;
+}
+
 /* Before a pause everything that was due before is sent: a row is never held back for the sake of a full batch. */
 static int wait_until_due(struct run *run, const struct input *in)
 {
+    int64_t wait_ns = pace_wait_ns(&run->pace);
     int status;
 
-    if (pace_wait_ns(&run->pace) <= 0)
-        return 0;
+    if (wait_ns <= 0)
+        return mr_program_stop ? mr_program_exit_for(-EINTR) : 0;
     if ((status = flush(run, in)))
         return status;
     return mr_program_sleep(pace_wait_ns(&run->pace)) ? mr_program_exit_for(-EINTR) : 0;
@@ -233,24 +96,61 @@ static int take_bad(struct run *run, const struct input *in, const struct input_
     return status ? status : bad_row(&run->bad, in, row);
 }
 
+/* The row's own time, for --timing. Returns 0, or 1: it has none that can be read. */
+static int read_time(const struct run *run, struct input_row *row, int64_t *ts_ns)
+{
+    const char *field = NULL;
+    size_t len = 0;
+    int quoted = 0;
+    int32_t found = fields_get(&run->sender.fields, row->data + row->bom, row->len - row->bom, run->time_column, &field, &len, &quoted);
+    char reason[128];
+
+    if (found < run->time_column) {
+        snprintf(reason, sizeof(reason), "the row has %d columns, and column %d is to be its time", (int)found, (int)run->time_column);
+        return sender_refuse(row, row->len + 1, reason);
+    }
+    if (mr_timestamp_parse(field, len, ts_ns) == 0)
+        return 0;
+    snprintf(reason, sizeof(reason), "\"%.*s\" is no time (like 2026-11-21T10:15:30.5+01:00, or seconds since 1970)", len > 40 ? 40 : (int)len,
+             field);
+    return sender_refuse(row, (uint64_t)(field - row->data) + 1, reason);
+}
+
 static int take_row(struct run *run, const struct input *in, struct input_row *row)
 {
+    int64_t ts_ns = 0;
     int status;
 
     if (run->skipped < run->options->skip) {
         run->skipped++;
         return 0;
     }
-    if (run->options->interval_ns > 0 && (status = wait_until_due(run, in)))
-        return status;
+    if (run->options->timing && read_time(run, row, &ts_ns))
+        return take_bad(run, in, row);
+    if (is_paced(run) && run->resume.row > run->resume.furthest) { /* those up to there have had their time */
+        if (run->options->timing)
+            pace_row(&run->pace, ts_ns);
+        if ((status = wait_until_due(run, in)))
+            return status;
+    }
     status = sender_prepare(&run->sender, row);
+    if (status == SENDER_PASSED) {
+        run->resume.passed++;
+        return 0;
+    }
     if (status == -ENOMEM)
-        return file_failed(in->name, status);
+        return run_file_failed(in->name, status);
     if (status)
         return take_bad(run, in, row);
+    if (run->sender.columns.line && !run->columns_set) { /* before the first row of them can be read */
+        const struct envelope_columns *columns = &run->sender.columns;
+
+        if ((status = header_set_columns(run, in->name, columns->line, columns->len, columns->flags)))
+            return status;
+        run->columns_set = 1;
+    }
     run->taken++;
-    if (run->options->interval_ns > 0)
-        pace_sent(&run->pace);
+    pace_sent(&run->pace);
     return sender_full(&run->sender) ? flush(run, in) : 0;
 }
 
@@ -259,20 +159,41 @@ static int enough(const struct run *run)
     return run->taken >= run->options->count;
 }
 
+/* A file that is followed was cut or replaced: the new contents are another file, with a header of its own. */
+static int go_on(const struct run *run, struct input *in)
+{
+    enum follow_event ended = in->ended;
+    int error;
+
+    if (run->options->resume) {
+        mr_program_error("%s: %s: --resume cannot count the rows of two files as one (all rows of the first were sent; start again for the other, "
+                         "under another name or without --resume)",
+                         in->name, ended == FOLLOW_CUT ? "cut short" : "another file now");
+        return MR_EXIT_FAILED;
+    }
+    error = input_again(in);
+    if (error)
+        return run_read_failed(in, error);
+    mr_program_notice("%s: %s; reading it from its start", in->name, ended == FOLLOW_CUT ? "cut short" : "another file now");
+    return 0;
+}
+
 /* Returns 0 with the file read to its end (or enough of it), or an exit status. */
 static int run_rows(struct run *run, struct input *in)
 {
-    int header_due = has_header(run->options, in->how.format), status = 0;
+    int header_due = run_has_header(run->options, in->how.format), status = 0;
     struct input_row row;
 
     while (!status && !enough(run)) {
         switch (input_next(in, &row)) {
         case INPUT_ROW:
-            status = header_due ? take_header(run, in, &row) : take_row(run, in, &row);
+            run->resume.row += !header_due;
+            status = header_due ? header_take(run, in, &row) : take_row(run, in, &row);
             header_due = 0;
             break;
         case INPUT_BAD:
-            status = header_due ? bad_header(in, &row) : take_bad(run, in, &row);
+            run->resume.row++;
+            status = header_due ? header_bad(in, &row) : take_bad(run, in, &row);
             break;
         case INPUT_REST:
             status = bad_rest(&run->bad, &row);
@@ -280,31 +201,58 @@ static int run_rows(struct run *run, struct input *in)
         case INPUT_MORE:
             status = flush(run, in);
             if (!status && (status = input_fill(in)))
-                status = read_failed(in, status);
+                status = run_read_failed(in, status);
             break;
         case INPUT_END:
-            return flush(run, in);
+            status = flush(run, in);
+            if (status || in->ended == FOLLOW_NOTHING)
+                return status;
+            status = go_on(run, in);
+            header_due = run_has_header(run->options, in->how.format);
+            break;
         }
     }
     return status ? status : flush(run, in);
 }
 
-static int run_file(struct run *run, const char *file)
+/* Finds out what the topic has of the file, and opens a producer that goes on there. */
+static int resume_file(struct run *run, const char *file)
+{
+    struct resume *resume = &run->resume;
+    struct input in;
+    int status = resume_find(resume, run->bus, run->topic, run->options, file);
+
+    if (!status)
+        status = sender_open(&run->sender, run->topic, resume->source);
+    if (status || !resume->furthest)
+        return status;
+    if ((status = run_open_input(&in, run, file, run->sender.record_max)))
+        return status;
+    in.how.follow = 0; /* only what is there */
+    status = resume_verify(resume, &in, run->options->topic, run_has_header(run->options, in.how.format));
+    input_close(&in);
+    if (!status)
+        mr_program_notice("%s: %s has rows up to number %llu, going on after them", file, run->options->topic, (unsigned long long)resume->furthest);
+    return status;
+}
+
+static int run_input(struct run *run, const char *file)
 {
     static const char *const formats[] = {
-        [INPUT_CSV] = "csv", [INPUT_TSV] = "tsv", [INPUT_LINES] = "lines", [INPUT_NDJSON] = "ndjson", [INPUT_FILE] = "file",
+        [INPUT_CSV] = "csv",       [INPUT_TSV] = "tsv",   [INPUT_LINES] = "lines",
+        [INPUT_NDJSON] = "ndjson", [INPUT_FILE] = "file", [INPUT_ENVELOPES] = "envelopes",
     };
     const struct options *o = run->options;
     struct input in;
-    int status = open_input(&in, run, file, run->sender.record_max);
+    int status = run_open_input(&in, run, file, run->sender.record_max);
 
     if (status)
         return status;
     if (mr_program_verbose)
         mr_program_notice("%s: read as %s", in.name, formats[in.how.format]);
     sender_format(&run->sender, &in);
-    if (o->key_column && o->no_header)
-        status = sender_find_column(&run->sender, in.name, o->columns, o->columns ? strlen(o->columns) : 0);
+    if (o->no_header)
+        status = header_find_columns(run, &in, o->columns, o->columns ? strlen(o->columns) : 0);
     if (!status)
         status = run_rows(run, &in);
     run->done_bytes += in.bytes;
@@ -312,16 +260,45 @@ static int run_file(struct run *run, const char *file)
     return status;
 }
 
+static int run_file(struct run *run, const char *file)
+{
+    uint64_t before = run->taken, bad_before = run->bad.cnt;
+    int status;
+
+    if (!run->options->resume)
+        return run_input(run, file);
+    status = resume_file(run, file);
+    if (!status)
+        status = run_input(run, file);
+    if (!status && run->taken == before && !enough(run))
+        mr_program_notice("%s: all %llu rows%s are in %s already: nothing was sent", file, (unsigned long long)run->resume.row,
+                          run->bad.cnt > bad_before ? " but bad ones" : "", run->options->topic);
+    resume_end(&run->resume);
+    return status;
+}
+
 int run_files(struct run *run)
 {
     const struct options *o = run->options;
+    struct mr_settings settings = {.partitions = 1};
     int status = 0;
 
-    run->sender.record_max = run->topic ? mr_topic_record_max(run->topic) : DRY_RUN_RECORD_MAX;
+    run->sender.record_max = DRY_RUN_RECORD_MAX;
+    if (run->topic) {
+        run->sender.record_max = mr_topic_record_max(run->topic);
+        mr_topic_settings(run->topic, &settings);
+    }
+    run->sender.partitions = settings.partitions;
+    if (o->resume)
+        run->sender.resume = &run->resume;
+    else if (run->topic && (status = sender_open(&run->sender, run->topic, 0)))
+        return status;
+    run->started = 1;
     run->report.total_bytes = run->total_bytes * o->repeat;
-    if (o->columns)
-        status = set_columns(run, "--columns", o->columns, strlen(o->columns), MR_EOL_LF, o->sep);
-    pace_start(&run->pace, o);
+    if (o->columns && !status)
+        status = header_set_columns(run, "--columns", o->columns, strlen(o->columns),
+                                    MR_EOL_LF | (o->sep == ',' ? 0 : MR_SEPARATOR(o->sep)));
+    pace_start(&run->pace, o, mr_program_now);
     report_start(&run->report);
     for (uint64_t i = 0; i < o->repeat; i++)
         for (size_t f = 0; f < o->file_cnt && !status && !enough(run); f++)
@@ -336,6 +313,9 @@ void run_figures(const struct run *run, struct figures *out)
         .bytes = run->sender.bytes,
         .bad_rows = run->bad.cnt,
         .skipped = run->skipped,
+        .passed = run->resume.passed,
+        .blocked_ns = run->sender.blocked_ns,
+        .started = run->started,
         .read_bytes = run->done_bytes,
     };
 }

@@ -7,11 +7,15 @@
 #include "options.h"
 #include "pace.h"
 #include "report.h"
+#include "resume.h"
 #include "sender.h"
 
 struct run {
     const struct options *options;
+    struct mr_bus *bus;
     struct mr_topic *topic; /* NULL: a dry run */
+    int started;            /* it came as far as sending */
+    struct resume resume;
     struct sender sender;
     struct bad_rows bad;
     struct report report;
@@ -19,6 +23,8 @@ struct run {
     char *header; /* the first FILE's, without byte order mark; NULL: none yet */
     size_t header_len;
     const char *header_file;
+    int32_t time_column;  /* of --timing, from 1 */
+    int columns_set;      /* those that envelopes tell were given to the topic */
     uint64_t taken;       /* records handed to the sender: -c counts these */
     uint64_t skipped;     /* by --skip */
     uint64_t done_bytes;  /* of the FILEs already read */
@@ -29,10 +35,16 @@ struct run {
  * Returns 0 or an exit status (everything is said). Pipes are not touched. */
 int run_check(struct run *run);
 
+/* What run_check and run_files share. run_open_input opens a FILE as the options say; run_read_failed says what input_fill has returned. */
+int run_has_header(const struct options *options, enum input_format format);
+int run_open_input(struct input *in, const struct run *run, const char *file, uint64_t record_max);
+int run_read_failed(const struct input *in, int error);
+int run_file_failed(const char *name, int error); /* says "NAME: strerror" */
+
 /* run_files sends them. run->topic, sender, bad, report must be ready. Returns 0 or an exit status (everything is said). */
 int run_files(struct run *run);
 
-void run_figures(const struct run *run, struct figures *out); /* but blocked_ns and exit_status */
+void run_figures(const struct run *run, struct figures *out); /* but exit_status */
 void run_free(struct run *run);
 
 #endif

@@ -1,5 +1,6 @@
 #include "sender.h"
 #include "csv.h"
+#include "join.h"
 #include "program.h"
 #include "text.h"
 #include <errno.h>
@@ -8,28 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS_SHOWN 64
-
-/* ---- keys ------------------------------------------------------------------------------------------------------------ */
-
-static int next_field(const struct sender *s, const char *row, size_t len, size_t *at, const char **field, size_t *field_len,
-                      int *quoted)
-{
-    const char *stop;
-
-    if (s->quotes)
-        return mr_csv_field(row, len, s->sep, at, field, field_len, quoted);
-    if (*at > len)
-        return 0;
-    *quoted = 0;
-    *field = row + *at;
-    stop = memchr(*field, s->sep, len - *at);
-    *field_len = stop ? (size_t)(stop - *field) : len - *at;
-    *at += *field_len + 1;
-    return 1;
-}
-
-static int refuse_row(struct input_row *row, uint64_t byte, const char *reason)
+int sender_refuse(struct input_row *row, uint64_t byte, const char *reason)
 {
     row->bad_line = row->line;
     row->bad_byte = byte;
@@ -37,45 +17,28 @@ static int refuse_row(struct input_row *row, uint64_t byte, const char *reason)
     return 1;
 }
 
-/* A quoted key with doubled quotes has to be written out, to where it stays until the batch is gone. The rows of a batch before
- * its last have less than SENDER_BATCH_BYTES together, so twice that is always enough, but for a key that is longer itself: it
- * ends its batch. */
-static int unquote_key(struct sender *s, const char *field, size_t len, struct mr_message *message)
-{
-    char *to;
-
-    if (len > SENDER_BATCH_BYTES) {
-        if (!(to = realloc(s->long_key, len)))
-            return -ENOMEM;
-        s->long_key = to;
-    } else {
-        if (!s->keys && !(s->keys = malloc(2 * SENDER_BATCH_BYTES)))
-            return -ENOMEM;
-        to = s->keys + s->keys_used;
-        s->keys_used += len;
-    }
-    message->key = to;
-    message->key_len = (uint32_t)mr_csv_unquote(field, len, to);
-    return 0;
-}
+/* ---- keys ------------------------------------------------------------------------------------------------------------ */
 
 static int key_from_column(struct sender *s, struct input_row *row, struct mr_message *message)
 {
-    const char *fields = row->data + row->bom, *field = NULL;
-    size_t len = row->len - row->bom, at = 0, field_len = 0;
+    const char *field = NULL;
+    size_t len = 0;
     int quoted = 0;
-    char reason[96];
+    int32_t found = fields_get(&s->fields, row->data + row->bom, row->len - row->bom, s->key_column, &field, &len, &quoted);
+    char reason[96], *to;
 
-    for (int32_t i = 0; i < s->key_column; i++)
-        if (!next_field(s, fields, len, &at, &field, &field_len, &quoted)) {
-            snprintf(reason, sizeof(reason), "the row has %" PRId32 " columns, and column %" PRId32 " is to be its key", i,
-                     s->key_column);
-            return refuse_row(row, row->len + 1, reason);
-        }
-    if (quoted && memchr(field, '"', field_len))
-        return unquote_key(s, field, field_len, message);
+    if (found < s->key_column) {
+        snprintf(reason, sizeof(reason), "the row has %" PRId32 " columns, and column %" PRId32 " is to be its key", found, s->key_column);
+        return sender_refuse(row, row->len + 1, reason);
+    }
+    if (quoted && memchr(field, '"', len)) {
+        if (!(to = arena_take(&s->arena, len)))
+            return -ENOMEM;
+        len = mr_csv_unquote(field, len, to);
+        field = to;
+    }
     message->key = field;
-    message->key_len = (uint32_t)field_len;
+    message->key_len = (uint32_t)len;
     return 0;
 }
 
@@ -91,103 +54,22 @@ static void key_from_line(const struct sender *s, struct mr_message *message)
     message->value_len -= message->key_len + (uint32_t)s->options->key_sep_len;
 }
 
-static void name_columns(const struct sender *s, const char *header, size_t len, const char **names, char *room)
-{
-    const char *field;
-    size_t at = 0, field_len, n = 0;
-    int quoted;
+/* ---- messages -------------------------------------------------------------------------------------------------------- */
 
-    while (n < COLUMNS_SHOWN && next_field(s, header, len, &at, &field, &field_len, &quoted)) {
-        names[n++] = room;
-        if (quoted)
-            field_len = mr_csv_unquote(field, field_len, room);
-        else
-            memcpy(room, field, field_len);
-        room += field_len;
-        *room++ = '\0';
-    }
-    names[n] = NULL;
+static int too_long(const struct sender *s, struct input_row *row, const char *what, uint64_t size)
+{
+    char reason[sizeof(row->reason)];
+
+    snprintf(reason, sizeof(reason), "%s %" PRIu64 " bytes long, the most that one record can have is %" PRIu64, what, size, s->record_max);
+    return sender_refuse(row, 1, reason);
 }
 
-static int no_such_column(const struct sender *s, const char *file, const char *header, size_t len)
-{
-    const char *names[COLUMNS_SHOWN + 1], *near;
-    char *room = malloc(2 * len + 2);
-
-    if (!room) {
-        mr_program_fail(-ENOMEM, "%s", file);
-        return MR_EXIT_FAILED;
-    }
-    name_columns(s, header, len, names, room);
-    near = mr_text_suggest(s->options->key_column, names);
-    if (near)
-        mr_program_error("%s: no column \"%s\" (did you mean \"%s\"?)", file, s->options->key_column, near);
-    else
-        mr_program_error("%s: no column \"%s\"; the header is: %.*s", file, s->options->key_column, len > 1000 ? 1000 : (int)len,
-                         header);
-    free(room);
-    return MR_EXIT_FAILED;
-}
-
-/* A field of the header against a name; the unquoted form counts. */
-static int field_is(const char *field, size_t len, int quoted, const char *name)
-{
-    for (size_t i = 0; i < len; i++, name++) {
-        if (*name != field[i])
-            return 0;
-        if (quoted && field[i] == '"')
-            i++;
-    }
-    return *name == '\0';
-}
-
-int sender_find_column(struct sender *s, const char *file, const char *header, size_t header_len)
-{
-    const char *wanted = s->options->key_column, *field;
-    size_t at = 0, len;
-    int32_t number = 0;
-    int quoted;
-
-    while (header && next_field(s, header, header_len, &at, &field, &len, &quoted)) {
-        number++;
-        if (field_is(field, len, quoted, wanted)) {
-            s->key_column = number;
-            return 0;
-        }
-    }
-    if (wanted[strspn(wanted, "0123456789")] == '\0' && strlen(wanted) <= 9 && atoi(wanted) > 0 &&
-        (!header || atoi(wanted) <= number)) {
-        s->key_column = atoi(wanted);
-        return 0;
-    }
-    return no_such_column(s, file, header ? header : "", header_len);
-}
-
-/* ---- batches --------------------------------------------------------------------------------------------------------- */
-
-void sender_format(struct sender *s, const struct input *in)
-{
-    s->sep = in->how.sep;
-    s->quotes = in->how.format == INPUT_CSV;
-}
-
-int sender_full(const struct sender *s)
-{
-    return s->batch_cnt == SENDER_BATCH || s->batch_bytes >= SENDER_BATCH_BYTES;
-}
-
-static int fill_message(struct sender *s, struct input_row *row, struct mr_message *message)
+static int message_of_row(struct sender *s, struct input_row *row, struct mr_message *message)
 {
     const struct options *o = s->options;
-    char reason[sizeof(row->reason)];
-    uint64_t size;
-    int result = 0;
 
-    if (row->len > s->record_max || row->len > UINT32_MAX) {
-        snprintf(reason, sizeof(reason), "the row is %zu bytes long, the most that one record can have is %" PRIu64, row->len,
-                 s->record_max);
-        return refuse_row(row, 1, reason);
-    }
+    if (row->len > s->record_max || row->len > UINT32_MAX)
+        return too_long(s, row, "the row is", row->len);
     *message = (struct mr_message){
         .value = row->data,
         .value_len = (uint32_t)row->len,
@@ -195,7 +77,6 @@ static int fill_message(struct sender *s, struct input_row *row, struct mr_messa
         .headers_len = (uint16_t)o->headers_len,
         .flags = row->flags,
         .partition = o->partition,
-        .offset = MR_OFFSET_NONE,
     };
     if (o->key) {
         message->key = o->key;
@@ -203,53 +84,107 @@ static int fill_message(struct sender *s, struct input_row *row, struct mr_messa
     } else if (o->key_sep) {
         key_from_line(s, message);
     } else if (s->key_column) {
-        result = key_from_column(s, row, message);
+        return key_from_column(s, row, message);
     }
-    size = (uint64_t)message->key_len + message->headers_len + message->value_len;
-    if (!result && size > s->record_max) {
-        snprintf(reason, sizeof(reason),
-                 "the row with its key and headers is %" PRIu64 " bytes long, the most that one record can have is %" PRIu64,
-                 size, s->record_max);
-        result = refuse_row(row, 1, reason);
-    }
-    return result;
+    return 0;
+}
+
+/* The envelope's headers, then those of -H. */
+static int join_headers(struct sender *s, struct input_row *row, struct envelope *envelope)
+{
+    size_t more = s->options->headers_len;
+    char *to;
+
+    if (!more)
+        return 0;
+    if (envelope->headers_len + more > MR_HEADERS_MAX)
+        return sender_refuse(row, 1, "its headers and those of -H are too many bytes");
+    if (!(to = arena_take(&s->arena, envelope->headers_len + more)))
+        return -ENOMEM;
+    if (envelope->headers_len)
+        memcpy(to, envelope->headers, envelope->headers_len);
+    memcpy(to + envelope->headers_len, s->options->headers, more);
+    envelope->headers = to;
+    envelope->headers_len += more;
+    return 0;
+}
+
+static int message_of_envelope(struct sender *s, struct input_row *row, struct mr_message *message)
+{
+    struct envelope envelope;
+    struct envelope_fault fault;
+    int result = envelope_read(row->data + row->bom, row->len - row->bom, &s->columns, &s->arena, &envelope, &fault);
+
+    if (result > 0)
+        return sender_refuse(row, row->bom + fault.byte, fault.reason);
+    if (!result)
+        result = join_headers(s, row, &envelope);
+    if (result)
+        return result;
+    if (envelope.value_len > s->record_max || envelope.key_len > s->record_max || envelope.value_len + envelope.key_len > UINT32_MAX)
+        return too_long(s, row, "the record is", envelope.value_len + envelope.key_len);
+    *message = (struct mr_message){
+        .value = envelope.value,
+        .value_len = (uint32_t)envelope.value_len,
+        .key = envelope.key,
+        .key_len = (uint32_t)envelope.key_len,
+        .headers = envelope.headers,
+        .headers_len = (uint16_t)envelope.headers_len,
+        .flags = envelope.flags,
+        .ts_ns = envelope.ts_ns,
+        .partition = s->options->partition,
+    };
+    /* A key says where its record goes, however many partitions there are here; without one it may stay where it was. */
+    if (message->partition == MR_ANY && !message->key && envelope.partition < s->partitions)
+        message->partition = (int32_t)envelope.partition;
+    return 0;
+}
+
+void sender_format(struct sender *s, const struct input *in)
+{
+    s->fields = (struct fields){.sep = in->how.sep, .quotes = in->how.format == INPUT_CSV};
+    s->envelopes = in->how.format == INPUT_ENVELOPES;
+}
+
+int sender_full(const struct sender *s)
+{
+    return s->batch_cnt == SENDER_BATCH || s->batch_bytes >= SENDER_BATCH_BYTES;
 }
 
 int sender_prepare(struct sender *s, struct input_row *row)
 {
     struct mr_message *message = &s->batch[s->batch_cnt];
-    int result = fill_message(s, row, message);
+    int result = s->envelopes ? message_of_envelope(s, row, message) : message_of_row(s, row, message);
+    uint64_t size;
 
     if (result)
         return result;
+    size = (uint64_t)message->key_len + message->headers_len + message->value_len;
+    if (size > s->record_max)
+        return too_long(s, row, "the row with its key and headers is", size);
+    if (s->resume) {
+        message->partition = resume_place(s->resume, message->partition, message->key, message->key_len);
+        if (resume_has(s->resume, message->partition))
+            return SENDER_PASSED;
+        s->progress[s->batch_cnt] = resume_note(s->resume, row->data, row->len);
+    }
+    message->offset = MR_OFFSET_NONE;
+    s->rows[s->batch_cnt] = (struct sender_row){.line = row->data, .len = row->len, .eol = row->flags, .partition = message->partition};
     s->batch_cnt++;
-    s->batch_bytes += (size_t)message->key_len + message->value_len + MR_RECORD_OVERHEAD;
+    s->batch_bytes += row->len + message->key_len + message->headers_len + MR_RECORD_OVERHEAD;
     return 0;
 }
 
 /* ---- answers --------------------------------------------------------------------------------------------------------- */
 
-static int write_copy(const struct sender *s, const struct mr_message *message)
+static int write_copy(const struct sender *s, const struct mr_message *message, const struct sender_row *row)
 {
-    static const char ends[] = "\r\n";
-    unsigned eol = message->flags & MR_EOL_MASK;
+    size_t end_len;
+    const char *end = options_line_end(s->options, row->eol, &end_len);
 
     if (s->options->ids)
         return printf("%" PRId32 " %" PRIu64 "\n", message->partition, message->offset) < 0;
-    if (message->key && s->options->key_sep) { /* the line as it was: key and separator lie before the value */
-        const char *line = message->key;
-        size_t len = (size_t)((const char *)message->value - line) + message->value_len;
-
-        if (fwrite(line, 1, len, stdout) != len)
-            return 1;
-    } else if (message->value_len && fwrite(message->value, 1, message->value_len, stdout) != message->value_len) {
-        return 1;
-    }
-    if (eol == MR_EOL_LF && s->options->delimiter)
-        return fwrite(s->options->delimiter, 1, s->options->delimiter_len, stdout) != s->options->delimiter_len;
-    if (eol == MR_EOL_LF)
-        return putchar('\n') == EOF;
-    return eol == MR_EOL_CRLF && fputs(ends, stdout) == EOF;
+    return (row->len && fwrite(row->line, 1, row->len, stdout) != row->len) || fwrite(end, 1, end_len, stdout) != end_len;
 }
 
 /* Counts what was accepted, and moves the others to the front of the batch, in order. Returns 0 or an exit status. */
@@ -262,14 +197,16 @@ static int settle(struct sender *s)
         struct mr_message *message = &s->batch[i];
 
         if (s->producer && message->offset == MR_OFFSET_NONE) {
-            message->partition = s->options->partition;
+            message->partition = s->rows[i].partition;
+            s->rows[left] = s->rows[i];
+            s->progress[left] = s->progress[i];
             s->batch[left++] = *message;
             continue;
         }
         s->records++;
         s->bytes += message->value_len;
         if (copy && !failed)
-            failed = write_copy(s, message);
+            failed = write_copy(s, message, &s->rows[i]);
     }
     s->batch_cnt = left;
     if (!copy || (!failed && fflush(stdout) == 0))
@@ -305,13 +242,24 @@ static int refused(const struct sender *s, int error)
     return mr_program_exit_for(error);
 }
 
+static ssize_t append(struct sender *s, int64_t timeout)
+{
+    if (s->sealed)
+        return -EPIPE;
+    if (!s->producer)
+        return (ssize_t)s->batch_cnt;
+    if (s->resume)
+        return mr_append_from(s->producer, s->batch, s->progress, s->batch_cnt, timeout);
+    return mr_append(s->producer, s->batch, s->batch_cnt, timeout);
+}
+
 int sender_flush(struct sender *s)
 {
     int64_t limit = s->options->timeout_ns, timeout = limit;
     int status = 0;
 
     while (s->batch_cnt && !status) {
-        ssize_t n = s->producer ? mr_append(s->producer, s->batch, s->batch_cnt, timeout) : (ssize_t)s->batch_cnt;
+        ssize_t n = append(s, timeout);
 
         if (n == -EAGAIN && timeout != limit)
             n = -ETIMEDOUT;
@@ -321,13 +269,63 @@ int sender_flush(struct sender *s)
         /* Some were accepted, then the time went by: that the topic is still full is seen without waiting so long again. */
         timeout = timeout == limit && limit > 0 ? 0 : limit;
     }
-    s->batch_cnt = s->batch_bytes = s->keys_used = 0;
+    s->batch_cnt = s->batch_bytes = 0;
+    arena_reset(&s->arena);
+    return status;
+}
+
+/* ---- the producer ---------------------------------------------------------------------------------------------------- */
+
+int sender_open(struct sender *s, struct mr_topic *topic, uint64_t source)
+{
+    const struct mr_producer_options options = {.source = source};
+    struct mr_producer *producer = NULL;
+    int error = mr_producer_open(topic, &options, &producer), status;
+
+    s->sealed = error == -EPIPE && s->resume && s->resume->furthest;
+    if (error && !s->sealed) {
+        mr_program_fail(error, "%s", s->topic);
+        return mr_program_exit_for(error);
+    }
+    status = sender_close(s, 0); /* now: between two FILEs there is always a producer, for whoever drains */
+    s->handle = topic;
+    s->producer = producer;
+    return status;
+}
+
+static int join(const struct sender *s)
+{
+    int64_t timeout = s->options->timeout_ns > 0 ? s->options->timeout_ns : -1;
+    int error = s->producer ? mr_producer_join(s->producer, timeout) : 0;
+    char after[32];
+
+    if (!error && s->resume && s->resume->passed)
+        error = join_all(s->handle, timeout);
+    if (error == -ETIMEDOUT)
+        mr_program_error("%s: not acknowledged by all groups within %s (./broker lag %s shows by which)", s->topic,
+                         mr_text_ns(after, (uint64_t)timeout), s->topic);
+    else if (error && error != -EINTR)
+        mr_program_fail(error, "%s: --join", s->topic);
+    return mr_program_exit_for(error);
+}
+
+int sender_close(struct sender *s, int status)
+{
+    struct mr_producer_stats stats;
+
+    if (!status && s->options->join && s->handle)
+        status = join(s);
+    if (!s->producer)
+        return status;
+    mr_producer_stats(s->producer, &stats);
+    s->blocked_ns += stats.blocked_ns;
+    mr_producer_close(s->producer);
+    s->producer = NULL;
     return status;
 }
 
 void sender_free(struct sender *s)
 {
-    free(s->keys);
-    free(s->long_key);
-    s->keys = s->long_key = NULL;
+    arena_free(&s->arena);
+    envelope_columns_free(&s->columns);
 }

@@ -2,47 +2,71 @@
 #ifndef PRODUCER_SENDER_H
 #define PRODUCER_SENDER_H
 
+#include "arena.h"
+#include "envelope.h"
+#include "fields.h"
 #include "input.h"
 #include "millrace.h"
 #include "options.h"
+#include "resume.h"
 
 #define SENDER_BATCH       512
 #define SENDER_BATCH_BYTES ((size_t)256 << 10)
 
+struct sender_row { /* what a message was made of */
+    const char *line;
+    size_t len;
+    uint16_t eol;      /* MR_EOL_* */
+    int32_t partition; /* asked for, or MR_ANY */
+};
+
 struct sender {
     const struct options *options;
     const char *topic;
-    struct mr_producer *producer; /* NULL: a dry run */
+    struct mr_topic *handle;      /* of topic */
+    struct mr_producer *producer; /* NULL: a dry run, or sealed */
+    int sealed;                   /* what is not in the topic cannot be sent any more */
+    struct resume *resume;        /* NULL: not used */
     uint64_t record_max;          /* bytes of key + headers + value */
-    int32_t key_column;           /* from 1; 0: none */
-    char sep;                     /* of the present file's fields */
-    int quotes;                   /* the present file has quoted fields (tsv has none) */
+    uint32_t partitions;
+    int32_t key_column;              /* from 1; 0: none */
+    struct fields fields;            /* of the present file */
+    int envelopes;                   /* the present file's rows are those of consumer -J */
+    struct envelope_columns columns; /* what the first of them has told */
 
     struct mr_message batch[SENDER_BATCH];
+    struct sender_row rows[SENDER_BATCH];
+    struct mr_progress progress[SENDER_BATCH]; /* with resume only */
     size_t batch_cnt, batch_bytes;
-    char *keys, *long_key; /* keys that are not in the row as they are ("" made one quote); each batch starts anew */
-    size_t keys_used;
+    struct arena arena; /* what is not in the rows as it is sent; each batch starts anew */
 
     uint64_t records, bytes; /* accepted */
+    uint64_t blocked_ns;     /* of producers closed before */
 };
 
-/* sender_format notes how the rows of in have their fields. */
+/* sender_open opens a producer for source (0: none), in place of the present one, which is closed after; with resume a sealed topic is none to fail
+ * for yet. sender_close closes it, after joining if the options say so and all went well: status, else 0. Both return 0 or an exit status (everything
+ * is said). */
+int sender_open(struct sender *sender, struct mr_topic *topic, uint64_t source);
+int sender_close(struct sender *sender, int status);
+
+/* sender_format notes how the rows of in are to be understood. */
 void sender_format(struct sender *sender, const struct input *in);
 
 /* sender_prepare makes a row the next record of the batch. Its bytes are read at the flush, not before.
- * Returns 0; 1 the row cannot be a record: row->bad_line, bad_byte and reason say why, nothing was added; -ENOMEM. The batch must
- * not be full (sender_full). */
+ * Returns 0; SENDER_PASSED the topic has it already, nothing was added; 1 the row cannot be a record: row->bad_line, bad_byte and reason say why,
+ * nothing was added; -ENOMEM. The batch must not be full (sender_full). */
+#define SENDER_PASSED 2
 int sender_prepare(struct sender *sender, struct input_row *row);
+
+/* sender_refuse fills in why a row, at a byte of its first line, cannot be a record. Returns 1. */
+int sender_refuse(struct input_row *row, uint64_t byte, const char *reason);
 
 int sender_full(const struct sender *sender);
 
 /* sender_flush appends the batch and empties it. Returns 0, or an exit status (everything is said; some may have been accepted).
  * Blocks while the topic is full, as the options say. */
 int sender_flush(struct sender *sender);
-
-/* sender_find_column looks a --key-col up: a name of the header first, then a number. header may be NULL (there is none).
- * Returns 0 with sender->key_column set, or an exit status (everything is said). */
-int sender_find_column(struct sender *sender, const char *file, const char *header, size_t header_len);
 
 void sender_free(struct sender *sender);
 

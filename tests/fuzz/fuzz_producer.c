@@ -28,6 +28,12 @@ static int parse(char *text, char **argv, struct options *options)
     return done == 0;
 }
 
+static void empty(struct sender *sender)
+{
+    sender->batch_cnt = sender->batch_bytes = 0;
+    arena_reset(&sender->arena);
+}
+
 static void read_rows(const struct options *options, const uint8_t *data, size_t size, uint64_t how)
 {
     static struct sender sender; /* the batch in it is too much for the stack */
@@ -46,6 +52,7 @@ static void read_rows(const struct options *options, const uint8_t *data, size_t
     sender.options = options;
     sender.topic = "orders";
     sender.record_max = input_how.record_max;
+    sender.partitions = 3;
     sender.key_column = options->key_column ? 1 + (int32_t)(how >> 8 & 3) : 0;
     MUST(input_open(&in, &input_how, path) == 0);
     sender_format(&sender, &in);
@@ -53,7 +60,7 @@ static void read_rows(const struct options *options, const uint8_t *data, size_t
         enum input_event event = input_next(&in, &row);
         MUST(n <= 2 * size + 2 && in.bytes <= size);
         if (event == INPUT_MORE) {
-            sender.batch_cnt = sender.batch_bytes = sender.keys_used = 0;
+            empty(&sender);
             MUST(input_fill(&in) == 0);
         } else if (event == INPUT_END) {
             break;
@@ -62,7 +69,7 @@ static void read_rows(const struct options *options, const uint8_t *data, size_t
             int result = sender_prepare(&sender, &row);
             MUST(result == 0 || result == 1);
             if (sender_full(&sender))
-                sender.batch_cnt = sender.batch_bytes = sender.keys_used = 0;
+                empty(&sender);
         }
     }
     MUST(in.bytes == size);

@@ -39,10 +39,28 @@ seeds() {
         done
         ;;
     fuzz_producer)
-        for line in $'-i\ncsv\n-\nt' $'-i\nlines\n-D\n;;\n-\nt' $'-i\ntsv\n-K\n:\n-\nt' $'-i\ncsv\n--key-col\nb\n-H\na=b\nf\nt'; do
+        for line in $'-i\ncsv\n-\nt' $'-i\nlines\n-D\n;;\n-\nt' $'-i\ntsv\n-K\n:\n-\nt' $'-i\ncsv\n--key-col\nb\n-H\na=b\nf\nt' \
+            $'-J\n-H\na=b\n-\nt' $'-i\ncsv\n--timing\nbx2\n-F\nf\nt' $'--resume\n--join\n--repeat\n2\nf.csv\nt'; do
             for rows in data/edge/quoted-newline.csv data/edge/bom-quoted.csv data/edge/mixed-ends.csv data/edge/bad-open-quote.csv; do
                 seed '\100\1%s\0%s' "$line" "$(tr -d '\0' <$rows)"
             done
+        done
+        ;;
+    fuzz_producer_consumer_envelope)
+        for line in '{"topic":"a","partition":2,"ts":5,"key":"k","headers":{"h":"x"},"try":1,"value":{"a":1,"b":"x,y","_extra":["z"]}}' \
+            '{"key":"\ufffd","key_base64":"/w==","headers":{"h":"\ufffd"},"headers_base64":{"h":"/w=="},"value":"x\n","value_base64":"eAo=","raw":"x\n"}' \
+            '{"value":{"a":"1","a_2":2},"raw":"\"1\";2\r\n","columns":"a;a\r\n","columns_base64":"YTthDQo=","sep":";"}' \
+            $'{"value":{"a":1}}\n{"value":{"a":"\\u0000\\ud83d\\udeb2"}}\n{"value":true}'; do
+            seed '\1%s' "$line"
+        done
+        for line in 'a,b,ck"1",x,y' 'id;n;idkey1;2' $'\377,bkk\377,\r'; do
+            seed '\0\4\360\5\1\0%s' "$line"
+            seed '\0\0\20\5\1\1%s' "$line"
+        done
+        ;;
+    fuzz_timestamp)
+        for line in 2026-11-21T10:15:30.123456789+01:00 '2026-11-21 10:15 UTC' 20261121T101530Z 1795256130.5 1795256130123 -1; do
+            seed %s "$line"
         done
         ;;
     fuzz_broker_control) # HELLO, CREATE, PING, STOP

@@ -1,0 +1,75 @@
+/* join.c - see join.h. */
+#include "join.h"
+#include "program.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define LOOK_NS INT64_C(20000000)
+#define TELL_NS INT64_C(500000000)
+
+/* 1 if a group of the topic has not acknowledged all below ends, or there is no group; its name is then in group ("": there is none). */
+static int is_owed(const struct mr_topic *topic, const uint64_t *ends, uint32_t partitions, char group[static MR_GROUP_NAME_MAX + 1])
+{
+    struct mr_group_info info;
+    struct mr_group_partition_info part;
+    int found, groups = 0;
+
+    for (uint32_t i = 0; (found = mr_group_info(topic, i, &info)) >= 0; i++) {
+        groups += found;
+        for (uint32_t p = 0; found && p < partitions; p++) {
+            if (mr_group_partition_info(topic, i, p, &part) > 0 && part.committed_offset < ends[p]) {
+                for (size_t c = 0; c <= MR_GROUP_NAME_MAX; c++)
+                    group[c] = info.name[c];
+                return 1;
+            }
+        }
+    }
+    group[0] = '\0';
+    return !groups;
+}
+
+static int note_ends(const struct mr_topic *topic, uint64_t *ends, uint32_t partitions)
+{
+    struct mr_partition_info info;
+    int error = 0;
+
+    for (uint32_t p = 0; p < partitions && !error; p++) {
+        error = mr_partition_info(topic, p, &info);
+        ends[p] = error ? 0 : info.next_offset;
+    }
+    return error;
+}
+
+int join_all(const struct mr_topic *topic, int64_t timeout_ns)
+{
+    char group[MR_GROUP_NAME_MAX + 1];
+    struct mr_settings settings;
+    struct mr_topic_info info;
+    int64_t start = mr_program_now(), waited;
+    uint64_t *ends;
+    int error, told = 0;
+
+    mr_topic_settings(topic, &settings);
+    if (!(ends = calloc(settings.partitions, sizeof(*ends))))
+        return -ENOMEM;
+    error = note_ends(topic, ends, settings.partitions);
+    while (!error && is_owed(topic, ends, settings.partitions, group)) {
+        waited = mr_program_now() - start;
+        if (waited >= TELL_NS && !told) {
+            if (*group)
+                mr_program_notice("%s: waiting for group %s to acknowledge what was sent earlier", mr_topic_name(topic), group);
+            else
+                mr_program_notice("%s: no consumer has come yet; waiting for one (./consumer %s)", mr_topic_name(topic), mr_topic_name(topic));
+            told = 1;
+        }
+        if (timeout_ns >= 0 && waited >= timeout_ns)
+            error = -ETIMEDOUT;
+        else if (mr_topic_info(topic, &info) == 0 && info.deleted)
+            error = -EIDRM;
+        else
+            error = mr_program_sleep(LOOK_NS);
+    }
+    free(ends);
+    return error;
+}

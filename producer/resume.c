@@ -1,0 +1,215 @@
+/* resume.c - see resume.h. Before anything is sent, the file is read up to the last row that the topic has: if that is not the row it was, nothing is. */
+#include "resume.h"
+#include "client.h"
+#include "log.h"
+#include "program.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define RUN           1024 /* so many rows without a key follow each other in one partition */
+#define LOCK_WAIT_NS  INT64_C(5000000000)
+#define LOCK_TELL_NS  INT64_C(500000000)
+#define LOCK_RETRY_NS 10000000
+
+/* ---- hashes ---------------------------------------------------------------------------------------------------------- */
+
+/* Eight bytes at a time; each step is one to one, so a change of one byte always shows. */
+static uint64_t hash(uint64_t h, const void *bytes, size_t len)
+{
+    const unsigned char *at = bytes;
+    uint64_t word;
+
+    for (size_t left = len; left; left -= left < 8 ? left : 8, at += 8) {
+        word = 0;
+        memcpy(&word, at, left < 8 ? left : 8);
+        h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 32;
+    }
+    h = (h ^ len) * UINT64_C(0xd6e8feb86659fd93);
+    return h ^ h >> 32;
+}
+
+static uint64_t hash_text(uint64_t h, const char *text)
+{
+    return text ? hash(h, text, strlen(text) + 1) : hash(h, "", 0);
+}
+
+/* The file, and whatever changes which rows there are, their numbers or their places. */
+static uint64_t source_of(const struct options *o, const char *file, const char *path)
+{
+    const int32_t numbers[] = {(int32_t)options_format(o, file), o->no_header, o->sep, o->partition};
+    uint64_t h = hash_text(0, path);
+
+    h = hash(h, numbers, sizeof(numbers));
+    h = hash(h, o->delimiter ? o->delimiter : "", o->delimiter_len);
+    h = hash(h, o->key_sep ? o->key_sep : "", o->key_sep_len);
+    h = hash_text(hash_text(h, o->key_column), o->key);
+    return h ? h : 1;
+}
+
+/* ---- one process at a time ------------------------------------------------------------------------------------------- */
+
+/* A name that one socket can have, and that goes with its process, however that ends. */
+static int lock_source(struct resume *resume, const struct mr_bus *bus, const char *topic, const char *file)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int64_t start = mr_program_now(), waited;
+    uid_t owner = mr_bus_owner(bus);
+    uint64_t id = hash_text(hash_text(hash(resume->source, &owner, sizeof(owner)), mr_bus_name(bus)), topic);
+    int told = 0, len = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "millrace-resume-%016" PRIx64, id);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
+
+    resume->lock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (resume->lock < 0)
+        return -errno;
+    while (bind(resume->lock, (struct sockaddr *)&name, size) < 0) {
+        if (errno != EADDRINUSE)
+            return -errno;
+        waited = mr_program_now() - start;
+        if (waited >= LOCK_WAIT_NS)
+            return -EADDRINUSE;
+        if (waited >= LOCK_TELL_NS && !told) {
+            mr_program_notice("%s: another producer --resume is sending it to %s, waiting for that to end", file, topic);
+            told = 1;
+        }
+        if (mr_program_sleep(LOCK_RETRY_NS))
+            return -EINTR;
+    }
+    return 0;
+}
+
+/* ---- how far the topic is -------------------------------------------------------------------------------------------- */
+
+static int find_progress(struct resume *resume, struct mr_topic *topic)
+{
+    struct mr_settings settings;
+    int found;
+
+    mr_topic_settings(topic, &settings);
+    resume->partitions = settings.partitions;
+    if (!(resume->last = calloc(settings.partitions, sizeof(*resume->last))))
+        return -ENOMEM;
+    for (uint32_t p = 0; p < settings.partitions; p++) {
+        /* mr_producer_progress needs a producer, and a sealed topic has none; that a file went in before the seal is worth knowing. */
+        if ((found = mr_log_progress(topic, p, resume->source, &resume->last[p])) < 0)
+            return found;
+        if (found && resume->last[p].position > resume->furthest)
+            resume->furthest = resume->last[p].position;
+    }
+    return 0;
+}
+
+int resume_find(struct resume *resume, struct mr_bus *bus, struct mr_topic *topic, const struct options *options, const char *file)
+{
+    char *path = realpath(file, NULL);
+    int error;
+
+    *resume = (struct resume){.lock = -1, .passed = resume->passed};
+    if (!path) {
+        mr_program_error("%s: %s", file, strerror(errno));
+        return MR_EXIT_FAILED;
+    }
+    resume->source = source_of(options, file, path);
+    free(path);
+    error = lock_source(resume, bus, options->topic, file);
+    if (error == -EADDRINUSE) {
+        mr_program_error("%s: another producer --resume is sending it to %s; two would send its rows twice", file, options->topic);
+        return MR_EXIT_FAILED;
+    }
+    if (!error)
+        error = find_progress(resume, topic);
+    if (error && error != -EINTR)
+        mr_program_fail(error, "%s: --resume", options->topic);
+    return error ? mr_program_exit_for(error) : 0;
+}
+
+void resume_end(struct resume *resume)
+{
+    if (resume->source && resume->lock >= 0)
+        close(resume->lock);
+    free(resume->last);
+    *resume = (struct resume){.lock = -1, .passed = resume->passed};
+}
+
+/* ---- is it the same file --------------------------------------------------------------------------------------------- */
+
+static int is_as_it_was(const struct resume *resume, uint64_t row, uint64_t check)
+{
+    for (uint32_t p = 0; p < resume->partitions; p++)
+        if (resume->last[p].position == row)
+            return resume->last[p].check == check;
+    return 1;
+}
+
+/* The first row after row that a partition remembers; 0: none. */
+static uint64_t next_remembered(const struct resume *resume, uint64_t row)
+{
+    uint64_t next = 0;
+
+    for (uint32_t p = 0; p < resume->partitions; p++)
+        if (resume->last[p].position > row && (!next || resume->last[p].position < next))
+            next = resume->last[p].position;
+    return next;
+}
+
+static int other_file(const char *file, const char *topic, uint64_t row, const char *how)
+{
+    mr_program_error("%s: not the file that %s has accepted rows of: row %" PRIu64 " %s; nothing was sent (without --resume all of it is sent)", file,
+                     topic, row, how);
+    return MR_EXIT_FAILED;
+}
+
+int resume_verify(struct resume *resume, struct input *in, const char *topic, int header)
+{
+    struct input_row row;
+    uint64_t n = 0, next = next_remembered(resume, 0);
+    int error;
+
+    while (next) {
+        enum input_event event = input_next(in, &row);
+
+        if (event == INPUT_MORE) {
+            if ((error = input_fill(in))) {
+                if (error != -EINTR)
+                    mr_program_error("%s: %s", in->name, strerror(-error));
+                return mr_program_exit_for(error);
+            }
+        } else if (event == INPUT_END) {
+            return other_file(in->name, topic, resume->furthest, "is not there");
+        } else if (event != INPUT_REST && header) {
+            header = 0;
+        } else if (event != INPUT_REST && ++n == next) {
+            if (event == INPUT_BAD || !is_as_it_was(resume, n, hash(0, row.data, row.len)))
+                return other_file(in->name, topic, n, "is another one there");
+            next = next_remembered(resume, n);
+        }
+    }
+    return 0;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+
+int32_t resume_place(const struct resume *resume, int32_t partition, const void *key, size_t key_len)
+{
+    if (partition != MR_ANY)
+        return partition;
+    if (key)
+        return (int32_t)mr_partition_for(key, key_len, resume->partitions);
+    return (int32_t)((resume->row - 1) / RUN % resume->partitions);
+}
+
+int resume_has(const struct resume *resume, int32_t partition)
+{
+    return resume->row <= resume->last[partition].position;
+}
+
+struct mr_progress resume_note(const struct resume *resume, const char *row, size_t len)
+{
+    return (struct mr_progress){.position = resume->row, .check = hash(0, row, len)};
+}

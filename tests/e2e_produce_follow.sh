@@ -1,0 +1,132 @@
+#!/bin/bash
+# e2e_produce_follow.sh - producer -F: a file that grows, by bits, is cut, is replaced; nothing twice, nothing lost, and it idles while it waits.
+. "$(dirname "$0")/produce.sh"
+start_broker
+
+# follow NAME FILE TOPIC [OPTION...]: starts it, and waits until it has read what is there.
+follow() {
+    local name=$1 file=$2 topic=$3
+    shift 3
+    start "$name" producer -F "$@" "$file" "$topic"
+    wait_until "$name has read $file" has "$name.err" 'read to its end, waiting for more'
+}
+# gets NAME N: the N-th next record of the topic NAME, however long it takes.
+gets() { timeout 20 consumer -q -c "$2" -f csv -g live "$1" >got || wrong "consumer $1: $?"; }
+is() { [ "$(cat got)" = "$(printf %b "$1")" ] || wrong "line ${BASH_LINENO[0]}: got $(od -c got | head -n 5)"; }
+
+# ---- it grows ------------------------------------------------------------------------------------------------------------------
+put grow 'one\ntwo\nthr'
+follow grow grow grow
+gets grow 2
+is 'one\ntwo\n'
+printf 'ee\nfour\n\nx' >>grow # the beginning of a line has waited for its end
+gets grow 3
+is 'three\nfour\n\n'
+printf '\r' >>grow
+printf '\nlast' >>grow
+gets grow 1
+is 'x\r\n'
+stop_with INT grow 130
+says grow.err '^producer: grow: 6 records, '
+content grow <(printf 'one\ntwo\nthree\nfour\n\nx\r\n') # "last" was no line yet
+content grow <(printf 'one\ntwo\nthree\nfour\n\nx\r\n')
+
+# CSV: the header is not a record, a quoted line end is no end, what one adds in between is taken at once.
+put grow.csv 'id,text\r\n1,"a\n'
+start csv producer -F --stats stats grow.csv csv
+wait_until "the topic is there" broker -q wait csv --for exists --timeout 1s
+printf 'b"\r\n2,' >>grow.csv
+gets csv 1
+is 'id,text\r\n1,"a\nb"\r\n'
+printf 'c\r\n' >>grow.csv
+gets csv 1
+is 'id,text\r\n2,c\r\n'
+stop_with TERM csv 143
+says stats '"records":2,.*"exit":143}'
+[ "$(broker -J describe csv | grep -o '"sealed": *[a-z0-9]*')" != '"sealed":true' ] || wrong "a signal sealed the topic"
+
+# -c ends it; then --seal does its work.
+put few 'a\nb\n'
+start count producer -F -c 3 --seal few few
+printf 'c\nd\n' >>few
+finish count
+content few <(printf 'a\nb\nc\n')
+broker -q wait few --for sealed --timeout 5s || wrong "not sealed"
+
+# ---- it is cut ------------------------------------------------------------------------------------------------------------------
+put cut.csv 'n\n1\n2\nhalf'
+follow cut cut.csv cut
+put cut.csv 'n\n3\n'
+wait_until "the cut was seen" has cut.err 'cut.csv: cut short; reading it from its start'
+printf '4\n' >>cut.csv
+gets cut 5
+is 'n\n1\n2\nhalf\n3\n4\n'
+: >cut.csv
+printf 'm\n5\n' >>cut.csv # another header than that of the topic
+status=0
+wait "${pids[cut]}" || status=$?
+unset "pids[cut]"
+[ $status = 1 ] || wrong "another header: exit status $status"
+says cut.err 'cut.csv: the header is not that of'
+
+# ---- it is replaced ---------------------------------------------------------------------------------------------------------------
+put log 'a1\na2\n'
+follow log log log
+exec 4>>log # the writer has it open while it is renamed, and goes on for a moment
+mv log log.1
+printf 'a3\n' >&4
+wait_until "it is gone" has log.err 'log: gone; waiting for another file of this name'
+printf 'a4\nhalf' >&4
+exec 4>&-
+put log 'b1\n'
+wait_until "the new one was seen" has log.err 'log: another file now; reading it from its start'
+printf 'b2\n' >>log
+gets log 7
+is 'a1\na2\na3\na4\nhalf\nb1\nb2\n'
+put log.new 'c1\n'
+mv log.new log # renamed over it
+gets log 1
+is 'c1\n'
+rm log
+put log 'd1\n' # perhaps of the same inode number
+gets log 1
+is 'd1\n'
+
+# ---- it idles ----------------------------------------------------------------------------------------------------------------------
+ticks() { awk '{ print $14 + $15 }' "/proc/${pids[log]}/stat"; }
+before=$(ticks) from=$EPOCHREALTIME
+sleep 2
+holds "($(ticks) - $before) / $(getconf CLK_TCK) < 0.05 * ($EPOCHREALTIME - $from)" || wrong "it is busy while it waits: $(ticks) - $before ticks"
+stop_with INT log 130
+
+# ---- many lines while it reads, by a writer that rotates ------------------------------------------------------------------------------
+: >many
+start many producer -q -F --stats many.stats many many
+{
+    for ((round = 0; round < 20; round++)); do
+        seq $((round * 1000 + 1)) $((round * 1000 + 1000)) >>many
+        sleep 0.05
+        # Only what was read may be cut off; a rename loses nothing.
+        if [ $((round % 4)) = 3 ]; then
+            mv many "many.$round"
+            : >many
+            sleep 0.7
+        fi
+    done
+} &
+writer=$!
+timeout 60 consumer -q -c 20000 many >got || wrong "consumer many: $?"
+wait $writer
+seq 20000 | cmp - got || wrong "many lines"
+stop_with INT many 130
+[ "$(number many.stats records)" = 20000 ] || wrong "--stats counts $(number many.stats records)"
+
+# ---- what cannot be followed -----------------------------------------------------------------------------------------------------------
+mkfifo pipe
+expect 1 producer -F nofile t
+says err '^producer: nofile: No such file'
+for line in "-F - t" "-F t" "-F pipe t" "-F few log t" "-F --repeat 2 few t" "-F -i file few t"; do
+    # shellcheck disable=SC2086
+    expect 2 producer $line </dev/null
+done
+all_well "-F goes on with a file that grows, is cut or replaced"

@@ -1,0 +1,170 @@
+#!/bin/bash
+# e2e_produce_input.sh - every way of reading (-i, --sep, -D) with dull and hostile files: CRLF, byte order marks, no last newline, NUL bytes, rows
+# of 1 byte, 1 MiB and 64 MiB, 10,000 columns, a quote that never closes, a file that shrinks while it is read.
+. "$(dirname "$0")/produce.sh"
+start_broker --size 16M
+n=0
+# back FILE OPTION...: what comes back with -f csv is the file, and with -T the producer's copy of its records.
+back() {
+    local file=$1
+    shift
+    n=$((n + 1))
+    expect 0 producer -q "$@" "$file" "back$n"
+    content "back$n" "$file"
+}
+
+# ---- every format, every line end ------------------------------------------------------------------------------------------------
+put rows.csv 'id,t\n1,"a,""b"""\n\n2,\xff\0\0\n3,"x\ny"\n'
+put rows.tsv 'id\tt\n1\t"a\n\n2\t\xff\0 "\n3\t,\n'
+put rows.txt 'one\n\n \xff\0\0\n"\n\t,\nlast\n'
+put rows.ndjson '{"a":1}\n\n[\n"\0"\n'
+for file in rows.csv rows.tsv rows.txt rows.ndjson; do
+    sed 's/$/\r/' $file >"crlf-$file"
+    head -c -1 $file >"open-$file"
+    { printf '\xef\xbb\xbf' && cat $file; } >"bom-$file"
+    for kind in "" crlf- open- bom-; do
+        back $kind$file
+        expect 0 producer -q -T --no-create "$kind$file" "back$n"
+        case $file in
+        *.csv) tail -n +2 "$kind$file" ;;
+        *.tsv) tail -n +2 "$kind$file" ;;
+        *) cat "$kind$file" ;;
+        esac | cmp - out || wrong "-T of $kind$file"
+    done
+done
+printf '\xef\xbb\xbf"id",t\n1,2\n' >bom.csv
+expect 0 producer -q --key-col id bom.csv bom # the mark is no part of the first name
+json bom '"key":"1"'
+for format in csv tsv lines ndjson file; do
+    : >"empty.$format"
+    expect 0 producer -q -i $format "empty.$format" "empty-$format"
+    expect 0 producer -n -i $format "empty.$format" t
+    if [ $format = file ]; then says err 'would send 1 record,'; else says err 'would send 0 records,'; fi
+    printf x >one
+    expect 0 producer -n -i $format --no-create one t
+    case $format in
+    csv | tsv) says err 'would send 0 records,' ;; # it is the header
+    *) says err 'would send 1 record, 1 B' ;;
+    esac
+done
+for format in csv tsv; do
+    expect 0 producer -n --no-header -i $format one t
+    says err 'would send 1 record, 1 B'
+done
+printf '\n\n\n' >lines
+back lines -i lines
+expect 0 producer -n -i lines lines t
+says err 'would send 3 records, 0 B'
+expect 0 producer -q -i file rows.csv crlf-rows.csv /dev/null whole
+timeout 20 consumer -q -e -D '' whole >got
+cat rows.csv crlf-rows.csv | cmp - got || wrong "whole files"
+expect 0 producer -n -i file rows.csv one /dev/null t
+says err 'would send 3 records'
+
+# ---- separators and delimiters -----------------------------------------------------------------------------------------------------
+put semi.csv 'a;b\n1;"x;y"\n2;z,\n'
+expect 0 producer -q --sep ';' --key-col b semi.csv semi
+json semi '"key":"x;y",.*"value":\{"a":1,"b":"x;y"\}' '"key":"z,",.*"value":\{"a":2,"b":"z,"\}'
+content semi semi.csv
+printf 'a\xa7b\n1\xa72\n' >latin.csv
+expect 0 producer -q --sep '\xa7' --key-col b latin.csv latin
+content latin latin.csv
+for sep in '"' '\n' '\r' ab '' '\0'; do
+    expect 2 producer --sep "$sep" semi.csv t
+done
+put nul 'a\0b\0\0c'
+expect 0 producer -q -T -D '\0' nul nul
+cmp -s out nul || wrong "-T with -D"
+json nul '"value":"a"' '"value":"b"' '"value":""' '"value":"c",.*"raw":"c"'
+put multi 'a--b-c---d--'
+expect 0 producer -q -D -- multi multi
+json multi '"value":"a"' '"value":"b-c"' '"value":"-d"'
+for delimiter in '\r\n' '\n' 'x' 'xy'; do
+    expect 0 producer -n -D "$delimiter" rows.txt t
+done
+
+# ---- large rows ----------------------------------------------------------------------------------------------------------------------
+head -c 1048576 /dev/urandom | base64 -w 1048576 | head -n 1 | tr -d '\n' >mib
+[ "$(wc -c <mib)" = 1048576 ] || fail "mib has $(wc -c <mib) bytes"
+{ cat mib && printf '\r\n' && cat mib && printf '\nx\n' && cat mib; } >mibs
+back mibs -i lines
+{ printf 'a,b\n1,"' && cat mib && printf '\n' && cat mib && printf '"\n2,' && cat mib; } >mibs.csv
+back mibs.csv
+for ((i = 1; i < 10000; i++)); do printf 'c%s,' $i; done >wide.csv
+printf 'last\n' >>wide.csv
+for row in 1 2 3; do
+    for ((i = 1; i < 10000; i++)); do printf '%s%s,' $row $((i % 100)); done
+    printf 'k%s\n' $row
+done >>wide.csv
+expect 0 producer -q --key-col last wide.csv wide
+content wide wide.csv
+json wide '"key":"k1"' '"key":"k2"' '"key":"k3"'
+expect 1 producer --key-col lst wide.csv wide # beyond the columns that a suggestion looks at, it must still end well
+# A line of 64 MiB: too long for the topic, and it costs no more memory than a row of the largest size would.
+head -c 67108864 /dev/zero | tr '\0' z >long
+printf '\nshort\n' >>long
+broker -q create few --size 1M
+limited() {
+    [ -n "${MILLRACE_SAN:-}" ] || ulimit -v 200000
+    producer "$@"
+}
+export -f limited
+expect 7 bash -c 'limited --bad-rows skip long few'
+says err 'long: line 1, byte 1: the row is longer than [0-9]+ bytes, the most that one record can have'
+says err 'few: 1 record, 5 B'
+expect 7 bash -c 'limited -q --bad-rows kept -i csv --no-header long few'
+head -c 67108865 long | cmp - kept || wrong "the bad row was not kept as it stood"
+expect 7 bash -c 'limited -q -J --bad-rows kept long few'
+cmp -s long kept || wrong "the bad envelopes were not kept as they stood"
+broker -q create large --size 256M
+start large consumer -q -c 2 large
+expect 0 producer -q long large
+finish large
+cmp -s long "$work/large.out" || wrong "64 MiB in one record"
+broker -q delete large --force
+
+# ---- a quote that never closes --------------------------------------------------------------------------------------------------------
+{
+    printf 'a,b\n1,2\n"open,3\n'
+    seq -f '%g,x' 4 200000
+} >open.csv
+expect 1 producer -q open.csv few
+says err '^producer: open.csv: line 3, byte 1: the quote never closes( within [0-9]+ bytes.*)?; stopped'
+expect 7 timeout 20 producer -n --bad-rows kept open.csv few
+says err 'would send 199,998 records, .* 1 bad row'
+printf '"open,3\n' | cmp - kept || wrong "more than one line was kept"
+broker -q create open2 --size 1M
+{ printf 'a\n"' && head -c 3000000 /dev/zero && printf '\nend\n'; } >open2.csv
+expect 7 producer -q --bad-rows skip open2.csv open2
+gives open2 'a\nend\n'
+
+# ---- a file that changes while it is read -----------------------------------------------------------------------------------------------
+for how in truncate empty; do
+    broker -q create "cut-$how" --size 64k
+    seq -f '%07g' 200000 >shrinks
+    start shrink producer --stats stats shrinks "cut-$how"
+    wait_until "the topic is full" has shrink.err "cut-$how: full"
+    if [ $how = truncate ]; then truncate -s 800004 shrinks; else : >shrinks; fi
+    start drain consumer "cut-$how"
+    status=0
+    wait "${pids[shrink]}" || status=$?
+    unset "pids[shrink]"
+    [ $status = 1 ] || wrong "$how: exit status $status"
+    says shrink.err '^producer: shrinks: it was cut short while it was read, after line [0-9]+'
+    records=$(number stats records)
+    wait_until "all were taken" broker -q lag "cut-$how" --max 0 >lags
+    stop_with INT drain 130
+    seq -f '%07g' "$records" | cmp - drain.out || wrong "$how: something else than whole rows came through"
+    holds "$records >= 1000 && $records < 200000" || wrong "$how: $records records"
+done
+# One that grows is read to where it ends then; /proc has files without a size.
+expect 0 producer -q -i file /proc/self/status proc
+json proc '"value":"Name:'
+chmod 000 one
+[ "$(id -u)" = 0 ] || { expect 1 producer one t && says err 'one: Permission denied'; }
+
+# A bad header is said to be one.
+put bad-header.csv 'a"b,c\n1,2\n'
+expect 1 producer --bad-rows skip bad-header.csv few
+says err 'bad-header.csv: line 1, byte 2: the header: a quote inside'
+all_well "rows of all kinds are read as they stand, in bounded memory"

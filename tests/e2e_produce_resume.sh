@@ -1,0 +1,183 @@
+#!/bin/bash
+# e2e_produce_resume.sh - producer --resume: killed at any moment (kill -9), the same command goes on after the last row that the topic has: none missing,
+# none twice, in order. One and four partitions, with and without keys, a topic so small that it is overwritten many times; then what it refuses.
+. "$(dirname "$0")/produce.sh"
+start_broker
+kills=0 lives=0
+
+# Rows of all lengths, some malformed, so that numbers, rows and records are not the same; the key is the second field.
+awk 'BEGIN {
+    srand(7)
+    print "n,key,text"
+    for (i = 1; i <= 30000; i++) {
+        text = substr("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", 1, int(rand() * 50))
+        if (i % 97 == 0) printf "%d,k%d,\"two\nlines\"\n", i, i % 13
+        else if (i % 501 == 0) printf "%d,k%d,x\"%s\n", i, i % 13, text
+        else printf "%d,k%d,%s\n", i, i % 13, text
+    }
+}' >rows.csv
+expect 7 producer -n --bad-rows bad rows.csv t
+grep -vxFf bad rows.csv >good.csv
+
+# survive TOPIC OPTION...: the same command, killed at random moments until it comes through. Its last exit status is 7: there are bad rows.
+survive() {
+    local topic=$1 status=137 round=0 us
+    shift
+    while [ $status = 137 ]; do
+        round=$((round + 1))
+        [ $round -lt 200 ] || fail "$topic: still not done after 200 lives"
+        lives=$((lives + 1))
+        producer -q --resume --bad-rows "$topic.bad" --stats "$topic.stats" "$@" rows.csv "$topic" 2>"$topic.err" &
+        pids[life]=$!
+        us=$((RANDOM * 32768 + RANDOM))
+        # Most early, where it starts and looks, the others anywhere; the tenth may live.
+        if [ $((round % 10)) != 0 ]; then
+            sleep "$(awk "BEGIN { u = $us / 1073741824; printf \"%.6f\", u * u * 0.16 }")"
+            kill -9 "${pids[life]}" 2>/dev/null || true
+        fi
+        status=0
+        wait "${pids[life]}" 2>/dev/null || status=$?
+        unset "pids[life]"
+        [ $status != 137 ] || kills=$((kills + 1))
+    done
+    [ $status = 7 ] || wrong "$topic: exit status $status: $(cat "$topic.err")"
+    cmp -s bad "$topic.bad" || wrong "$topic: the bad rows are not all in their file"
+}
+# came_through TOPIC OPTION...: what the consumer got is the file's good rows, each once; per partition (and so per key) in their order.
+came_through() {
+    local topic=$1
+    broker -q seal "$topic"
+    finish "$topic"
+    # "partition<TAB>row" with rows on one line each
+    tr '\n\001' '\001\n' <"$work/$topic.out" | sed 's/^\x01*//' >"$topic.all"
+    cut -f 2- "$topic.all" | sort | cmp - good.sorted || wrong "$topic: rows are missing or twice: $(cut -f 2- "$topic.all" | sort | diff - good.sorted | head -n 4)"
+    awk -F '\t' '{ split($2, f, ","); if (f[1] + 0 <= last[$1] + 0) { print "partition " $1 ": " f[1] " after " last[$1]; exit 1 } last[$1] = f[1] }' "$topic.all" ||
+        wrong "$topic: out of order"
+}
+# The good rows, each on one line, line ends in them as byte 1.
+tail -n +2 good.csv | awk '{ row = row == "" ? $0 : row "\001" $0; if (gsub(/"/, "\"", row) % 2) next; print row; row = "" }' | sort >good.sorted
+
+for partitions in 1 4; do
+    for how in keys nokeys; do
+        topic=$how-$partitions
+        broker -q create "$topic" --size $((partitions * 64))k --partitions $partitions
+        # Half of the lives end while they wait for room, half while they keep to a rate.
+        if [ $how = keys ]; then
+            options=(--key-col key) slow=(--delay 1us)
+        else
+            options=(-r 40k) slow=()
+        fi
+        start "$topic" consumer -q "${slow[@]}" -f "%p\t%s"$'\001' "$topic"
+        survive "$topic" "${options[@]}"
+        came_through "$topic"
+        [ $how = keys ] || [ $partitions = 1 ] || [ "$(cut -f 1 "$topic.all" | sort -u | wc -l)" = 4 ] || wrong "rows without keys are not spread"
+    done
+done
+echo "$kills kills in $lives lives"
+[ $kills -ge 30 ] || fail "only $kills kills"
+
+# ---- the whole file, a longer one, another one ------------------------------------------------------------------------------------------
+seq -f 'n%g' 5000 >lines
+broker -q create again --partitions 3
+expect 0 producer --resume -c 2100 lines again
+says err 'again: 2,100 records'
+expect 0 producer --resume --stats stats lines again
+says err '^producer: lines: again has rows up to number 2100, going on after them$'
+says err 'again: 2,900 records, .* 2,100 there already'
+says stats '"records":2900,.*"resumed":2100,.*"exit":0}'
+expect 0 producer --resume --stats stats lines again
+says err '^producer: lines: all 5000 rows are in again already: nothing was sent$'
+says stats '"records":0,.*"resumed":5000,.*"exit":0}'
+printf 'more\nand ' >>lines
+expect 0 producer --resume lines again # "and " is a row without a line end
+says err 'again: 2 records'
+ln -s lines link
+mkdir sub
+expect 0 producer --resume ./link again # the same file by another name
+says err 'again: 0 records'
+(cd sub && producer -q --resume ../lines again) || wrong "from another folder: $?"
+timeout 20 consumer -q --peek -o beginning -e -f csv again | sort >got
+printf 'more\nand \n' | sort - <(seq -f 'n%g' 5000) >want
+cmp want <(sed 's/^and $/and /' got) || wrong "again: rows are missing or twice"
+printf 'then\n' >>lines # the last row has become another one
+expect 1 producer --resume lines again
+says err '^producer: lines: not the file that again has accepted rows of: row 5002 is another one there; nothing was sent'
+sed -i 's/^n4900$/changed/' lines
+expect 1 producer --resume lines again
+head -n 100 lines >short && mv short lines
+expect 1 producer --resume lines again
+says err 'row 5002 is not there'
+: >lines
+expect 1 producer --resume lines again
+expect 0 producer --resume -i csv --no-header lines again # read another way it is another source
+timeout 20 consumer -q --peek -o beginning -e again | wc -l | grep -qx 5002 || wrong "a refused file was sent in part"
+
+# The header is no row, CRLF and byte order marks do not matter, a file of one record, envelopes, -p, several FILEs.
+printf '\xef\xbb\xbfid,t\r\n1,a\r\n2,b' >a.csv
+cp a.csv b.csv
+broker -q create files --partitions 2
+for round in 1 2; do
+    expect 0 producer --resume -p 1 a.csv b.csv files
+    expect 0 producer --resume -i file a.csv whole
+    expect 0 producer --resume -k fixed a.csv keyed
+done
+says err 'a.csv: all 2 rows are in keyed already'
+gives files '\xef\xbb\xbfid,t\r\n1,a\r\n2,b\r\n1,a\r\n2,b'
+timeout 20 consumer -q -e -J whole | wc -l | grep -qx 1 || wrong "-i file"
+timeout 20 consumer -q --peek -o beginning -e -J files >rows.env
+for round in 1 2; do expect 0 producer --resume -J rows.env copy; done
+says err 'rows.env: all 4 rows are in copy already'
+timeout 20 consumer -q --peek -o beginning -e -J copy | sed 's/"topic":"copy","partition":0/"topic":"files","partition":1/' | cmp - rows.env || wrong "-J --resume"
+
+# --seal is done even if the kill came just before it; when all is done nothing is wrong.
+expect 0 producer -q --resume --seal a.csv sealed
+expect 0 producer --resume --seal a.csv sealed
+says err 'a.csv: all 2 rows are in sealed already'
+printf '\n3,c' >>a.csv
+expect 6 producer --resume a.csv sealed # the second row is as it was, but there is a third
+says err 'sealed: after 0 accepted records: the topic is sealed'
+broker -q delete keyed --force
+expect 0 producer --resume -k fixed b.csv keyed # a new topic of that name has nothing
+says err 'keyed: 2 records'
+
+# A file that grows, read by -F, across kills.
+: >log
+for ((i = 0; i < 6; i++)); do
+    producer -q -F --resume log grown 2>grown.err &
+    pids[grown]=$!
+    seq $((i * 500 + 1)) $((i * 500 + 500)) >>log
+    printf 'half%s' "$i" >>log
+    timeout 20 consumer -q -c 500 grown >>grown.out || wrong "consumer grown: $?"
+    kill -9 "${pids[grown]}"
+    wait "${pids[grown]}" 2>/dev/null || true
+    unset "pids[grown]"
+    truncate -s -5 log
+done
+seq 3000 | cmp - grown.out || wrong "-F --resume: rows are missing or twice"
+start grown producer -F --resume log grown
+wait_until "it has read all" has grown.err 'read to its end'
+printf 'new\n' >log.new
+mv log.new log
+ended "${pids[grown]}" 1
+unset "pids[grown]"
+says grown.err 'log: another file now: --resume cannot count the rows of two files as one'
+
+# Two at a time would send everything twice.
+broker -q create busy --size 4096
+seq 2000 >busy
+start busy producer --resume busy busy
+wait_until "the topic is full" has busy.err full
+expect 1 producer --resume busy busy
+says err 'busy: another producer --resume is sending it to busy, waiting'
+says err 'busy: another producer --resume is sending it to busy; two would'
+expect 0 producer -q --resume busy elsewhere # another topic is another matter
+stop_with INT busy 130
+
+# ---- refused --------------------------------------------------------------------------------------------------------------------------
+mkfifo pipe
+for line in "--resume t" "--resume - t" "--resume pipe t" "--resume --repeat 2 lines t" "--resume --skip 1 lines t" "--resume -n lines t"; do
+    # shellcheck disable=SC2086
+    expect 2 producer $line </dev/null
+done
+expect 1 producer --resume nofile t
+all_well "--resume: $kills kills in $lives lives, nothing missing, nothing twice"

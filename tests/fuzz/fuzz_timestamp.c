@@ -1,0 +1,24 @@
+/* fuzz_timestamp.c - any bytes as a time: read or refused, the same every time, and never read beyond. */
+#include "fuzz.h"
+#include "timestamp.h"
+
+#include <errno.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = malloc(size ? size : 1), blank[128] = "  ";
+    int64_t ns = 17, again = 17;
+    MUST(text);
+    if (size)
+        memcpy(text, data, size);
+    int error = mr_timestamp_parse(text, size, &ns);
+    MUST(error == 0 || ((error == -EINVAL || error == -ERANGE) && ns == 17));
+    if (size < 100) {
+        memcpy(blank + 2, text, size);
+        blank[size + 2] = ' ';
+        MUST(mr_timestamp_parse(blank, size + 3, &again) == error && again == ns);
+    }
+    free(text);
+    return 0;
+}
