@@ -412,6 +412,30 @@ int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t reco
     return 0;
 }
 
+int mr_rewind(struct mr_consumer *consumer)
+{
+    if (!consumer->joined)
+        return -EINVAL;
+    uint64_t back = consumer->pos - consumer->acked;
+    const unsigned char *ring = mr_topic_ring(consumer->topic, consumer->partition);
+    if (!consumer->copying && back > (uint64_t)(consumer->at - ring))
+        consumer->at += consumer->topic->ring_bytes;
+    consumer->at -= back;
+    consumer->pos = consumer->acked;
+    consumer->left += consumer->given;
+    consumer->given = 0;
+    if (consumer->hand != MR_NONE) {
+        consumer->hand = MR_NONE;
+        atomic_store_explicit(&mr_consumer_slot(consumer)->in_hand, MR_NONE, memory_order_relaxed);
+    }
+    return 0;
+}
+
+int mr_holds(const struct mr_consumer *consumer)
+{
+    return consumer->joined && (consumer->inherited || consumer->acked != consumer->end);
+}
+
 int mr_give_back(struct mr_consumer *consumer)
 {
     if (!consumer->joined) {

@@ -385,6 +385,13 @@ int mr_next(struct mr_consumer *consumer, struct mr_record *out);
  * Returns  0; -ESTALE the claim was given to another: it will be, or was, delivered again. */
 int mr_ack(struct mr_consumer *consumer);
 
+/* mr_rewind lets mr_next begin again at the first unacknowledged record of the claim: nothing is in hand, nothing is blamed, nobody else gets it.
+ * Records read before stay readable as they were. Returns 0; -EINVAL a peeking consumer, which acknowledges nothing. */
+int mr_rewind(struct mr_consumer *consumer);
+
+/* mr_holds: 1 while the handle has a claim with something unacknowledged, so that mr_claim gives the rest of it and takes no other; else 0. */
+int mr_holds(const struct mr_consumer *consumer);
+
 /* mr_ack_with appends n messages to another topic and acknowledges everything that mr_next has given so far, as one step: after a kill at any
  * moment both have happened or neither, and whoever takes the claim over finds out which (unless all 256 producer slots of that topic
  * were used since, or it was deleted: then the records come again).

@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ int mr_program_quiet;
 int mr_program_verbose;
 
 static const char *program_name = "millrace";
-static int progress_shown; /* a line of progress stands on the terminal: the next message has to clear it */
+static _Atomic int progress_shown; /* a line of progress stands on the terminal: the next message has to clear it */
 
 static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 #define STOP_SIGNALS (sizeof stop_signals / sizeof stop_signals[0])
@@ -374,19 +375,24 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
         int32_t pid;
         int64_t said_ns; /* 0: never */
     } last;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* several threads may wait at a time */
     const char *topic = wait->topic ? wait->topic : "", *group = wait->group ? wait->group : "";
+    int64_t now = mr_program_now();
+    pthread_mutex_lock(&lock);
     int same = last.said_ns && last.what == wait->what && last.pid == wait->pid && strcmp(last.topic, topic) == 0 &&
                strcmp(last.group, group) == 0;
-    int64_t now = mr_program_now();
     (void)arg;
     /* An idle consumer is nothing to worry about: once is enough. */
-    if (same && (wait->what == MR_WAIT_RECORDS || now - last.said_ns < 10 * second_ns))
+    if (same && (wait->what == MR_WAIT_RECORDS || now - last.said_ns < 10 * second_ns)) {
+        pthread_mutex_unlock(&lock);
         return 0;
+    }
     last.what = wait->what;
     last.pid = wait->pid;
     last.said_ns = now;
     snprintf(last.topic, sizeof last.topic, "%s", topic);
     snprintf(last.group, sizeof last.group, "%s", group);
+    pthread_mutex_unlock(&lock);
 
     switch (wait->what) {
     case MR_WAIT_ROOM:
@@ -415,6 +421,63 @@ void mr_program_create_fail(int error, const struct mr_bus *bus, const char *top
         mr_program_error("%s: create: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", topic, pid, pid);
     else
         mr_program_fail(error, "%s: create", topic);
+}
+
+/* ---- topics to write to -------------------------------------------------------------------------------------------------- */
+
+/* A bus outlives its broker, but only a broker creates topics: one that comes back within the time will do. */
+static int create_topic(struct mr_bus *bus, const char *topic, int64_t wait_ns)
+{
+    int64_t end = mr_program_now() + wait_ns;
+    const struct mr_settings defaults = {0};
+    int error, told = 0;
+
+    for (;;) {
+        error = mr_topic_create(bus, topic, &defaults, 1);
+        if (error != -ECONNREFUSED || mr_program_stop || mr_program_now() >= end)
+            break;
+        if (!told && mr_program_now() >= end - wait_ns + second_ns / 2) {
+            mr_program_notice("%s: no such topic, and no broker runs that could create it; waiting for one", topic);
+            told = 1;
+        }
+        mr_program_sleep(second_ns / 20);
+    }
+    return mr_program_stop ? -EINTR : error;
+}
+
+int mr_program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_t wait_ns, struct mr_topic **out)
+{
+    int error = mr_topic_open(bus, topic, out);
+
+    if (error == -ENOENT && !create) {
+        mr_program_no_topic(bus, topic);
+        return MR_EXIT_NO_TOPIC;
+    }
+    if (error == -ENOENT) {
+        error = create_topic(bus, topic, wait_ns);
+        if (error == -ECONNREFUSED) {
+            mr_program_error("%s: no such topic, and no broker runs that could create it (start one: ./broker -b %s)", topic,
+                             mr_bus_name(bus));
+            return MR_EXIT_NO_BROKER;
+        }
+        if (error == -EACCES) {
+            mr_program_no_topic(bus, topic);
+            mr_program_error("the broker creates no topics by itself (./broker create %s)", topic);
+            return MR_EXIT_NO_TOPIC;
+        }
+        if (error == 0)
+            mr_program_notice("created topic %s", topic);
+        if (error && error != -EEXIST) { /* another one was first: as good */
+            if (error != -EINTR)
+                mr_program_create_fail(error, bus, topic);
+            return mr_program_exit_for(error);
+        }
+        error = mr_topic_open(bus, topic, out);
+    }
+    if (!error)
+        return 0;
+    mr_program_topic_fail(error, bus, topic);
+    return mr_program_exit_for(error);
 }
 
 /* ---- no such topic --------------------------------------------------------------------------------------------------- */

@@ -17,6 +17,8 @@ enum mr_exit {
     MR_EXIT_SKIPPED = 7,       /* producer: bad rows were skipped */
     MR_EXIT_DEAD = 7,          /* consumer: some records were dead-lettered */
     MR_EXIT_PRODUCER_DIED = 8, /* consumer --drain */
+    MR_EXIT_NOT_RUN = 126,     /* consumer -- COMMAND: it cannot be executed */
+    MR_EXIT_NOT_FOUND = 127,   /* there is no such command */
     MR_EXIT_SIGPIPE = 141,     /* killed by a signal: 128 + its number, so SIGINT 130, SIGTERM 143 */
 };
 
@@ -61,6 +63,10 @@ int mr_program_connect(const char *bus, const char *client_name, int64_t wait_ns
 void mr_program_bus_fail(int error, const char *bus);
 void mr_program_topic_fail(int error, const struct mr_bus *bus, const char *topic);
 void mr_program_create_fail(int error, const struct mr_bus *bus, const char *topic);
+
+/* mr_program_open_topic opens a topic to write to. create: if there is none the broker is asked to make it, and for wait_ns a broker is
+ * waited for that could. Returns 0, else an exit status after having printed why. */
+int mr_program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_t wait_ns, struct mr_topic **out);
 
 /* mr_program_wait_notice is the on_wait of all three: says once a wait exceeds half a second, then when the answer changes or every
  * 10 s, what is waited for and who holds it ("orders: full; group default: pid 123 (slow) holds it since 1.2 s"). Returns 0. */

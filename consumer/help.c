@@ -4,14 +4,15 @@
 #include <stdio.h>
 
 static const char text[] =
-    "Usage: consumer [OPTIONS] TOPIC...\n"
-    "Takes records from TOPICs and writes them to standard output; several TOPICs\n"
-    "take turns.\n"
+    "Usage: consumer [OPTIONS] TOPIC... [-- COMMAND [ARG...]]\n"
+    "Takes records from TOPICs and writes them to standard output, or runs COMMAND\n"
+    "for each. Several TOPICs take turns.\n"
     "\n"
     "  consumer orders                        share the work with other consumers\n"
     "  consumer --all -f json orders | jq .   see everything, whoever else reads\n"
     "  consumer -e -f csv orders > all.csv    what is there now, with its header\n"
     "  consumer -f '%o %{user} %s\\n' orders   as you like it\n"
+    "  consumer -j 4 orders -- ./charge.sh    a command for each, 4 at a time\n"
     "\n"
     "Who\n"
     "  -g NAME          the group to share the work with [default]\n"
@@ -35,6 +36,14 @@ static const char text[] =
     "  -J               JSON envelopes: everything about each record\n"
     "  --strings        JSON: numbers become strings, too\n"
     "  -D STR, -0       raw: STR or NUL after each value [\\n]\n"
+    "Command: gets the record on its standard input, MR_OFFSET, MR_KEY, MR_TRY;\n"
+    "its exit status: 0 acknowledges, 65 gives up, 75 means later, 255 stops all\n"
+    "  -j N             N at a time [1]\n"
+    "  --batch N        up to N records for each\n"
+    "  --into TOPIC     its output goes there, in one step with the acknowledgement\n"
+    "  --on-fail WHAT   retry, dead, skip, stop [retry]\n"
+    "  --tries N        so many, then TOPIC.dead [as the topic has it]\n"
+    "  --backoff D      wait before the second try, then twice as long [0]\n"
     "Taking\n"
     "  -b BUS           [$MILLRACE_BUS, else default; USER/BUS: another user's]\n"
     "  --wait D         how long to wait for a broker [5s]\n"
@@ -49,8 +58,9 @@ static const char text[] =
     "\n"
     "Durations D: 250ms, 5s, 2m, 1h; a bare number is seconds.\n"
     "Exit status: 0 reached what was asked, 1 failed, 2 usage, 3 no broker, 4 no\n"
-    "topic, 5 timed out before -c, 6 records lost, 7 some dead-lettered, 8 a producer\n"
-    "died (--drain), 130 interrupted, 141 reader gone.\n";
+    "topic, 5 timed out before -c, 6 records lost, or --into TOPIC is sealed, 7 some\n"
+    "dead-lettered, 8 a producer died (--drain), 126 COMMAND cannot be executed,\n"
+    "127 no such COMMAND, 130 interrupted, 141 reader gone.\n";
 
 void options_help(void)
 {

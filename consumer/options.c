@@ -1,4 +1,5 @@
 #include "options.h"
+#include "child.h"
 #include "program.h"
 #include "text.h"
 
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ALL = 256, PEEK, ORDERED, NAME, DRAIN, TIMEOUT, MAX_SECONDS, STRINGS, WAIT, DELAY, NO_ACK, STATS, PROGRESS };
+enum { ALL = 256, PEEK, ORDERED, NAME, DRAIN, TIMEOUT, MAX_SECONDS, STRINGS, WAIT, DELAY, NO_ACK, STATS, PROGRESS, BATCH, INTO, ON_FAIL, TRIES, BACKOFF };
 
 static const struct option long_options[] = {
     {"group", required_argument, NULL, 'g'},
@@ -24,6 +25,12 @@ static const struct option long_options[] = {
     {"max-seconds", required_argument, NULL, MAX_SECONDS},
     {"format", required_argument, NULL, 'f'},
     {"strings", no_argument, NULL, STRINGS},
+    {"jobs", required_argument, NULL, 'j'},
+    {"batch", required_argument, NULL, BATCH},
+    {"into", required_argument, NULL, INTO},
+    {"on-fail", required_argument, NULL, ON_FAIL},
+    {"tries", required_argument, NULL, TRIES},
+    {"backoff", required_argument, NULL, BACKOFF},
     {"bus", required_argument, NULL, 'b'},
     {"wait", required_argument, NULL, WAIT},
     {"window", required_argument, NULL, 'w'},
@@ -42,6 +49,7 @@ static const struct option long_options[] = {
 struct given {
     const char *format, *delimiter, *position, *progress;
     int envelope, zero, strings;
+    const char *command; /* an option that is only for a COMMAND */
 };
 
 static int usage(int status)
@@ -81,6 +89,64 @@ static int parse_group(const char *value, struct options *out)
         return usage(mr_program_usage("-g %s: bad name of a group: %s", value, wrong));
     out->take.group = value;
     return 0;
+}
+
+static int parse_on_fail(const char *value, enum mr_on_fail *out)
+{
+    static const char *const words[] = {"retry", "dead", "skip", "stop", NULL};
+    for (int i = 0; words[i]; i++)
+        if (strcmp(value, words[i]) == 0) {
+            *out = (enum mr_on_fail)i;
+            return 0;
+        }
+    const char *near = mr_text_suggest(value, words);
+    return usage(mr_program_usage("--on-fail %s: wanted: retry, dead, skip or stop%s%s%s", value, near ? " (did you mean " : "",
+                                  near ? near : "", near ? "?)" : ""));
+}
+
+/* One of those that are about COMMAND. */
+static int take_command_option(int letter, char *value, struct mr_command *command, struct given *given)
+{
+    uint64_t number = 0;
+    int error = 0;
+    switch (letter) {
+    case 'j':
+        given->command = "-j";
+        error = parse_count("-j", value, UINT32_MAX, &number);
+        if (!error && number > MR_JOBS_MAX)
+            error = usage(mr_program_usage("-j %s: at most %u; start several consumers for more", value, MR_JOBS_MAX));
+        command->jobs = (uint32_t)number;
+        return error;
+    case BATCH:
+        given->command = "--batch";
+        error = parse_count("--batch", value, UINT32_MAX, &number);
+        command->batch = (uint32_t)number;
+        return error;
+    case INTO: {
+        given->command = "--into";
+        const char *wrong = mr_name_check('t', value);
+        if (wrong)
+            return usage(mr_program_usage("--into %s: bad name of a topic: %s", value, wrong));
+        command->into = value;
+        return 0;
+    }
+    case ON_FAIL:
+        given->command = "--on-fail";
+        return parse_on_fail(value, &command->on_fail);
+    case TRIES:
+        given->command = "--tries";
+        error = parse_count("--tries", value, UINT32_MAX, &number);
+        if (!error && number > 1000)
+            error = usage(mr_program_usage("--tries %s: at most 1000", value));
+        command->tries = (uint32_t)number;
+        return error;
+    default:
+        given->command = "--backoff";
+        error = parse_duration("--backoff", value, &command->backoff_ns);
+        if (!error && command->backoff_ns > INT64_C(86400000000000))
+            error = usage(mr_program_usage("--backoff %s: at most one day", value));
+        return error;
+    }
 }
 
 /* One option. Returns 0, or 1 + an exit status. */
@@ -156,6 +222,13 @@ static int take_option(int letter, char *value, struct options *out, struct give
     case PROGRESS:
         given->progress = value;
         break;
+    case 'j':
+    case BATCH:
+    case INTO:
+    case ON_FAIL:
+    case TRIES:
+    case BACKOFF:
+        return take_command_option(letter, value, &out->command, given);
     case 'q':
         mr_program_quiet = 1;
         break;
@@ -267,15 +340,59 @@ static int check_topics(const struct mr_take *take)
     return 0;
 }
 
+/* What goes together with COMMAND, and whether there is such a program. */
+static int check_command(struct options *out, const struct given *given)
+{
+    struct mr_command *command = &out->command;
+    struct mr_take *take = &out->take;
+    if (!command->argv) {
+        if (given->command)
+            return usage(mr_program_usage("%s is about a COMMAND: consumer [OPTIONS] TOPIC... -- COMMAND [ARG...]", given->command));
+        return 0;
+    }
+    if (!command->argv[0])
+        return usage(mr_program_usage("which COMMAND, after --?"));
+    if (take->flags & MR_PEEK)
+        return usage(mr_program_usage("--peek only looks, a COMMAND takes the records; leave one out"));
+    if (take->no_ack)
+        return usage(mr_program_usage("--no-ack and a COMMAND: what it has done is acknowledged; leave one out"));
+    if (take->delay_ns > 0)
+        return usage(mr_program_usage("--delay is for printing; let the COMMAND sleep"));
+    if (take->window)
+        return usage(mr_program_usage("-w is for printing; --batch says how many records a COMMAND gets"));
+    if ((take->flags & MR_PRIVATE) && command->jobs > 1)
+        return usage(mr_program_usage("--all and -j %u: the private group has one member; take a group of its own (-g NAME)", command->jobs));
+    for (size_t i = 0; command->into && i < take->topic_cnt; i++)
+        if (strcmp(command->into, take->topic[i]) == 0)
+            return usage(mr_program_usage("--into %s: it would take what it puts there", command->into));
+    int error = mr_child_find(command->argv[0], &out->command_path);
+    if (error < 0) {
+        mr_program_error("%s: %s", command->argv[0], error == -ENOENT ? "no such command" : strerror(-error));
+        return 1 + (error == -ENOENT ? MR_EXIT_NOT_FOUND : MR_EXIT_NOT_RUN);
+    }
+    command->path = out->command_path;
+    command->wait_ns = out->wait_ns;
+    command->jobs = command->jobs ? command->jobs : 1;
+    command->batch = command->batch ? command->batch : 1;
+    take->command = command;
+    take->window = command->batch;
+    return 0;
+}
+
 int options_parse(int argc, char **argv, struct options *out)
 {
     struct given given = {0};
-    int letter, done = 0;
+    int letter, done = 0, topics = 0;
+    const char *last = NULL;
     *out = (struct options){.take = {.timeout_ns = -1, .max_ns = -1, .fd = STDOUT_FILENO}, .wait_ns = INT64_C(5000000000)};
     opterr = 0;
     optind = 1;
-    while (!done && (letter = getopt_long(argc, argv, ":g:o:ec:f:J0D:b:w:qvhV", long_options, NULL)) != -1) {
+    while (!done && (letter = getopt_long(argc, argv, "-:g:o:ec:f:J0D:j:b:w:qvhV", long_options, NULL)) != -1) {
+        last = optarg;
         switch (letter) {
+        case 1: /* an operand; the room of what is read already will do */
+            argv[1 + topics++] = optarg;
+            break;
         case 'h':
             options_help();
             return 1 + MR_EXIT_OK;
@@ -291,12 +408,16 @@ int options_parse(int argc, char **argv, struct options *out)
             break;
         }
     }
-    out->take.topic = (const char *const *)(argv + optind);
-    out->take.topic_cnt = (size_t)(argc - optind);
-    if (!out->take.window)
-        out->take.window = out->take.delay_ns > 0 ? 1 : 1000;
+    out->take.topic = (const char *const *)(argv + 1);
+    out->take.topic_cnt = (size_t)topics;
+    if (!done && argv[optind - 1] != last && strcmp(argv[optind - 1], "--") == 0) /* and not an option's value */
+        out->command.argv = argv + optind;
     if (!done)
         done = check_topics(&out->take);
+    if (!done)
+        done = check_command(out, &given);
+    if (!out->take.window)
+        out->take.window = out->take.delay_ns > 0 ? 1 : 1000;
     if (!done)
         done = check_together(out, &given);
     if (!done)
@@ -311,4 +432,6 @@ int options_parse(int argc, char **argv, struct options *out)
 void options_free(struct options *options)
 {
     mr_format_free(&options->take.format);
+    free(options->command_path);
+    options->command_path = NULL;
 }

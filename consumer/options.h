@@ -6,6 +6,8 @@
 
 struct options {
     struct mr_take take;
+    struct mr_command command; /* in use if take.command is set */
+    char *command_path;
     const char *bus;        /* NULL: $MILLRACE_BUS, else "default" */
     const char *name;       /* NULL: "consumer" */
     int64_t wait_ns;        /* for a broker */

@@ -16,13 +16,10 @@ void mr_output_free(struct mr_output *output)
     mr_json_free(&output->text);
 }
 
-int mr_output_flush(struct mr_output *output)
+int mr_output_write(struct mr_output *output, const char *text, size_t len)
 {
-    struct mr_json *text = &output->text;
-    if (text->failed)
-        return -ENOMEM;
-    for (size_t at = 0; at < text->len;) {
-        ssize_t n = write(output->fd, text->text + at, text->len - at);
+    for (size_t at = 0; at < len;) {
+        ssize_t n = write(output->fd, text + at, len - at);
         if (n >= 0) {
             at += (size_t)n;
             output->written += (uint64_t)n;
@@ -32,8 +29,18 @@ int mr_output_flush(struct mr_output *output)
             return errno == EBADF ? -EPIPE : -errno;
         }
     }
-    text->len = 0;
     return 0;
+}
+
+int mr_output_flush(struct mr_output *output)
+{
+    struct mr_json *text = &output->text;
+    if (text->failed)
+        return -ENOMEM;
+    int error = mr_output_write(output, text->text, text->len);
+    if (error == 0)
+        text->len = 0;
+    return error;
 }
 
 int mr_output_reader_gone(const struct mr_output *output)

@@ -26,6 +26,9 @@ void mr_output_free(struct mr_output *output);
  * Blocks   until it is written; short writes, signals and descriptors in non-blocking mode are dealt with. */
 int mr_output_flush(struct mr_output *output);
 
+/* mr_output_write writes a text that is not in the buffer. Returns and blocks as mr_output_flush. */
+int mr_output_write(struct mr_output *output, const char *text, size_t len);
+
 /* mr_output_reader_gone: 1 when the descriptor is a pipe or a socket that nobody reads any more. Never blocks. */
 int mr_output_reader_gone(const struct mr_output *output);
 

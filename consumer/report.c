@@ -35,23 +35,46 @@ void mr_report_progress(uint64_t records, uint64_t bytes, int64_t now_ns)
     shown_records = records;
 }
 
+/* What became of commands, where any were run: "; 12 commands, 3 failed, 2 retried" with what is not 0. */
+static const char *describe_commands(char *buf, size_t cap, const struct mr_taken *taken)
+{
+    const struct {
+        uint64_t cnt;
+        const char *what;
+    } parts[] = {{taken->failed, "failed"},
+                 {taken->retried, "to be tried again"},
+                 {taken->delayed, "put off"},
+                 {taken->dead_lettered, "dead-lettered"},
+                 {taken->skipped, "skipped"}};
+    char number[32];
+    int used = 0;
+    buf[0] = '\0';
+    if (taken->commands > 0)
+        used = snprintf(buf, cap, "; %s command%s", mr_text_grouped(number, taken->commands), taken->commands == 1 ? "" : "s");
+    for (size_t i = 0; taken->commands > 0 && i < sizeof parts / sizeof parts[0]; i++)
+        if (parts[i].cnt > 0 && used >= 0 && (size_t)used < cap)
+            used += snprintf(buf + used, cap - (size_t)used, ", %s %s", mr_text_grouped(number, parts[i].cnt), parts[i].what);
+    return buf;
+}
+
 void mr_report_summary(const struct mr_taken *taken)
 {
-    char cnt[32], size[32], busy[32], speed[32], p50[32], p99[32];
+    char cnt[32], size[32], busy[32], speed[32], p50[32], p99[32], commands[256];
     mr_text_bytes(size, taken->bytes);
+    describe_commands(commands, sizeof commands, taken);
     if (taken->records == 0) {
-        mr_program_notice("0 records, %s", size);
+        mr_program_notice("0 records, %s%s", size, commands);
         return;
     }
-    mr_program_notice("%s record%s, %s in %s, %s records/s, age p50 %s p99 %s", mr_text_grouped(cnt, taken->records),
+    mr_program_notice("%s record%s, %s in %s, %s records/s, age p50 %s p99 %s%s", mr_text_grouped(cnt, taken->records),
                       taken->records == 1 ? "" : "s", size, mr_text_ns(busy, (uint64_t)taken->busy_ns),
                       rate(speed, taken->records, taken->busy_ns), mr_text_ns(p50, mr_histogram_quantile(&taken->age, 0.5)),
-                      mr_text_ns(p99, mr_histogram_quantile(&taken->age, 0.99)));
+                      mr_text_ns(p99, mr_histogram_quantile(&taken->age, 0.99)), commands);
 }
 
 int mr_report_stats(int fd, const struct mr_taken *taken, int status)
 {
-    char text[1024];
+    char text[2048];
     struct mr_json json;
     mr_json_init(&json, text, sizeof text);
     mr_json_begin(&json, '{');
@@ -77,6 +100,16 @@ int mr_report_stats(int fd, const struct mr_taken *taken, int status)
     mr_json_uint(&json, taken->dead_lettered);
     mr_json_key(&json, "lost");
     mr_json_uint(&json, taken->lost);
+    mr_json_key(&json, "commands");
+    mr_json_uint(&json, taken->commands);
+    mr_json_key(&json, "failed");
+    mr_json_uint(&json, taken->failed);
+    mr_json_key(&json, "retried");
+    mr_json_uint(&json, taken->retried);
+    mr_json_key(&json, "delayed");
+    mr_json_uint(&json, taken->delayed);
+    mr_json_key(&json, "skipped");
+    mr_json_uint(&json, taken->skipped);
     mr_json_key(&json, "exit");
     mr_json_int(&json, status);
     mr_json_end(&json, '}');

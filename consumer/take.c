@@ -1,46 +1,14 @@
 #include "take.h"
-#include "output.h"
+#include "command.h"
 #include "program.h"
 #include "report.h"
+#include "run.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-enum source_state {
-    MISSING, /* there is no such topic yet */
-    OPEN,
-    HELD,  /* no_ack: its one claim has been shown, and is held */
-    ENDED, /* read to its end, or deleted */
-};
-
-struct source {
-    const char *name;
-    enum source_state state;
-    int at_end; /* drain: sealed and taken, but perhaps not acknowledged by all */
-    struct mr_topic *topic;
-    struct mr_consumer *consumer;
-    struct mr_columns columns;
-};
-
-struct run {
-    struct mr_take *take;
-    struct mr_taken *taken;
-    struct mr_bus *bus;
-    struct source *source;
-    struct mr_output output;
-    char *line;                          /* MR_COLUMNS_MAX bytes, to fetch header lines */
-    uint64_t left;                       /* records still wanted; UINT64_MAX: no limit */
-    uint32_t seen;                       /* see mr_bus_wait_change */
-    int looked;                          /* missing topics were looked for at least once */
-    int64_t start_ns, first_ns, last_ns; /* CLOCK_MONOTONIC: of the run, of the first (0: none yet) and the last record */
-    int64_t said_ns;                     /* when the last notice about waiting was printed; 0: never */
-    int status;                          /* RUNNING, or the exit status */
-};
-
-#define RUNNING (-1)
 
 static const int64_t second_ns = 1000000000;
 
@@ -104,14 +72,27 @@ static void describe_member(const struct run *run, const struct source *source)
                           run->take->group ? run->take->group : "default", info.partitions, mr_consumer_lag(source->consumer));
 }
 
+static struct mr_consumer_options handle_options(const struct run *run)
+{
+    const struct mr_take *take = run->take;
+    return (struct mr_consumer_options){.group = take->group,
+                                        .flags = take->flags,
+                                        .window = run->left < take->window ? (uint32_t)run->left : take->window,
+                                        .tries = take->command ? take->command->tries : 0};
+}
+
+int mr_run_another(const struct run *run, const struct source *source, struct mr_consumer **out)
+{
+    const struct mr_consumer_options options = handle_options(run);
+    return mr_consumer_open(source->topic, &options, out);
+}
+
 static void join(struct run *run, struct source *source)
 {
     const struct mr_take *take = run->take;
     const char *group = take->group ? take->group : "default";
-    struct mr_consumer_options options = {
-        .group = take->group, .flags = take->flags, .start = take->position.start, .window = take->window};
-    if (run->left < options.window)
-        options.window = (uint32_t)run->left;
+    struct mr_consumer_options options = handle_options(run);
+    options.start = take->position.start;
     if (resolve_start(run, source, &options.start_arg) < 0) {
         end(run, MR_EXIT_FAILED);
         return;
@@ -165,7 +146,7 @@ static void open_missing(struct run *run)
 }
 
 /* Looks for the topic's header line until it is there; then all that depends on it is settled. */
-static void learn_columns(struct run *run, struct source *source)
+void mr_run_learn(struct run *run, struct source *source)
 {
     const struct mr_format *format = &run->take->format;
     const char *missing = "";
@@ -257,7 +238,7 @@ static void take_claim(struct run *run, struct source *source)
     if (!run->first_ns)
         run->first_ns = mr_program_now();
 
-    learn_columns(run, source);
+    mr_run_learn(run, source);
     if (run->status != RUNNING)
         return;
     mr_format_header(&take->format, &source->columns, text);
@@ -286,6 +267,10 @@ static int take_turn(struct run *run, struct source *source, int64_t patience_ns
     size_t max = run->left < run->take->window ? (size_t)run->left : run->take->window;
     ssize_t cnt = mr_claim(source->consumer, max, patience_ns);
     source->at_end = 0;
+    if (cnt > 0 && run->crew) {
+        mr_crew_take(run->crew, source, (size_t)cnt);
+        return 1;
+    }
     if (cnt > 0) {
         take_claim(run, source);
         if (run->take->no_ack)
@@ -327,6 +312,8 @@ static int64_t slice(const struct run *run, int64_t now_ns)
         wait = take->timeout_ns - (now_ns - run->last_ns);
     if (take->max_ns >= 0 && take->max_ns - (now_ns - run->start_ns) < wait)
         wait = take->max_ns - (now_ns - run->start_ns);
+    if (run->patience_ns < wait)
+        wait = run->patience_ns;
     return wait > 0 ? wait : 0;
 }
 
@@ -335,6 +322,8 @@ static void check_drained(struct run *run)
     int died = 0;
     for (size_t i = 0; i < run->take->topic_cnt; i++) {
         struct source *source = &run->source[i];
+        if (source->state == BUSY)
+            return;
         if (source->state != OPEN)
             continue;
         int drained = mr_drained(source->consumer);
@@ -426,7 +415,8 @@ static int take_round(struct run *run, int64_t now_ns, int *waited)
     int64_t patience_ns = alone ? slice(run, now_ns) : 0;
     *waited = 0;
     for (size_t i = 0; i < run->take->topic_cnt; i++) {
-        struct source *source = &run->source[i];
+        size_t idx = (run->turn + i) % run->take->topic_cnt;
+        struct source *source = &run->source[idx];
         if (source->state != OPEN)
             continue;
         took |= take_turn(run, source, patience_ns);
@@ -435,35 +425,43 @@ static int take_round(struct run *run, int64_t now_ns, int *waited)
             end(run, MR_EXIT_OK);
         if (run->status != RUNNING || mr_program_stop)
             break;
+        if (run->crew && source->state != ENDED && took) { /* one claim for the one who asked; the next topic is next */
+            run->turn = idx + 1;
+            break;
+        }
     }
     return took;
 }
 
-static void loop(struct run *run)
+void mr_run_step(struct run *run)
 {
     const struct mr_take *take = run->take;
-    while (run->status == RUNNING && !mr_program_stop) {
-        if (count(run, MISSING) > 0)
-            open_missing(run);
-        if (run->status != RUNNING)
-            break;
-        if (count(run, ENDED) == take->topic_cnt) {
-            end(run, MR_EXIT_OK);
-            break;
-        }
-        int64_t now_ns = mr_program_now();
-        if (take->max_ns >= 0 && now_ns - run->start_ns >= take->max_ns) {
-            end(run, MR_EXIT_OK);
-            break;
-        }
-        int waited;
-        if (take_round(run, now_ns, &waited))
-            run->said_ns = 0;
-        else if (run->status == RUNNING && !mr_program_stop)
-            idle(run, waited);
-        if (take->progress)
-            mr_report_progress(run->taken->records, run->output.written, mr_program_now());
+    if (count(run, MISSING) > 0)
+        open_missing(run);
+    if (run->status != RUNNING)
+        return;
+    if (count(run, ENDED) == take->topic_cnt) {
+        end(run, MR_EXIT_OK);
+        return;
     }
+    int64_t now_ns = mr_program_now();
+    if (take->max_ns >= 0 && now_ns - run->start_ns >= take->max_ns) {
+        end(run, MR_EXIT_OK);
+        return;
+    }
+    int waited;
+    if (take_round(run, now_ns, &waited))
+        run->said_ns = 0;
+    else if (run->status == RUNNING && !mr_program_stop)
+        idle(run, waited);
+    if (take->progress && !run->crew)
+        mr_report_progress(run->taken->records, run->output.written, mr_program_now());
+}
+
+static void loop(struct run *run)
+{
+    while (run->status == RUNNING && !mr_program_stop)
+        mr_run_step(run);
     if (mr_program_stop)
         end(run, 128 + (int)mr_program_stop);
 }
@@ -475,11 +473,25 @@ static void write_header(struct run *run)
     for (size_t i = 0; i < run->take->topic_cnt && format->kind == MR_FORMAT_CSV && !format->header_done; i++) {
         struct source *source = &run->source[i];
         if (source->topic)
-            learn_columns(run, source);
+            mr_run_learn(run, source);
         mr_format_header(format, &source->columns, &run->output.text);
     }
     if (run->output.text.len > 0)
         flush(run, NULL, 0);
+}
+
+void mr_run_close(struct run *run, struct source *source, struct mr_consumer *consumer)
+{
+    struct mr_taken *taken = run->taken;
+    struct mr_consumer_stats stats;
+    if (!consumer)
+        return;
+    mr_consumer_stats(consumer, &stats);
+    taken->redelivered += stats.redelivered;
+    taken->starved_ns += stats.starved_ns;
+    source->dead_lettered += stats.dead_lettered;
+    source->lost += stats.lost;
+    mr_consumer_close(consumer);
 }
 
 /* Gives back, leaves, and says what did not go well. */
@@ -488,21 +500,14 @@ static void leave(struct run *run)
     struct mr_taken *taken = run->taken;
     for (size_t i = 0; i < run->take->topic_cnt; i++) {
         struct source *source = &run->source[i];
-        if (source->consumer) {
-            struct mr_consumer_stats stats;
-            mr_consumer_stats(source->consumer, &stats);
-            taken->redelivered += stats.redelivered;
-            taken->dead_lettered += stats.dead_lettered;
-            taken->lost += stats.lost;
-            taken->starved_ns += stats.starved_ns;
-            if (stats.lost > 0)
-                mr_program_error("%s: missed %" PRIu64 " records, overwritten before they could be taken", source->name,
-                                 stats.lost);
-            if (stats.dead_lettered > 0)
-                mr_program_error("%s: %" PRIu64 " records failed too often and are now in %s.dead", source->name,
-                                 stats.dead_lettered, source->name);
-        }
-        mr_consumer_close(source->consumer);
+        mr_run_close(run, source, source->consumer);
+        taken->dead_lettered += source->dead_lettered;
+        taken->lost += source->lost;
+        if (source->lost > 0)
+            mr_program_error("%s: missed %" PRIu64 " records, overwritten before they could be taken", source->name, source->lost);
+        if (source->dead_lettered > 0)
+            mr_program_error("%s: %" PRIu64 " record%s failed and %s now in %s.dead", source->name, source->dead_lettered,
+                             source->dead_lettered == 1 ? "" : "s", source->dead_lettered == 1 ? "is" : "are", source->name);
         mr_topic_close(source->topic);
         mr_columns_free(&source->columns);
     }
@@ -510,7 +515,12 @@ static void leave(struct run *run)
 
 int mr_take_run(struct mr_bus *bus, struct mr_take *take, struct mr_taken *taken)
 {
-    struct run run = {.take = take, .taken = taken, .bus = bus, .left = take->cnt ? take->cnt : UINT64_MAX, .status = RUNNING};
+    struct run run = {.take = take,
+                      .taken = taken,
+                      .bus = bus,
+                      .left = take->cnt ? take->cnt : UINT64_MAX,
+                      .patience_ns = INT64_MAX,
+                      .status = RUNNING};
     *taken = (struct mr_taken){0};
     run.source = calloc(take->topic_cnt, sizeof *run.source);
     run.line = malloc(MR_COLUMNS_MAX);
@@ -524,8 +534,11 @@ int mr_take_run(struct mr_bus *bus, struct mr_take *take, struct mr_taken *taken
     for (size_t i = 0; i < take->topic_cnt; i++)
         run.source[i].name = take->topic[i];
 
-    loop(&run);
-    if (run.status != MR_EXIT_FAILED && run.status != MR_EXIT_SIGPIPE) {
+    if (take->command)
+        mr_crew_run(&run);
+    else
+        loop(&run);
+    if (!take->command && run.status != MR_EXIT_FAILED && run.status != MR_EXIT_SIGPIPE) {
         int status = run.status;
         run.status = RUNNING; /* the header may fail, too */
         write_header(&run);

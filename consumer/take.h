@@ -2,6 +2,7 @@
 #ifndef MR_TAKE_H
 #define MR_TAKE_H
 
+#include "command.h"
 #include "format.h"
 #include "histogram.h"
 #include "millrace.h"
@@ -25,6 +26,7 @@ struct mr_take {
     int no_ack;         /* hold what was taken, give it back at the end */
     int progress;       /* show a line of progress */
     int fd;             /* where the records go */
+    const struct mr_command *command; /* who gets the records; NULL: they are printed */
 };
 
 struct mr_taken {
@@ -33,6 +35,11 @@ struct mr_taken {
     int64_t busy_ns;  /* from the first record to the last acknowledgement */
     uint64_t redelivered, dead_lettered, lost;
     uint64_t starved_ns;     /* waiting for records */
+    uint64_t commands; /* run to their end; of these: */
+    uint64_t failed;   /* not 0, nor "later" */
+    uint64_t retried;  /* failed, and the record is tried again */
+    uint64_t delayed;  /* "later" */
+    uint64_t skipped;  /* failed, and the record was acknowledged all the same */
     struct mr_histogram age; /* of records when they were taken, ns */
 };
 

@@ -30,6 +30,7 @@ run round-robin.sh 5
 run groups.sh 3 2000
 run shards.sh 4 2
 run experiment.sh -p 2 -c 2 -n 5000
+run link-check.sh 40 3
 run experiment.sh -p 1 -c 2 -m 10 --cdelay 2ms -t 1
 
 # Interrupted in the middle: 130, and nothing stays.

@@ -1,0 +1,312 @@
+#include "child.h"
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READ_BYTES ((size_t)64 * 1024) /* what a pipe holds */
+#define NOTICE_MS 500 /* after a signal: say what is waited for */
+#define LOOK_MS 5     /* where there are no pidfds: look whether it has ended */
+
+/* ---- what it writes -------------------------------------------------------------------------------------------------- */
+
+void mr_child_output_init(struct mr_child_output *output)
+{
+    *output = (struct mr_child_output){.fd = -1};
+}
+
+static void forget(struct mr_child_output *output)
+{
+    if (output->fd >= 0) {
+        if (output->text)
+            munmap(output->text, output->len);
+        close(output->fd);
+    }
+    output->fd = -1;
+    output->text = NULL;
+    output->len = 0;
+    output->error = 0;
+}
+
+void mr_child_output_free(struct mr_child_output *output)
+{
+    forget(output);
+    free(output->held);
+    output->held = NULL;
+}
+
+/* A file that nobody else sees and that is gone with us. */
+static int open_file(void)
+{
+    const char *folder = getenv("TMPDIR");
+    int fd = open(folder && *folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return fd >= 0 ? fd : memfd_create("millrace-output", MFD_CLOEXEC); /* read-only, or a file system that has no such files */
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        text += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+/* Takes up to max bytes of what is in the pipe. Returns what read(2) says, or a negative errno when they cannot be kept. */
+static ssize_t keep(struct mr_child_output *output, int pipe, size_t max)
+{
+    char piece[READ_BYTES];
+    ssize_t n;
+    if (output->fd < 0 && MR_CHILD_MEMORY - output->len >= READ_BYTES) {
+        n = read(pipe, output->held + output->len, max < READ_BYTES ? max : READ_BYTES);
+        output->len += n > 0 ? (size_t)n : 0;
+        return n < 0 ? -errno : n;
+    }
+    int error = 0;
+    if (output->fd < 0) {
+        output->fd = open_file();
+        error = output->fd < 0 ? -errno : write_all(output->fd, output->held, output->len);
+        if (error < 0)
+            return output->error = error;
+    }
+    n = read(pipe, piece, max < sizeof piece ? max : sizeof piece);
+    if (n < 0)
+        return -errno;
+    error = write_all(output->fd, piece, (size_t)n);
+    if (error < 0)
+        return output->error = error;
+    output->len += (size_t)n;
+    return n;
+}
+
+/* Makes all of it readable at output->text. */
+static void finish(struct mr_child_output *output)
+{
+    if (output->fd < 0) {
+        output->text = output->held;
+        return;
+    }
+    void *at = output->error ? MAP_FAILED : mmap(NULL, output->len, PROT_READ, MAP_SHARED, output->fd, 0);
+    if (at == MAP_FAILED && !output->error)
+        output->error = -errno;
+    output->text = at == MAP_FAILED ? NULL : at;
+}
+
+/* ---- starting it ----------------------------------------------------------------------------------------------------- */
+
+static int executable(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return -errno;
+    return S_ISDIR(st.st_mode) || access(path, X_OK) < 0 ? -EACCES : 0;
+}
+
+int mr_child_find(const char *name, char **path)
+{
+    const char *folders = getenv("PATH");
+    int found = -ENOENT, error;
+    if (strchr(name, '/') || !*name) {
+        error = *name ? executable(name) : -ENOENT;
+        if (error == 0 && !(*path = strdup(name)))
+            error = -ENOMEM;
+        return error == -EACCES || error == -ENOMEM || error == 0 ? error : -ENOENT;
+    }
+    for (const char *at = folders ? folders : "/bin:/usr/bin"; at; at = *at ? at + 1 : NULL) {
+        size_t len = strcspn(at, ":");
+        char *full = NULL;
+        if (asprintf(&full, "%.*s%s%s", (int)len, at, len ? "/" : "./", name) < 0) /* an empty one is where we are */
+            return -ENOMEM;
+        error = executable(full);
+        if (error == 0) {
+            *path = full;
+            return 0;
+        }
+        free(full);
+        if (error == -EACCES)
+            found = -EACCES; /* another of that name may be further on */
+        at += len;
+    }
+    return found;
+}
+
+/* What the new process does before it is the command; it shares our memory until then, so it must not touch any of it but *error. */
+__attribute__((noreturn)) static void become(const struct mr_child *child, int in, int out, pid_t parent, volatile int *error)
+{
+    static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGBUS};
+    struct sigaction action;
+    /* Our handlers must not run here once the signals are let in; what was ignored when we were started stays so, but for SIGPIPE. */
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        if (sigaction(ours[i], NULL, &action) == 0 && (action.sa_handler != SIG_IGN || ours[i] == SIGPIPE))
+            signal(ours[i], SIG_DFL);
+    /* Whoever takes the record over must not find the old command still at work. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == parent && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0) {
+        sigprocmask(SIG_SETMASK, child->mask, NULL);
+        execvpe(child->path, child->argv, child->env); /* path has a slash: nothing is looked for */
+    }
+    *error = errno;
+    _exit(127);
+}
+
+/* Returns its pid, or a negative errno. */
+static pid_t start(const struct mr_child *child, int in, int out)
+{
+    sigset_t all, before;
+    volatile int error = 0;
+    pid_t parent = getpid();
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    pid_t pid = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): nothing is copied, however large we are
+    if (pid == 0)
+        become(child, in, out, parent, &error); // NOLINT(clang-analyzer-unix.Vfork): it keeps to the rules
+    int failed = pid < 0 ? errno : 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed)
+        return -failed;
+    if (error) {
+        waitpid(pid, NULL, 0);
+        return -error;
+    }
+    return pid;
+}
+
+/* ---- until it ends --------------------------------------------------------------------------------------------------- */
+
+struct talk {
+    int in, out, pidfd; /* ours; -1: closed, or the system has none */
+    const char *text;   /* still to be given */
+    size_t left;
+    int64_t stopped_ns; /* when a signal was first noticed; 0: none was */
+};
+
+static void shut(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void give(struct talk *talk)
+{
+    ssize_t n = write(talk->in, talk->text, talk->left);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n > 0) {
+        talk->text += n;
+        talk->left -= (size_t)n;
+    }
+    if (n < 0 || talk->left == 0) /* EPIPE: it does not want more */
+        shut(&talk->in);
+}
+
+static void say_what_is_waited_for(struct talk *talk, const struct mr_child *child, pid_t pid)
+{
+    static _Atomic int said;
+    int64_t now = mr_program_now();
+    if (!mr_program_stop || said)
+        return;
+    if (!talk->stopped_ns)
+        talk->stopped_ns = now;
+    if (now - talk->stopped_ns < NOTICE_MS * INT64_C(1000000) || atomic_exchange(&said, 1))
+        return;
+    mr_program_notice("waiting for %s (pid %d) to end; the same signal again kills it", child->argv[0], (int)pid);
+}
+
+/* Gives and takes until it has ended. */
+static void converse(struct talk *talk, const struct mr_child *child, pid_t pid, struct mr_child_output *output)
+{
+    for (;;) {
+        struct pollfd fds[3] = {{.fd = talk->pidfd, .events = POLLIN},
+                                {.fd = talk->out, .events = POLLIN},
+                                {.fd = talk->in, .events = POLLOUT}};
+        int wait_ms = talk->pidfd < 0 ? LOOK_MS : NOTICE_MS;
+        if (poll(fds, 3, wait_ms) < 0 && errno != EINTR && errno != EAGAIN)
+            wait_ms = 0; /* no memory for it: try again */
+        siginfo_t info = {0};
+        if (talk->pidfd >= 0 ? fds[0].revents != 0 : waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid)
+            return;
+        if (fds[2].revents)
+            give(talk);
+        if (fds[1].revents) {
+            ssize_t n = keep(output, talk->out, READ_BYTES);
+            if (n == 0 || output->error || (n < 0 && n != -EAGAIN && n != -EINTR))
+                shut(&talk->out); /* if it cannot be kept: let it have SIGPIPE */
+        }
+        say_what_is_waited_for(talk, child, pid);
+    }
+}
+
+/* What it has left in the pipe, and not what a child of its own goes on writing. */
+static void take_rest(struct talk *talk, struct mr_child_output *output)
+{
+    int left = 0;
+    if (talk->out < 0 || ioctl(talk->out, FIONREAD, &left) < 0)
+        return;
+    while (left > 0) {
+        ssize_t n = keep(output, talk->out, (size_t)left);
+        if (n == -EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        left -= (int)n;
+    }
+}
+
+int mr_child_run(const struct mr_child *child, struct mr_child_output *output, int *status)
+{
+    int in[2], out[2], error = 0;
+    forget(output);
+    if (!output->held && !(output->held = malloc(MR_CHILD_MEMORY)))
+        return -ENOMEM;
+    if (pipe2(in, O_CLOEXEC) < 0)
+        return -errno;
+    if (pipe2(out, O_CLOEXEC) < 0) {
+        error = -errno;
+        goto close_in;
+    }
+    pid_t pid = start(child, in[0], out[1]);
+    if (pid < 0) {
+        error = pid;
+        goto close_out;
+    }
+    shut(&in[0]);
+    shut(&out[1]);
+    fcntl(in[1], F_SETFL, O_NONBLOCK);
+    fcntl(out[0], F_SETFL, O_NONBLOCK);
+    struct talk talk = {.in = in[1], .out = out[0], .pidfd = (int)syscall(SYS_pidfd_open, pid, 0), .text = child->in, .left = child->in_len};
+    if (talk.left == 0)
+        shut(&talk.in);
+    else
+        give(&talk); /* as a rule that is all of it */
+    converse(&talk, child, pid, output);
+    while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+        ;
+    take_rest(&talk, output);
+    finish(output);
+    shut(&talk.pidfd);
+    in[1] = talk.in;
+    out[0] = talk.out;
+close_out:
+    shut(&out[0]);
+    shut(&out[1]);
+close_in:
+    shut(&in[0]);
+    shut(&in[1]);
+    return error;
+}

@@ -1,0 +1,44 @@
+/* child.h - one command: started without a shell, fed, listened to, and waited for. */
+#ifndef MR_CHILD_H
+#define MR_CHILD_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define MR_CHILD_MEMORY ((size_t)1 << 20) /* bytes of output that are held in memory; more goes to a file without a name */
+
+/* What a command has written to standard output: its own, whole, and only after it has ended. */
+struct mr_child_output {
+    char *text; /* in memory, or a mapping of the file */
+    size_t len;
+    char *held; /* MR_CHILD_MEMORY bytes, or NULL: none yet */
+    int fd;     /* the file, or -1 */
+    int error;  /* it could not be kept whole: a negative errno, else 0 */
+};
+
+void mr_child_output_init(struct mr_child_output *output);
+void mr_child_output_free(struct mr_child_output *output);
+
+struct mr_child {
+    const char *path; /* as mr_child_find found it */
+    char *const *argv;
+    char *const *env;
+    const char *in; /* for its standard input */
+    size_t in_len;
+    const sigset_t *mask; /* the signals that it is to start with blocked */
+};
+
+/* mr_child_find looks for a program as execvp does, in PATH unless its name has a slash. Returns 0 with *path to be freed; -ENOENT; -EACCES. */
+int mr_child_find(const char *name, char **path);
+
+/* mr_child_run runs a command to its end. Its standard error is ours, its group of processes too; if this thread dies it is killed. That it
+ * does not read its input, or not all, is its own affair. What children of its own have not written when it ends is not waited for.
+ *   status   as waitpid has it
+ * Returns  0; a negative errno when it could not be started: -ENOENT, -EACCES, -ENOEXEC, -E2BIG, -EAGAIN, -ENOMEM, -EMFILE...
+ * Blocks   until it ends; a signal to this process does not end it, but is answered with a notice of what is waited for.
+ * Safe     several threads at a time; SIGCHLD must not be ignored, and SIGPIPE must. */
+int mr_child_run(const struct mr_child *child, struct mr_child_output *output, int *status);
+
+#endif

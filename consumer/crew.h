@@ -1,0 +1,68 @@
+/* crew.h - the crew of workers from inside: what crew.c (who does what, when) and job.c (one claim's commands) share. */
+#ifndef MR_CREW_H
+#define MR_CREW_H
+
+#include "child.h"
+#include "command.h"
+#include "run.h"
+
+#include <pthread.h>
+
+struct mr_job { /* a claim with its handle, from the moment it was taken until all of it is settled */
+    struct source *source;
+    struct mr_consumer *consumer;
+    uint64_t reserved; /* of its records, those that count for -c already */
+    uint64_t singles;  /* so many records are given one by one: a command failed on them together */
+    unsigned delays;   /* how often in a row a command said "later" */
+    int64_t due_ns;    /* when it is to go on, CLOCK_MONOTONIC */
+    struct mr_job *next;
+};
+
+struct pool { /* of a source: handles without a claim */
+    struct mr_consumer *spare[MR_JOBS_MAX];
+    size_t spare_cnt;
+    size_t handles; /* open, in all */
+};
+
+struct worker {
+    struct mr_crew *crew;
+    pthread_t thread;
+    struct mr_child_output output;
+    struct mr_json payload;
+    struct mr_json facts; /* texts of the environment */
+    char **env;     /* ours in front, then the facts */
+    size_t env_own; /* how many are ours */
+    struct mr_producer *producer; /* --into */
+};
+
+struct mr_crew {
+    struct run *run; /* the leader's, but for what has a lock of its own below */
+    const struct mr_command *command;
+    sigset_t mask; /* as the commands are to have it */
+    struct mr_topic *into; /* NULL: none */
+
+    pthread_mutex_t lock; /* for all down to the next one */
+    pthread_cond_t changed;
+    int leading;            /* a worker makes a step */
+    size_t active;          /* jobs, running and waiting */
+    struct mr_job *waiting; /* by due_ns */
+    struct pool *pool;      /* one for each source */
+    uint64_t left;          /* records that may still be begun; UINT64_MAX: no limit */
+    int64_t first_ns, last_ns;
+    int status;             /* RUNNING, or what the run ends with */
+    /* and the counts in run->taken, but for: */
+
+    pthread_mutex_t formatting; /* run->take->format, the sources' columns, run->taken->age */
+    pthread_mutex_t writing;    /* standard output: run->output */
+};
+
+/* mr_crew_end has the run end with a status, unless it has one already. */
+void mr_crew_end(struct mr_crew *crew, int status);
+/* mr_crew_hurries: 1 when nothing more is to be begun, not even what failed before: a signal, a failure, or --max-seconds is over. */
+int mr_crew_hurries(struct mr_crew *crew);
+
+/* mr_job_run runs commands on a job's records until they are settled, or some of it has to wait.
+ * Returns 1 settled, or what was left is given back: the handle holds nothing; 0 it goes on at job->due_ns. */
+int mr_job_run(struct worker *worker, struct mr_job *job);
+
+#endif

@@ -1,0 +1,344 @@
+/* job.c - what a worker does with a claim: payload and facts of the next records, the command, and what its end means for them. */
+#include "crew.h"
+#include "into.h"
+#include "program.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define KEY_MAX 65536u               /* bytes: of a key that goes into the environment; Linux refuses more than 128 KiB */
+#define LATER_NS INT64_C(1000000000) /* the first delay of "later" without --backoff */
+#define DOUBLINGS 5                  /* delays grow to 32 times the first one */
+
+enum exit_status { DEAD_NOW = 65, TRY_LATER = 75, STOP_ALL = 255 }; /* EX_DATAERR, EX_TEMPFAIL; as xargs has it */
+
+enum next { GO_ON, WAIT, STOP };
+
+struct batch { /* records that one command gets */
+    uint64_t cnt;
+    struct mr_record first;
+    uint64_t last_offset;
+};
+
+/* The run ends with an error of the library. */
+static enum next fatal(struct worker *worker, const struct mr_job *job, int error, const char *what)
+{
+    if (error != -EINTR)
+        mr_program_fail(error, "%s: %s", job->source->name, what);
+    mr_crew_end(worker->crew, error == -EINTR ? mr_program_exit_for(error) : MR_EXIT_FAILED);
+    return STOP;
+}
+
+/* ---- before ---------------------------------------------------------------------------------------------------------- */
+
+/* Of n records, how many may be begun: what -c leaves over. */
+static uint64_t reserve(struct mr_crew *crew, struct mr_job *job, uint64_t n)
+{
+    if (job->reserved < n) {
+        pthread_mutex_lock(&crew->lock);
+        uint64_t more = n - job->reserved < crew->left ? n - job->reserved : crew->left;
+        job->reserved += more;
+        if (crew->left != UINT64_MAX)
+            crew->left -= more;
+        pthread_mutex_unlock(&crew->lock);
+    }
+    return n < job->reserved ? n : job->reserved;
+}
+
+/* Takes n records in hand and formats them, as the consumer would print them to an empty file. */
+static int format_records(struct worker *worker, struct mr_job *job, uint64_t n, struct batch *batch)
+{
+    struct mr_crew *crew = worker->crew;
+    struct run *run = crew->run;
+    struct mr_format *format = &run->take->format;
+    struct mr_record record;
+    struct timespec now;
+    int got = 1;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    *batch = (struct batch){0};
+    worker->payload.len = 0;
+
+    pthread_mutex_lock(&crew->formatting);
+    format->header_done = format->owes_line_end = 0;
+    mr_format_header(format, &job->source->columns, &worker->payload);
+    while (batch->cnt < n && (got = mr_next(job->consumer, &record)) > 0) {
+        mr_format_record(format, &job->source->columns, job->source->name, &record, now_ns, &worker->payload);
+        if (record.try_number == 1)
+            mr_histogram_add(&run->taken->age, now_ns > record.ts_ns ? now_ns - record.ts_ns : 0);
+        if (batch->cnt++ == 0)
+            batch->first = record;
+        batch->last_offset = record.offset;
+    }
+    pthread_mutex_unlock(&crew->formatting);
+
+    if (got < 0)
+        return got;
+    if (worker->payload.failed)
+        return -ENOMEM;
+    return mr_topic_intact(job->source->topic); /* else the payload may be zeros */
+}
+
+static void add_fact(struct worker *worker, size_t *at, const char *name, const void *value, size_t len)
+{
+    char *text = worker->facts.text + worker->facts.len;
+    worker->env[(*at)++] = text;
+    mr_json_add(&worker->facts, name, strlen(name));
+    mr_json_add(&worker->facts, "=", 1);
+    mr_json_add(&worker->facts, value, len);
+    mr_json_add(&worker->facts, "", 1);
+}
+
+static void add_number(struct worker *worker, size_t *at, const char *name, uint64_t number)
+{
+    char text[24];
+    int len = snprintf(text, sizeof text, "%" PRIu64, number);
+    add_fact(worker, at, name, text, len > 0 ? (size_t)len : 0);
+}
+
+/* Puts what is known of the records behind the environment that we have. */
+static int set_facts(struct worker *worker, const struct mr_job *job, const struct batch *batch)
+{
+    const struct mr_record *first = &batch->first;
+    int keyed = batch->cnt == 1 && first->key && first->key_len <= KEY_MAX && !memchr(first->key, '\0', first->key_len);
+    size_t at = worker->env_own;
+    worker->facts.len = 0;
+    if (!mr_json_room(&worker->facts, 1024 + (keyed ? first->key_len : 0))) /* so that the texts stay where they are */
+        return -ENOMEM;
+    add_fact(worker, &at, "MR_TOPIC", job->source->name, strlen(job->source->name));
+    add_number(worker, &at, "MR_PARTITION", first->partition);
+    add_number(worker, &at, "MR_OFFSET", first->offset);
+    add_number(worker, &at, "MR_LAST_OFFSET", batch->last_offset);
+    add_number(worker, &at, "MR_COUNT", batch->cnt);
+    add_number(worker, &at, "MR_TRY", first->try_number);
+    add_number(worker, &at, "MR_TS", first->ts_ns);
+    if (keyed)
+        add_fact(worker, &at, "MR_KEY", first->key, first->key_len);
+    worker->env[at] = NULL;
+    return 0;
+}
+
+/* ---- after ----------------------------------------------------------------------------------------------------------- */
+
+static void count(struct mr_crew *crew, uint64_t *counter, uint64_t n)
+{
+    pthread_mutex_lock(&crew->lock);
+    *counter += n;
+    pthread_mutex_unlock(&crew->lock);
+}
+
+/* n records will not come again. */
+static void settled(struct mr_crew *crew, struct mr_job *job, uint64_t n)
+{
+    job->reserved -= n < job->reserved ? n : job->reserved;
+    job->singles -= n < job->singles ? n : job->singles;
+    job->delays = 0;
+    pthread_mutex_lock(&crew->lock);
+    crew->last_ns = mr_program_now();
+    pthread_mutex_unlock(&crew->lock);
+}
+
+/* They come again after first_ns, doubled so often. */
+static enum next delay(struct mr_job *job, int64_t first_ns, unsigned doublings)
+{
+    if (first_ns <= 0)
+        return GO_ON;
+    job->due_ns = mr_program_now() + (first_ns << (doublings < DOUBLINGS ? doublings : DOUBLINGS));
+    return WAIT;
+}
+
+/* Without blame, to whoever is next; and the run ends. */
+static enum next stop_all(struct worker *worker, const struct mr_job *job, const struct batch *batch, const char *reason)
+{
+    mr_program_error("%s: partition %" PRIu32 " offset %" PRIu64 ": %s: %s; stopped, the record is given back", job->source->name,
+                     batch->first.partition, batch->first.offset, worker->crew->command->argv[0], reason);
+    mr_crew_end(worker->crew, MR_EXIT_FAILED);
+    return STOP;
+}
+
+/* Counts a try of the record in hand, or gives it up. */
+static enum next bury(struct worker *worker, struct mr_job *job, const struct batch *batch, const char *reason, int now)
+{
+    struct mr_crew *crew = worker->crew;
+    int dead = now ? mr_fail_now(job->consumer, reason) : mr_fail(job->consumer, reason);
+    if (dead < 0)
+        return fatal(worker, job, dead, "give up a record");
+    if (now || dead) {
+        settled(crew, job, 1);
+        return GO_ON;
+    }
+    count(crew, &crew->run->taken->retried, 1);
+    return delay(job, crew->command->backoff_ns, batch->first.try_number - 1);
+}
+
+static enum next failed(struct worker *worker, struct mr_job *job, const struct batch *batch, const char *reason, int now)
+{
+    struct mr_crew *crew = worker->crew;
+    struct mr_taken *taken = crew->run->taken;
+    enum mr_on_fail on_fail = now ? MR_ON_FAIL_DEAD : crew->command->on_fail;
+    count(crew, &taken->failed, 1);
+    if (mr_program_verbose)
+        mr_program_notice("%s: partition %" PRIu32 " offset %" PRIu64 ", %" PRIu64 " record(s), try %" PRIu32 ": %s", job->source->name,
+                          batch->first.partition, batch->first.offset, batch->cnt, batch->first.try_number, reason);
+    if (on_fail == MR_ON_FAIL_STOP)
+        return stop_all(worker, job, batch, reason);
+    if (batch->cnt > 1) { /* one of them is to blame: each by itself, and it will show which */
+        job->singles = batch->cnt;
+        int error = mr_rewind(job->consumer);
+        return error < 0 ? fatal(worker, job, error, "read again") : GO_ON;
+    }
+    if (on_fail == MR_ON_FAIL_SKIP) {
+        int error = mr_ack(job->consumer);
+        if (error < 0)
+            return fatal(worker, job, error, "acknowledge");
+        count(crew, &taken->skipped, 1);
+        settled(crew, job, 1);
+        return GO_ON;
+    }
+    return bury(worker, job, batch, reason, on_fail == MR_ON_FAIL_DEAD);
+}
+
+static enum next later(struct worker *worker, struct mr_job *job)
+{
+    struct mr_crew *crew = worker->crew;
+    int error = mr_rewind(job->consumer);
+    if (error < 0)
+        return fatal(worker, job, error, "read again");
+    count(crew, &crew->run->taken->delayed, 1);
+    return delay(job, crew->command->backoff_ns > 0 ? crew->command->backoff_ns : LATER_NS, job->delays++);
+}
+
+/* The output goes on, then the records are acknowledged; with --into that is one step. */
+static enum next succeeded(struct worker *worker, struct mr_job *job, const struct batch *batch)
+{
+    struct mr_crew *crew = worker->crew;
+    const struct mr_child_output *output = &worker->output;
+    char reason[MR_TOPIC_NAME_MAX + 128];
+    int error;
+    if (crew->into) {
+        error = mr_into_append(worker, job->consumer, batch->cnt == 1 && crew->command->batch == 1 ? &batch->first : NULL, reason, sizeof reason);
+        if (error == -EMSGSIZE)
+            return failed(worker, job, batch, reason, 0);
+        if (error < 0 && error != -EINTR)
+            mr_program_error("%s: %s", job->source->name, reason);
+        if (error < 0) {
+            mr_crew_end(crew, mr_program_exit_for(error));
+            return STOP;
+        }
+    } else {
+        pthread_mutex_lock(&crew->writing);
+        error = mr_output_write(&crew->run->output, output->text, output->len);
+        pthread_mutex_unlock(&crew->writing);
+        if (error < 0) {
+            if (error != -EPIPE) /* else as if killed by SIGPIPE: the reader has had enough, and knows */
+                mr_program_error("cannot write the output: %s", strerror(-error));
+            mr_crew_end(crew, error == -EPIPE ? MR_EXIT_SIGPIPE : MR_EXIT_FAILED);
+            return STOP;
+        }
+        error = mr_ack(job->consumer);
+        if (error < 0)
+            return fatal(worker, job, error, "acknowledge (what was printed last may be delivered again)");
+    }
+    count(crew, &crew->run->taken->records, batch->cnt);
+    settled(crew, job, batch->cnt);
+    return GO_ON;
+}
+
+/* Was it ended by the signal that ends us too? Both may have got it at the same time, and ours may come in a moment. */
+static int interrupted(int status)
+{
+    int signal = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) > 128 ? WEXITSTATUS(status) - 128 : 0;
+    if (signal != SIGINT && signal != SIGTERM && signal != SIGHUP)
+        return 0;
+    if (!mr_program_stop)
+        mr_program_sleep(50000000);
+    return mr_program_stop == signal;
+}
+
+static enum next judge(struct worker *worker, struct mr_job *job, const struct batch *batch, int status)
+{
+    char reason[160];
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (interrupted(status))
+        return STOP;
+    if (WIFSIGNALED(status))
+        snprintf(reason, sizeof reason, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(reason, sizeof reason, "exit status %d", code);
+    switch (code) {
+    case 0:
+        break;
+    case DEAD_NOW:
+        return failed(worker, job, batch, reason, 1);
+    case TRY_LATER:
+        return later(worker, job);
+    case STOP_ALL:
+        return stop_all(worker, job, batch, reason);
+    default:
+        return failed(worker, job, batch, reason, 0);
+    }
+    if (worker->output.error) {
+        snprintf(reason, sizeof reason, "its output could not be kept: %s", strerror(-worker->output.error));
+        return failed(worker, job, batch, reason, 0);
+    }
+    return succeeded(worker, job, batch);
+}
+
+/* ---- the claim ------------------------------------------------------------------------------------------------------- */
+
+static enum next run_command(struct worker *worker, struct mr_job *job, const struct batch *batch)
+{
+    struct mr_crew *crew = worker->crew;
+    const struct mr_command *command = crew->command;
+    const struct mr_child child = {.path = command->path,
+                                   .argv = command->argv,
+                                   .env = worker->env,
+                                   .in = worker->payload.text,
+                                   .in_len = worker->payload.len,
+                                   .mask = &crew->mask};
+    int status = 0, error = mr_child_run(&child, &worker->output, &status);
+    if (error == -E2BIG)
+        return failed(worker, job, batch, "its environment would be too long", 0);
+    if (error < 0) {
+        mr_program_error("%s: %s", command->argv[0], strerror(-error));
+        mr_crew_end(crew, error == -ENOENT ? MR_EXIT_NOT_FOUND : error == -EACCES || error == -ENOEXEC ? MR_EXIT_NOT_RUN : MR_EXIT_FAILED);
+        return STOP;
+    }
+    count(crew, &crew->run->taken->commands, 1);
+    return judge(worker, job, batch, status);
+}
+
+static enum next next_batch(struct worker *worker, struct mr_job *job)
+{
+    struct mr_crew *crew = worker->crew;
+    struct batch batch;
+    ssize_t cnt = mr_claim(job->consumer, 0, 0);
+    if (cnt == -ETIMEDOUT || cnt == -ENODATA || cnt == -EIDRM || cnt == -EINTR)
+        return STOP; /* nothing is left of it, or the leader finds the same */
+    if (cnt < 0)
+        return fatal(worker, job, (int)cnt, "take");
+    uint64_t n = job->singles ? 1 : (uint64_t)cnt < crew->command->batch ? (uint64_t)cnt : crew->command->batch;
+    n = reserve(crew, job, n);
+    if (n == 0)
+        return STOP; /* -c: enough is begun */
+    int error = format_records(worker, job, n, &batch);
+    if (!error)
+        error = set_facts(worker, job, &batch);
+    if (error < 0)
+        return fatal(worker, job, error, "read");
+    return run_command(worker, job, &batch);
+}
+
+int mr_job_run(struct worker *worker, struct mr_job *job)
+{
+    enum next next = GO_ON;
+    while (next == GO_ON && mr_holds(job->consumer))
+        next = mr_crew_hurries(worker->crew) ? STOP : next_batch(worker, job);
+    if (next == STOP)
+        mr_give_back(job->consumer);
+    return next != WAIT;
+}

@@ -1,0 +1,59 @@
+/* run.h - a run of the consumer from inside: take.c decides what is claimed next and when it is over; who gets the records is either
+ * itself, which prints them, or crew.c, whose workers run commands. */
+#ifndef MR_RUN_H
+#define MR_RUN_H
+
+#include "output.h"
+#include "take.h"
+
+enum source_state {
+    MISSING, /* there is no such topic yet */
+    OPEN,
+    BUSY,  /* all its handles have their claims and are with commands: none is left to claim with */
+    HELD,  /* no_ack: its one claim has been shown, and is held */
+    ENDED, /* read to its end, or deleted */
+};
+
+struct source {
+    const char *name;
+    enum source_state state;
+    int at_end; /* drain: sealed and taken, but perhaps not acknowledged by all */
+    struct mr_topic *topic;
+    struct mr_consumer *consumer; /* that claims next; NULL while MISSING or BUSY */
+    struct mr_columns columns;
+    uint64_t dead_lettered, lost; /* by handles that are closed */
+};
+
+struct run {
+    struct mr_take *take;
+    struct mr_taken *taken;
+    struct mr_bus *bus;
+    struct source *source;
+    struct mr_output output;
+    struct mr_crew *crew;                /* NULL: records are printed */
+    size_t turn;                         /* the source whose turn it is; with a crew, which takes one claim a round */
+    char *line;                          /* MR_COLUMNS_MAX bytes, to fetch header lines */
+    uint64_t left;                       /* records still wanted; UINT64_MAX: no limit */
+    uint32_t seen;                       /* see mr_bus_wait_change */
+    int looked;                          /* missing topics were looked for at least once */
+    int64_t start_ns, first_ns, last_ns; /* CLOCK_MONOTONIC: of the run, of the first (0: none yet) and the last record */
+    int64_t said_ns;                     /* when the last notice about waiting was printed; 0: never */
+    int64_t patience_ns;                 /* how long one step may wait at most */
+    int status;                          /* RUNNING, or the exit status */
+};
+
+#define RUNNING (-1)
+
+/* mr_run_step opens topics that have come, asks whether it is over, and takes one round of claims, or waits for one. */
+void mr_run_step(struct run *run);
+
+/* mr_run_learn looks for the topic's columns, if the format needs them and they are not known yet. Failure ends the run. */
+void mr_run_learn(struct run *run, struct source *source);
+
+/* mr_run_another opens one more consumer handle on a topic that was joined before. Returns 0; -EUSERS all places are taken; another negative errno. */
+int mr_run_another(const struct run *run, const struct source *source, struct mr_consumer **out);
+
+/* mr_run_close closes a handle, which gives back what it holds, and counts what it has seen. */
+void mr_run_close(struct run *run, struct source *source, struct mr_consumer *consumer);
+
+#endif

@@ -1,0 +1,303 @@
+#!/bin/bash
+# e2e_command.sh - consumer TOPIC -- COMMAND: what a command gets, what its end means for its records, what is refused, signals.
+# shellcheck disable=SC2015,SC2016,SC2317  # "$x" is for the command's shell; fail returns 0; some functions are called by others
+set -u
+PATH=$MILLRACE_BIN:$PATH
+cd "${TMPDIR:?}" || exit 1
+: "${MILLRACE_BUS:?}"
+failures=0
+
+fail() {
+    echo "FAIL line ${BASH_LINENO[1]}: $*"
+    failures=$((failures + 1))
+}
+# expect STATUS COMMAND...: its output is left in ./out, its messages in ./err.
+expect() {
+    local want=$1 got
+    shift
+    timeout -k 1 60 "$@" >out 2>err </dev/null
+    got=$?
+    [ $got = "$want" ] || fail "$*: exit status $got, not $want: $(head -c 500 err)"
+}
+says() { grep -qE -- "$2" "$1" || fail "$1 does not say \"$2\": $(head -c 500 "$1")"; }
+holds() { [ "$(cat "$1")" = "$2" ] || fail "$1 is not \"$2\" but: $(head -c 500 "$1")"; }
+# eventually COMMAND...: within 20 s it succeeds.
+eventually() {
+    local i
+    for ((i = 0; i < 400; i++)); do
+        "$@" && return
+        sleep 0.05
+    done
+    fail "not within 20 s: $*"
+}
+# ended PID STATUS
+ended() {
+    wait "$1"
+    local got=$?
+    [ $got = "$2" ] || fail "exit status $got, not $2: $(head -c 500 err)"
+}
+# send TOPIC LINE...
+send() {
+    local topic=$1
+    shift
+    printf '%s\n' "$@" | producer -q "$topic" || fail "producer $topic"
+}
+# owes TOPIC N: the group default has not acknowledged so many.
+owes() { [ "$(broker -q -J lag "$1" default | grep -o '"lag": *[0-9]*' | grep -o '[0-9]*$')" = "$2" ]; }
+number() { sed -n 's/.*"'"$2"'":\([-0-9.]*\).*/\1/p' "$1"; }
+gone() { ! kill -0 "$1" 2>/dev/null; }
+header() { sed -n "${2:-1}"'s/.*"mr-'"$1"'":"\([^"]*\)".*/\1/p' out; }
+
+# ---- the command line: refused before anything is done -----------------------------------------------------------------------
+for bad in "t --" "-- true" "-j 0 t -- true" "-j 65 t -- true" "-j 2 t" "--batch 2 t" "--batch 0 t -- true" "--into x t" "--into a/b t -- true" \
+    "--into t t -- true" "--on-fail perhaps t -- true" "--tries 0 t -- true" "--tries 1001 t -- true" "--backoff soon t -- true" \
+    "--backoff 2d t -- true" "--peek t -- true" "--no-ack t -- true" "--delay 1s t -- true" "-w 5 t -- true" "--all -j 2 t -- true" \
+    "--tries 3 t" "--backoff 1s t" "--on-fail skip t"; do
+    # shellcheck disable=SC2086  # words are meant
+    expect 2 consumer $bad
+    says err "^Try 'consumer --help'"
+done
+expect 2 consumer --on-fail ded t -- true
+says err 'did you mean dead'
+expect 127 consumer t -- /nosuch/command
+says err '^consumer: /nosuch/command: no such command'
+expect 127 consumer t -- nosuchcommandatall
+echo 'echo hello' >plain
+expect 126 consumer t -- ./plain
+says err '^consumer: ./plain: Permission denied'
+expect 126 consumer t -- /
+expect 3 consumer -b "$MILLRACE_BUS-no" --wait 0 t -- true
+
+mkfifo ready
+broker --ready-fd 3 3>ready 2>log &
+broker=$!
+read -r _ <ready
+
+# ---- what a command gets -----------------------------------------------------------------------------------------------------
+printf '%s\n' k1=one k2=two three | producer -q -K = -H trace=7 facts
+expect 0 env MR_KEY=old MR_X=kept consumer -q -e facts -- sh -c 'read -r line; echo "$0 $1|$line|$MR_TOPIC $MR_PARTITION $MR_OFFSET $MR_LAST_OFFSET $MR_COUNT $MR_TRY ${MR_KEY-none} $MR_X"' \
+    'a  b' '$c;'
+holds out 'a  b $c;|one|facts 0 0 0 1 1 k1 kept
+a  b $c;|two|facts 0 1 1 1 1 k2 kept
+a  b $c;|three|facts 0 2 2 1 1 none kept'
+expect 0 consumer -q -e -g ts -f '%T\n' facts -- sh -c 'read -r ms; [ "${MR_TS%??????}" = "$ms" ] && echo same'
+holds out $'same\nsame\nsame'
+expect 0 consumer -q -e -g json -J facts -- cat
+says out '"offset":1,.*"key":"k2","headers":\{"trace":"7"\},"try":1,"value":"two"'
+expect 0 consumer -q -e -g zero -0 -c 1 facts -- od -An -c
+says out '^ +o +n +e +.0$'
+printf 'id,name\n1,Ann\n2,"B, C"' | producer -q -i csv rows
+expect 0 consumer -q -e -f csv rows -- sh -c 'cat; echo "|"'
+holds out $'id,name\n1,Ann\n|\nid,name\n2,"B, C"|'
+expect 0 consumer -q -e -g b --batch 10 -f '%{name};' rows -- sh -c 'cat; echo " $MR_OFFSET-$MR_LAST_OFFSET $MR_COUNT ${MR_KEY-none}"'
+holds out 'Ann;B, C; 0-1 2 none'
+# A key that cannot be in an environment is not there; the command runs all the same.
+printf 'a\0b=1\n' | producer -q -K = oddkeys
+{ head -c 200000 /dev/zero | tr '\0' k; echo '=2'; } | producer -q -K = oddkeys
+expect 0 consumer -q -e oddkeys -- sh -c 'read -r x; echo "$x ${MR_KEY-none}"'
+holds out $'1 none\n2 none'
+# A program without "#!" runs, as everywhere; options of COMMAND are its own.
+chmod +x plain
+expect 0 consumer -q -e -g p -c 1 facts -- ./plain -c --into
+holds out hello
+# "--" as an option's value is not the one before COMMAND.
+expect 0 consumer -q -e -g d -c 1 facts -D -- -- cat
+holds out one--
+
+# Signals are as for any program, whatever the consumer does with its own.
+expect 0 consumer -q -e -g sig -c 1 facts -- sh -c "grep -E 'Sig(Blk|Ign)' /proc/self/status"
+expect 0 consumer -q -e -g fds -c 1 facts -- sh -c 'ls /proc/self/fd | wc -l'
+[ "$(cat out)" = "$(sh -c 'ls /proc/self/fd | wc -l')" ] || fail "a command has $(cat out) descriptors"
+env --default-signal=PIPE --ignore-signal=CHLD consumer -q -e -g chld facts -- sh -c 'yes | head -n 1' >out 2>err || fail "with SIGCHLD ignored: $(cat err)"
+holds out $'y\ny\ny'
+
+# ---- payloads and outputs ----------------------------------------------------------------------------------------------------
+head -c 1000000 /dev/urandom | od -An -tx1 -v | tr -d ' \n' | head -c 1048576 >big
+broker -q create big --size 16M
+producer -q -i file big big || fail "producer big"
+expect 0 consumer -q -e -D '' big -- cat
+cmp out big || fail "1 MiB through cat"
+expect 0 consumer -q -e -g half -D '' big -- sh -c 'head -c 10 >/dev/null; echo enough' # reads a little of it
+holds out enough
+expect 0 consumer -q -e -g none -D '' big -- true                                      # reads nothing
+expect 0 consumer -q -e -g shut -D '' big -- sh -c 'exec 0<&-; sleep 0.2; echo late'
+holds out late
+expect 0 consumer -q -e -g first -D '' big -- sh -c 'head -c 3000000 /dev/zero | tr "\0" x; cat' # writes much before it reads
+[ "$(wc -c <out)" = 4048576 ] || fail "$(wc -c <out) bytes instead of 4048576"
+tail -c 1048576 out | cmp - big || fail "1 MiB after 3000000 bytes"
+expect 0 consumer -q -e -g slow -D '' big -- sh -c 'sleep 0.3; wc -c' # reads late
+holds out 1048576
+# What a child of the command goes on writing is not waited for.
+expect 0 consumer -q -e -g leaves --stats figures big -- sh -c 'sleep 30 & echo $! >left; echo now'
+holds out now
+holds "$(number figures seconds | awk '$1 > 10 { print "slow" } $1 <= 10 { print "/dev/null" }')" ''
+kill "$(cat left)"
+expect 0 consumer -q -e -g yes big -- sh -c 'yes & echo $! >left; exec 1>&-; sleep 0.1' # one that writes for ever
+kill "$(cat left)" 2>/dev/null && eventually gone "$(cat left)"
+
+# ---- exit statuses -----------------------------------------------------------------------------------------------------------
+send codes 0 1 2 3 4
+# 1 fails for good, 2 is hopeless at once, 3 fails once, 4 comes later.
+expect 7 consumer -e --tries 3 --stats figures codes -- sh -c 'read -r x; echo "$x $MR_TRY" >>seen; echo "out $x"
+    case $x in 1) exit 9 ;; 2) exit 65 ;; 3) [ $MR_TRY = 2 ] || kill -KILL $$ ;; 4) [ -e again ] || { : >again; exit 75; } ;; esac'
+sort -o out out
+holds out $'out 0\nout 3\nout 4' # what the failed ones have written is dropped
+sort seen >seen.sorted
+holds seen.sorted $'0 1\n1 1\n1 2\n1 3\n2 1\n3 1\n3 2\n4 1\n4 1' # "later" counts no try
+says err '3 records.*; 9 commands, 5 failed, 3 to be tried again, 1 put off, 2 dead-lettered'
+says err 'codes: 2 records failed and are now in codes.dead'
+for pair in records:3 commands:9 failed:5 retried:3 delayed:1 skipped:0 dead_lettered:2 exit:7; do
+    [ "$(number figures "${pair%:*}")" = "${pair#*:}" ] || fail "--stats: $pair: $(cat figures)"
+done
+owes codes 0 || fail "codes: $(broker lag codes)"
+expect 0 consumer -q -e -J codes.dead
+[ "$(wc -l <out)" = 2 ] || fail "dead letters: $(cat out)"
+sort -t: -k 8 -o out out
+grep '"value":"1"' out >letter && mv letter out.1
+grep '"value":"2"' out >letter && mv letter out.2
+cp out.1 out
+for pair in 'reason:exit status 9' topic:codes partition:0 offset:1 tries:3; do
+    [ "$(header "${pair%%:*}")" = "${pair#*:}" ] || fail "dead letter: ${pair%%:*} is $(header "${pair%%:*}")"
+done
+[[ $(header pid) =~ ^[0-9]+$ && $(header time) =~ ^[0-9]{19}$ ]] || fail "dead letter: $(cat out)"
+cp out.2 out
+[ "$(header reason)" = 'exit status 65' ] && [ "$(header tries)" = 1 ] || fail "dead letter of 65: $(cat out)"
+
+# Killed by a signal: a try each, and the letter names it.
+send killed x
+expect 7 consumer -q -e --tries 2 killed -- sh -c 'echo $MR_TRY >>tries; kill -KILL $$'
+holds tries $'1\n2'
+expect 0 consumer -q -e -J killed.dead
+[ "$(header reason)" = 'killed by signal 9 (Killed)' ] && [ "$(header tries)" = 2 ] || fail "dead letter of a kill: $(cat out)"
+
+# 255 and --on-fail stop: nothing more is begun, the record is given back, unblamed.
+send stops a b c
+expect 1 consumer stops -- sh -c 'read -r x; [ $x != b ] || exit 255; echo $x'
+holds out a
+says err '^consumer: stops: partition 0 offset 1: sh: exit status 255; stopped, the record is given back$'
+owes stops 2 || fail "stops: $(broker lag stops)"
+expect 1 consumer -q --on-fail stop -j 3 stops -- sh -c 'read -r x; [ $x != b ] || exit 3; echo $x'
+says err 'exit status 3; stopped'
+expect 0 consumer -q -e stops -- sh -c 'read -r x; echo "$x $MR_TRY"'
+says out '^b 1$'
+
+# --on-fail dead and skip; 65 is dead whatever is said.
+send fails a b c
+expect 7 consumer -q -e --on-fail dead fails -- sh -c 'read -r x; [ $x = c ]'
+expect 0 consumer -q -e -J fails.dead
+[ "$(wc -l <out)" = 2 ] && [ "$(header tries 1)" = 1 ] || fail "--on-fail dead: $(cat out)"
+send skips a b c
+expect 7 consumer -e --on-fail skip --stats figures skips -- sh -c 'read -r x; echo $x; [ $x = c ] && exit 65; [ $x = b ]'
+holds out b
+says err '1 record,.*; 3 commands, 2 failed, 1 dead-lettered, 1 skipped'
+owes skips 0 || fail "skips: $(broker lag skips)"
+
+# A command that goes away after the start: 127, and the record is not lost.
+send vanishes 1 2
+printf '#!/bin/sh\ncat\nrm -f vanishing\n' >vanishing
+chmod +x vanishing
+expect 127 consumer -q -e vanishes -- ./vanishing
+holds out 1
+says err './vanishing: No such file'
+expect 0 consumer -q -e vanishes -- sh -c 'read -r x; echo "$x $MR_TRY"'
+holds out '2 1'
+
+# ---- until when --------------------------------------------------------------------------------------------------------------
+seq 10 | producer -q until
+expect 0 consumer -q -c 3 -j 8 until -- cat
+[ "$(wc -l <out)" = 3 ] || fail "-c 3: $(cat out)"
+owes until 7 || fail "-c 3: $(broker lag until)"
+expect 0 consumer -q -c 4 --batch 3 until -- cat
+[ "$(wc -l <out)" = 4 ] || fail "-c 4 --batch 3: $(cat out)"
+expect 0 consumer -q --timeout 300ms until -- sh -c 'sleep 0.5; cat' # while a command runs it is not idle
+[ "$(wc -l <out)" = 3 ] || fail "--timeout: $(cat out)"
+expect 5 consumer -q --timeout 100ms -c 1 until -- cat
+seq 3 | producer -q until
+expect 0 consumer -q --max-seconds 0.2 until -- sh -c 'sleep 0.4; cat'
+[ "$(wc -l <out)" = 1 ] || fail "--max-seconds: $(cat out)"
+consumer -q --drain -j 2 until -- cat >out 2>err &
+pid=$!
+seq 4 6 | producer -q until
+ended $pid 0
+[ "$(wc -l <out)" = 5 ] || fail "--drain: $(cat out)"
+broker -q seal until
+expect 0 consumer -q until -- cat
+expect 4 consumer -e nosuch -- cat
+expect 0 consumer -q -e --all -c 2 --tries 2 --backoff 10ms facts -- sh -c '[ $MR_TRY = 2 ] && cat' # one handle, and it waits in place
+holds out $'one\ntwo'
+# Several topics take turns.
+seq -f 'a%.0f' 3 | producer -q turns-a
+seq -f 'b%.0f' 6 | producer -q turns-b
+expect 0 consumer -q -e turns-a turns-b -- cat
+[ "$(head -n 6 out | cut -c 1 | tr -d '\n')" = ababab ] || fail "topics do not take turns: $(tr '\n' ' ' <out)"
+[ "$(wc -l <out)" = 9 ] || fail "two topics: $(cat out)"
+# Drop-oldest topics are read from a copy.
+broker -q create drops --size 4k --full drop-oldest
+seq 1000 | producer -q drops
+expect 0 consumer -q -e --batch 7 drops -- cat
+tail -n 1 out | grep -qx 1000 || fail "drop-oldest: ends with $(tail -n 1 out)"
+
+# The reader of the output is gone: what was not given to it is not acknowledged.
+seq 200 | producer -q reader
+timeout 60 consumer -q reader -- cat 2>err | head -n 1 >out
+[ "${PIPESTATUS[0]}" = 141 ] || fail "reader gone: exit status ${PIPESTATUS[0]}"
+owes reader 0 && fail "all was acknowledged though the reader is gone"
+
+# ---- signals -----------------------------------------------------------------------------------------------------------------
+# A first one: what runs may finish, and is acknowledged; nothing more is begun.
+for jobs in 1 3; do
+    send "calm$jobs" 1 2 3 4 5 6
+    rm -f go begun
+    consumer -j $jobs "calm$jobs" -- sh -c 'cat; echo $MR_OFFSET >>begun; until [ -e go ]; do sleep 0.02; done' >out 2>err &
+    pid=$!
+    eventually eval "[ -e begun ] && [ \$(wc -l <begun) = $jobs ]"
+    kill -TERM $pid
+    eventually grep -q 'waiting for sh (pid [0-9]*) to end' err
+    : >go
+    ended $pid 143
+    [ "$(wc -l <out)" = $jobs ] || fail "after SIGTERM with -j $jobs: $(cat out)"
+    owes "calm$jobs" $((6 - jobs)) || fail "calm$jobs: $(broker lag "calm$jobs")"
+done
+# A second one, or kill -9: the commands go too, and the record comes again with its try counted.
+for kill in 'TERM TERM' KILL; do
+    topic=dies-${kill% *}
+    send "$topic" x
+    rm -f child
+    consumer "$topic" -- sh -c 'echo $$ >child.new; mv child.new child; while :; do sleep 0.05; done' >out 2>err &
+    pid=$!
+    eventually [ -e child ]
+    for signal in $kill; do
+        kill -"$signal" $pid
+        [ "$kill" = KILL ] || eventually grep -q 'to end' err
+    done
+    wait $pid 2>/dev/null
+    eventually gone "$(cat child)"
+    expect 0 consumer -q -c 1 "$topic" -- sh -c 'cat; echo $MR_TRY'
+    holds out $'x\n2'
+done
+# Ctrl-C reaches the commands too: they have not failed, and their records come again without a try.
+send ctrlc 1 2
+rm -f begun
+setsid env --default-signal=INT consumer -q -j 2 ctrlc -- sh -c 'echo x >>begun; exec sleep 60' >out 2>err &
+pid=$!
+eventually eval '[ -e begun ] && [ $(wc -l <begun) = 2 ]'
+kill -INT -- -$pid
+ended $pid 130
+expect 0 consumer -q -e ctrlc -- sh -c 'read -r x; echo "$x $MR_TRY"'
+sort -o out out
+holds out $'1 1\n2 1'
+# During a backoff a signal ends it at once, and the record is given back.
+send patient x
+consumer -q --backoff 1h patient -- sh -c 'echo $MR_TRY >>patient; false' >out 2>err &
+pid=$!
+eventually [ -s patient ]
+kill -TERM $pid
+ended $pid 143
+holds patient 1
+expect 0 consumer -q -e patient -- sh -c 'echo $MR_TRY'
+holds out 2
+
+kill -TERM $broker
+wait $broker
+broker -q clean --all >/dev/null
+exit $((failures > 0))
