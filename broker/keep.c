@@ -185,8 +185,9 @@ void mr_keep_client(struct mr_keep *keep, uint32_t slot, int ended)
         mr_client_about(keep->bus, id, &pid, name);
         bury(keep, id);
         unwatch(watch);
-        mr_program_notice("pid %" PRId32 "%s%s%s died; what it held goes to others", pid, *name ? " (" : "", name,
-                          *name ? ")" : "");
+        if (pid) /* else it has left, or its slot went to a newcomer, between two of our looks */
+            mr_program_notice("pid %" PRId32 "%s%s%s died; what it held goes to others", pid, *name ? " (" : "", name,
+                              *name ? ")" : "");
     } else if (ended && watch->pidfd >= 0) {
         /* Whoever looks into a dying process (ps does) keeps its memory, that keeps the file, and that the lock, for a moment.
          * The pidfd would report the same again at once. */

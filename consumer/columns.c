@@ -1,12 +1,13 @@
 #include "columns.h"
 #include "csv.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SUFFIX_MAX = 12 }; /* bytes of "_4294967295" and its NUL */
+enum { SUFFIX_MAX = 12, SUGGESTED_MAX = 10000 }; /* bytes of "_4294967295" and its NUL */
 static const char extra[] = "_extra";
 
 /* A table of column indices + 1 by name, 0 being free. It lives only while names are made unique: a header can hold
@@ -141,6 +142,7 @@ int mr_columns_set(struct mr_columns *columns, const char *line, size_t len, uin
 
     for (i = 0; i <= new.cnt; i++) {
         struct mr_column *column = &new.column[i];
+        new.names[column->name + column->name_len - new.names] = '\0'; /* where room for a suffix was left */
         column->key_at = new.keys.len;
         new.keys.comma = 0;
         mr_json_key_bytes(&new.keys, column->name, column->name_len);
@@ -164,6 +166,7 @@ void mr_columns_free(struct mr_columns *columns)
     free(columns->column);
     free(columns->names);
     free(columns->bound);
+    mr_pick_free(&columns->selected);
     *columns = (struct mr_columns){0};
 }
 
@@ -173,6 +176,21 @@ ssize_t mr_columns_find(const struct mr_columns *columns, const char *name, size
         if (columns->column[i].name_len == len && memcmp(columns->column[i].name, name, len) == 0)
             return (ssize_t)i;
     return -1;
+}
+
+const char *mr_columns_missing(const struct mr_columns *columns, const char *name, char buf[static MR_COLUMNS_MISSING])
+{
+    size_t cnt = columns->cnt < SUGGESTED_MAX ? columns->cnt : SUGGESTED_MAX, bom = mr_csv_bom(columns->line, columns->len);
+    const char *near = NULL, **names = calloc(cnt + 1, sizeof *names);
+    int shown = columns->len - bom < 200 ? (int)(columns->len - bom) : 200;
+    for (size_t i = 0; names && i < cnt; i++)
+        names[i] = columns->column[i].name;
+    if (names)
+        near = mr_text_suggest(name, names);
+    snprintf(buf, MR_COLUMNS_MISSING, "no column \"%.60s\"%s%.60s%s; its columns: %.*s%s", name, near ? " (did you mean \"" : "",
+             near ? near : "", near ? "\"?)" : "", shown, columns->line + bom, columns->len - bom > 200 ? "..." : "");
+    free((void *)names);
+    return buf;
 }
 
 int mr_columns_same(const struct mr_columns *a, const struct mr_columns *b)

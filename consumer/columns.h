@@ -4,13 +4,14 @@
 
 #include "json.h"
 #include "millrace.h"
+#include "pick.h"
 
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct mr_column {
-    const char *name; /* unquoted, unique in the topic: the second "a" is "a_2"; not NUL-terminated */
+    const char *name; /* unquoted, unique in the topic: the second "a" is "a_2"; a NUL follows */
     size_t name_len;
     size_t key_at, key_len; /* where the text "name": stands in struct mr_columns' keys */
 };
@@ -24,7 +25,8 @@ struct mr_columns {
     struct mr_json keys;
     char *names;
     int plain;      /* the line is what one gets by joining the names with commas, quoted where they must be, and ends in a newline */
-    ssize_t *bound; /* see mr_format_bind */
+    ssize_t *bound;          /* see mr_format_bind */
+    struct mr_pick selected; /* the same */
 };
 
 /* mr_columns_set takes a header line (copied) and names its columns. columns must be zeroed before. Returns 0; -ENOMEM. */
@@ -33,6 +35,11 @@ void mr_columns_free(struct mr_columns *columns);
 
 /* mr_columns_find returns the index of the column of that name, or -1. */
 ssize_t mr_columns_find(const struct mr_columns *columns, const char *name, size_t len);
+
+/* mr_columns_missing writes that there is no such column, which one is called much like it, and what columns there are: "no column "totl" (did you
+ * mean "total"?); its columns: id,name,total". Returns buf. */
+#define MR_COLUMNS_MISSING 400
+const char *mr_columns_missing(const struct mr_columns *columns, const char *name, char buf[static MR_COLUMNS_MISSING]);
 
 /* mr_columns_same: 1 if both headers are the same but for a byte order mark and the line end. */
 int mr_columns_same(const struct mr_columns *a, const struct mr_columns *b);

@@ -14,8 +14,6 @@
 #define LOOK_NS INT64_C(100000000)      /* how long the leader may not notice what the others have done */
 #define SLEEP_NS INT64_C(1000000000)
 
-extern char **environ;
-
 void mr_crew_end(struct mr_crew *crew, int status)
 {
     pthread_mutex_lock(&crew->lock);
@@ -111,12 +109,51 @@ static void finish(struct mr_crew *crew, struct mr_job *job)
     pthread_cond_signal(&crew->changed);
 }
 
+int mr_crew_sift(struct mr_crew *crew, struct source *source, struct mr_consumer *consumer, size_t cnt, uint64_t *passing)
+{
+    struct run *run = crew->run;
+    struct mr_record record;
+    uint64_t found = 0;
+    int error = 0, got = 0;
+    *passing = cnt;
+    if (!run->take->where)
+        return 0;
+    pthread_mutex_lock(&crew->formatting);
+    while (!error && (got = mr_next(consumer, &record)) > 0) {
+        int passes = mr_run_passes(run, source, &record);
+        error = passes < 0 ? passes : 0;
+        found += passes > 0;
+    }
+    pthread_mutex_unlock(&crew->formatting);
+    if (!error)
+        error = got;
+    if (!error)
+        error = found > 0 ? mr_rewind(consumer) : mr_ack(consumer);
+    if (error)
+        return error;
+    *passing = found;
+    if (found == 0) {
+        pthread_mutex_lock(&crew->lock);
+        run->taken->filtered += cnt;
+        pthread_mutex_unlock(&crew->lock);
+    }
+    return 0;
+}
+
 void mr_crew_take(struct mr_crew *crew, struct source *source, size_t cnt)
 {
     struct run *run = crew->run;
+    uint64_t passing = 0;
     pthread_mutex_lock(&crew->formatting);
-    mr_run_learn(run, source);
+    mr_run_learn(run, source, 1);
     pthread_mutex_unlock(&crew->formatting);
+    int error = run->status == RUNNING ? mr_crew_sift(crew, source, source->consumer, cnt, &passing) : 0;
+    if (error < 0) {
+        mr_program_fail(error, "%s: read", source->name);
+        run->status = MR_EXIT_FAILED;
+    }
+    if (run->status == RUNNING && passing == 0)
+        return;
     struct mr_job *job = run->status == RUNNING ? calloc(1, sizeof *job) : NULL;
     if (!job && run->status == RUNNING) {
         mr_program_fail(-ENOMEM, "%s: take", source->name);
@@ -124,7 +161,7 @@ void mr_crew_take(struct mr_crew *crew, struct source *source, size_t cnt)
     }
     if (!job)
         return;
-    *job = (struct mr_job){.source = source, .consumer = source->consumer, .reserved = cnt < run->left ? cnt : run->left};
+    *job = (struct mr_job){.source = source, .consumer = source->consumer, .reserved = passing < run->left ? passing : run->left};
 
     pthread_mutex_lock(&crew->lock);
     if (crew->left != UINT64_MAX)
@@ -133,7 +170,7 @@ void mr_crew_take(struct mr_crew *crew, struct source *source, size_t cnt)
         crew->first_ns = mr_program_now();
     crew->active++;
     enlist(crew, job);
-    int error = next_handle(crew, source);
+    error = next_handle(crew, source);
     pthread_mutex_unlock(&crew->lock);
     if (error < 0) {
         mr_program_fail(error, "%s: join once more", source->name);
@@ -201,9 +238,11 @@ static void rest(struct mr_crew *crew)
     pthread_cond_timedwait(&crew->changed, &crew->lock, &until);
 }
 
-static void work_on(struct worker *worker, struct mr_job *job)
+/* With the lock held, which is let go meanwhile: the first of the waiting jobs. */
+static void work_on_first(struct worker *worker)
 {
     struct mr_crew *crew = worker->crew;
+    struct mr_job *job = crew->waiting;
     int done;
     crew->waiting = job->next;
     pthread_mutex_unlock(&crew->lock);
@@ -224,7 +263,7 @@ static void *work(void *arg)
     for (;;) {
         int over = mr_program_stop || crew->status != RUNNING;
         if (crew->waiting && (crew->waiting->due_ns <= mr_program_now() || hurries(crew)))
-            work_on(worker, crew->waiting); /* in a hurry that is giving it back */
+            work_on_first(worker); /* in a hurry that is giving it back */
         else if (over && !crew->waiting)
             break;
         else if (over || crew->leading || !lead(crew))
@@ -326,9 +365,12 @@ void mr_crew_run(struct run *run)
     pthread_condattr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, NULL, &crew.mask);
     signal(SIGCHLD, SIG_DFL); /* ignored, there would be no exit statuses */
-    for (uint32_t i = 0; workers && i < command->jobs && !error; i++)
-        error = set_up(&workers[i], &crew);
-    if (!workers || !crew.pool || error < 0) {
+    uint32_t ready = 0;
+    if (workers && crew.pool)
+        do
+            error = set_up(&workers[ready++], &crew);
+        while (!error && ready < command->jobs);
+    if (!ready || error < 0) {
         mr_program_fail(-ENOMEM, "start");
         crew.status = MR_EXIT_FAILED;
     }
@@ -341,8 +383,8 @@ void mr_crew_run(struct run *run)
         work_together(&crew, workers);
     if (crew.pool)
         conclude(&crew);
-    for (uint32_t i = 0; workers && i < command->jobs; i++)
-        tear_down(&workers[i]);
+    while (ready > 0)
+        tear_down(&workers[--ready]);
     mr_topic_close(crew.into);
     pthread_cond_destroy(&crew.changed);
     free(crew.pool);

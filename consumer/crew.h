@@ -61,6 +61,10 @@ void mr_crew_end(struct mr_crew *crew, int status);
 /* mr_crew_hurries: 1 when nothing more is to be begun, not even what failed before: a signal, a failure, or --max-seconds is over. */
 int mr_crew_hurries(struct mr_crew *crew);
 
+/* mr_crew_sift counts those of the cnt records at hand that pass --where, and goes back to the first; if none does, all are acknowledged.
+ * Returns 0 with *passing; or a negative errno. */
+int mr_crew_sift(struct mr_crew *crew, struct source *source, struct mr_consumer *consumer, size_t cnt, uint64_t *passing);
+
 /* mr_job_run runs commands on a job's records until they are settled, or some of it has to wait.
  * Returns 1 settled, or what was left is given back: the handle holds nothing; 0 it goes on at job->due_ns. */
 int mr_job_run(struct worker *worker, struct mr_job *job);

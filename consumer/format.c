@@ -1,5 +1,6 @@
 #include "format.h"
 #include "csv.h"
+#include "row.h"
 #include "text.h"
 
 #include <errno.h>
@@ -95,13 +96,17 @@ static int parse_text(struct mr_format *format, const char *spec, char wrong[sta
 
 int mr_format_init(struct mr_format *format, const char *spec, char wrong[static 160])
 {
-    static const char *const names[] = {"raw", "csv", "json", NULL};
+    static const char *const names[] = {"raw", "csv", "tsv", "json", NULL};
     *format = (struct mr_format){.kind = MR_FORMAT_RAW, .delimiter = "\n", .delimiter_len = 1, .line_end = "\n"};
     mr_json_init(&format->scratch, NULL, 0);
+    mr_json_init(&format->row, NULL, 0);
+    mr_json_init(&format->tsv, NULL, 0);
     if (!spec || strcmp(spec, "raw") == 0)
         return 0;
     if (strcmp(spec, "csv") == 0) {
         format->kind = MR_FORMAT_CSV;
+    } else if (strcmp(spec, "tsv") == 0) {
+        format->kind = MR_FORMAT_TSV;
     } else if (strcmp(spec, "json") == 0) {
         format->kind = MR_FORMAT_JSON;
     } else if (strchr(spec, '%')) {
@@ -112,7 +117,7 @@ int mr_format_init(struct mr_format *format, const char *spec, char wrong[static
         return error;
     } else {
         const char *near = mr_text_suggest(spec, names);
-        snprintf(wrong, 160, "it is none of raw, csv, json, and has no %%%s%s%s", near ? " (did you mean " : "", near ? near : "",
+        snprintf(wrong, 160, "it is none of raw, csv, tsv, json, and has no %%%s%s%s", near ? " (did you mean " : "", near ? near : "",
                  near ? "?)" : "");
         return -EINVAL;
     }
@@ -122,6 +127,9 @@ int mr_format_init(struct mr_format *format, const char *spec, char wrong[static
 void mr_format_free(struct mr_format *format)
 {
     mr_json_free(&format->scratch);
+    mr_json_free(&format->row);
+    mr_json_free(&format->tsv);
+    mr_select_free(&format->select);
     free(format->piece);
     free(format->store);
     format->piece = NULL;
@@ -131,13 +139,14 @@ void mr_format_free(struct mr_format *format)
 
 int mr_format_needs_columns(const struct mr_format *format)
 {
-    return format->kind != MR_FORMAT_RAW;
+    return format->kind != MR_FORMAT_RAW || format->select.cnt > 0;
 }
 
 int mr_format_bind(const struct mr_format *format, struct mr_columns *columns, const char **missing)
 {
-    if (format->kind != MR_FORMAT_TEXT)
-        return 0;
+    int error = format->select.cnt > 0 ? mr_select_bind(&format->select, columns, missing) : 0;
+    if (error || format->kind != MR_FORMAT_TEXT)
+        return error;
     ssize_t *bound = calloc(format->piece_cnt, sizeof *bound);
     if (!bound)
         return -ENOMEM;
@@ -157,91 +166,56 @@ int mr_format_bind(const struct mr_format *format, struct mr_columns *columns, c
     return 0;
 }
 
-/* ---- csv ------------------------------------------------------------------------------------------------------------- */
-
-/* A row, the line end it had, and before it the one that the row before still owes. */
-static void put_row(struct mr_format *format, const void *value, size_t len, unsigned flags, struct mr_json *out)
-{
-    char *to = mr_json_room(out, len + 4);
-    if (!to)
-        return;
-    char *from = to;
-    if (format->owes_line_end) {
-        for (const char *end = format->line_end; *end; end++)
-            *to++ = *end;
-        format->owes_line_end = 0;
-    }
-    if (len > 0)
-        memcpy(to, value, len);
-    to += len;
-    switch (flags & MR_EOL_MASK) {
-    case MR_EOL_LF:
-        *to++ = '\n';
-        break;
-    case MR_EOL_CRLF:
-        *to++ = '\r';
-        *to++ = '\n';
-        break;
-    default:
-        format->owes_line_end = 1;
-        break;
-    }
-    out->len += (size_t)(to - from);
-}
-
-void mr_format_header(struct mr_format *format, const struct mr_columns *columns, struct mr_json *out)
-{
-    if (format->kind != MR_FORMAT_CSV || format->header_done || !columns->line)
-        return;
-    format->header_done = 1;
-    if ((columns->flags & MR_EOL_MASK) == MR_EOL_CRLF)
-        format->line_end = "\r\n";
-    put_row(format, columns->line, columns->len, columns->flags, out);
-}
-
 /* ---- json ------------------------------------------------------------------------------------------------------------ */
 
-struct field {
-    const char *text;
-    size_t len;
-    int quoted;
-};
-
-/* Resolves doubled quotes; most quoted fields have none and stay where they are. */
-static void unquote(struct mr_json *scratch, struct field *field)
+static void put_column_key(const struct mr_columns *columns, size_t idx, struct mr_json *out)
 {
-    if (!field->quoted || !memchr(field->text, '"', field->len))
-        return;
-    scratch->len = 0;
-    char *to = mr_json_room(scratch, field->len);
-    if (!to)
-        return;
-    field->len = mr_csv_unquote(field->text, field->len, to);
-    field->text = to;
+    const struct mr_column *column = &columns->column[idx];
+    mr_json_verbatim(out, columns->keys.text + column->key_at, column->key_len);
+    out->comma = 0;
+}
+
+/* has_column: it may be a number; what a row has too many are all strings. */
+static void put_field(struct mr_format *format, const struct mr_field *field, int has_column, struct mr_json *out)
+{
+    struct mr_field plain = *field;
+    mr_row_unquote(&format->scratch, &plain);
+    if (has_column && !format->strings && !field->quoted && mr_json_is_number(plain.text, plain.len))
+        mr_json_verbatim(out, plain.text, plain.len);
+    else
+        mr_json_string(out, plain.text, plain.len);
+}
+
+/* Of the fields that are selected, those that the row has. */
+static void put_selected_object(struct mr_format *format, const struct mr_columns *columns, struct mr_json *out)
+{
+    const struct mr_pick *selected = &columns->selected;
+    mr_json_begin(out, '{');
+    for (size_t i = 0; i < selected->cnt; i++) {
+        if (!selected->field[i].text)
+            continue;
+        put_column_key(columns, selected->column[i], out);
+        put_field(format, &selected->field[i], 1, out);
+    }
+    mr_json_end(out, '}');
+    if (format->scratch.failed)
+        out->failed = 1;
 }
 
 /* Returns how many fields the row has. */
 static size_t put_object(struct mr_format *format, const struct mr_columns *columns, const struct mr_record *record,
                          struct mr_json *out)
 {
-    struct field field;
+    struct mr_field field;
     size_t at = 0, i = 0;
     mr_json_begin(out, '{');
     char sep = MR_SEPARATOR_OF(columns->flags);
     for (; mr_csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
-        int number = !format->strings && !field.quoted && i < columns->cnt && mr_json_is_number(field.text, field.len);
-        if (i <= columns->cnt) {
-            const struct mr_column *column = &columns->column[i];
-            mr_json_verbatim(out, columns->keys.text + column->key_at, column->key_len);
-            out->comma = 0;
-        }
+        if (i <= columns->cnt)
+            put_column_key(columns, i, out);
         if (i == columns->cnt)
             mr_json_begin(out, '[');
-        unquote(&format->scratch, &field);
-        if (number)
-            mr_json_verbatim(out, field.text, field.len);
-        else
-            mr_json_string(out, field.text, field.len);
+        put_field(format, &field, i < columns->cnt, out);
     }
     if (i > columns->cnt)
         mr_json_end(out, ']');
@@ -251,7 +225,7 @@ static size_t put_object(struct mr_format *format, const struct mr_columns *colu
     return i;
 }
 
-static int needs_quotes(const struct field *field)
+static int needs_quotes(const struct mr_field *field)
 {
     for (size_t i = 0; i < field->len; i++)
         if (field->text[i] == '"' || field->text[i] == ',' || field->text[i] == '\n' || field->text[i] == '\r')
@@ -262,7 +236,7 @@ static int needs_quotes(const struct field *field)
 /* 1 if the row is what one gets by quoting its fields where RFC 4180 demands it and joining them with commas. */
 static int is_canonical(const struct mr_record *record)
 {
-    struct field field;
+    struct mr_field field;
     size_t at = 0, cnt = 0, len = 0;
     for (; mr_csv_field(record->value, record->value_len, ',', &at, &field.text, &field.len, &field.quoted); cnt++) {
         if (needs_quotes(&field) != field.quoted)
@@ -404,13 +378,13 @@ static void put_uint(struct mr_json *out, uint64_t number)
 static void put_column(struct mr_format *format, const struct mr_columns *columns, ssize_t idx, const struct mr_record *record,
                        struct mr_json *out)
 {
-    struct field field;
+    struct mr_field field;
     size_t at = 0;
     char sep = MR_SEPARATOR_OF(columns->flags);
     for (ssize_t i = 0; mr_csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
         if (i < idx)
             continue;
-        unquote(&format->scratch, &field);
+        mr_row_unquote(&format->scratch, &field);
         mr_json_add(out, field.text, field.len);
         break;
     }
@@ -433,8 +407,9 @@ static void put_header_list(const struct mr_record *record, struct mr_json *out)
     }
 }
 
-static void put_text(struct mr_format *format, const struct mr_columns *columns, const char *topic,
-                     const struct mr_record *record, uint64_t now_ns, struct mr_json *out)
+/* shown: the record with what is selected as its value. */
+static void put_text(struct mr_format *format, const struct mr_columns *columns, const char *topic, const struct mr_record *record,
+                     const struct mr_record *shown, uint64_t now_ns, struct mr_json *out)
 {
     char text[32];
     uint64_t age_ns = now_ns > record->ts_ns ? now_ns - record->ts_ns : 0;
@@ -445,7 +420,7 @@ static void put_text(struct mr_format *format, const struct mr_columns *columns,
             mr_json_add(out, piece->text, piece->len);
             break;
         case 's':
-            mr_json_add(out, record->value, record->value_len);
+            mr_json_add(out, shown->value, shown->value_len);
             break;
         case 'k':
             mr_json_add(out, record->key, record->key ? record->key_len : 0);
@@ -481,24 +456,33 @@ static void put_text(struct mr_format *format, const struct mr_columns *columns,
 
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
-void mr_format_record(struct mr_format *format, const struct mr_columns *columns, const char *topic,
-                      const struct mr_record *record, uint64_t now_ns, struct mr_json *out)
+void mr_format_record(struct mr_format *format, struct mr_columns *columns, const char *topic, const struct mr_record *record,
+                      uint64_t now_ns, struct mr_json *out)
 {
+    struct mr_record shown = *record;
     char *to;
+    if (format->select.cnt > 0)
+        mr_row_select(format, columns, &shown);
     switch (format->kind) {
     case MR_FORMAT_RAW:
-        to = mr_json_room(out, record->value_len + format->delimiter_len);
+        to = mr_json_room(out, shown.value_len + format->delimiter_len);
         if (!to)
             break;
-        memcpy(to, record->value, record->value_len);
-        memcpy(to + record->value_len, format->delimiter, format->delimiter_len);
-        out->len += record->value_len + format->delimiter_len;
+        if (shown.value_len > 0)
+            memcpy(to, shown.value, shown.value_len);
+        memcpy(to + shown.value_len, format->delimiter, format->delimiter_len);
+        out->len += shown.value_len + format->delimiter_len;
         break;
     case MR_FORMAT_CSV:
-        put_row(format, record->value, record->value_len, record->flags, out);
+        mr_row_put(format, shown.value, shown.value_len, shown.flags, out);
+        break;
+    case MR_FORMAT_TSV:
+        mr_row_put_tsv(format, columns, &shown, out);
         break;
     case MR_FORMAT_JSON:
-        if (columns->line) {
+        if (format->select.cnt > 0) {
+            put_selected_object(format, columns, out);
+        } else if (columns->line) {
             put_object(format, columns, record, out);
         } else {
             mr_json_begin(out, '{');
@@ -512,7 +496,9 @@ void mr_format_record(struct mr_format *format, const struct mr_columns *columns
         put_envelope(format, columns, topic, record, out);
         break;
     case MR_FORMAT_TEXT:
-        put_text(format, columns, topic, record, now_ns, out);
+        put_text(format, columns, topic, record, &shown, now_ns, out);
         break;
     }
+    if (format->row.failed)
+        out->failed = 1;
 }

@@ -12,6 +12,7 @@ static const char text[] =
     "  consumer --all -f json orders | jq .   see everything, whoever else reads\n"
     "  consumer -e -f csv orders > all.csv    what is there now, with its header\n"
     "  consumer -f '%o %{user} %s\\n' orders   as you like it\n"
+    "  consumer --where 'total > 9' orders    some; the others are acknowledged\n"
     "  consumer -j 4 orders -- ./charge.sh    a command for each, 4 at a time\n"
     "\n"
     "Who\n"
@@ -30,12 +31,17 @@ static const char text[] =
     "  --timeout D      so long without a record\n"
     "  --max-seconds D  so long in all\n"
     "Output\n"
-    "  -f FORMAT        raw, csv, json, or a text: %s value %k key %o offset\n"
+    "  -f FORMAT        raw, csv, tsv, json, or a text: %s value %k key %o offset\n"
     "                   %p partition %t topic %T time (ms) %h headers %n try\n"
     "                   %a age (s) %{COL} column %% \\n \\r \\t \\0 \\\\ [raw]\n"
     "  -J               JSON envelopes: everything about each record\n"
     "  --strings        JSON: numbers become strings, too\n"
     "  -D STR, -0       raw: STR or NUL after each value [\\n]\n"
+    "  --select A,B     only these columns, in this order\n"
+    "  --where EXPR     only those that pass; the others are acknowledged:\n"
+    "                   == != < <= > >= ~ (regular expression) && || ! () with\n"
+    "                   columns, members of JSON objects, key, offset, partition,\n"
+    "                   ts, try, headers.NAME, numbers, \"text\", @TIME, null\n"
     "Command: gets the record on its standard input, MR_OFFSET, MR_KEY, MR_TRY;\n"
     "its exit status: 0 acknowledges, 65 gives up, 75 means later, 255 stops all\n"
     "  -j N             N at a time [1]\n"
@@ -58,9 +64,9 @@ static const char text[] =
     "\n"
     "Durations D: 250ms, 5s, 2m, 1h; a bare number is seconds.\n"
     "Exit status: 0 reached what was asked, 1 failed, 2 usage, 3 no broker, 4 no\n"
-    "topic, 5 timed out before -c, 6 records lost, or --into TOPIC is sealed, 7 some\n"
-    "dead-lettered, 8 a producer died (--drain), 126 COMMAND cannot be executed,\n"
-    "127 no such COMMAND, 130 interrupted, 141 reader gone.\n";
+    "topic, 5 timed out before -c or --drain, 6 records lost, or --into TOPIC is\n"
+    "sealed, 7 some dead-lettered, 8 a producer died (--drain), 126 COMMAND cannot be\n"
+    "executed, 127 no such COMMAND, 130 interrupted, 141 reader gone.\n";
 
 void options_help(void)
 {

@@ -20,6 +20,7 @@ enum next { GO_ON, WAIT, STOP };
 
 struct batch { /* records that one command gets */
     uint64_t cnt;
+    uint64_t filtered; /* that lie before or among them, and go with them */
     struct mr_record first;
     uint64_t last_offset;
 };
@@ -67,6 +68,12 @@ static int format_records(struct worker *worker, struct mr_job *job, uint64_t n,
     format->header_done = format->owes_line_end = 0;
     mr_format_header(format, &job->source->columns, &worker->payload);
     while (batch->cnt < n && (got = mr_next(job->consumer, &record)) > 0) {
+        int passes = mr_run_passes(run, job->source, &record);
+        if (passes <= 0) {
+            worker->payload.failed |= passes < 0;
+            batch->filtered++;
+            continue;
+        }
         mr_format_record(format, &job->source->columns, job->source->name, &record, now_ns, &worker->payload);
         if (record.try_number == 1)
             mr_histogram_add(&run->taken->age, now_ns > record.ts_ns ? now_ns - record.ts_ns : 0);
@@ -167,6 +174,7 @@ static enum next bury(struct worker *worker, struct mr_job *job, const struct ba
     int dead = now ? mr_fail_now(job->consumer, reason) : mr_fail(job->consumer, reason);
     if (dead < 0)
         return fatal(worker, job, dead, "give up a record");
+    count(crew, &crew->run->taken->filtered, batch->filtered); /* those before it are acknowledged in any case */
     if (now || dead) {
         settled(crew, job, 1);
         return GO_ON;
@@ -196,6 +204,7 @@ static enum next failed(struct worker *worker, struct mr_job *job, const struct 
         if (error < 0)
             return fatal(worker, job, error, "acknowledge");
         count(crew, &taken->skipped, 1);
+        count(crew, &taken->filtered, batch->filtered);
         settled(crew, job, 1);
         return GO_ON;
     }
@@ -244,6 +253,7 @@ static enum next succeeded(struct worker *worker, struct mr_job *job, const stru
             return fatal(worker, job, error, "acknowledge (what was printed last may be delivered again)");
     }
     count(crew, &crew->run->taken->records, batch->cnt);
+    count(crew, &crew->run->taken->filtered, batch->filtered);
     settled(crew, job, batch->cnt);
     return GO_ON;
 }
@@ -321,11 +331,16 @@ static enum next next_batch(struct worker *worker, struct mr_job *job)
         return STOP; /* nothing is left of it, or the leader finds the same */
     if (cnt < 0)
         return fatal(worker, job, (int)cnt, "take");
-    uint64_t n = job->singles ? 1 : (uint64_t)cnt < crew->command->batch ? (uint64_t)cnt : crew->command->batch;
-    n = reserve(crew, job, n);
+    uint64_t passing, n = job->singles ? 1 : crew->command->batch;
+    int error = mr_crew_sift(crew, job->source, job->consumer, (size_t)cnt, &passing);
+    if (error < 0)
+        return fatal(worker, job, error, "read");
+    if (passing == 0)
+        return GO_ON;
+    n = reserve(crew, job, n < passing ? n : passing);
     if (n == 0)
         return STOP; /* -c: enough is begun */
-    int error = format_records(worker, job, n, &batch);
+    error = format_records(worker, job, n, &batch);
     if (!error)
         error = set_facts(worker, job, &batch);
     if (error < 0)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ALL = 256, PEEK, ORDERED, NAME, DRAIN, TIMEOUT, MAX_SECONDS, STRINGS, WAIT, DELAY, NO_ACK, STATS, PROGRESS, BATCH, INTO, ON_FAIL, TRIES, BACKOFF };
+enum { ALL = 256, PEEK, ORDERED, NAME, DRAIN, TIMEOUT, MAX_SECONDS, STRINGS, WAIT, DELAY, NO_ACK, STATS, PROGRESS, BATCH, INTO, ON_FAIL, TRIES, BACKOFF, WHERE, SELECT };
 
 static const struct option long_options[] = {
     {"group", required_argument, NULL, 'g'},
@@ -25,6 +25,8 @@ static const struct option long_options[] = {
     {"max-seconds", required_argument, NULL, MAX_SECONDS},
     {"format", required_argument, NULL, 'f'},
     {"strings", no_argument, NULL, STRINGS},
+    {"where", required_argument, NULL, WHERE},
+    {"select", required_argument, NULL, SELECT},
     {"jobs", required_argument, NULL, 'j'},
     {"batch", required_argument, NULL, BATCH},
     {"into", required_argument, NULL, INTO},
@@ -47,7 +49,7 @@ static const struct option long_options[] = {
 
 /* What was given, beside what struct options can tell: for the checks at the end. */
 struct given {
-    const char *format, *delimiter, *position, *progress;
+    const char *format, *delimiter, *position, *progress, *select;
     int envelope, zero, strings;
     const char *command; /* an option that is only for a COMMAND */
 };
@@ -89,6 +91,19 @@ static int parse_group(const char *value, struct options *out)
         return usage(mr_program_usage("-g %s: bad name of a group: %s", value, wrong));
     out->take.group = value;
     return 0;
+}
+
+static int parse_where(const char *value, struct mr_take *take)
+{
+    struct mr_where_fault fault;
+    char lines[256];
+    if (take->where)
+        return usage(mr_program_usage("--where is given twice; join both with &&"));
+    int error = mr_where_compile(value, &take->where, &fault);
+    take->where_text = value;
+    if (error == -EINVAL)
+        return usage(mr_program_usage("--where: %s\n%s", fault.reason, mr_where_point(lines, value, &fault)));
+    return error < 0 ? usage(mr_program_usage("--where: out of memory")) : 0;
 }
 
 static int parse_on_fail(const char *value, enum mr_on_fail *out)
@@ -196,6 +211,13 @@ static int take_option(int letter, char *value, struct options *out, struct give
     case STRINGS:
         given->strings = 1;
         break;
+    case WHERE:
+        return parse_where(value, take);
+    case SELECT:
+        if (given->select)
+            return usage(mr_program_usage("--select is given twice; one list, separated by commas"));
+        given->select = value;
+        break;
     case '0':
         given->zero = 1;
         break;
@@ -270,6 +292,10 @@ static int set_format(struct options *out, const struct given *given)
     if (given->strings && format->kind != MR_FORMAT_JSON && format->kind != MR_FORMAT_ENVELOPE)
         return usage(mr_program_usage("--strings is for -f json and -J"));
     format->strings = given->strings;
+    if (given->envelope && given->select)
+        return usage(mr_program_usage("--select and -J: an envelope carries its whole record; take -f json"));
+    if (given->select && mr_select_parse(given->select, &format->select, wrong) < 0)
+        return usage(mr_program_usage("--select %s: %s", given->select, wrong));
     if ((given->zero || given->delimiter) && format->kind != MR_FORMAT_RAW)
         return usage(mr_program_usage("%s is for -f raw", given->zero ? "-0" : "-D"));
     if (given->zero && given->delimiter)
@@ -395,14 +421,18 @@ int options_parse(int argc, char **argv, struct options *out)
             break;
         case 'h':
             options_help();
-            return 1 + MR_EXIT_OK;
+            done = 1 + MR_EXIT_OK;
+            break;
         case 'V':
             puts("consumer (Millrace) " MR_VERSION);
-            return 1 + MR_EXIT_OK;
+            done = 1 + MR_EXIT_OK;
+            break;
         case ':':
-            return usage(mr_program_usage("option %s wants a value", argv[optind - 1]));
+            done = usage(mr_program_usage("option %s wants a value", argv[optind - 1]));
+            break;
         case '?':
-            return unknown_option(argv[optind - 1]);
+            done = unknown_option(argv[optind - 1]);
+            break;
         default:
             done = take_option(letter, optarg, out, &given);
             break;
@@ -432,6 +462,8 @@ int options_parse(int argc, char **argv, struct options *out)
 void options_free(struct options *options)
 {
     mr_format_free(&options->take.format);
+    mr_where_free(options->take.where);
+    options->take.where = NULL;
     free(options->command_path);
     options->command_path = NULL;
 }

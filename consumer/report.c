@@ -59,15 +59,17 @@ static const char *describe_commands(char *buf, size_t cap, const struct mr_take
 
 void mr_report_summary(const struct mr_taken *taken)
 {
-    char cnt[32], size[32], busy[32], speed[32], p50[32], p99[32], commands[256];
+    char cnt[32], size[32], busy[32], speed[32], p50[32], p99[32], commands[256], other[32], filtered[64] = "";
     mr_text_bytes(size, taken->bytes);
     describe_commands(commands, sizeof commands, taken);
+    if (taken->filtered > 0)
+        snprintf(filtered, sizeof filtered, " (%s others filtered out)", mr_text_grouped(other, taken->filtered));
     if (taken->records == 0) {
-        mr_program_notice("0 records, %s%s", size, commands);
+        mr_program_notice("0 records%s, %s%s", filtered, size, commands);
         return;
     }
-    mr_program_notice("%s record%s, %s in %s, %s records/s, age p50 %s p99 %s%s", mr_text_grouped(cnt, taken->records),
-                      taken->records == 1 ? "" : "s", size, mr_text_ns(busy, (uint64_t)taken->busy_ns),
+    mr_program_notice("%s record%s%s, %s in %s, %s records/s, age p50 %s p99 %s%s", mr_text_grouped(cnt, taken->records),
+                      taken->records == 1 ? "" : "s", filtered, size, mr_text_ns(busy, (uint64_t)taken->busy_ns),
                       rate(speed, taken->records, taken->busy_ns), mr_text_ns(p50, mr_histogram_quantile(&taken->age, 0.5)),
                       mr_text_ns(p99, mr_histogram_quantile(&taken->age, 0.99)), commands);
 }
@@ -82,6 +84,8 @@ int mr_report_stats(int fd, const struct mr_taken *taken, int status)
     mr_json_uint(&json, taken->records);
     mr_json_key(&json, "bytes");
     mr_json_uint(&json, taken->bytes);
+    mr_json_key(&json, "filtered");
+    mr_json_uint(&json, taken->filtered);
     mr_json_key(&json, "seconds");
     mr_json_real(&json, (double)taken->busy_ns / 1e9, 9);
     mr_json_key(&json, "records_per_second");

@@ -21,6 +21,8 @@ struct source {
     struct mr_topic *topic;
     struct mr_consumer *consumer; /* that claims next; NULL while MISSING or BUSY */
     struct mr_columns columns;
+    struct mr_where_bound *where; /* --where on these columns; NULL: not bound yet */
+    int told_strangers;           /* that some values are no JSON objects was said */
     uint64_t dead_lettered, lost; /* by handles that are closed */
 };
 
@@ -47,8 +49,22 @@ struct run {
 /* mr_run_step opens topics that have come, asks whether it is over, and takes one round of claims, or waits for one. */
 void mr_run_step(struct run *run);
 
-/* mr_run_learn looks for the topic's columns, if the format needs them and they are not known yet. Failure ends the run. */
-void mr_run_learn(struct run *run, struct source *source);
+/* mr_run_learn looks for the topic's columns, if they are needed and not known yet, and settles all that depends on them (learn.c).
+ *   come  records are at hand: a topic that has no columns now has none
+ * Failure ends the run. */
+void mr_run_learn(struct run *run, struct source *source, int come);
+/* mr_learn does it. Returns 0, or the exit status to end with, after having said why. */
+int mr_learn(struct run *run, struct source *source, int come);
+
+/* mr_run_passes asks --where. Returns 1; 0 the record is filtered out; -ENOMEM. */
+int mr_run_passes(const struct run *run, struct source *source, const struct mr_record *record);
+
+/* mr_drain_check asks whether all topics are drained (drain.c). Returns RUNNING no; else the exit status, after having named the producers that
+ * died and how much of each was accepted.
+ * mr_drain_describe writes what a topic, which must be OPEN, is still waited for. Returns buf. */
+#define MR_DRAIN_TEXT 128
+int mr_drain_check(struct run *run);
+const char *mr_drain_describe(char buf[static MR_DRAIN_TEXT], const struct source *source);
 
 /* mr_run_another opens one more consumer handle on a topic that was joined before. Returns 0; -EUSERS all places are taken; another negative errno. */
 int mr_run_another(const struct run *run, const struct source *source, struct mr_consumer **out);

@@ -72,12 +72,19 @@ static void describe_member(const struct run *run, const struct source *source)
                           run->take->group ? run->take->group : "default", info.partitions, mr_consumer_lag(source->consumer));
 }
 
+/* How many records to claim at a time: no more than are wanted, unless --where says how many of them are. */
+static uint32_t window(const struct run *run)
+{
+    const struct mr_take *take = run->take;
+    return run->left < take->window && !take->where ? (uint32_t)run->left : take->window;
+}
+
 static struct mr_consumer_options handle_options(const struct run *run)
 {
     const struct mr_take *take = run->take;
     return (struct mr_consumer_options){.group = take->group,
                                         .flags = take->flags,
-                                        .window = run->left < take->window ? (uint32_t)run->left : take->window,
+                                        .window = window(run),
                                         .tries = take->command ? take->command->tries : 0};
 }
 
@@ -85,6 +92,19 @@ int mr_run_another(const struct run *run, const struct source *source, struct mr
 {
     const struct mr_consumer_options options = handle_options(run);
     return mr_consumer_open(source->topic, &options, out);
+}
+
+/* A group that is there stays what it is: 1 if the one just joined is not ordered, though that was asked for. */
+static int joined_unordered(const struct run *run, const struct source *source, const char *name)
+{
+    struct mr_group_info group;
+    int got;
+    if (!(run->take->flags & MR_ORDERED) || (run->take->flags & MR_PRIVATE))
+        return 0;
+    for (uint32_t idx = 0; (got = mr_group_info(source->topic, idx, &group)) >= 0; idx++)
+        if (got > 0 && !group.is_private && strcmp(group.name, name) == 0)
+            return !group.is_ordered;
+    return 0;
 }
 
 static void join(struct run *run, struct source *source)
@@ -101,7 +121,13 @@ static void join(struct run *run, struct source *source)
     switch (error) {
     case 0:
         source->state = OPEN;
-        describe_member(run, source);
+        if (joined_unordered(run, source, group)) {
+            mr_program_error("%s: group %s is there already and not ordered; take another (-g NAME), or: ./broker forget %s %s",
+                             source->name, group, source->name, group);
+            end(run, MR_EXIT_FAILED);
+        } else {
+            describe_member(run, source);
+        }
         break;
     case -EBUSY:
         mr_program_error(
@@ -133,7 +159,9 @@ static void open_missing(struct run *run)
             continue;
         int error = mr_topic_open(run->bus, source->name, &source->topic);
         if (error == 0) {
-            join(run, source);
+            mr_run_learn(run, source, 0); /* before anything is taken */
+            if (run->status == RUNNING)
+                join(run, source);
         } else if (error != -ENOENT) {
             mr_program_topic_fail(error, run->bus, source->name);
             end(run, MR_EXIT_FAILED);
@@ -145,56 +173,20 @@ static void open_missing(struct run *run)
     run->looked = 1;
 }
 
-/* Looks for the topic's header line until it is there; then all that depends on it is settled. */
-void mr_run_learn(struct run *run, struct source *source)
+void mr_run_learn(struct run *run, struct source *source, int come)
 {
-    const struct mr_format *format = &run->take->format;
-    const char *missing = "";
-    uint32_t flags;
-    if (source->columns.line || !mr_format_needs_columns(format))
-        return;
-    ssize_t len = mr_topic_columns(source->topic, run->line, MR_COLUMNS_MAX, &flags);
-    int error = len == -ENODATA ? 0 : (int)(len < 0 ? len : 0);
-    if (len >= 0) {
-        mr_columns_free(&source->columns);
-        error = mr_columns_set(&source->columns, run->line, (size_t)len < MR_COLUMNS_MAX ? (size_t)len : MR_COLUMNS_MAX, flags);
-    }
-    if (error < 0) {
-        end_failed(run, error, source, "columns");
-        return;
-    }
-    if (!source->columns.bound && (error = mr_format_bind(format, &source->columns, &missing)) < 0) {
-        if (error != -ENOENT)
-            end_failed(run, error, source, "columns");
-        else if (source->columns.line)
-            mr_program_error("%s: no column \"%s\"; its columns: %.*s", source->name, missing, (int)source->columns.len,
-                             source->columns.line);
-        else
-            mr_program_error("%s: no column \"%s\": the topic has no columns", source->name, missing);
-        end(run, MR_EXIT_FAILED);
-        return;
-    }
-    if (!source->columns.line || format->kind != MR_FORMAT_CSV)
-        return;
-    for (size_t i = 0; i < run->take->topic_cnt; i++) {
-        const struct source *other = &run->source[i];
-        if (!other->columns.line || mr_columns_same(&other->columns, &source->columns))
-            continue;
-        mr_program_error("%s and %s have different columns, which one CSV cannot hold (use -f json, or one topic at a time):\n  "
-                         "%s: %.*s\n  %s: %.*s",
-                         other->name, source->name, other->name, (int)other->columns.len, other->columns.line, source->name,
-                         (int)source->columns.len, source->columns.line);
-        end(run, MR_EXIT_FAILED);
-        return;
-    }
+    int status = mr_learn(run, source, come);
+    if (status)
+        end(run, status);
 }
 
 /* ---- records --------------------------------------------------------------------------------------------------------- */
 
-/* Writes what is in the buffer, the last of it being `records` records of source, and acknowledges them. */
-static void flush(struct run *run, struct source *source, uint64_t records)
+/* Writes what is in the buffer, the last of it being `records` records of source, and acknowledges them and those among them that were
+ * filtered out. */
+static void flush(struct run *run, struct source *source, uint64_t records, uint64_t filtered)
 {
-    int error = records > 0 ? mr_topic_intact(source->topic) : 0;
+    int given = records + filtered > 0, error = given ? mr_topic_intact(source->topic) : 0;
     if (error < 0) { /* what is in the buffer may be zeros */
         end_failed(run, error, source, "read");
         return;
@@ -209,15 +201,16 @@ static void flush(struct run *run, struct source *source, uint64_t records)
         end(run, MR_EXIT_FAILED);
         return;
     }
-    if (records == 0)
+    if (!given)
         return;
-    if (run->take->delay_ns > 0)
+    if (run->take->delay_ns > 0 && records > 0)
         mr_program_sleep(run->take->delay_ns); /* cut short by a signal: the record was written all the same */
     if (!run->take->no_ack && (error = mr_ack(source->consumer)) < 0) {
         end_failed(run, error, source, "acknowledge (what was printed last may be delivered again)");
         return;
     }
     run->taken->records += records;
+    run->taken->filtered += filtered;
     if (run->left != UINT64_MAX)
         run->left -= records;
 }
@@ -229,43 +222,51 @@ static void take_claim(struct run *run, struct source *source)
     struct mr_json *text = &run->output.text;
     const size_t flush_at = take->delay_ns > 0 ? 0 : MR_OUTPUT_FLUSH_AT; /* 0: after each record */
     struct mr_record record;
-    uint64_t records = 0;
-    int got;
+    uint64_t records = 0, filtered = 0;
+    int got, passes, any = 0;
 
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t now_ns = (uint64_t)now.tv_sec * (uint64_t)second_ns + (uint64_t)now.tv_nsec;
-    if (!run->first_ns)
-        run->first_ns = mr_program_now();
+    int64_t begin_ns = mr_program_now();
 
-    mr_run_learn(run, source);
+    mr_run_learn(run, source, 1);
     if (run->status != RUNNING)
         return;
     mr_format_header(&take->format, &source->columns, text);
     /* Waiting for several topics may have claimed more than is still wanted. */
     while ((got = records < run->left ? mr_next(source->consumer, &record) : 0) > 0) {
+        passes = mr_run_passes(run, source, &record);
+        if (passes <= 0) {
+            text->failed |= passes < 0; /* which flush says */
+            filtered++;
+            continue;
+        }
+        any = 1;
         mr_histogram_add(&run->taken->age, now_ns > record.ts_ns ? now_ns - record.ts_ns : 0);
         mr_format_record(&take->format, &source->columns, source->name, &record, now_ns, text);
         records++;
         if (text->len < flush_at)
             continue;
-        flush(run, source, records);
-        records = 0;
+        flush(run, source, records, filtered);
+        records = filtered = 0;
         if (run->status != RUNNING || mr_program_stop)
             break;
     }
     if (got < 0)
         end_failed(run, got, source, "read");
-    else if (run->status == RUNNING && (records > 0 || text->len > 0))
-        flush(run, source, records);
+    else if (run->status == RUNNING && (records + filtered > 0 || text->len > 0))
+        flush(run, source, records, filtered);
+    if (!any)
+        return;
+    run->first_ns = run->first_ns ? run->first_ns : begin_ns;
     run->last_ns = mr_program_now();
 }
 
 /* Claims once, waiting for records up to patience_ns. Returns 1 if it took some, or the topic ended; 0 nothing to take now. */
 static int take_turn(struct run *run, struct source *source, int64_t patience_ns)
 {
-    size_t max = run->left < run->take->window ? (size_t)run->left : run->take->window;
-    ssize_t cnt = mr_claim(source->consumer, max, patience_ns);
+    ssize_t cnt = mr_claim(source->consumer, window(run), patience_ns);
     source->at_end = 0;
     if (cnt > 0 && run->crew) {
         mr_crew_take(run->crew, source, (size_t)cnt);
@@ -317,41 +318,19 @@ static int64_t slice(const struct run *run, int64_t now_ns)
     return wait > 0 ? wait : 0;
 }
 
-static void check_drained(struct run *run)
-{
-    int died = 0;
-    for (size_t i = 0; i < run->take->topic_cnt; i++) {
-        struct source *source = &run->source[i];
-        if (source->state == BUSY)
-            return;
-        if (source->state != OPEN)
-            continue;
-        int drained = mr_drained(source->consumer);
-        if (drained < 0)
-            end_failed(run, drained, source, "drain");
-        if (drained <= 0)
-            return;
-        died |= drained == 2;
-    }
-    if (died)
-        mr_program_error("a producer died: what it had not sent is missing");
-    end(run, died ? MR_EXIT_PRODUCER_DIED : MR_EXIT_OK);
-}
-
 /* Says what is waited for, half a second after it began and then every 10 s, where the library's own notice
  * (mr_program_wait_notice) does not come, because nothing waits that long at a time. */
 static void describe_wait(struct run *run, int64_t now_ns)
 {
-    struct mr_topic_info info;
+    char text[MR_DRAIN_TEXT];
     if (now_ns - run->last_ns < second_ns / 2 || (run->said_ns && now_ns - run->said_ns < 10 * second_ns))
         return;
     for (size_t i = 0; i < run->take->topic_cnt; i++) {
         const struct source *source = &run->source[i];
         if (source->state == MISSING && !run->said_ns)
             mr_program_await_topic(run->bus, source->name);
-        else if (source->state == OPEN && run->take->drain && mr_topic_info(source->topic, &info) == 0)
-            mr_program_notice("%s: draining: %" PRIu32 " producer%s attached, %" PRIu64 " records not acknowledged", source->name,
-                              info.producers, info.producers == 1 ? "" : "s", mr_consumer_lag(source->consumer));
+        else if (source->state == OPEN && run->take->drain)
+            mr_program_notice("%s: draining: %s", source->name, mr_drain_describe(text, source));
     }
     run->said_ns = now_ns;
 }
@@ -379,21 +358,41 @@ static void wait_for_more(struct run *run, int64_t wait_ns)
     }
 }
 
+static int timed_out(const struct run *run, int64_t now_ns)
+{
+    return run->take->timeout_ns >= 0 && now_ns - run->last_ns >= run->take->timeout_ns;
+}
+
+/* --timeout or --max-seconds is over. */
+static void give_up(struct run *run)
+{
+    const struct mr_take *take = run->take;
+    char text[MR_DRAIN_TEXT];
+    int missing = count(run, MISSING) == take->topic_cnt;
+    for (size_t i = 0; i < take->topic_cnt; i++) {
+        const struct source *source = &run->source[i];
+        if (missing)
+            mr_program_no_topic(run->bus, source->name);
+        else if (take->drain && source->state == OPEN)
+            mr_program_error("%s: not drained: %s", source->name, mr_drain_describe(text, source));
+    }
+    end(run, missing ? MR_EXIT_NO_TOPIC : take->cnt || take->drain ? MR_EXIT_TIMEOUT : MR_EXIT_OK);
+}
+
 /* After a round in which nothing was taken. waited: a claim has waited already. */
 static void idle(struct run *run, int waited)
 {
     const struct mr_take *take = run->take;
     int64_t now_ns = mr_program_now();
-    if (take->drain)
-        check_drained(run);
+    int drained = take->drain ? mr_drain_check(run) : RUNNING;
+    if (drained != RUNNING)
+        end(run, drained);
     if (mr_output_reader_gone(&run->output))
         end(run, MR_EXIT_SIGPIPE);
     if (run->status != RUNNING || mr_program_stop)
         return;
-    if (take->timeout_ns >= 0 && now_ns - run->last_ns >= take->timeout_ns) {
-        for (size_t i = 0; i < take->topic_cnt && count(run, MISSING) == take->topic_cnt; i++)
-            mr_program_no_topic(run->bus, run->source[i].name);
-        end(run, count(run, MISSING) == take->topic_cnt ? MR_EXIT_NO_TOPIC : take->cnt ? MR_EXIT_TIMEOUT : MR_EXIT_OK);
+    if (timed_out(run, now_ns)) {
+        give_up(run);
         return;
     }
     describe_wait(run, now_ns);
@@ -446,14 +445,17 @@ void mr_run_step(struct run *run)
     }
     int64_t now_ns = mr_program_now();
     if (take->max_ns >= 0 && now_ns - run->start_ns >= take->max_ns) {
-        end(run, MR_EXIT_OK);
+        give_up(run);
         return;
     }
     int waited;
-    if (take_round(run, now_ns, &waited))
+    if (take_round(run, now_ns, &waited)) {
         run->said_ns = 0;
-    else if (run->status == RUNNING && !mr_program_stop)
+        if (take->where && run->status == RUNNING && timed_out(run, mr_program_now())) /* what was taken did not pass */
+            give_up(run);
+    } else if (run->status == RUNNING && !mr_program_stop) {
         idle(run, waited);
+    }
     if (take->progress && !run->crew)
         mr_report_progress(run->taken->records, run->output.written, mr_program_now());
 }
@@ -470,14 +472,14 @@ static void loop(struct run *run)
 static void write_header(struct run *run)
 {
     struct mr_format *format = &run->take->format;
-    for (size_t i = 0; i < run->take->topic_cnt && format->kind == MR_FORMAT_CSV && !format->header_done; i++) {
+    for (size_t i = 0; i < run->take->topic_cnt && mr_format_has_header(format) && !format->header_done; i++) {
         struct source *source = &run->source[i];
         if (source->topic)
-            mr_run_learn(run, source);
+            mr_run_learn(run, source, 0);
         mr_format_header(format, &source->columns, &run->output.text);
     }
     if (run->output.text.len > 0)
-        flush(run, NULL, 0);
+        flush(run, NULL, 0, 0);
 }
 
 void mr_run_close(struct run *run, struct source *source, struct mr_consumer *consumer)
@@ -510,6 +512,7 @@ static void leave(struct run *run)
                              source->dead_lettered == 1 ? "" : "s", source->dead_lettered == 1 ? "is" : "are", source->name);
         mr_topic_close(source->topic);
         mr_columns_free(&source->columns);
+        mr_where_unbind(source->where);
     }
 }
 

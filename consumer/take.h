@@ -7,6 +7,7 @@
 #include "histogram.h"
 #include "millrace.h"
 #include "position.h"
+#include "where.h"
 
 #define MR_TOPICS_MAX 64u /* as many as mr_wait_any can wait on */
 
@@ -17,6 +18,8 @@ struct mr_take {
     uint32_t flags;    /* enum mr_consumer_flags */
     struct mr_position position;
     struct mr_format format;
+    struct mr_where *where;   /* which records; NULL: all. The others are acknowledged and count for nothing but taken->filtered */
+    const char *where_text;
     uint32_t window;    /* records held at most, >= 1 */
     uint64_t cnt;       /* records to take in all; 0: no limit */
     int64_t timeout_ns; /* without a record; < 0: for ever */
@@ -31,6 +34,7 @@ struct mr_take {
 
 struct mr_taken {
     uint64_t records; /* written, and acknowledged unless no_ack */
+    uint64_t filtered; /* not passed by --where, and acknowledged unless no_ack */
     uint64_t bytes;   /* written, line ends and header included */
     int64_t busy_ns;  /* from the first record to the last acknowledgement */
     uint64_t redelivered, dead_lettered, lost;

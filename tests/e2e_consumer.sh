@@ -100,7 +100,7 @@ expect 0 consumer -e --peek -J orders
 says out '"topic":"orders","partition":0,"offset":2,"ts":[0-9]{19},"key":null,"headers":\{\},"try":1,"value":\{"id":3,'
 expect 0 consumer -e --peek -f '%o:%{total}|\n' orders
 holds out $'0:2.50|\n1:07|\n2:-1e3|'
-expect 1 consumer -e --peek -f '%{price}' orders
+expect 2 consumer -e --peek -f '%{price}' orders
 says err 'orders: no column "price"; its columns: id,name,total'
 expect 0 consumer -e --peek -0 -c 1 orders
 [ "$(od -An -c out | tail -c 5)" = '  \0' ] || fail "-0: $(od -c out)"
@@ -261,7 +261,7 @@ holds out '2/1 3/1 '
 send slow 1 2 3
 expect 0 consumer -e --delay 200ms --stats figures slow
 holds out $'1\n2\n3'
-says figures '^\{"records":3,"bytes":6,"seconds":0\.[6-9].*"age_p50_ns":[0-9]+.*"lost":0,"exit":0\}$'
+says figures '^\{"records":3,"bytes":6,"filtered":0,"seconds":0\.[6-9].*"age_p50_ns":[0-9]+.*"lost":0,.*"exit":0\}$'
 
 # ---- lost, dead --------------------------------------------------------------------------------------------------------------
 broker create ring --size 4k --full drop-oldest >/dev/null || fail create

@@ -10,6 +10,7 @@
 #include "common/log.h"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +179,10 @@ static void run_share(int argc, char **argv, size_t stride, size_t share, size_t
 {
     char name[MR_BUS_NAME_MAX + 1];
     snprintf(name, sizeof name, "test-%ld-crash", (long)getpid());
+    cpu_set_t cpus; /* parent and child on one CPU: each of the millions of stops is a switch and not a wakeup */
+    CPU_ZERO(&cpus);
+    CPU_SET(share % (size_t)sysconf(_SC_NPROCESSORS_ONLN), &cpus);
+    sched_setaffinity(0, sizeof cpus, &cpus);
     world_must(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &bus) == 0, "serve a bus");
     for (size_t s = share; s < record_scenario_cnt + life_scenario_cnt; s += shares) {
         scenario = s < record_scenario_cnt ? &record_scenarios[s] : &life_scenarios[s - record_scenario_cnt];

@@ -61,8 +61,7 @@ static int wait_stop(const struct step_job *job, pid_t pid)
             return WIFSTOPPED(status) ? STOPPED : GONE;
         if (spins > 2000 && spins % 500 == 0 && state_of(pid) == 'S' && (!job->asleep || job->asleep(job->arg)))
             return ASLEEP;
-        if (spins > 200)
-            sched_yield();
+        sched_yield();
     }
 }
 

@@ -38,6 +38,13 @@ seeds() {
             seed '\2\217\0\0\0\10\0\0\0%s' "$line"
         done
         ;;
+    fuzz_consumer_where)
+        for line in 'total > 9 && country == "DE"' $'!(a.b ~ \'^x\\.\') || `c d` <= -1.5e3' 'ts >= @2026-11-21T06:00Z || key == null' \
+            'value.key != headers.x || offset < 5' 'a == a_2'; do
+            seed '\1\4\0\0%s\ntotal,country,a.b,c d,key,a,a\nkey10,DE,"x""y",3,4,5,6,7' "$line"
+            seed '\0\4\0\0%s\n\n{"total":10,"country":"D\\u0045","a":{"b":"x."},"a_2":[1,{"c":null}]}' "$line"
+        done
+        ;;
     fuzz_producer)
         for line in $'-i\ncsv\n-\nt' $'-i\nlines\n-D\n;;\n-\nt' $'-i\ntsv\n-K\n:\n-\nt' $'-i\ncsv\n--key-col\nb\n-H\na=b\nf\nt' \
             $'-J\n-H\na=b\n-\nt' $'-i\ncsv\n--timing\nbx2\n-F\nf\nt' $'--resume\n--join\n--repeat\n2\nf.csv\nt'; do

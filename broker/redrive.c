@@ -1,0 +1,118 @@
+/* redrive.c - dead letters back to their topic, each in one step with its acknowledgement there: once, whenever this is killed. */
+#include "commands.h"
+#include "program.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GROUP "redrive" /* of the dead-letter topic: remembers what went back */
+
+/* What dead letters carry besides their record's own headers. */
+static int says_why(const char *name, size_t len)
+{
+    static const char *const added[] = {"mr-reason", "mr-topic", "mr-partition", "mr-offset", "mr-tries", "mr-pid", "mr-time"};
+    for (size_t i = 0; i < sizeof added / sizeof *added; i++)
+        if (len == strlen(added[i]) && memcmp(name, added[i], len) == 0)
+            return 1;
+    return 0;
+}
+
+/* Makes of a letter the message that it was. headers: MR_HEADERS_MAX bytes. Returns 0 or -EBADMSG. */
+static int as_it_was(const struct mr_record *letter, uint32_t partitions, unsigned char *headers, struct mr_message *out)
+{
+    const char *name;
+    const void *value;
+    size_t at = 0, name_len, value_len, used = 0;
+    int more;
+    *out = (struct mr_message){.value = letter->value,
+                               .value_len = letter->value_len,
+                               .key = letter->key,
+                               .key_len = letter->key_len,
+                               .flags = letter->flags,
+                               .partition = MR_ANY,
+                               .ts_ns = letter->ts_ns};
+    for (size_t begin = 0; (more = mr_header_next(letter->headers, letter->headers_len, &at, &name, &name_len, &value, &value_len)) == 1; begin = at) {
+        if (!says_why(name, name_len)) {
+            memcpy(headers + used, (const unsigned char *)letter->headers + begin, at - begin);
+            used += at - begin;
+        } else if (name_len == strlen("mr-partition") && memcmp(name, "mr-partition", name_len) == 0 && value_len < 10) {
+            char text[16] = {0};
+            memcpy(text, value, value_len);
+            unsigned long partition = strtoul(text, NULL, 10);
+            if (partition < partitions)
+                out->partition = (int32_t)partition;
+        }
+    }
+    out->headers = headers;
+    out->headers_len = (uint16_t)used;
+    return more;
+}
+
+static int send_back(struct mr_consumer *from, struct mr_producer *to, uint32_t partitions, uint64_t *cnt)
+{
+    static unsigned char headers[MR_HEADERS_MAX];
+    struct mr_record letter;
+    struct mr_message message;
+    for (;;) {
+        ssize_t n = mr_claim(from, 0, 0);
+        if (n <= 0)
+            return n == -ETIMEDOUT || n == -ENODATA ? 0 : (int)n;
+        int more;
+        while ((more = mr_next(from, &letter)) == 1) {
+            int error = as_it_was(&letter, partitions, headers, &message);
+            if (!error)
+                error = mr_ack_with(from, to, &message, 1, -1);
+            if (error)
+                return error;
+            ++*cnt;
+        }
+        if (more < 0)
+            return more;
+    }
+}
+
+int mr_command_redrive(const struct mr_command_line *line)
+{
+    char name[MR_TOPIC_NAME_MAX + 8];
+    struct mr_consumer_options options = {.group = GROUP, .name = "broker redrive", .flags = MR_UNTIL_END, .window = 100, .tries = 1000};
+    struct mr_settings settings;
+    struct mr_bus *bus;
+    struct mr_topic *topic = NULL, *dead = NULL;
+    struct mr_producer *to = NULL;
+    struct mr_consumer *from = NULL;
+    uint64_t cnt = 0;
+    int error = 0, status = mr_command_connect(line, 0, &bus);
+    if (status)
+        return status;
+    status = mr_command_topic(bus, line->operands[0], &topic);
+    if (status)
+        goto disconnect;
+    snprintf(name, sizeof name, "%s.dead", line->operands[0]);
+    error = mr_topic_open(bus, name, &dead);
+    if (!error) {
+        mr_topic_settings(topic, &settings);
+        error = mr_producer_open(topic, NULL, &to);
+        if (!error)
+            error = mr_consumer_open(dead, &options, &from);
+        if (!error)
+            error = send_back(from, to, settings.partitions, &cnt);
+    } else if (error == -ENOENT) {
+        error = 0; /* nothing has died yet */
+    }
+    if (error) {
+        mr_program_fail(error, "%s: redrive", line->operands[0]);
+        status = mr_program_exit_for(error);
+    }
+    if (!error || cnt)
+        mr_program_notice("%s: %" PRIu64 " dead letters sent back", line->operands[0], cnt);
+    mr_consumer_close(from);
+    mr_producer_close(to);
+    mr_topic_close(dead);
+    mr_topic_close(topic);
+disconnect:
+    mr_disconnect(bus);
+    return status;
+}

@@ -1,0 +1,63 @@
+/* drain.c - --drain: whether all producers are done, and what became of those that are not. */
+#include "program.h"
+#include "run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Names each producer that died, as far as the topic still knows it. */
+static void describe_dead(const struct source *source)
+{
+    struct mr_producer_info producer;
+    struct mr_topic_info info;
+    uint64_t named = 0;
+    int got;
+    for (uint32_t idx = 0; (got = mr_producer_info(source->topic, idx, &producer)) >= 0; idx++) {
+        if (got == 0 || producer.state != 'x')
+            continue;
+        named++;
+        mr_program_error("%s: a producer died: %s, pid %" PRId32 ", after %" PRIu64 " record%s; what it had not sent is missing",
+                         source->name, producer.name, producer.pid, producer.records, producer.records == 1 ? "" : "s");
+    }
+    if (mr_topic_info(source->topic, &info) == 0 && info.producers_died > named)
+        mr_program_error("%s: %s%" PRIu64 " producer(s) died; what they had not sent is missing", source->name,
+                         named > 0 ? "another " : "", info.producers_died - named);
+}
+
+int mr_drain_check(struct run *run)
+{
+    const struct mr_take *take = run->take;
+    int died[MR_TOPICS_MAX] = {0}, any = 0;
+    for (size_t i = 0; i < take->topic_cnt; i++) {
+        const struct source *source = &run->source[i];
+        if (source->state == BUSY)
+            return RUNNING;
+        if (source->state != OPEN)
+            continue;
+        int drained = mr_drained(source->consumer);
+        if (drained < 0) {
+            mr_program_fail(drained, "%s: drain", source->name);
+            return MR_EXIT_FAILED;
+        }
+        if (drained == 0)
+            return RUNNING;
+        died[i] = drained == 2;
+        any |= died[i];
+    }
+    for (size_t i = 0; i < take->topic_cnt; i++)
+        if (died[i])
+            describe_dead(&run->source[i]);
+    return any ? MR_EXIT_PRODUCER_DIED : MR_EXIT_OK;
+}
+
+const char *mr_drain_describe(char buf[static MR_DRAIN_TEXT], const struct source *source)
+{
+    struct mr_topic_info info = {0};
+    (void)mr_topic_info(source->topic, &info);
+    if (!info.producers && !info.producers_done && !info.producers_died && !info.sealed)
+        snprintf(buf, MR_DRAIN_TEXT, "no producer has come yet");
+    else
+        snprintf(buf, MR_DRAIN_TEXT, "%" PRIu32 " producer%s attached, %" PRIu64 " records not acknowledged", info.producers,
+                 info.producers == 1 ? "" : "s", mr_consumer_lag(source->consumer));
+    return buf;
+}

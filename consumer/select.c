@@ -1,0 +1,66 @@
+#include "select.h"
+#include "csv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int mr_select_parse(const char *text, struct mr_select *out, char wrong[static 160])
+{
+    struct mr_csv_row row = {0};
+    struct mr_select new = {0};
+    size_t len = strlen(text), at = 0, field_len;
+    const char *field;
+    int quoted;
+    if (len == 0 || !mr_csv_row(text, len, 0, ',', 1, &row) || row.fault != MR_CSV_OK || row.next < len) {
+        snprintf(wrong, 160, "wanted: names of columns, separated by commas%s%s", row.fault ? "; " : "",
+                 row.fault ? mr_csv_fault_text((enum mr_csv_fault)row.fault) : "");
+        return -EINVAL;
+    }
+    new.store = malloc(2 * len + 2); /* a name and its NUL take no more than two bytes for each of text, and one for an empty one */
+    new.name = calloc(len + 1, sizeof *new.name);
+    char *to = new.store;
+    if (!new.store || !new.name) {
+        mr_select_free(&new);
+        return -ENOMEM;
+    }
+    while (mr_csv_field(text, len, ',', &at, &field, &field_len, &quoted)) {
+        new.name[new.cnt++] = to;
+        if (quoted)
+            field_len = mr_csv_unquote(field, field_len, to);
+        else
+            memcpy(to, field, field_len);
+        to[field_len] = '\0';
+        to += field_len + 1;
+    }
+    *out = new;
+    return 0;
+}
+
+void mr_select_free(struct mr_select *select)
+{
+    free(select->store);
+    free((void *)select->name);
+    *select = (struct mr_select){0};
+}
+
+int mr_select_bind(const struct mr_select *select, struct mr_columns *columns, const char **missing)
+{
+    struct mr_pick pick;
+    if (mr_pick_init(&pick, select->cnt, MR_SEPARATOR_OF(columns->flags)) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < select->cnt; i++) {
+        ssize_t column = mr_columns_find(columns, select->name[i], strlen(select->name[i]));
+        if (column < 0) {
+            *missing = select->name[i];
+            mr_pick_free(&pick);
+            return -ENOENT;
+        }
+        pick.column[i] = (size_t)column;
+    }
+    mr_pick_ready(&pick);
+    mr_pick_free(&columns->selected);
+    columns->selected = pick;
+    return 0;
+}

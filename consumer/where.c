@@ -1,0 +1,388 @@
+/* where.c - an expression's columns found in a topic, and its tests run on records. */
+#include "csv.h"
+#include "json_read.h"
+#include "pick.h"
+#include "where_program.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is true for one topic only, and what is known of the record at hand. */
+struct mr_where_bound {
+    int has_columns;
+    struct mr_pick pick; /* a field for each name, if there are columns */
+    uint64_t strangers;
+    char *room; /* two texts without their quotes or escapes, each as long as a value */
+    size_t room_each;
+    /* of this record: */
+    const char *topic;
+    const struct mr_record *record;
+    int looked; /* its fields are picked, or its JSON is checked */
+    int is_object;
+    struct mr_json_value object;
+};
+
+struct value {
+    const char *text; /* NULL: it is not there, or null */
+    size_t len;
+    int word; /* a string of the expression: no number, whatever it looks like */
+    const struct mr_decimal *number; /* known already */
+    char digits[24];
+};
+
+/* ---- binding --------------------------------------------------------------------------------------------------------- */
+
+int mr_where_names(const struct mr_where *where)
+{
+    return where->field_cnt > 0;
+}
+
+static int no_column(const struct mr_columns *columns, const struct mr_operand *operand, struct mr_where_fault *fault)
+{
+    fault->at = operand->at;
+    mr_columns_missing(columns, operand->text, fault->reason);
+    return -ENOENT;
+}
+
+int mr_where_bind(const struct mr_where *where, const struct mr_columns *columns, struct mr_where_bound **out,
+                  struct mr_where_fault *fault)
+{
+    struct mr_where_bound *bound = calloc(1, sizeof *bound);
+    if (!bound)
+        return -ENOMEM;
+    bound->has_columns = columns->line != NULL;
+    int error = bound->has_columns ? mr_pick_init(&bound->pick, where->field_cnt, MR_SEPARATOR_OF(columns->flags)) : 0;
+    for (size_t i = 0; i < where->operand_cnt && bound->has_columns && !error; i++) {
+        const struct mr_operand *operand = &where->operand[i];
+        if (operand->kind != OPERAND_FIELD)
+            continue;
+        ssize_t column = mr_columns_find(columns, operand->text, operand->len);
+        if (column < 0)
+            error = no_column(columns, operand, fault);
+        else
+            bound->pick.column[operand->field] = (size_t)column;
+    }
+    if (error) {
+        mr_where_unbind(bound);
+        return error;
+    }
+    mr_pick_ready(&bound->pick);
+    *out = bound;
+    return 0;
+}
+
+void mr_where_unbind(struct mr_where_bound *bound)
+{
+    if (!bound)
+        return;
+    mr_pick_free(&bound->pick);
+    free(bound->room);
+    free(bound);
+}
+
+uint64_t mr_where_strangers(const struct mr_where_bound *bound)
+{
+    return bound->strangers;
+}
+
+/* ---- values ---------------------------------------------------------------------------------------------------------- */
+
+/* Room for a part of the value, for one side of a comparison; both are made at once, so that neither moves while it is in use. */
+static char *room_for(struct mr_where_bound *bound, int right)
+{
+    size_t each = bound->record->value_len;
+    if (!bound->room || each > bound->room_each) {
+        char *room = realloc(bound->room, 2 * each + 1);
+        if (!room)
+            return NULL;
+        bound->room = room;
+        bound->room_each = each;
+    }
+    return bound->room + (right ? bound->room_each : 0);
+}
+
+static int get_field(struct mr_where_bound *bound, const struct mr_operand *operand, int right, struct value *out)
+{
+    const struct mr_record *record = bound->record;
+    if (!bound->looked)
+        mr_pick_take(&bound->pick, record->value, record->value_len);
+    bound->looked = 1;
+    const struct mr_field *field = &bound->pick.field[operand->field];
+    out->text = field->text;
+    out->len = field->len;
+    if (!field->text || !field->quoted || !memchr(field->text, '"', field->len))
+        return 0;
+    char *room = room_for(bound, right);
+    if (!room)
+        return -ENOMEM;
+    out->len = mr_csv_unquote(field->text, field->len, room);
+    out->text = room;
+    return 0;
+}
+
+/* The number that part is, or SIZE_MAX: which element of an array. */
+static size_t element(const char *part)
+{
+    size_t idx = 0;
+    for (; *part >= '0' && *part <= '9' && idx < SIZE_MAX / 16; part++)
+        idx = idx * 10 + (size_t)(*part - '0');
+    return *part ? SIZE_MAX : idx;
+}
+
+/* One step down. Of members with the same name it is the last, as everywhere. Returns 1, or 0 when there is no such part. */
+static int descend(const struct mr_json_value *from, const char *part, struct mr_json_value *out)
+{
+    struct mr_json_value name, value;
+    size_t at = 0, idx = 0, wanted = from->kind == MR_JSON_ARRAY ? element(part) : SIZE_MAX;
+    int found = 0;
+    if (from->kind != MR_JSON_OBJECT && wanted == SIZE_MAX)
+        return 0;
+    for (; mr_json_next(from, &at, &name, &value); idx++) {
+        if (from->kind == MR_JSON_ARRAY ? idx != wanted : !mr_json_is(&name, part))
+            continue;
+        *out = value;
+        found = 1;
+    }
+    return found;
+}
+
+static int get_member(const struct mr_where *where, struct mr_where_bound *bound, const struct mr_operand *operand, int right,
+                      struct value *out)
+{
+    const struct mr_record *record = bound->record;
+    struct mr_json_fault fault;
+    if (!bound->looked) {
+        bound->is_object = mr_json_parse(record->value, record->value_len, &bound->object, &fault) == 0 &&
+                           bound->object.kind == MR_JSON_OBJECT;
+        bound->strangers += !bound->is_object;
+        bound->looked = 1;
+    }
+    struct mr_json_value at = bound->object;
+    int found = bound->is_object;
+    for (size_t i = 0; i < operand->part_cnt && found; i++) {
+        struct mr_json_value below;
+        found = descend(&at, where->part[operand->part + i], &below);
+        if (found)
+            at = below;
+    }
+    if (!found || at.kind == MR_JSON_NULL)
+        return 0;
+    out->text = at.text;
+    out->len = at.len;
+    if (at.kind != MR_JSON_STRING || !memchr(at.text, '\\', at.len))
+        return 0;
+    char *room = room_for(bound, right);
+    if (!room)
+        return -ENOMEM;
+    out->len = mr_json_unescape(&at, room);
+    out->text = room;
+    return 0;
+}
+
+/* The last header of that name, as in an object of JSON. */
+static void get_header(const struct mr_record *record, const struct mr_operand *operand, struct value *out)
+{
+    const char *name;
+    const void *value;
+    size_t at = 0, name_len, value_len;
+    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
+        if (name_len != operand->len || memcmp(name, operand->text, name_len) != 0)
+            continue;
+        out->text = value;
+        out->len = value_len;
+    }
+}
+
+static void get_number(uint64_t number, struct value *out)
+{
+    char *at = out->digits + sizeof out->digits;
+    do
+        *--at = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    out->text = at;
+    out->len = (size_t)(out->digits + sizeof out->digits - at);
+}
+
+/* right: the value is that of a right side, which must not be where that of the left side is. Returns 0; -ENOMEM. */
+static int get(const struct mr_where *where, struct mr_where_bound *bound, size_t idx, int right, struct value *out)
+{
+    const struct mr_operand *operand = &where->operand[idx];
+    const struct mr_record *record = bound->record;
+    out->text = NULL;
+    out->len = 0;
+    out->word = 0;
+    out->number = NULL;
+    switch (operand->kind) {
+    case OPERAND_NUMBER:
+        out->number = &operand->number;
+        break;
+    case OPERAND_STRING:
+        out->word = 1;
+        break;
+    case OPERAND_NULL:
+        return 0;
+    case OPERAND_TOPIC:
+        out->text = bound->topic;
+        out->len = strlen(bound->topic);
+        return 0;
+    case OPERAND_PARTITION:
+        get_number(record->partition, out);
+        return 0;
+    case OPERAND_OFFSET:
+        get_number(record->offset, out);
+        return 0;
+    case OPERAND_TS:
+        get_number(record->ts_ns, out);
+        return 0;
+    case OPERAND_KEY:
+        out->text = record->key;
+        out->len = record->key_len;
+        return 0;
+    case OPERAND_TRY:
+        get_number(record->try_number, out);
+        return 0;
+    case OPERAND_VALUE:
+        out->text = record->value_len ? record->value : "";
+        out->len = record->value_len;
+        return 0;
+    case OPERAND_HEADER:
+        get_header(record, operand, out);
+        return 0;
+    case OPERAND_FIELD:
+        return bound->has_columns ? get_field(bound, operand, right, out) : get_member(where, bound, operand, right, out);
+    }
+    out->text = operand->text;
+    out->len = operand->len;
+    return 0;
+}
+
+/* ---- tests ----------------------------------------------------------------------------------------------------------- */
+
+/* Returns 1 with the number that value looks like, else 0. */
+static int as_number(const struct value *value, struct mr_decimal *out)
+{
+    if (!value->number)
+        return !value->word && mr_decimal_parse(value->text, value->len, out);
+    *out = *value->number;
+    return 1;
+}
+
+static int compare(const struct value *a, const struct value *b)
+{
+    struct mr_decimal x, y;
+    if (as_number(a, &x) && as_number(b, &y))
+        return mr_decimal_compare(&x, &y);
+    size_t len = a->len < b->len ? a->len : b->len;
+    int sign = len ? memcmp(a->text, b->text, len) : 0;
+    return sign ? sign : (a->len > b->len) - (a->len < b->len);
+}
+
+static int is_true(const struct value *value)
+{
+    static const struct mr_decimal zero = {0};
+    struct mr_decimal number;
+    if (!value->text || value->len == 0 || (value->len == 5 && memcmp(value->text, "false", 5) == 0))
+        return 0;
+    return !as_number(value, &number) || mr_decimal_compare(&number, &zero) != 0;
+}
+
+/* re_search is glibc's regexec for text that has a length and no NUL behind it. What lies beyond 2 GiB is not looked at. */
+static int matches(const struct mr_test *test, const struct value *value)
+{
+    regoff_t len = value->len < INT_MAX ? (regoff_t)value->len : INT_MAX;
+    return re_search(test->regex, value->text, len, 0, len, NULL) >= 0;
+}
+
+/* Returns 1, 0 or -ENOMEM. */
+static int run_test(const struct mr_where *where, struct mr_where_bound *bound, const struct mr_test *test)
+{
+    struct value left, right;
+    int error = get(where, bound, test->left, 0, &left);
+    if (error)
+        return error;
+    if (test->how == COMPARE_TRUTH)
+        return is_true(&left);
+    if (test->how == COMPARE_MATCH)
+        return left.text && matches(test, &left);
+    error = get(where, bound, test->right, 1, &right);
+    if (error)
+        return error;
+    if (!left.text || !right.text) {
+        int same = !left.text && !right.text;
+        return test->how == COMPARE_EQ ? same : test->how == COMPARE_NE ? !same : 0;
+    }
+    int sign = compare(&left, &right);
+    switch (test->how) {
+    case COMPARE_EQ:
+        return sign == 0;
+    case COMPARE_NE:
+        return sign != 0;
+    case COMPARE_LT:
+        return sign < 0;
+    case COMPARE_LE:
+        return sign <= 0;
+    case COMPARE_GT:
+        return sign > 0;
+    default:
+        return sign >= 0;
+    }
+}
+
+int mr_where_match(const struct mr_where *where, struct mr_where_bound *bound, const char *topic, const struct mr_record *record)
+{
+    int truth = 0;
+    bound->topic = topic;
+    bound->record = record;
+    bound->looked = 0;
+    for (size_t i = 0; i < where->step_cnt;) {
+        const struct mr_step *step = &where->step[i++];
+        switch (step->kind) {
+        case STEP_TEST:
+            truth = run_test(where, bound, &where->test[step->arg]);
+            if (truth < 0)
+                return truth;
+            break;
+        case STEP_NOT:
+            truth = !truth;
+            break;
+        default:
+            if (truth == (step->kind == STEP_JUMP_TRUE))
+                i = step->arg;
+            break;
+        }
+    }
+    return truth;
+}
+
+/* ---- faults ---------------------------------------------------------------------------------------------------------- */
+
+/* 1 if the byte stands for a place of its own on the screen: all but the later bytes of a character. */
+static int takes_place(char c)
+{
+    return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+const char *mr_where_point(char buf[static 256], const char *text, const struct mr_where_fault *fault)
+{
+    const size_t before_max = 48, all_max = 72;
+    size_t len = strlen(text), from = fault->at > before_max ? fault->at - before_max : 0, used = 0, places = 0;
+    while (from > 0 && from < len && !takes_place(text[from]))
+        from++;
+    size_t end = len - from > all_max ? from + all_max : len;
+    while (end < len && end > from && !takes_place(text[end]))
+        end--;
+    buf[used++] = ' ';
+    buf[used++] = ' ';
+    for (size_t i = from; i < end; i++) {
+        places += i < fault->at && takes_place(text[i]);
+        buf[used++] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
+    }
+    buf[used++] = '\n';
+    for (size_t i = 0; i < places + 2; i++)
+        buf[used++] = ' ';
+    buf[used++] = '^';
+    buf[used] = '\0';
+    return buf;
+}
