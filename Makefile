@@ -38,7 +38,7 @@ LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
 PROGRAM_OBJECT := $(call objects,$(wildcard common/program.c))
 DATA := $(if $(wildcard data/orders.csv),$(BIN)/data.csv)
 
-.PHONY: all install uninstall demo test tests test-crash storm fuzz fuzzers valgrind lint bench clean help FORCE
+.PHONY: all demo test tests test-crash storm fuzz fuzzers valgrind lint bench clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -160,6 +160,7 @@ Libs.private: $(LIBS)
 endef
 export PKG_CONFIG
 
+.PHONY: install uninstall
 # All that install makes, uninstall removes; folders stay, since they may have been there before.
 install: all
 	@$(absolute)install -d -m 755 '$(BINS)' '$(LIBS_TO)/pkgconfig' '$(INCLUDES)' '$(MAN)/man1' '$(MAN)/man7' '$(BASH_COMPLETIONS)' '$(ZSH_COMPLETIONS)'

@@ -30,7 +30,7 @@ lint_cppcheck() {
 }
 # clang-tidy counts on stderr what it does not show.
 lint_tidy() { printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -I '{}' clang-tidy --quiet '{}' -- "${flags[@]}" 2>/dev/null; }
-# shellcheck does not know zsh; zsh itself does, where it is.
+# The completion for zsh is for zsh to check, where there is one.
 lint_shell() { shellcheck "${scripts[@]}" && { ! command -v zsh >/dev/null || zsh -n scripts/completion.zsh; }; }
 lint_man() { mandoc -T lint -W warning "${pages[@]}"; }
 
