@@ -3,6 +3,7 @@
 # Settings   V=1 shows the commands      WERROR=1 makes warnings errors (as CI does)      CC=clang
 #            SAN=address,undefined or SAN=thread builds into bin/san-... beside the normal build
 #            BIN=DIR builds somewhere else     TESTS="check_csv e2e_data" runs only these     JOBS=2 runs tests in parallel
+#            PREFIX=/usr/local is where `make install` puts things, DESTDIR=DIR a folder to pretend is the root
 ifeq ($(origin CC),default)
 CC = gcc
 endif
@@ -54,6 +55,7 @@ help:
 	@echo 'make valgrind  the unit tests in valgrind [TESTS="NAME..."] [JOBS=2]'
 	@echo 'make lint      clang-tidy, cppcheck, shellcheck, mandoc, every header alone'
 	@echo 'make bench     records/s, MB/s and round trips, beside pipe(2)'
+	@echo 'make install   into $(PREFIX), or elsewhere [PREFIX=DIR] [DESTDIR=DIR]; make uninstall removes it'
 	@echo 'make clean     removes bin/'
 
 # ---- how it is built ---------------------------------------------------------------------------------------------------------
@@ -132,6 +134,55 @@ $(BIN)/data.csv: data/orders.csv
 tests: $(CHECKS:%=$(BIN)/tests/%)
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+
+# ---- where it is installed ---------------------------------------------------------------------------------------------------
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+VERSION := $(shell sed -n 's/^.define MR_VERSION "\(.*\)"/\1/p' common/millrace.h)
+BINS = $(DESTDIR)$(PREFIX)/bin
+LIBS_TO = $(DESTDIR)$(LIBDIR)
+INCLUDES = $(DESTDIR)$(PREFIX)/include
+MAN = $(DESTDIR)$(PREFIX)/share/man
+BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+absolute = $(foreach v,PREFIX LIBDIR,$(if $(filter /%,$($(v))),,$(error $(v) has to be an absolute path, not "$($(v))")))
+
+define PKG_CONFIG
+prefix=$(PREFIX)
+libdir=$(LIBDIR)
+includedir=$${prefix}/include
+
+Name: millrace
+Description: streams of records between the processes of one machine, in shared memory
+Version: $(VERSION)
+Cflags: -I$${includedir}
+Libs: -L$${libdir} -lmillrace
+Libs.private: $(LIBS)
+endef
+export PKG_CONFIG
+
+.PHONY: install uninstall
+# All that install makes, uninstall removes; folders stay, since they may have been there before.
+install: all
+	@$(absolute)install -d -m 755 '$(BINS)' '$(LIBS_TO)/pkgconfig' '$(INCLUDES)' '$(MAN)/man1' '$(MAN)/man7' '$(BASH_COMPLETIONS)' '$(ZSH_COMPLETIONS)'
+	@install -m 755 $(PROGRAMS:%=$(BIN)/%) '$(BINS)'
+	@install -m 644 common/millrace.h '$(INCLUDES)'
+	@install -m 644 $(BIN)/libmillrace.a '$(LIBS_TO)'
+	@install -m 755 $(BIN)/libmillrace.so.0 '$(LIBS_TO)/libmillrace.so.$(VERSION)'
+	@ln -sf libmillrace.so.$(VERSION) '$(LIBS_TO)/libmillrace.so.0'
+	@ln -sf libmillrace.so.0 '$(LIBS_TO)/libmillrace.so'
+	@printf '%s\n' "$$PKG_CONFIG" >'$(LIBS_TO)/pkgconfig/millrace.pc' && chmod 644 '$(LIBS_TO)/pkgconfig/millrace.pc'
+	@install -m 644 $(PROGRAMS:%=%/*.1) '$(MAN)/man1'
+	@install -m 644 broker/millrace.7 '$(MAN)/man7'
+	@for program in $(PROGRAMS); do install -m 644 scripts/completion.bash '$(BASH_COMPLETIONS)'/$$program || exit 1; done
+	@install -m 644 scripts/completion.zsh '$(ZSH_COMPLETIONS)/_millrace'
+	@echo 'installed below $(DESTDIR)$(PREFIX)$(if $(DESTDIR),,; run ldconfig if programs do not find libmillrace.so.0)'
+
+uninstall:
+	@$(absolute)rm -f $(PROGRAMS:%='$(BINS)'/%) '$(INCLUDES)/millrace.h' '$(LIBS_TO)/pkgconfig/millrace.pc' \
+		$(patsubst %,'$(LIBS_TO)'/libmillrace.%,a so so.0 so.$(VERSION)) $(PROGRAMS:%='$(MAN)'/man1/%.1) '$(MAN)/man7/millrace.7' \
+		$(PROGRAMS:%='$(BASH_COMPLETIONS)'/%) '$(ZSH_COMPLETIONS)/_millrace'
+	@echo 'removed from $(DESTDIR)$(PREFIX)'
 
 # ---- what is run -------------------------------------------------------------------------------------------------------------
 build = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc))

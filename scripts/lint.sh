@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 flags=(-std=c11 -D_GNU_SOURCE -Icommon -I. -Wall -Wextra -Wshadow -Wconversion)
 sources=({common,producer,consumer,broker,tests,tests/crash,tests/fuzz}/*.c)
 headers=({common,producer,consumer,broker,tests,tests/crash,tests/fuzz}/*.h)
-scripts=(scripts/* tests/*.sh tests/*/*.sh data/*.sh .ci/run)
+scripts=(scripts/*.{sh,bash} tests/*.sh tests/*/*.sh data/*.sh .ci/run)
 pages=({.,producer,consumer,broker,common}/*.[1-8])
 failed=()
 
@@ -30,7 +30,8 @@ lint_cppcheck() {
 }
 # clang-tidy counts on stderr what it does not show.
 lint_tidy() { printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -I '{}' clang-tidy --quiet '{}' -- "${flags[@]}" 2>/dev/null; }
-lint_shell() { shellcheck "${scripts[@]}"; }
+# The completion for zsh is for zsh to check, where there is one.
+lint_shell() { shellcheck "${scripts[@]}" && { ! command -v zsh >/dev/null || zsh -n scripts/completion.zsh; }; }
 lint_man() { mandoc -T lint -W warning "${pages[@]}"; }
 
 [ $# -gt 0 ] || set -- headers cppcheck tidy shell man

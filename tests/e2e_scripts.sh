@@ -4,13 +4,14 @@ set -u
 bus=${MILLRACE_BUS:-test-$$}
 out=${TMPDIR:-/tmp}/e2e_scripts.$$
 trap 'rm -f "$out"' EXIT
-failed=0
+failed=0 ran=
 
 segments() { find /dev/shm -maxdepth 1 -name "millrace.*.$1*"; }
 # run SCRIPT [ARG...]: must succeed, print a line that starts with "OK: ", and clean up.
 run() {
     local name=$1 this=$bus-${1%%.*} status=0 left
     shift
+    ran+=" $name "
     this=${this:0:32}
     MILLRACE_BUS=$this "scripts/$name" "$@" >"$out" 2>&1 || status=$?
     left=$(segments "$this")
@@ -32,6 +33,12 @@ run shards.sh 4 2
 run experiment.sh -p 2 -c 2 -n 5000
 run link-check.sh 40 3
 run experiment.sh -p 1 -c 2 -m 10 --cdelay 2ms -t 1
+run csv-lab.sh 30 10ms 2
+run jobs.sh 40 2
+run kinesis.sh 4 1000
+for script in $(grep -l '^ok ' scripts/*.sh); do
+    [[ $ran == *" ${script##*/} "* ]] || { echo "$script is not run here" && failed=1; }
+done
 
 # Interrupted in the middle: 130, and nothing stays.
 this=$bus-int
