@@ -122,7 +122,7 @@ $(OBJ)/fuzz.a: $(call objects,$(FUZZ_SUPPORT))
 	$(call run,AR,rm -f $@ && ar qcs $@ $^)
 define fuzzer
 $(BIN)/$(1): $(OBJ)/tests/fuzz/$(1).o $(OBJ)/fuzz.a $(call parts,$(1)) $(BIN)/libmillrace.a
-	$$(call run,LD,$$(CC) $$(ALL_LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(LIBS))
+	$$(call run,LD,$$(CC) $$(ALL_LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(LIBS) $(if $(filter fuzz_json_read,$(1)),-ljansson))
 endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f))))
 fuzzers: $(FUZZERS:%=$(BIN)/%)

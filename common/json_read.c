@@ -386,14 +386,31 @@ size_t mr_json_unescape(const struct mr_json_value *string, char *out)
 
 int mr_json_is(const struct mr_json_value *string, const char *text)
 {
-    char plain[128];
-    size_t len = strlen(text);
+    const char *from = string->text, *end = from + string->len;
+    size_t left = strlen(text);
 
     if (string->kind != MR_JSON_STRING)
         return 0;
-    if (!memchr(string->text, '\\', string->len))
-        return string->len == len && memcmp(string->text, text, len) == 0;
-    return string->len <= sizeof plain && mr_json_unescape(string, plain) == len && memcmp(plain, text, len) == 0;
+    while (from < end) {
+        const char *escape = memchr(from, '\\', (size_t)(end - from));
+        size_t n = (size_t)((escape ? escape : end) - from);
+        char code[4];
+
+        if (n > left || memcmp(from, text, n) != 0)
+            return 0;
+        from += n;
+        text += n;
+        left -= n;
+        if (!escape)
+            break;
+        from++;
+        n = (size_t)(put_escape(code, &from) - code);
+        if (n > left || memcmp(code, text, n) != 0)
+            return 0;
+        text += n;
+        left -= n;
+    }
+    return left == 0;
 }
 
 static int base64_digit(char c)

@@ -2,7 +2,7 @@
 # deps.sh - installs what building Millrace needs and this machine lacks: with apt on Debian and its relatives; elsewhere it says what is missing.
 # Usage: scripts/deps.sh [--test] [--lint] [--fuzz] [--valgrind] [--model]
 #   (nothing)  gcc, make, libc headers        --test  also the Check library and pkg-config        --lint  also the checkers of `make lint`
-#   --fuzz  also clang with libFuzzer        --valgrind  also valgrind        --model  also spin
+#   --fuzz  also clang with libFuzzer, and jansson to compare with        --valgrind  also valgrind        --model  also spin
 # Exit: 0 everything is there (now) · 1 something is missing · 2 usage
 set -u
 
@@ -44,6 +44,7 @@ if [ $fuzz = 1 ]; then
     # Where clang is, it says which of its libraries it would link with; a name without a path is one that is not there.
     libfuzzer=$(clang -print-file-name="libclang_rt.fuzzer-$(uname -m).a" 2>/dev/null)
     [ -e "$libfuzzer" ] || missing="$missing libclang-rt-dev"
+    [ -e /usr/include/jansson.h ] || missing="$missing libjansson-dev"
 fi
 [ $model = 1 ] && need spin spin
 [ -z "$missing" ] && exit 0

@@ -67,6 +67,11 @@ seeds() {
             seed '\0\0\20\5\1\1%s' "$line"
         done
         ;;
+    fuzz_json_read)
+        for line in '{"a":[1,-0.5e+3,true,false,null],"\\u00e9\\ud83d\\udeb2":"\\n\\"\\/"}' '[[[[]]],{}, "x" ]' ' 18446744073709551615 ' '"\\ud800"'; do
+            seed %s "$line"
+        done
+        ;;
     fuzz_timestamp)
         for line in 2026-11-21T10:15:30.123456789+01:00 '2026-11-21 10:15 UTC' 20261121T101530Z 1795256130.5 1795256130123 -1; do
             seed %s "$line"
