@@ -2,7 +2,7 @@
  * taken and orphans taken over in transactions, acknowledged by one store without a lock, given back, and made orphans when
  * their owner dies, the record in hand blamed and given out alone. A transaction is filled and armed in one step here, and
  * applied in another (with PIECES word by word; tx.pml has all of it in pieces). Records are one unit
- * long. A dead letter is one step (dead.pml has it in pieces).
+ * long. A dead letter is one step (move.pml has it in pieces).
  *
  * Who finds nothing waits until there is something to do for it (cond.pml says how), so that an end with records left is an
  * invalid end state: I8. */

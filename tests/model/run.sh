@@ -2,7 +2,7 @@
 # run.sh - lets spin walk through every state of the models here, for sizes that fit in 4 GiB: the protocol as it is must hold
 # I1 to I9 (robust.pml lists them), whoever is killed between any two stores, and every variant that is broken on
 # purpose must be found out.
-# Usage: tests/model/run.sh [MODEL...]      MODEL: tx, log, cond, space, group, dead; without: all. `make model` calls it.
+# Usage: tests/model/run.sh [MODEL...]      MODEL: tx, log, cond, space, group, move; without: all. `make model` calls it.
 #   JOBS   searches at a time, which share the 4 GiB [2]
 # Prints for each search: states stored, transitions, depth, memory, time, and the verdict; for a broken variant the invariant
 # that it violates.
@@ -21,7 +21,7 @@ if ! command -v spin >/dev/null; then
 fi
 for name; do
     if [ "$name" = robust ] || ! [ -e "$name.pml" ]; then
-        echo "run.sh: $name: no such model (there are: tx, log, cond, space, group, dead)" >&2
+        echo "run.sh: $name: no such model (there are: tx, log, cond, space, group, move)" >&2
         exit 2
     fi
 done
@@ -173,12 +173,14 @@ broken group in_hand_stays '-DCRASHES=1'
 broken group acknowledged_when_claimed ''
 broken group acknowledged_before_given '-DCRASHES=1'
 
-holds dead safety '-DCRASHES=2' '3 consumers, 2 records, 3 producer slots, 2 kills'
-broken dead letter_not_noted '-DCRASHES=1'
-broken dead noted_after_letter '-DCRASHES=1'
-broken dead acknowledged_before_letter '-DCRASHES=1'
-broken dead count_looked_up_without_lock '-DCRASHES=1'
-broken dead newest_slot_used_again '-DCRASHES=2'
+holds move safety '-DCRASHES=2' '3 consumers, 2 records, 3 producer slots, 2 kills'
+holds move safety '-DCRASHES=2 -DRECORDS=3 -DONE_PRODUCER' '3 consumers with one producer each, 3 records, 2 kills'
+broken move letter_not_noted '-DCRASHES=1'
+broken move noted_after_letter '-DCRASHES=1'
+broken move acknowledged_before_letter '-DCRASHES=1'
+broken move count_looked_up_without_lock '-DCRASHES=1'
+broken move count_of_a_fresh_producer '-DCRASHES=1 -DONE_PRODUCER'
+broken move newest_slot_used_again '-DCRASHES=2'
 
 wait
 show "$started"

@@ -1,9 +1,10 @@
-/* dead.pml - a record that kills goes to the dead-letter topic exactly once, and is acknowledged exactly once, whoever dies in
- * between (common/dead.c): noted in the member's slot, appended there, acknowledged here; whoever takes the slot over looks
- * whether the letter has arrived.
+/* move.pml - a record goes to another topic and is acknowledged here as one step, whoever dies in between (common/move.c: dead
+ * letters and mr_ack_with): noted in the member's slot, appended there, acknowledged here; whoever takes the slot over looks
+ * whether it has arrived. "Letter" is said here for both.
  *
- * All RECORDS of one claim are to be moved. CONSUMERS take the claim over from each other when they die (group.pml has that in
- * pieces, and tx.pml the transactions that open and close a producer in the dead-letter topic, which has PRODUCER_SLOTS). */
+ * All RECORDS of one claim are to be moved, each by a producer of its own as dead letters are, or with ONE_PRODUCER by the one
+ * that each consumer keeps. CONSUMERS take the claim over from each other when they die (group.pml has that in pieces, and tx.pml
+ * the transactions that open and close a producer in the other topic, which has PRODUCER_SLOTS). */
 
 #ifndef CONSUMERS
 #define CONSUMERS 3
@@ -24,7 +25,7 @@
 byte owner, cursor;
 byte moving = NONE, moving_producer, moving_client, moving_count;
 
-/* The dead-letter topic: its producers (state 0 never used, 1 attached, 2 done, 3 died) and its log */
+/* The other topic: its producers (state 0 never used, 1 attached, 2 done, 3 died) and its log */
 typedef slot_t { byte state, client, since, records }
 slot_t slots[PRODUCER_SLOTS];
 byte clock;
@@ -115,11 +116,11 @@ inline acknowledge()
     fi
 }
 
-/* mr_dead_settle */
+/* mr_move_settle */
 inline settle()
 {
     if
-    :: moving == cursor && cursor < RECORDS ->
+    :: moving != NONE && moving > cursor && moving <= RECORDS ->
 #ifdef BROKEN_count_looked_up_without_lock
         MAY_DIE;
 #else
@@ -142,40 +143,55 @@ inline settle()
     fi
 }
 
+inline note()
+{
+    STORE(moving_producer, mine);
+    STORE(moving_client, _pid);
+#ifdef BROKEN_count_of_a_fresh_producer
+    STORE(moving_count, 1);
+#else
+    STORE(moving_count, slots[mine].records + 1);
+#endif
+    STORE(moving, pos + 1)
+}
+
+inline open_if_none()
+{
+    if
+    :: mine == NONE -> open_producer()
+    :: else
+    fi
+}
+
+/* mr_move */
 inline letter()
 {
-    open_producer();
+    open_if_none();
+    pos = cursor;
 #ifdef BROKEN_acknowledged_before_letter
-    pos = cursor;
     acknowledge();
-#else
-    pos = cursor;
 #endif
 #if !defined(BROKEN_letter_not_noted) && !defined(BROKEN_noted_after_letter)
-    STORE(moving_client, _pid);
-    STORE(moving_producer, mine);
-    STORE(moving_count, 1);
-    STORE(moving, pos);
+    note();
 #endif
     append(pos);
 #ifdef BROKEN_noted_after_letter
-    STORE(moving_client, _pid);
-    STORE(moving_producer, mine);
-    STORE(moving_count, 1);
-    STORE(moving, pos);
+    note();
 #endif
 #ifndef BROKEN_acknowledged_before_letter
     acknowledge();
 #endif
     STORE(moving, NONE);
+#ifndef ONE_PRODUCER
     if :: slots[mine].state = 2 :: DYING fi; /* mr_producer_close */
-    mine = 0;
+    mine = NONE;
+#endif
     pos = 0
 }
 
 active [CONSUMERS] proctype consumer()
 {
-    byte at, mine, pos;
+    byte at, mine = NONE, pos;
     bool other, arrived;
     do
     :: cursor == RECORDS -> assert(letters[0] == 1 && letters[RECORDS - 1] == 1); break /* I6, I9: none is lost */
