@@ -205,6 +205,8 @@ static size_t append_to(struct mr_producer *producer, uint32_t p, const uint32_t
     struct mr_topic *topic = producer->topic;
     size_t done = 0;
     uint64_t since = 0, said = 0;
+    int flagged = 0; /* a signal since then ends our sleep at once */
+    uint32_t ticket = 0;
     struct mr_batch batch = {.msgs = call->msgs,
                              .progress = call->progress,
                              .source = call->progress ? producer->source : 0,
@@ -226,6 +228,7 @@ static size_t append_to(struct mr_producer *producer, uint32_t p, const uint32_t
         }
         if (got > 0) {
             done += (size_t)got;
+            flagged = 0;
             producer->sent[p] = batch.end;
             producer->stats.batches++;
             mr_groups_tell(topic);
@@ -258,18 +261,19 @@ static size_t append_to(struct mr_producer *producer, uint32_t p, const uint32_t
             call->error = -ETIMEDOUT;
             break;
         }
-        uint64_t bytes = 0;
-        for (size_t i = 0; i < (call->whole ? batch.n : 1); i++)
-            bytes += message_bytes(&batch.msgs[batch.order ? batch.order[i] : i]);
-        uint32_t ticket = mr_cond_prepare(&topic->shm->space);
-        store_want(topic, p, room_wanted(topic, p, bytes));
-        call->error = mr_groups_settle(topic, p);
-        if (call->error)
-            break;
-        if (mr_groups_limit(topic, p, load(&topic->logs[p].limit)) > load(&topic->logs[p].limit))
-            continue; /* there is some room now */
-        if (load(&topic->shm->sealed) || load(&topic->shm->deleted))
-            continue; /* mr_log_append says which */
+        if (!flagged) {
+            uint64_t bytes = 0;
+            for (size_t i = 0; i < (call->whole ? batch.n : 1); i++)
+                bytes += message_bytes(&batch.msgs[batch.order ? batch.order[i] : i]);
+            ticket = mr_cond_prepare(&topic->shm->space);
+            store_want(topic, p, room_wanted(topic, p, bytes));
+            call->error = mr_groups_settle(topic, p);
+            if (call->error)
+                break;
+            flagged = 1;
+            continue; /* once more: there may be room by now, also what another producer left; or it is sealed, or deleted */
+        }
+        flagged = 0;
         call->error = tell_holder(topic, p, MR_WAIT_ROOM, since, &said);
         if (call->error)
             break;

@@ -33,6 +33,8 @@ int mr_cond_wait_many(struct mr_cond *const *conds, const uint32_t *tickets, siz
 /* mr_cond_signal wakes at most `wake` sleepers; one fence and one load when nobody sleeps. Order: seq_cst fence first. */
 void mr_cond_signal(struct mr_cond *cond, int wake);
 void mr_cond_broadcast(struct mr_cond *cond);
+/* mr_cond_wake_all is mr_cond_broadcast after a death: it does not believe the flag, which a signaller that died may have cleared and woken nobody. */
+void mr_cond_wake_all(struct mr_cond *cond);
 /* mr_cond_signal_fenced is mr_cond_signal for a caller that has issued a seq_cst fence since it changed the condition (one fence, many conds). */
 void mr_cond_signal_fenced(struct mr_cond *cond, int wake);
 

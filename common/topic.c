@@ -427,10 +427,10 @@ int mr_topic_lock(struct mr_topic *topic)
 
 void mr_topic_wake(struct mr_topic *topic)
 {
-    mr_cond_broadcast(&topic->shm->space);
+    mr_cond_wake_all(&topic->shm->space);
     for (uint32_t g = 0; g < topic->group_cnt; g++)
         if (atomic_load_explicit(&topic->groups[g].serial, memory_order_relaxed))
-            mr_cond_broadcast(&topic->groups[g].data);
+            mr_cond_wake_all(&topic->groups[g].data);
 }
 
 int mr_topic_seal(struct mr_topic *topic)

@@ -117,6 +117,36 @@ START_TEST(sleeper_in_another_process_is_woken)
 }
 END_TEST
 
+static int waits_and_looks_for_the_flag(void *arg)
+{
+    (void)arg;
+    uint32_t ticket = mr_cond_prepare(&shared->cond);
+    shared->asleep++;
+    return mr_cond_wait(&shared->cond, ticket, 10 * (int64_t)SECOND) != 0 || !(shared->cond.word & 1);
+}
+
+/* So that what it passes on reaches the others who sleep, however late the signaller goes on. */
+START_TEST(who_was_woken_finds_the_flag_set)
+{
+    pid_t pid = child(waits_and_looks_for_the_flag, NULL);
+    wait_until(shared->asleep == 1 && sleeps(pid));
+    mr_cond_signal(&shared->cond, 1);
+    ck_assert_int_eq(ended(pid), 0);
+}
+END_TEST
+
+START_TEST(after_a_death_sleepers_are_woken_though_the_flag_is_gone)
+{
+    pid_t pid = child(waits_once, NULL);
+    wait_until(shared->asleep == 1 && sleeps(pid));
+    shared->cond.word++; /* a signaller was killed before its FUTEX_WAKE */
+    mr_cond_broadcast(&shared->cond);
+    ck_assert(sleeps(pid)); /* it believed the flag */
+    mr_cond_wake_all(&shared->cond);
+    ck_assert_int_eq(ended(pid), 0);
+}
+END_TEST
+
 START_TEST(broadcast_wakes_every_sleeper)
 {
     enum { N = 12 };
@@ -364,6 +394,8 @@ int main(void)
     tcase_add_test(tcase, second_prepare_keeps_the_first_ticket_good);
     tcase_add_test(tcase, counter_wraps_without_losing_a_wakeup);
     tcase_add_test(tcase, sleeper_in_another_process_is_woken);
+    tcase_add_test(tcase, who_was_woken_finds_the_flag_set);
+    tcase_add_test(tcase, after_a_death_sleepers_are_woken_though_the_flag_is_gone);
     tcase_add_test(tcase, broadcast_wakes_every_sleeper);
     tcase_add_test(tcase, each_signal_of_one_wakes_one_more_sleeper);
     tcase_add_test(tcase, sleepers_that_were_killed_do_not_take_wakeups_along);
