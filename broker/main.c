@@ -544,15 +544,9 @@ int main(int argc, char **argv)
         help();
     else
         status = run_serve(&args);
-    errno = 0;
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        if (errno == EPIPE)
-            status = MR_EXIT_SIGPIPE;
-        else {
-            mr_program_error("standard output: %s", strerror(errno ? errno : EIO)); /* a file's errors are not the library's */
-            status = MR_EXIT_FAILED;
-        }
-    }
+    int unwritten = mr_program_flush();
+    if (unwritten)
+        status = unwritten;
 end:
     free(args.serve.specs);
     return status;

@@ -152,6 +152,17 @@ int mr_program_usage(const char *format, ...)
     return MR_EXIT_USAGE;
 }
 
+int mr_program_flush(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return MR_EXIT_OK;
+    if (errno == EPIPE)
+        return MR_EXIT_SIGPIPE;
+    mr_program_error("standard output: %s", strerror(errno ? errno : EIO)); /* a file's errors are not the library's */
+    return MR_EXIT_FAILED;
+}
+
 void mr_program_progress(const char *line)
 {
     char text[512];

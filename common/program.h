@@ -47,6 +47,9 @@ const char *mr_program_reason(int error);
 /* mr_program_usage prints "NAME: text" and "Try 'NAME --help'." Returns MR_EXIT_USAGE. */
 int mr_program_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* mr_program_flush writes out what was printed. Returns MR_EXIT_OK; else says why (not of a reader that is gone: MR_EXIT_SIGPIPE), MR_EXIT_FAILED. */
+int mr_program_flush(void);
+
 /* mr_program_progress shows line as the one line of progress on standard error, in place of the one before; messages clear it
  * first. NULL clears it. The caller sees to it that standard error is meant for that, and that it happens at most 5 times a second. */
 void mr_program_progress(const char *line);

@@ -421,11 +421,11 @@ int options_parse(int argc, char **argv, struct options *out)
             break;
         case 'h':
             options_help();
-            done = 1 + MR_EXIT_OK;
+            done = 1 + mr_program_flush();
             break;
         case 'V':
             puts("consumer (Millrace) " MR_VERSION);
-            done = 1 + MR_EXIT_OK;
+            done = 1 + mr_program_flush();
             break;
         case ':':
             done = usage(mr_program_usage("option %s wants a value", argv[optind - 1]));

@@ -53,7 +53,7 @@ static const char text[] = "Usage: producer [OPTIONS] [FILE...] TOPIC\n"
                            "Exit status: 0 all accepted, 1 failed, 2 usage, 3 no broker, 4 no topic,\n"
                            "5 timed out or full, 6 sealed or deleted, 7 bad rows skipped, 130 interrupted\n";
 
-int help_print(void)
+void help_print(void)
 {
-    return fputs(text, stdout) == EOF || fflush(stdout) == EOF ? -1 : 0;
+    fputs(text, stdout);
 }

@@ -2,7 +2,7 @@
 #ifndef PRODUCER_HELP_H
 #define PRODUCER_HELP_H
 
-/* help_print writes it to standard output. 0, or -1 if that failed. */
-int help_print(void);
+/* help_print writes it to standard output. */
+void help_print(void);
 
 #endif

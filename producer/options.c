@@ -205,9 +205,11 @@ static int parse_option(int option, const char *value, struct options *o, struct
         mr_program_verbose = 1;
         return 0;
     case 'h':
-        return END(help_print() ? MR_EXIT_FAILED : MR_EXIT_OK);
+        help_print();
+        return END(mr_program_flush());
     default: /* 'V' */
-        return END(puts("producer (Millrace) " MR_VERSION) == EOF || fflush(stdout) ? MR_EXIT_FAILED : MR_EXIT_OK);
+        puts("producer (Millrace) " MR_VERSION);
+        return END(mr_program_flush());
     }
 }
 
