@@ -86,7 +86,8 @@ gives "broker -b $MILLRACE_BUS describe r" red
 gives "consumer -b $MILLRACE_BUS r" red
 gives "consumer -b $MILLRACE_BUS-no r" ''
 gives "consumer --bus = $MILLRACE_BUS r" red
-gives "broker --bus = ${MILLRACE_BUS:0:-1}" "$MILLRACE_BUS"
+offered broker --bus = "${MILLRACE_BUS:0:-1}" # other tests have buses that begin so, too
+grep -qxF "$MILLRACE_BUS" offered || wrong "broker --bus: does not offer $MILLRACE_BUS"
 gives "$bin/consumer gr" green
 touch redrow.csv
 gives 'producer re' 'red redrow.csv'
