@@ -98,22 +98,22 @@ int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struc
     return 1;
 }
 
-int mr_csv_field(const char *row, size_t row_len, char sep, size_t *at, const char **field, size_t *field_len, int *quoted)
+int mr_csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field, size_t *field_len, int *quoted)
 {
     const char *end = row + row_len, *from, *stop;
 
     if (*at > row_len)
         return 0;
     from = row + *at;
-    *quoted = from < end && *from == '"';
+    *quoted = (sep & ~0xff) != MR_CSV_UNQUOTED && from < end && *from == '"';
     if (*quoted) {
         const char *after = skip_quoted(from, end);
 
         *field = from + 1;
         *field_len = (size_t)((after ? after - 1 : end) - *field);
-        stop = after ? find(after, end, sep) : NULL;
+        stop = after ? find(after, end, (char)sep) : NULL;
     } else {
-        stop = find(from, end, sep);
+        stop = find(from, end, (char)sep);
         *field = from;
         *field_len = (size_t)((stop ? stop : end) - from);
     }

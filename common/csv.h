@@ -6,6 +6,7 @@
 #ifndef MR_CSV_H
 #define MR_CSV_H
 
+#include "millrace.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,8 +28,14 @@ struct mr_csv_row {
 int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct mr_csv_row *row);
 
 /* mr_csv_field takes the next field of one row. *at is 0 at first, and is past row_len after the last one.
+ *   sep     a byte, plus MR_CSV_UNQUOTED if quotes mean nothing; mr_csv_sep makes it of a topic's column flags
  * Returns 1 with *field, *field_len, *quoted set (still quoted: the bytes between the outer quotes, "" not yet one); 0 no more fields. */
-int mr_csv_field(const char *row, size_t row_len, char sep, size_t *at, const char **field, size_t *field_len, int *quoted);
+#define MR_CSV_UNQUOTED 0x100
+static inline int mr_csv_sep(uint32_t column_flags)
+{
+    return (unsigned char)MR_SEPARATOR_OF(column_flags) | (column_flags & MR_UNQUOTED ? MR_CSV_UNQUOTED : 0);
+}
+int mr_csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field, size_t *field_len, int *quoted);
 
 /* mr_csv_unquote copies a quoted field's bytes to out (cap >= field_len), each "" as one quote. Returns the new length. */
 size_t mr_csv_unquote(const char *field, size_t field_len, char *out);

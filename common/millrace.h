@@ -177,9 +177,10 @@ enum mr_delete {
 int mr_topic_delete(struct mr_topic *topic, enum mr_delete how);
 
 /* The topic's header line (the columns of its CSV rows), kept once, by the first producer that has one.
- * mr_topic_set_columns: line without terminator, len <= MR_COLUMNS_MAX; flags: enum mr_record_flags of its line end, and MR_SEPARATOR(c)
- *          where it is not a comma.
+ * mr_topic_set_columns: line without terminator, len <= MR_COLUMNS_MAX; flags: enum mr_record_flags of its line end, MR_SEPARATOR(c)
+ *          where it is not a comma, and MR_UNQUOTED if quotes mean nothing in its rows (tab-separated values).
  * Returns  0 stored now, or the same already there (a byte order mark and the line end do not count); -EEXIST another one is there; -EMSGSIZE. */
+#define MR_UNQUOTED 4u
 #define MR_SEPARATOR(c) ((uint32_t)(unsigned char)(c) << 8)
 #define MR_SEPARATOR_OF(flags) ((flags) >> 8 ? (char)((flags) >> 8) : ',')
 int mr_topic_set_columns(struct mr_topic *topic, const void *line, size_t len, uint32_t flags);

@@ -73,7 +73,7 @@ static int make_unique(struct mr_columns *columns)
     return 0;
 }
 
-static size_t count_fields(const char *line, size_t len, char sep)
+static size_t count_fields(const char *line, size_t len, int sep)
 {
     const char *field;
     size_t at = 0, field_len, cnt = 0;
@@ -87,7 +87,7 @@ static size_t count_fields(const char *line, size_t len, char sep)
 static int is_plain(const struct mr_columns *columns)
 {
     const char *at = columns->line, *end = at + columns->len;
-    if (MR_SEPARATOR_OF(columns->flags) != ',' || (columns->flags & MR_EOL_MASK) != MR_EOL_LF)
+    if (MR_SEPARATOR_OF(columns->flags) != ',' || (columns->flags & (MR_EOL_MASK | MR_UNQUOTED)) != MR_EOL_LF)
         return 0;
     for (size_t i = 0; i < columns->cnt; i++) {
         const char *name = columns->column[i].name, *name_end = name + columns->column[i].name_len;
@@ -112,7 +112,7 @@ int mr_columns_set(struct mr_columns *columns, const char *line, size_t len, uin
     struct mr_columns new = {.len = len, .flags = flags};
     size_t bom = mr_csv_bom(line, len), at = 0, i = 0, field_len;
     const char *field;
-    char sep = MR_SEPARATOR_OF(flags);
+    int sep = mr_csv_sep(flags);
     int quoted;
 
     new.cnt = count_fields(line + bom, len - bom, sep);

@@ -209,7 +209,7 @@ static size_t put_object(struct mr_format *format, const struct mr_columns *colu
     struct mr_field field;
     size_t at = 0, i = 0;
     mr_json_begin(out, '{');
-    char sep = MR_SEPARATOR_OF(columns->flags);
+    int sep = mr_csv_sep(columns->flags);
     for (; mr_csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
         if (i <= columns->cnt)
             put_column_key(columns, i, out);
@@ -318,6 +318,10 @@ static void put_columns(const struct mr_columns *columns, struct mr_json *out)
         mr_json_key(out, "sep");
         mr_json_string(out, text, sep < 0x80 ? 1 : 2);
     }
+    if (columns->flags & MR_UNQUOTED) {
+        mr_json_key(out, "quotes");
+        mr_json_bool(out, 0);
+    }
 }
 
 static void put_envelope(struct mr_format *format, const struct mr_columns *columns, const char *topic,
@@ -381,7 +385,7 @@ static void put_column(struct mr_format *format, const struct mr_columns *column
 {
     struct mr_field field;
     size_t at = 0;
-    char sep = MR_SEPARATOR_OF(columns->flags);
+    int sep = mr_csv_sep(columns->flags);
     for (ssize_t i = 0; mr_csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
         if (i < idx)
             continue;

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int mr_pick_init(struct mr_pick *pick, size_t cnt, char separator)
+int mr_pick_init(struct mr_pick *pick, size_t cnt, int sep)
 {
-    *pick = (struct mr_pick){.cnt = cnt, .separator = separator};
+    *pick = (struct mr_pick){.cnt = cnt, .sep = sep};
     pick->column = calloc(cnt + 1, sizeof *pick->column);
     pick->field = calloc(cnt + 1, sizeof *pick->field);
     pick->order = calloc(cnt + 1, sizeof *pick->order);
@@ -38,7 +38,7 @@ void mr_pick_take(struct mr_pick *pick, const char *row, size_t len)
 {
     struct mr_field field;
     size_t at = 0, done = 0;
-    for (size_t i = 0; done < pick->cnt && mr_csv_field(row, len, pick->separator, &at, &field.text, &field.len, &field.quoted); i++)
+    for (size_t i = 0; done < pick->cnt && mr_csv_field(row, len, pick->sep, &at, &field.text, &field.len, &field.quoted); i++)
         while (done < pick->cnt && pick->column[pick->order[done]] == i)
             pick->field[pick->order[done++]] = field;
     while (done < pick->cnt)

@@ -88,11 +88,11 @@ static void add_tsv_field(struct mr_json *row, const struct mr_field *field)
 
 void mr_row_put_tsv(struct mr_format *format, const struct mr_columns *columns, const struct mr_record *record, struct mr_json *out)
 {
-    char sep = MR_SEPARATOR_OF(columns->flags);
+    int sep = mr_csv_sep(columns->flags);
     struct mr_json *tsv = &format->tsv;
     struct mr_field field;
     size_t at = 0;
-    if (!columns->line || sep == '\t') {
+    if (!columns->line || (char)sep == '\t') {
         mr_row_put(format, record->value, record->value_len, record->flags, out);
         return;
     }

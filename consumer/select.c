@@ -48,7 +48,7 @@ void mr_select_free(struct mr_select *select)
 int mr_select_bind(const struct mr_select *select, struct mr_columns *columns, const char **missing)
 {
     struct mr_pick pick;
-    if (mr_pick_init(&pick, select->cnt, MR_SEPARATOR_OF(columns->flags)) < 0)
+    if (mr_pick_init(&pick, select->cnt, mr_csv_sep(columns->flags)) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < select->cnt; i++) {
         ssize_t column = mr_columns_find(columns, select->name[i], strlen(select->name[i]));

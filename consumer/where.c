@@ -53,7 +53,7 @@ int mr_where_bind(const struct mr_where *where, const struct mr_columns *columns
     if (!bound)
         return -ENOMEM;
     bound->has_columns = columns->line != NULL;
-    int error = bound->has_columns ? mr_pick_init(&bound->pick, where->field_cnt, MR_SEPARATOR_OF(columns->flags)) : 0;
+    int error = bound->has_columns ? mr_pick_init(&bound->pick, where->field_cnt, mr_csv_sep(columns->flags)) : 0;
     for (size_t i = 0; i < where->operand_cnt && bound->has_columns && !error; i++) {
         const struct mr_operand *operand = &where->operand[i];
         if (operand->kind != OPERAND_FIELD)

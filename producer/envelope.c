@@ -20,6 +20,7 @@ static const char *const member_names[MEMBER_CNT] = {
     [COLUMNS] = "columns",
     [COLUMNS_BASE64] = "columns_base64",
     [SEP] = "sep",
+    [QUOTES] = "quotes",
 };
 
 void envelope_note(const struct reading *r, const char *at, const char *format, ...)

@@ -19,6 +19,7 @@ enum member {
     COLUMNS,
     COLUMNS_BASE64,
     SEP,
+    QUOTES,
     MEMBER_CNT,
 };
 

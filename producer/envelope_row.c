@@ -7,9 +7,9 @@
 
 /* ---- columns --------------------------------------------------------------------------------------------------------- */
 
-static char separator(const struct envelope_columns *columns)
+static int separator(const struct envelope_columns *columns)
 {
-    return MR_SEPARATOR_OF(columns->flags);
+    return mr_csv_sep(columns->flags);
 }
 
 /* Takes the line end off. */
@@ -96,14 +96,17 @@ static int read_columns(struct reading *r)
         status = envelope_want(r, COLUMNS_BASE64, MR_JSON_STRING, "a string");
     if (!status)
         status = read_separator(r, &sep);
+    if (!status && envelope_has(r, QUOTES) && r->member[QUOTES].kind != MR_JSON_TRUE)
+        status = envelope_want(r, QUOTES, MR_JSON_FALSE, "true or false");
     if (!status)
         status = envelope_decode_exact(r, &r->member[COLUMNS], &r->member[COLUMNS_BASE64], &line);
     if (status)
         return status;
-    flags = envelope_cut_line_end(&line) | (sep == ',' ? 0 : MR_SEPARATOR(sep));
+    flags = envelope_cut_line_end(&line) | (sep == ',' ? 0 : MR_SEPARATOR(sep)) |
+            (envelope_has(r, QUOTES) && r->member[QUOTES].kind == MR_JSON_FALSE ? MR_UNQUOTED : 0);
     if (!r->columns->line)
         return set_columns(&r->found, line, flags);
-    if (line.len == r->columns->len && memcmp(line.text, r->columns->line, line.len) == 0 && sep == separator(r->columns))
+    if (line.len == r->columns->len && memcmp(line.text, r->columns->line, line.len) == 0 && mr_csv_sep(flags) == separator(r->columns))
         return 0;
     return REFUSE(r, r->member[COLUMNS].text, "its columns are not those of the topic");
 }
@@ -154,12 +157,12 @@ static struct bytes field_text(const struct mr_json_value *field, char *room)
     return (struct bytes){room, mr_json_unescape(field, room)};
 }
 
-static char *put_field(char *to, struct bytes field, char sep)
+static char *put_field(char *to, struct bytes field, int sep)
 {
     int quote = 0;
 
-    for (size_t i = 0; i < field.len && !quote; i++)
-        quote = field.text[i] == sep || field.text[i] == '"' || field.text[i] == '\n' || field.text[i] == '\r';
+    for (size_t i = 0; i < field.len && !quote && !(sep & MR_CSV_UNQUOTED); i++)
+        quote = field.text[i] == (char)sep || field.text[i] == '"' || field.text[i] == '\n' || field.text[i] == '\r';
     if (!quote) {
         memcpy(to, field.text, field.len);
         return to + field.len;
@@ -176,10 +179,11 @@ static char *put_field(char *to, struct bytes field, char sep)
 
 /* Joins the fields (or, for a header, the names) of the row with sep, quoted where they must be. A string takes no more room than its JSON, which
  * has quotes around it and two bytes for a quote inside; a number that sep makes quotes necessary for takes at most twice as much. */
-static int join(struct reading *r, char sep, int names, struct bytes *out)
+static int join(struct reading *r, int sep, int names, struct bytes *out)
 {
     struct fields fields = {.object = &r->member[VALUE]};
     struct mr_json_value field;
+    struct bytes part;
     char *room = arena_take(r->arena, fields.object->len), *row = arena_take(r->arena, 2 * fields.object->len), *to = row;
     int more, first = 1;
 
@@ -189,16 +193,19 @@ static int join(struct reading *r, char sep, int names, struct bytes *out)
         if (names && !fields.name.text)
             continue;
         if (!first)
-            *to++ = sep;
+            *to++ = (char)sep;
         first = 0;
-        to = put_field(to, field_text(names ? &fields.name : &field, room), sep);
+        part = field_text(names ? &fields.name : &field, room);
+        if (sep & MR_CSV_UNQUOTED && (memchr(part.text, sep & 0xff, part.len) || memchr(part.text, '\n', part.len)))
+            return REFUSE(r, field.text, "a field without quotes cannot hold its separator or a line end");
+        to = put_field(to, part, sep);
     }
     *out = (struct bytes){row, (size_t)(to - row)};
     return more < 0 ? 1 : 0;
 }
 
 /* Whether the bytes, as a row, have the fields that value has. Returns 0, 1 or -ENOMEM. */
-static int is_this_row(struct reading *r, struct bytes bytes, char sep)
+static int is_this_row(struct reading *r, struct bytes bytes, int sep)
 {
     struct fields fields = {.object = &r->member[VALUE]};
     struct mr_json_value field;
@@ -258,8 +265,7 @@ int envelope_row(struct reading *r, const struct bytes *exact)
     struct mr_json_value name, first = {.kind = MR_JSON_ARRAY};
     struct bytes row = *exact;
     size_t at = 0;
-    int status, same;
-    char sep;
+    int status, same, sep;
 
     (void)mr_json_next(&r->member[VALUE], &at, &name, &first);
     if (first.kind == MR_JSON_ARRAY)

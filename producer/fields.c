@@ -11,18 +11,7 @@
 
 int fields_next(const struct fields *fields, const char *row, size_t len, size_t *at, const char **field, size_t *field_len, int *quoted)
 {
-    const char *stop;
-
-    if (fields->quotes)
-        return mr_csv_field(row, len, fields->sep, at, field, field_len, quoted);
-    if (*at > len)
-        return 0;
-    *quoted = 0;
-    *field = row + *at;
-    stop = memchr(*field, fields->sep, len - *at);
-    *field_len = stop ? (size_t)(stop - *field) : len - *at;
-    *at += *field_len + 1;
-    return 1;
+    return mr_csv_field(row, len, (unsigned char)fields->sep | (fields->quotes ? 0 : MR_CSV_UNQUOTED), at, field, field_len, quoted);
 }
 
 int32_t fields_get(const struct fields *fields, const char *row, size_t len, int32_t number, const char **field, size_t *field_len, int *quoted)

@@ -108,7 +108,7 @@ int header_check(struct run *run, const struct input *in, const struct input_row
 int header_take(struct run *run, const struct input *in, const struct input_row *row)
 {
     int status = header_check(run, in, row);
-    uint32_t sep = in->how.sep == ',' ? 0 : MR_SEPARATOR(in->how.sep);
+    uint32_t sep = (in->how.sep == ',' ? 0 : MR_SEPARATOR(in->how.sep)) | (in->how.format == INPUT_TSV ? MR_UNQUOTED : 0);
 
     return status ? status : header_set_columns(run, in->name, row->data, row->len, row->flags | sep);
 }

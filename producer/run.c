@@ -297,7 +297,8 @@ int run_files(struct run *run)
     run->report.total_bytes = run->total_bytes * o->repeat;
     if (o->columns && !status)
         status = header_set_columns(run, "--columns", o->columns, strlen(o->columns),
-                                    MR_EOL_LF | (o->sep == ',' ? 0 : MR_SEPARATOR(o->sep)));
+                                    MR_EOL_LF | (o->sep == ',' ? 0 : MR_SEPARATOR(o->sep)) |
+                                        (options_format(o, o->files[0]) == INPUT_TSV ? MR_UNQUOTED : 0));
     pace_start(&run->pace, o, mr_program_now);
     report_start(&run->report);
     for (uint64_t i = 0; i < o->repeat; i++)

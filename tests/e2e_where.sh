@@ -206,6 +206,17 @@ expect 1 consumer --peek -q -e -f csv orders other
 says err 'orders and other have different columns'
 expect 0 consumer --peek -q -e -f csv --select id orders other
 [ "$(tr -d '\r' <out | tr '\n' ' ')" = 'id 1 2 3 4 5 6 7 ' ] || wrong "two topics: $(cat out)"
+# In tab-separated values quotes mean nothing: neither here, nor after a copy.
+printf 'a\t"b\n"x\t1\n"y" z\t"2"\n' >quotes.tsv
+producer -q quotes.tsv quotes || wrong "producer quotes.tsv"
+consumer --peek -q -e -J quotes | producer -q -J - copy || wrong "a copy of quotes"
+for topic in quotes copy; do
+    consumer --peek -q -e -f csv "$topic" | cmp -s - quotes.tsv || wrong "$topic is not quotes.tsv"
+    expect 0 consumer --peek -e -f json --where '`"b` == "1"' "$topic"
+    holds '{"a":"\"x","\"b":1}'
+    expect 0 consumer --peek -e -f csv --select '"""b"' "$topic"
+    holds $'"b\n1\n"2"'
+done
 # A topic without records has a header all the same; one without columns has none.
 printf 'a,b\n' | producer -q -i csv - bare || wrong producer
 expect 0 consumer -e -f csv --select b bare

@@ -67,7 +67,7 @@ static void from_record(struct fuzz_input *in)
     while (header_len && (header[header_len - 1] == '\r' || header[header_len - 1] == '\n'))
         header_len--; /* no reader of files makes such a header */
     if (how & 0x1000)
-        MUST(mr_columns_set(&columns, header, header_len, (uint32_t)((how >> 10 & 3) % 3) | (sep == ',' ? 0 : MR_SEPARATOR(sep))) == 0);
+        MUST(mr_columns_set(&columns, header, header_len, (uint32_t)((how >> 10 & 3) % 3) | (sep == ',' ? 0 : MR_SEPARATOR(sep)) | (how & 0x8000 ? MR_UNQUOTED : 0)) == 0);
     if (how & 0x2000) {
         record.key = key;
         record.key_len = (uint32_t)(how & 0x4000 ? strlen(key) : strnlen(key, 3));
