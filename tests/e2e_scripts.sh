@@ -36,9 +36,9 @@ run experiment.sh -p 1 -c 2 -m 10 --cdelay 2ms -t 1
 run csv-lab.sh 30 10ms 2
 run jobs.sh 40 2
 run kinesis.sh 4 1000
-for script in $(grep -l '^ok ' scripts/*.sh); do
+while read -r script; do
     [[ $ran == *" ${script##*/} "* ]] || { echo "$script is not run here" && failed=1; }
-done
+done < <(grep -l '^ok ' scripts/*.sh)
 
 # Interrupted in the middle: 130, and nothing stays.
 this=$bus-int
