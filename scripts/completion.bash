@@ -6,7 +6,7 @@
 _millrace_names() {
     local key=$1
     shift
-    timeout 2 "${broker[@]}" -q -J "$@" 2>/dev/null </dev/null | sed -n 's/.*"'"$key"'": *"\([A-Za-z0-9_.-]*\)".*/\1/p'
+    timeout 5 "${broker[@]}" -q -J "$@" 2>/dev/null </dev/null | sed -n 's/.*"'"$key"'": *"\([A-Za-z0-9_.-]*\)".*/\1/p'
 }
 # A bus is /dev/shm/millrace.UID.BUS, a topic millrace.UID.BUS.TOPIC. Anybody may put files there, and compgen -W expands words as the shell does,
 # so a name that cannot be a bus is no word.
