@@ -182,4 +182,18 @@ finish a b c
 awk '$2 != last[$1] + 1 && !($2 == last[$1] && ++again <= 5) { print $1 ": " $2 " after " last[$1]; exit 1 } { last[$1] = $2 }
     END { for (k = 1; k <= 8; k++) if (last["k" k] != 150) { print "k" k " ends at " last["k" k]; exit 1 } }' all >why || wrong "--ordered: $(cat why)"
 
+# ---- progress: a line at most five times a second, and only when asked for or on a terminal --------------------------------------
+seq 40 | producer -q shown || wrong producer
+for when in always never auto; do
+    expect 0 consumer -e -g $when --progress $when -w 1 --delay 20ms shown
+    lines=$(grep -cE '^consumer: [0-9]+ records, [0-9.]+ k?B, [0-9]+/s$' err || true)
+    if [ $when = always ]; then
+        [ "$lines" -ge 1 ] || wrong "--progress always: $(cat err)"
+        seconds=$(sed -n 's/.* in \([0-9.]*\) \(m*s\),.*/\1 \2/p' err | awk '{ print $2 == "ms" ? $1 / 1000 : $1 }')
+        awk "BEGIN { exit !($lines <= 5 * $seconds + 2) }" || wrong "--progress always: $lines lines in $seconds s"
+    else
+        [ "$lines" = 0 ] || wrong "--progress $when: $(cat err)"
+    fi
+done
+
 all_well "consumers start, end and count as they should, and keep the order of each key"
