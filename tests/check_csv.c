@@ -325,7 +325,8 @@ int main(void)
 
     seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
     srand(seed);
-    if (getenv("MILLRACE_SAN") && strcmp(getenv("MILLRACE_SAN"), "valgrind") == 0)
+    const char *san = getenv("MILLRACE_SAN");
+    if (san && strcmp(san, "valgrind") == 0)
         rounds /= 50;
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, rows_end_at_lf_crlf_or_the_end);
