@@ -237,16 +237,19 @@ static int needs_quotes(const struct mr_field *field)
 static int is_canonical(const struct mr_record *record)
 {
     struct mr_field field;
-    size_t at = 0, cnt = 0, len = 0;
-    for (; mr_csv_field(record->value, record->value_len, ',', &at, &field.text, &field.len, &field.quoted); cnt++) {
+    const char *end = (const char *)record->value + record->value_len;
+    size_t at = 0;
+    while (mr_csv_field(record->value, record->value_len, ',', &at, &field.text, &field.len, &field.quoted)) {
         if (needs_quotes(&field) != field.quoted)
+            return 0;
+        const char *after = field.text + field.len; /* the closing quote: it may be missing, or have text behind it */
+        if (field.quoted && (after == end || *after != '"' || (after + 1 != end && after[1] != ',')))
             return 0;
         for (size_t i = 0; i < field.len; i++)
             if (field.text[i] == '"' && (++i == field.len || field.text[i] != '"'))
                 return 0;
-        len += field.len + (field.quoted ? 2 : 0);
     }
-    return len + (cnt > 0 ? cnt - 1 : 0) == record->value_len;
+    return 1;
 }
 
 static void put_headers(const struct mr_record *record, struct mr_json *out)

@@ -195,6 +195,16 @@ START_TEST(a_short_row_first_does_not_shorten_the_columns)
 }
 END_TEST
 
+/* Text behind a closing quote, and a quote that never closes: together as long as the row that the fields would make. */
+START_TEST(faults_that_make_up_for_each_other_are_no_canonical_row)
+{
+    static const char row[] = "\"a,\"x,\",";
+    mr_columns_set(&columns, "a,b", 3, 0);
+    struct mr_record record = {.value = row, .value_len = sizeof row - 1};
+    ck_assert_ptr_nonnull(strstr(same_record(&record), "\"raw\":"));
+}
+END_TEST
+
 /* ---- by hand --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(the_smallest_envelopes)
@@ -328,6 +338,7 @@ int main(void)
     tcase_add_test(tcase, headers_of_one_name_or_of_names_that_are_no_text_are_told_apart);
     tcase_add_test(tcase, what_consumers_always_wrote_is_as_short_as_before);
     tcase_add_test(tcase, a_short_row_first_does_not_shorten_the_columns);
+    tcase_add_test(tcase, faults_that_make_up_for_each_other_are_no_canonical_row);
     tcase_add_test(tcase, the_smallest_envelopes);
     tcase_add_test(tcase, who_edits_a_member_means_it);
     tcase_add_loop_test(tcase, what_is_no_envelope_is_refused_with_its_place, 0, sizeof bad / sizeof *bad);
