@@ -339,7 +339,7 @@ START_TEST(join_ends_when_every_group_has_acknowledged)
 }
 END_TEST
 
-static int wait_said;
+static _Atomic int wait_said;
 static int note_wait(const struct mr_wait *wait, void *arg)
 {
     (void)arg;
