@@ -58,7 +58,6 @@ done
 finish consumer-2 consumer-3
 for n in 1 2 3; do
     say "    consumer $n: $(awk '{ n[$1]++ } END { printf "red %d, green %d, blue %d", n["red"], n["green"], n["blue"] }' "$work/consumer-$n.out")"
-    [ "$(cut -d' ' -f1 "$work/consumer-$n.out" | sort -u | wc -l)" = 3 ] || fail "consumer $n had nothing of some queue"
     # What one producer has sent comes in its order.
     awk '$3 <= last[$1, $2] { print $0 " after " last[$1, $2]; exit 1 } { last[$1, $2] = $3 }' "$work/consumer-$n.out" >"$work/order" ||
         fail "consumer $n: $(cat "$work/order")"
