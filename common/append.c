@@ -186,12 +186,17 @@ static int tell_holder(const struct mr_topic *topic, uint32_t p, enum mr_wait_fo
 
 /* What one call of mr_append is about, for all the partitions that it goes to. */
 struct call {
-    struct mr_message *msgs;
-    const struct mr_progress *progress; /* NULL: none */
+    struct mr_batch batch; /* what is still to be appended to the partition in hand */
     int64_t timeout_ns;
-    uint64_t now_ns;
-    int whole;
     int error; /* 0, or why not everything was appended */
+};
+
+/* How long we have been waiting for room in a partition. */
+struct waiting {
+    uint64_t since; /* 0: we are not */
+    uint64_t said;
+    uint32_t ticket;
+    int flagged; /* a signal since then ends our sleep at once */
 };
 
 static uint64_t message_bytes(const struct mr_message *msg)
@@ -199,92 +204,89 @@ static uint64_t message_bytes(const struct mr_message *msg)
     return mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len);
 }
 
-/* Appends n messages (all of them, or those that order names), waiting for room. Returns how many; fewer than n with call->error set. */
-static size_t append_to(struct mr_producer *producer, uint32_t p, const uint32_t *order, size_t n, struct call *call)
+static void end_waiting(struct mr_producer *producer, struct waiting *waiting)
+{
+    producer->stats.blocked_ns += mr_now_ns() - waiting->since;
+    atomic_store_explicit(&producer->topic->producers[producer->slot].blocked_ns, producer->stats.blocked_ns, memory_order_relaxed);
+    *waiting = (struct waiting){0};
+}
+
+/* There was no room for the first message of the batch. Returns 0 to try again, or why to give up. */
+static int wait_for_room(struct mr_producer *producer, uint32_t p, const struct call *call, struct waiting *waiting)
 {
     struct mr_topic *topic = producer->topic;
+    const struct mr_batch *batch = &call->batch;
+    if (topic->full == MR_FULL_FAIL || call->timeout_ns == 0) {
+        if (waiting->since)
+            return -EAGAIN;
+        /* Once more with fresh eyes: committed is brought up to date only by who looks. */
+        waiting->since = mr_now_ns();
+        return mr_groups_settle(topic, p);
+    }
+    uint64_t now = mr_now_ns();
+    if (!waiting->since) {
+        waiting->since = now;
+        producer->stats.waits++;
+    }
+    int64_t waited = (int64_t)(now - waiting->since);
+    if (call->timeout_ns > 0 && waited >= call->timeout_ns)
+        return -ETIMEDOUT;
+    waiting->flagged = !waiting->flagged;
+    if (waiting->flagged) {
+        uint64_t bytes = 0;
+        for (size_t i = 0; i < (batch->whole ? batch->n : 1); i++)
+            bytes += message_bytes(&batch->msgs[batch->order ? batch->order[i] : i]);
+        waiting->ticket = mr_cond_prepare(&topic->shm->space);
+        store_want(topic, p, room_wanted(topic, p, bytes));
+        return mr_groups_settle(topic, p); /* there may be room by now, also what another producer left; or it is sealed, or deleted */
+    }
+    int error = tell_holder(topic, p, MR_WAIT_ROOM, waiting->since, &waiting->said);
+    if (error)
+        return error;
+    int64_t bound = RETRY_NS;
+    if (call->timeout_ns > 0 && call->timeout_ns - waited < bound)
+        bound = call->timeout_ns - waited;
+    if (mr_cond_wait(&topic->shm->space, waiting->ticket, bound) == -ETIMEDOUT)
+        mr_topic_reap_dead(topic);
+    return 0;
+}
+
+/* Appends the call's batch, waiting for room. Returns how many; fewer than all with call->error set. */
+static size_t append_to(struct mr_producer *producer, uint32_t p, struct call *call)
+{
+    struct mr_topic *topic = producer->topic;
+    struct mr_batch *batch = &call->batch;
+    struct waiting waiting = {0};
     size_t done = 0;
-    uint64_t since = 0, said = 0;
-    int flagged = 0; /* a signal since then ends our sleep at once */
-    uint32_t ticket = 0;
-    struct mr_batch batch = {.msgs = call->msgs,
-                             .progress = call->progress,
-                             .source = call->progress ? producer->source : 0,
-                             .whole = call->whole,
-                             .producer = producer->slot,
-                             .now_ns = call->now_ns};
-    for (;;) {
-        batch.n = n - done;
-        if (order) {
-            batch.order = order + done;
-        } else {
-            batch.msgs = call->msgs + done;
-            batch.progress = call->progress ? call->progress + done : NULL;
-        }
-        ssize_t got = mr_log_append(topic, p, &batch);
+    while (!call->error) {
+        ssize_t got = mr_log_append(topic, p, batch);
         if (got < 0) {
             call->error = (int)got;
-            break;
-        }
-        if (got > 0) {
-            done += (size_t)got;
-            flagged = 0;
-            producer->sent[p] = batch.end;
+        } else if (got == 0) {
+            call->error = wait_for_room(producer, p, call, &waiting);
+        } else {
+            size_t n = (size_t)got;
+            producer->sent[p] = batch->end;
             producer->stats.batches++;
+            producer->stats.records += n;
+            producer->stats.bytes += batch->value_bytes;
             mr_groups_tell(topic);
-            if (since) {
-                producer->stats.blocked_ns += mr_now_ns() - since;
-                since = said = 0;
-            }
-            if (done == n)
+            if (waiting.since)
+                end_waiting(producer, &waiting);
+            done += n;
+            batch->n -= n;
+            if (batch->n == 0)
                 return done;
-            continue;
+            if (batch->order)
+                batch->order += n;
+            else
+                batch->msgs += n;
+            if (!batch->order && batch->progress)
+                batch->progress += n;
         }
-        if (topic->full == MR_FULL_FAIL || call->timeout_ns == 0) {
-            /* Once more with fresh eyes: committed is brought up to date only by who looks. */
-            if (since == 0) {
-                since = mr_now_ns();
-                call->error = mr_groups_settle(topic, p);
-                if (call->error)
-                    break;
-                continue;
-            }
-            call->error = -EAGAIN;
-            break;
-        }
-        uint64_t now = mr_now_ns();
-        if (!since) {
-            since = now;
-            producer->stats.waits++;
-        }
-        if (call->timeout_ns > 0 && now - since >= (uint64_t)call->timeout_ns) {
-            call->error = -ETIMEDOUT;
-            break;
-        }
-        if (!flagged) {
-            uint64_t bytes = 0;
-            for (size_t i = 0; i < (call->whole ? batch.n : 1); i++)
-                bytes += message_bytes(&batch.msgs[batch.order ? batch.order[i] : i]);
-            ticket = mr_cond_prepare(&topic->shm->space);
-            store_want(topic, p, room_wanted(topic, p, bytes));
-            call->error = mr_groups_settle(topic, p);
-            if (call->error)
-                break;
-            flagged = 1;
-            continue; /* once more: there may be room by now, also what another producer left; or it is sealed, or deleted */
-        }
-        flagged = 0;
-        call->error = tell_holder(topic, p, MR_WAIT_ROOM, since, &said);
-        if (call->error)
-            break;
-        int64_t bound = RETRY_NS;
-        if (call->timeout_ns > 0 && call->timeout_ns - (int64_t)(now - since) < bound)
-            bound = call->timeout_ns - (int64_t)(now - since);
-        if (mr_cond_wait(&topic->shm->space, ticket, bound) == -ETIMEDOUT)
-            mr_topic_reap_dead(topic);
     }
-    if (since)
-        producer->stats.blocked_ns += mr_now_ns() - since;
+    if (waiting.since)
+        end_waiting(producer, &waiting);
     return done;
 }
 
@@ -317,16 +319,19 @@ static size_t append_sorted(struct mr_producer *producer, size_t n, struct call 
     uint32_t start[MR_PARTITIONS_MAX + 1] = {0};
     uint32_t partitions = producer->topic->partition_cnt;
     for (size_t i = 0; i < n; i++)
-        start[call->msgs[i].partition + 1]++;
+        start[call->batch.msgs[i].partition + 1]++;
     for (uint32_t p = 0; p < partitions; p++)
         start[p + 1] += start[p];
     for (size_t i = 0; i < n; i++)
-        producer->order[start[call->msgs[i].partition]++] = (uint32_t)i; /* start[p] becomes the end of p, which is the start of p + 1 */
+        producer->order[start[call->batch.msgs[i].partition]++] = (uint32_t)i; /* start[p] becomes the end of p, which is the start of p + 1 */
     size_t done = 0;
     for (uint32_t p = 0; p < partitions && !call->error; p++) {
         uint32_t first = p ? start[p - 1] : 0, count = start[p] - first;
-        if (count)
-            done += append_to(producer, p, producer->order + first, count, call);
+        if (!count)
+            continue;
+        call->batch.order = producer->order + first;
+        call->batch.n = count;
+        done += append_to(producer, p, call);
     }
     return done;
 }
@@ -365,29 +370,22 @@ static int check_messages(const struct mr_producer *producer, struct mr_message 
     return 0;
 }
 
-/* Notes what a call has done. Returns 0 or -EIO. */
-static int account(struct mr_producer *producer, const struct mr_message *msgs, size_t n)
-{
-    struct mr_topic *topic = producer->topic;
-    for (size_t i = 0; i < n; i++)
-        if (msgs[i].offset != MR_OFFSET_NONE) {
-            producer->stats.records++;
-            producer->stats.bytes += msgs[i].value_len;
-        }
-    atomic_store_explicit(&topic->producers[producer->slot].blocked_ns, producer->stats.blocked_ns, memory_order_relaxed);
-    return mr_intact(topic); /* some may lie in pages of zeros that nobody else sees */
-}
-
 static ssize_t append(struct mr_producer *producer, struct mr_message *msgs, const struct mr_progress *progress, size_t n, int64_t timeout_ns)
 {
     struct mr_topic *topic = producer->topic;
     int error = check_messages(producer, msgs, n);
     if (error)
         return error;
-    struct call call = {.msgs = msgs, .progress = progress, .timeout_ns = timeout_ns, .now_ns = mr_wall_ns()};
+    struct call call = {.batch = {.msgs = msgs,
+                                  .n = n,
+                                  .producer = producer->slot,
+                                  .source = progress ? producer->source : 0,
+                                  .progress = progress,
+                                  .now_ns = mr_wall_ns()},
+                        .timeout_ns = timeout_ns};
     size_t done = 0;
     if (topic->partition_cnt == 1) {
-        done = append_to(producer, 0, NULL, n, &call);
+        done = append_to(producer, 0, &call);
     } else {
         error = room_for_order(producer, n);
         if (error)
@@ -395,7 +393,7 @@ static ssize_t append(struct mr_producer *producer, struct mr_message *msgs, con
         choose_partitions(producer, msgs, n);
         done = append_sorted(producer, n, &call);
     }
-    error = account(producer, msgs, n);
+    error = mr_intact(topic); /* some may lie in pages of zeros that nobody else sees */
     return error ? error : done ? (ssize_t)done : call.error;
 }
 
@@ -443,9 +441,10 @@ int mr_append_place(struct mr_producer *producer, struct mr_message *msgs, size_
 
 int mr_append_whole(struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns)
 {
-    struct call call = {.msgs = msgs, .timeout_ns = timeout_ns, .now_ns = mr_wall_ns(), .whole = 1};
-    size_t done = append_to(producer, (uint32_t)msgs[0].partition, NULL, n, &call);
-    int error = account(producer, msgs, n);
+    struct call call = {.batch = {.msgs = msgs, .n = n, .whole = 1, .producer = producer->slot, .now_ns = mr_wall_ns()},
+                        .timeout_ns = timeout_ns};
+    size_t done = append_to(producer, (uint32_t)msgs[0].partition, &call);
+    int error = mr_intact(producer->topic);
     return error ? error : done == n ? 0 : call.error;
 }
 

@@ -15,16 +15,6 @@
 
 #define NOTICE_NS 500000000u /* a wait is worth a word after this, and again after as much */
 
-static int intact(const struct mr_bus *bus)
-{
-    return atomic_load_explicit(&bus->damaged, memory_order_relaxed) ? -EIO : 0;
-}
-
-int mr_bus_usable(const struct mr_bus *bus)
-{
-    return intact(bus) < 0 ? -EIO : !*bus->alive ? -ESTALE : !bus->self ? -EPERM : 0;
-}
-
 int mr_bus_stopped(const struct mr_bus *bus)
 {
     return bus->options.stop && *bus->options.stop;
@@ -122,7 +112,7 @@ static int check_header(struct mr_bus *bus, const struct stat *st)
 {
     const struct mr_bus_shm *shm = bus->shm;
     uint64_t magic = atomic_load_explicit(&shm->magic, memory_order_acquire);
-    if (intact(bus) < 0)
+    if (mr_bus_intact(bus) < 0)
         return -EIO;
     if (magic != MR_BUS_MAGIC)
         return (magic & ~(uint64_t)MR_LAYOUT_MASK) == (MR_BUS_MAGIC & ~(uint64_t)MR_LAYOUT_MASK) ? -EPROTO : -EBADMSG;
@@ -410,7 +400,7 @@ int mr_client_alive(const struct mr_bus *bus, uint64_t id)
     const struct mr_client_shm *client = &bus->shm->clients[slot];
     int alive = atomic_load_explicit(&client->id, memory_order_acquire) == id && byte_locked(bus->probe_fd, MR_LOCK_CLIENT(slot)) &&
                 atomic_load_explicit(&client->id, memory_order_acquire) == id;
-    return alive || intact(bus) < 0 || !mr_bus_named(bus);
+    return alive || mr_bus_intact(bus) < 0 || !mr_bus_named(bus);
 }
 
 int mr_bus_named(const struct mr_bus *bus)
@@ -448,7 +438,7 @@ int mr_client_info(const struct mr_bus *bus, uint32_t idx, struct mr_client_info
     if (idx >= bus->client_cnt)
         return -ERANGE;
     uint64_t id = mr_client_id(bus, idx, NULL);
-    if (intact(bus) < 0)
+    if (mr_bus_intact(bus) < 0)
         return -EIO;
     if (!id || !mr_client_alive(bus, id))
         return 0;
@@ -525,7 +515,7 @@ int mr_bus_wait_change(struct mr_bus *bus, uint32_t *seen, int64_t timeout_ns)
     for (;;) {
         uint32_t ticket = mr_cond_prepare(&bus->shm->changed);
         uint32_t now = atomic_load_explicit(&bus->shm->change_cnt, memory_order_acquire);
-        if (intact(bus) < 0)
+        if (mr_bus_intact(bus) < 0)
             return -EIO;
         if (now != *seen) {
             *seen = now;

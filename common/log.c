@@ -36,19 +36,6 @@ struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p)
     return (struct mr_tip){.head = head, .next_offset = MR_NONE};
 }
 
-uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uint64_t end, struct mr_record_shm *out)
-{
-    if (pos >= end || end - pos < sizeof *out)
-        return 0;
-    struct mr_record_shm r;
-    memcpy(&r, at, sizeof r);
-    uint64_t bytes = mr_record_bytes(r.value_len, r.key_len == MR_KEY_NONE ? 0 : r.key_len, r.headers_len);
-    if (bytes > end - pos || r.check != mr_record_check(pos, &r))
-        return 0;
-    *out = r;
-    return bytes;
-}
-
 uint64_t mr_log_header(const struct mr_topic *topic, const unsigned char *ring, uint64_t pos, uint64_t end, struct mr_record_shm *out)
 {
     if (pos < end && end - pos > topic->ring_bytes) /* what lies twice back to back ends there, whatever head says */
@@ -261,8 +248,15 @@ static void write_record(unsigned char *at, uint64_t pos, const struct mr_messag
                               .flags = msg->flags,
                               .offset = offset,
                               .ts_ns = ts_ns};
-    r.check = mr_record_check(pos, &r);
-    memcpy(at, &r, sizeof r);
+    /* Field by field, to where it stays: copied as a whole, the wide loads would wait for the narrow stores before them. */
+    struct mr_record_shm *out = (struct mr_record_shm *)(void *)at;
+    out->value_len = r.value_len;
+    out->key_len = r.key_len;
+    out->headers_len = r.headers_len;
+    out->flags = r.flags;
+    out->check = mr_record_check(pos, &r);
+    out->offset = r.offset;
+    out->ts_ns = r.ts_ns;
     at += sizeof r;
     if (msg->key) {
         memcpy(at, msg->key, msg->key_len);
@@ -297,6 +291,53 @@ static inline uint64_t message_bytes(const struct mr_message *msg)
     return mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len);
 }
 
+/* What an append knows of the room that there is, while it holds the log's lock. */
+struct space {
+    uint64_t tail;       /* as it is stored: what lies below may be overwritten */
+    uint64_t bound;      /* the tail may go so far */
+    uint64_t offset_end; /* the first offset that has no room, as far as the number of records goes */
+    int fresh;           /* bound is as new as it gets */
+};
+
+static int drops(const struct mr_topic *topic)
+{
+    return topic->full == MR_FULL_DROP_OLDEST;
+}
+
+/* Moves the tail so that records up to position `until`, the next of them with this offset and the last one with offset last, have room beyond
+ * head. Returns 1; 0 no room now; -EBADMSG. */
+static int make_space(struct mr_topic *topic, uint32_t p, struct space *space, const struct mr_tip *head, uint64_t until, uint64_t offset,
+                      uint64_t last)
+{
+    struct mr_log_shm *log = &topic->logs[p];
+    const unsigned char *ring = mr_topic_ring(topic, p);
+    uint64_t need = until > topic->ring_bytes ? until - topic->ring_bytes : 0; /* the tail must be past this */
+    if (last >= space->offset_end || need > space->bound) {
+        if (space->fresh)
+            return 0;
+        space->bound = mr_groups_limit(topic, p, space->bound);
+        atomic_store_explicit(&log->limit, space->bound, memory_order_relaxed);
+        space->offset_end = room_in_records(topic, ring, space->bound, head->head, head->next_offset);
+        space->fresh = 1;
+        if (last >= space->offset_end || need > space->bound)
+            return 0;
+    }
+    uint64_t tail = space->tail;
+    if (need > tail)
+        tail = tail_past(topic, p, ring, tail, need, space->bound);
+    if (drops(topic) && topic->part_records_max && tail != MR_NONE)
+        tail = tail_for_count(topic, ring, tail, head->head, offset, topic->part_records_max - 1);
+    if (tail == MR_NONE)
+        return -EBADMSG;
+    if (tail != space->tail) {
+        /* Before its bytes are reused: a lock-free reader copies, then looks at tail (a seqlock's writer side). */
+        space->tail = tail;
+        atomic_store_explicit(&log->tail, tail, memory_order_relaxed);
+        atomic_thread_fence(memory_order_release);
+    }
+    return 1;
+}
+
 ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch)
 {
     struct mr_log_shm *log = &topic->logs[p];
@@ -322,17 +363,23 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
     if (error)
         goto unlock;
 
-    uint64_t first = atomic_load_explicit(&old->next_offset, memory_order_relaxed), offset = first;
-    uint64_t last_ts = atomic_load_explicit(&old->last_ts_ns, memory_order_relaxed);
-    uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
-    if (head - tail > topic->ring_bytes) { /* I2 broken */
+    const struct mr_tip before = {.head = head,
+                                  .next_offset = atomic_load_explicit(&old->next_offset, memory_order_relaxed),
+                                  .last_ts_ns = atomic_load_explicit(&old->last_ts_ns, memory_order_relaxed)};
+    struct space space = {.tail = atomic_load_explicit(&log->tail, memory_order_relaxed)};
+    if (head - space.tail > topic->ring_bytes) { /* I2 broken */
         error = -EBADMSG;
         goto unlock;
     }
-    int drop = topic->full == MR_FULL_DROP_OLDEST;
-    uint64_t bound = drop ? head : atomic_load_explicit(&log->limit, memory_order_relaxed); /* the tail may go so far */
-    uint64_t offset_end = drop && topic->part_records_max ? offset + topic->part_records_max : room_in_records(topic, ring, bound, head, offset);
-    int refreshed = drop;
+    if (drops(topic)) {
+        space.bound = head;
+        space.offset_end = topic->part_records_max ? before.next_offset + topic->part_records_max : MR_NONE;
+        space.fresh = 1;
+    } else {
+        space.bound = atomic_load_explicit(&log->limit, memory_order_relaxed);
+        space.offset_end = room_in_records(topic, ring, space.bound, head, before.next_offset);
+    }
+    int counts = drops(topic) && topic->part_records_max; /* each record may push one out */
 
     struct mr_index_shm *index = mr_topic_index(topic, p);
     uint64_t boundary = head / MR_INDEX_STEP * MR_INDEX_STEP;
@@ -340,43 +387,26 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
     if (indexed >= boundary && indexed < head)
         boundary += MR_INDEX_STEP;
 
-    uint64_t pos = head, at = head % topic->ring_bytes;
+    uint64_t pos = head, at = head % topic->ring_bytes, offset = before.next_offset, last_ts = before.last_ts_ns;
     /* A whole batch asks for all its room with its first message. */
     uint64_t rest_bytes = 0, rest_records = batch->whole ? batch->n - 1 : 0;
     for (size_t i = 1; batch->whole && i < batch->n; i++)
         rest_bytes += message_bytes(message(batch, i));
+    uint64_t value_bytes = 0;
     size_t done = 0;
     for (; done < batch->n; done++) {
         struct mr_message *msg = message(batch, done);
-        uint64_t bytes = message_bytes(msg);
-        uint64_t until = pos + bytes + rest_bytes;
-        uint64_t need = until > topic->ring_bytes ? until - topic->ring_bytes : 0; /* the tail must be past this */
-        if (offset + rest_records >= offset_end || need > bound) {
-            if (refreshed)
-                break;
-            bound = mr_groups_limit(topic, p, bound);
-            atomic_store_explicit(&log->limit, bound, memory_order_relaxed);
-            offset_end = room_in_records(topic, ring, bound, head, first);
-            refreshed = 1;
-            if (offset + rest_records >= offset_end || need > bound)
+        uint64_t bytes = message_bytes(msg), until = pos + bytes + rest_bytes;
+        if (until - space.tail > topic->ring_bytes || offset + rest_records >= space.offset_end || counts) {
+            int got = make_space(topic, p, &space, &before, until, offset, offset + rest_records);
+            if (got < 0) {
+                error = got;
+                goto unlock;
+            }
+            if (!got)
                 break;
         }
         rest_bytes = rest_records = 0;
-        uint64_t new_tail = tail;
-        if (need > tail)
-            new_tail = tail_past(topic, p, ring, tail, need, bound);
-        if (drop && topic->part_records_max && new_tail != MR_NONE)
-            new_tail = tail_for_count(topic, ring, new_tail, head, offset, topic->part_records_max - 1);
-        if (new_tail == MR_NONE) {
-            error = -EBADMSG;
-            goto unlock;
-        }
-        if (new_tail != tail) {
-            /* Before its bytes are reused: a lock-free reader copies, then looks at tail (a seqlock's writer side). */
-            tail = new_tail;
-            atomic_store_explicit(&log->tail, tail, memory_order_relaxed);
-            atomic_thread_fence(memory_order_release);
-        }
         uint64_t ts = msg->ts_ns ? msg->ts_ns : batch->now_ns;
         if (ts > last_ts)
             last_ts = ts;
@@ -391,6 +421,7 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
         write_record(ring + at, pos, msg, offset, ts);
         msg->offset = offset++;
         msg->partition = (int32_t)p;
+        value_bytes += msg->value_len;
         pos += bytes;
         at += bytes;
         if (at >= topic->ring_bytes)
@@ -421,6 +452,7 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
         if (source)
             store_progress(source, progress.position, progress.check, pos);
         batch->end = pos;
+        batch->value_bytes = value_bytes;
     }
 unlock:
     mr_unlock(&log->lock);

@@ -12,6 +12,7 @@
 #define MR_LOG_H
 
 #include "tx.h"
+#include <string.h>
 
 static inline uint64_t mr_record_bytes(uint64_t value_len, uint64_t key_len, uint64_t headers_len)
 {
@@ -40,7 +41,8 @@ struct mr_batch {
     uint64_t source;          /* 0: none; else progress belongs to msgs, index by index */
     const struct mr_progress *progress;
     uint64_t now_ns;
-    uint64_t end;             /* out: where the records appended end */
+    uint64_t end;             /* out: where the records appended end, */
+    uint64_t value_bytes;     /* and how long their values are in all */
 };
 
 /* mr_log_append writes and publishes as many messages of the batch as fit. The lock is taken inside.
@@ -61,7 +63,26 @@ struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p);
 uint64_t mr_log_header(const struct mr_topic *topic, const unsigned char *ring, uint64_t pos, uint64_t end, struct mr_record_shm *out);
 
 /* mr_record_read is the same for a record that lies at `at` and has position pos. */
-uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uint64_t end, struct mr_record_shm *out);
+static inline uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uint64_t end, struct mr_record_shm *out)
+{
+    if (pos >= end || end - pos < sizeof *out)
+        return 0;
+    /* Field by field: the place of the next record depends on these lengths, and a copy of the whole would hold them up on the stack. */
+    const struct mr_record_shm *r = (const struct mr_record_shm *)(const void *)at;
+    struct mr_record_shm once = {.value_len = r->value_len,
+                                 .key_len = r->key_len,
+                                 .headers_len = r->headers_len,
+                                 .flags = r->flags,
+                                 .check = r->check,
+                                 .offset = r->offset,
+                                 .ts_ns = r->ts_ns};
+    atomic_signal_fence(memory_order_acquire); /* read once: what is checked is what is used, whoever scribbles meanwhile */
+    uint64_t bytes = mr_record_bytes(once.value_len, once.key_len == MR_KEY_NONE ? 0 : once.key_len, once.headers_len);
+    if (bytes > end - pos || once.check != mr_record_check(pos, &once))
+        return 0;
+    *out = once;
+    return bytes;
+}
 
 /* mr_log_offset says which offset lies at position pos (pos == head: the next one); MR_NONE if pos is no record start or was overwritten. */
 uint64_t mr_log_offset(struct mr_topic *topic, uint32_t p, uint64_t pos);

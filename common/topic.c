@@ -258,7 +258,7 @@ static int map_ring(struct mr_topic *topic, uint32_t p, unsigned char **out)
     return error;
 }
 
-unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p)
+unsigned char *mr_topic_map_ring(struct mr_topic *topic, uint32_t p)
 {
     unsigned char *ring;
     return map_ring(topic, p, &ring) ? NULL : ring;
@@ -389,14 +389,6 @@ void mr_topic_settings(const struct mr_topic *topic, struct mr_settings *out)
 uint64_t mr_topic_record_max(const struct mr_topic *topic)
 {
     return topic->record_max - sizeof(struct mr_record_shm);
-}
-
-int mr_topic_check(const struct mr_topic *topic)
-{
-    int error = mr_intact(topic);
-    if (!error)
-        error = mr_bus_usable(topic->bus);
-    return error ? error : atomic_load_explicit(&topic->shm->deleted, memory_order_relaxed) ? -EIDRM : 0;
 }
 
 int mr_topic_intact(const struct mr_topic *topic)

@@ -67,15 +67,26 @@ static inline int mr_blame(const struct mr_topic *topic, int error)
 }
 
 /* mr_topic_ring returns partition p's ring, mapped twice, or NULL when mapping failed; mr_topic_rings maps all of them, or says why not. */
-unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p);
+unsigned char *mr_topic_map_ring(struct mr_topic *topic, uint32_t p);
 int mr_topic_rings(struct mr_topic *topic);
+static inline unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p)
+{
+    unsigned char *ring = atomic_load_explicit(&topic->rings[p], memory_order_acquire);
+    return ring ? ring : mr_topic_map_ring(topic, p);
+}
 
 /* mr_topic_reopen opens the file of an attached topic again, for what is not mapped. Returns a descriptor; -EIDRM the name means another file
  * by now. */
 int mr_topic_reopen(const struct mr_topic *topic, int write);
 
 /* mr_topic_check: 0, or why nothing can be done with it: -EIO, -ESTALE, -EPERM, -EIDRM. */
-int mr_topic_check(const struct mr_topic *topic);
+static inline int mr_topic_check(const struct mr_topic *topic)
+{
+    int error = mr_intact(topic);
+    if (!error)
+        error = mr_bus_usable(topic->bus);
+    return error ? error : atomic_load_explicit(&topic->shm->deleted, memory_order_relaxed) ? -EIDRM : 0;
+}
 
 static inline struct mr_group_part_shm *mr_group_part(const struct mr_topic *topic, uint32_t group, uint32_t p)
 {
