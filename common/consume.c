@@ -12,6 +12,9 @@
 #define WAIT_ALONE_NS 50000000     /* without one: how late a death is noticed at most */
 #define SPIN_NS_MAX 50000u /* about what a wakeup on another CPU costs: spinning longer than that cannot pay */
 #define SPIN_NS_MIN 1000u
+#define GATHER_BYTES 4096u      /* see gather: so much is worth a claim at once */
+#define GATHER_PAUSES_MIN 4u    /* about 0.1 us */
+#define GATHER_PAUSES_MAX 64u   /* about 1.5 us */
 
 static inline uint64_t load(const _Atomic uint64_t *word)
 {
@@ -54,6 +57,7 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
     consumer->window = options->window ? options->window : WINDOW;
     consumer->tries = options->tries ? options->tries : topic->tries;
     consumer->hand = MR_NONE;
+    consumer->gather_pauses = GATHER_PAUSES_MIN;
     consumer->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_NS_MAX : 0;
     consumer->copying = topic->full == MR_FULL_DROP_OLDEST || (options->flags & MR_PEEK);
     if (options->flags & MR_UNTIL_END)
@@ -98,18 +102,19 @@ void mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_st
 
 /* ---- waiting ---- */
 
-/* Lock-free: may there be something to claim? */
-static int inviting(const struct mr_consumer *consumer)
+/* Lock-free: how many bytes may there be to claim? An orphan counts as more than enough. */
+static uint64_t inviting(const struct mr_consumer *consumer)
 {
     const struct mr_topic *topic = consumer->topic;
+    uint64_t bytes = 0;
     if (load(&topic->groups[consumer->seat.group].orphans))
-        return 1;
+        return MR_NONE;
     for (uint32_t p = 0; p < topic->partition_cnt; p++) {
-        uint64_t next = load(&mr_group_part(topic, consumer->seat.group, p)->next);
-        if (next != load(&topic->logs[p].head) && (!consumer->until || next < consumer->until[p]))
-            return 1;
+        uint64_t next = load(&mr_group_part(topic, consumer->seat.group, p)->next), head = load(&topic->logs[p].head);
+        if (next != head && (!consumer->until || next < consumer->until[p]))
+            bytes += head - next;
     }
-    return 0;
+    return bytes;
 }
 
 /* After a claim that found nothing: is this the end? Returns 0 or -ENODATA, -EIDRM, -EIO. */
@@ -165,6 +170,24 @@ static inline void pause_cpu(void)
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
+}
+
+/* While a producer publishes record by record, each look at its log takes the line with `head` away from it, and a claim costs the same for one
+ * record as for many. So a little that is there is left alone to grow, without looking: the longer, the longer it has been growing; the first
+ * time that it has not, we are back at next to nothing. Returns 1 if something may be there. */
+static int gather(struct mr_consumer *consumer)
+{
+    uint64_t bytes = inviting(consumer), more = bytes;
+    if (bytes && bytes < GATHER_BYTES) {
+        for (uint32_t i = 0; i < consumer->gather_pauses; i++)
+            pause_cpu();
+        more = inviting(consumer);
+        if (more < GATHER_BYTES && consumer->gather_pauses < GATHER_PAUSES_MAX)
+            consumer->gather_pauses *= 2;
+    }
+    if (more == bytes && bytes < GATHER_BYTES)
+        consumer->gather_pauses = GATHER_PAUSES_MIN;
+    return more != 0;
 }
 
 /* Spins for as long as has paid lately. Returns 1 if something may be there. */
@@ -228,7 +251,9 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
         return -EBUSY; /* given but neither acknowledged nor given back: the seat holds one claim */
     if (max == 0 || max > consumer->window)
         max = consumer->window;
-    int got = mr_deliver(consumer, max);
+    int got = 0;
+    if (!consumer->joined || consumer->until || mr_holds(consumer) || gather(consumer))
+        got = mr_deliver(consumer, max);
     if (got)
         return at_hand(consumer, got);
     error = ended(consumer);
@@ -327,7 +352,7 @@ int mr_next(struct mr_consumer *consumer, struct mr_record *out)
     }
     struct mr_record_shm r;
     uint64_t bytes = mr_record_read(consumer->at, consumer->pos, consumer->stop, &r);
-    if (!bytes)
+    if (!bytes || r.offset != consumer->next_offset)
         return mr_blame(consumer->topic, -EBADMSG);
     if (consumer->joined) {
         consumer->hand = consumer->pos;
@@ -350,8 +375,9 @@ int mr_next(struct mr_consumer *consumer, struct mr_record *out)
     out->offset = r.offset;
     consumer->pos += bytes;
     consumer->at += bytes;
-    if (!consumer->copying && consumer->at >= mr_topic_ring(consumer->topic, consumer->partition) + consumer->topic->ring_bytes)
+    if (consumer->ring_end && consumer->at >= consumer->ring_end)
         consumer->at -= consumer->topic->ring_bytes;
+    consumer->next_offset++;
     consumer->left--;
     consumer->given++;
     consumer->stats.bytes += r.value_len;
@@ -422,6 +448,7 @@ int mr_rewind(struct mr_consumer *consumer)
         consumer->at += consumer->topic->ring_bytes;
     consumer->at -= back;
     consumer->pos = consumer->acked;
+    consumer->next_offset -= consumer->given;
     consumer->left += consumer->given;
     consumer->given = 0;
     if (consumer->hand != MR_NONE) {

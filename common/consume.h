@@ -19,9 +19,11 @@ struct mr_consumer {
     const unsigned char *hand_at; /* where it lies */
     int again;        /* the claim was another's before */
     uint64_t left;    /* records in [pos, stop) */
+    uint64_t next_offset; /* of the record at pos */
     uint64_t given;   /* records in [acked, pos) */
     uint32_t tries_so_far; /* of the record that stands alone in [pos, stop) */
     const unsigned char *at; /* where pos lies: in the ring, or in the copy */
+    const unsigned char *ring_end; /* of the ring; NULL: in a copy */
 
     uint64_t *until;       /* per partition, or NULL: where the consumer ends */
     uint32_t sealed_seen;  /* logs whose lock was taken since the topic was sealed */
@@ -31,6 +33,7 @@ struct mr_consumer {
     uint32_t peek_turn;
     int64_t peek_step_ns;
     uint64_t spin_ns;
+    uint32_t gather_pauses; /* see gather */
     struct mr_consumer_stats stats;
 };
 

@@ -75,11 +75,11 @@ static int deliver_ring(struct mr_consumer *consumer)
     struct mr_record_shm r;
     if (pos >= end || end - pos > topic->ring_bytes)
         return -EBADMSG;
+    uint64_t bytes = mr_log_header(topic, ring, pos, end, &r);
+    if (!bytes)
+        return -EBADMSG;
     consumer->tries_so_far = 0;
     if (blamed == pos) {
-        uint64_t bytes = mr_log_header(topic, ring, pos, end, &r);
-        if (!bytes)
-            return -EBADMSG;
         stop = pos + bytes;
         consumer->tries_so_far = (uint32_t)load(&slot->tries);
     } else if (blamed > pos && blamed < end) {
@@ -91,11 +91,18 @@ static int deliver_ring(struct mr_consumer *consumer)
     consumer->end = end;
     consumer->hand = MR_NONE;
     consumer->given = 0;
-    uint64_t first = mr_log_offset(topic, p, pos), last = mr_log_offset(topic, p, stop);
-    if (first == MR_NONE || last == MR_NONE || last <= first)
+    /* A fresh claim knows its end's offset; looking it up means to look at what the producer is writing. */
+    uint64_t last = stop == consumer->seat.end ? consumer->seat.end_offset : MR_NONE;
+    if (last == MR_NONE)
+        last = mr_log_offset(topic, p, stop);
+    if (last == MR_NONE || last <= r.offset)
         return -EBADMSG;
-    consumer->left = last - first;
+    if (pos == consumer->seat.begin && consumer->seat.begin_offset != MR_NONE && r.offset != consumer->seat.begin_offset)
+        return -EBADMSG; /* I3 broken */
+    consumer->next_offset = r.offset;
+    consumer->left = last - r.offset;
     consumer->at = ring + pos % topic->ring_bytes;
+    consumer->ring_end = ring + topic->ring_bytes;
     return 0;
 }
 
@@ -120,6 +127,7 @@ static int deliver_copy(struct mr_consumer *consumer)
             consumer->hand = MR_NONE;
             consumer->given = 0;
             consumer->at = consumer->copy;
+            consumer->ring_end = NULL;
             consumer->left = 0;
             struct mr_record_shm r;
             uint64_t blamed = load(&slot->blamed);
@@ -127,6 +135,8 @@ static int deliver_copy(struct mr_consumer *consumer)
                 bytes = mr_record_read(consumer->copy + (pos - cursor), pos, end, &r);
                 if (!bytes)
                     return -EBADMSG;
+                if (pos == cursor)
+                    consumer->next_offset = r.offset;
                 if (blamed == cursor || pos + bytes == blamed) /* alone, as in deliver */
                     consumer->stop = pos + bytes;
             }
@@ -181,6 +191,8 @@ static int try_peek(struct mr_consumer *consumer)
             struct mr_record_shm r;
             while (*pos + used < end && n < consumer->window &&
                    (size = mr_record_read(consumer->copy + used, *pos + used, end, &r)) != 0) {
+                if (n == 0)
+                    consumer->next_offset = r.offset;
                 used += size;
                 n++;
             }
@@ -198,6 +210,7 @@ static int try_peek(struct mr_consumer *consumer)
             consumer->left = n;
             consumer->given = 0;
             consumer->at = consumer->copy;
+            consumer->ring_end = NULL;
             consumer->tries_so_far = 0;
             *pos += used;
             consumer->peek_offset[p] += n;

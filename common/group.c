@@ -145,7 +145,7 @@ static int adopt(struct mr_topic *topic, struct mr_seat *seat, uint32_t orphan)
         return -EBADMSG;
     struct mr_tx tx = mr_tx_begin(topic, &group->lock);
     mr_tx_set(&tx, &slot->owner, topic->bus->self);
-    mr_tx_set(&tx, &slot->claimed_ns, mr_now_ns());
+    mr_tx_set(&tx, &slot->claimed_ns, mr_about_ns());
     mr_tx_set(&tx, &group->orphans, load(&group->orphans) - 1);
     mr_tx_set(&tx, &group->acked, load(&group->acked) + load(&own->acked));
     mr_tx_set(&tx, &own->group, 0);
@@ -244,7 +244,7 @@ static int take(struct mr_topic *topic, struct mr_seat *seat, uint32_t p, uint64
     mr_tx_set(&tx, &own->in_hand, MR_NONE);
     mr_tx_set(&tx, &own->blamed, MR_NONE);
     mr_tx_set(&tx, &own->tries, 0);
-    mr_tx_set(&tx, &own->claimed_ns, mr_now_ns());
+    mr_tx_set(&tx, &own->claimed_ns, mr_about_ns());
     mr_tx_set(&tx, &part->next, end);
     mr_tx_set(&tx, &part->next_offset, end_offset);
     if (lost)

@@ -241,7 +241,7 @@ int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum
             error = -EBADMSG;
         } else {
             mr_tx_set(&tx, &topic->members[slot].owner, topic->bus->self);
-            mr_tx_set(&tx, &topic->members[slot].claimed_ns, mr_now_ns());
+            mr_tx_set(&tx, &topic->members[slot].claimed_ns, mr_about_ns());
             mr_tx_set(&tx, &group->orphans, load(&group->orphans) - 1);
         }
     }
