@@ -1,6 +1,8 @@
 /* step.c - see step.h. */
 #include "step.h"
 
+#include "image.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,6 +26,7 @@ void step_trace_free(struct step_trace *trace)
 {
     free(trace->rip);
     free(trace->nth);
+    free(trace->same);
     *trace = (struct step_trace){0};
 }
 
@@ -83,6 +86,14 @@ static void unplant(pid_t pid, uint64_t at, long byte)
 {
     long word = ptrace(PTRACE_PEEKTEXT, pid, (void *)at, NULL);
     ptrace(PTRACE_POKETEXT, pid, (void *)at, (void *)((word & ~0xffL) | byte));
+}
+
+/* syscall, sysenter, int 0x80 */
+static int is_call(pid_t pid, uint64_t rip)
+{
+    errno = 0;
+    long bytes = ptrace(PTRACE_PEEKTEXT, pid, (void *)rip, NULL) & 0xffff;
+    return errno || bytes == 0x050f || bytes == 0x340f || bytes == 0x80cd;
 }
 
 /* Runs to the nth time that address `at` is next. */
@@ -151,24 +162,29 @@ int step_trace(const struct step_job *job, struct step_trace *trace)
     pid_t pid = start(job);
     if (pid < 0)
         return -1;
-    int result = -1;
+    int result = -1, call = 0;
+    struct image *image = image_new(pid);
     while (trace->n < STEPS_MAX) {
         uint64_t rip = rip_of(pid);
         if (trace->n == trace->cap) {
             trace->cap = trace->cap ? 2 * trace->cap : 4096;
             trace->rip = realloc(trace->rip, trace->cap * sizeof *trace->rip);
             trace->nth = realloc(trace->nth, trace->cap * sizeof *trace->nth);
-            if (!trace->rip || !trace->nth)
+            trace->same = realloc(trace->same, trace->cap * sizeof *trace->same);
+            if (!trace->rip || !trace->nth || !trace->same)
                 abort();
         }
-        trace->rip[trace->n++] = rip;
+        trace->rip[trace->n] = rip;
+        trace->same[trace->n++] = !image_changed(image, call);
         if (rip == (uint64_t)(uintptr_t)step_end) {
             result = 0;
             break;
         }
+        call = is_call(pid, rip);
         if (go(job, pid, PTRACE_SINGLESTEP) != STOPPED)
             break;
     }
+    image_free(image);
     step_kill(pid);
     /* How often each address has come so far: a small hash of counters. */
     size_t slots = 1;

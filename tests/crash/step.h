@@ -1,7 +1,7 @@
 /* step.h - runs a piece of a child process instruction by instruction, and kills it after any of them.
  *
  * The child calls step_begin() and step_end() around the operation under test. step_trace single-steps it once from one to the other and notes
- * every instruction's address. step_to starts a new child and brings it to the state after k instructions: by a breakpoint near it, hit as
+ * every instruction's address, and whether it changed anything that outlives the process (image.h). step_to starts a new child and brings it to the state after k instructions: by a breakpoint near it, hit as
  * often as the trace says, then single steps. x86-64 Linux (ptrace). */
 #ifndef STEP_H
 #define STEP_H
@@ -16,6 +16,7 @@ void step_end(void);
 struct step_trace {
     uint64_t *rip; /* rip[i]: address of instruction i, the next one after i instructions */
     uint32_t *nth; /* how often rip[i] has come up to and including i */
+    unsigned char *same; /* same[i]: killed after i instructions, it leaves byte for byte what it leaves after i - 1 */
     size_t n, cap;
 };
 

@@ -35,7 +35,7 @@ variant() {
         printf 'NOT CAUGHT  %s\n' "$name"
         missed=$((missed + 1))
     else
-        printf 'caught      %-58s %s\n' "$name" "$(grep -m1 -oE '(I[0-9][^:]*:.*|HANG.*|record [0-9]+ .*|nothing can be .*|.* lock cannot be taken|group .*|cannot .*)' "$work/out" | cut -c1-70)"
+        printf 'caught      %-58s %s\n' "$name" "$(grep -m1 -oE '(I[0-9][^:]*:.*|HANG.*|record [0-9]+ .*|the source.*|nothing can be .*|.* lock cannot be taken|group .*|cannot .*)' "$work/out" | cut -c1-70)"
     fi
 }
 

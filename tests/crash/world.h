@@ -36,7 +36,6 @@ struct scenario {
     void (*settings)(struct mr_settings *settings); /* NULL: the defaults */
     void (*child)(struct world *w);   /* the process that dies: attaches, then step_begin, operation, step_end */
     int (*asleep)(struct world *w);   /* wakes the child, see step.h */
-    size_t stride;                    /* 0: killed after every instruction; else only after every so manieth of a long operation */
     int (*check)(struct world *w);    /* NULL, or what must hold besides, when the survivors have gone on: 0, or -1 with w->error */
 };
 
