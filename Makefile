@@ -31,7 +31,8 @@ SUPPORT := $(filter-out $(foreach t,check proc bench stress fuzz,tests/$(t)_%),$
 CRASH := $(wildcard tests/crash/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SUPPORT := $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))
-BENCHES := $(patsubst tests/%.c,%,$(wildcard tests/bench_*.c))
+BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
+BENCH_SUPPORT := $(filter-out tests/bench/bench_%,$(wildcard tests/bench/*.c))
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
 LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
@@ -73,7 +74,7 @@ $(OBJ)/library.stamp: FORCE
 	$(call stamp,$(LIB_SRCS))
 
 $(OBJ)/tests/%.o: EXTRA_CFLAGS = $(CHECK_CFLAGS)
-$(OBJ)/tests/bench_%.o: EXTRA_CFLAGS =
+$(OBJ)/tests/bench/%.o: EXTRA_CFLAGS =
 $(OBJ)/tests/fuzz/%.o: EXTRA_CFLAGS =
 $(OBJ)/%.o: %.c $(OBJ)/flags.stamp
 	@mkdir -p $(@D)
@@ -110,7 +111,7 @@ $(BIN)/tests/$(1): $(OBJ)/tests/$(1).o $(call parts,$(1)) $(BIN)/libmillrace.a
 endef
 $(foreach t,$(CHECKS),$(eval $(call check,$(t))))
 
-$(BENCHES:%=$(BIN)/%): $(BIN)/bench_%: $(OBJ)/tests/bench_%.o $(if $(PROGRAM_OBJECT),$(OBJ)/program.a) $(BIN)/libmillrace.a
+$(BENCHES:%=$(BIN)/%): $(BIN)/bench_%: $(OBJ)/tests/bench/bench_%.o $(call objects,$(BENCH_SUPPORT)) $(if $(PROGRAM_OBJECT),$(OBJ)/program.a) $(BIN)/libmillrace.a
 	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm)
 
 $(BIN)/tests/crash: $(call objects,$(CRASH)) $(OBJ)/broker.a $(OBJ)/program.a $(BIN)/libmillrace.a
@@ -231,7 +232,7 @@ lint:
 bench:
 	@scripts/deps.sh
 	@$(build) all $(BENCHES:%=$(BIN)/%)
-	@for bench in $(BENCHES:%=$(BIN)/%) $(wildcard tests/bench_*.sh); do MILLRACE_BIN=$(BIN) $$bench || exit 1; done
+	@for bench in $(BENCHES:%=$(BIN)/%) $(wildcard tests/bench/bench_*.sh); do MILLRACE_BIN=$(BIN) $$bench || exit 1; done
 
 clean:
 	rm -rf $(BIN)
