@@ -1,11 +1,12 @@
-/* bench_pattern.c - deliveries per second with several producers and consumers of one topic: 64 B, 32 for each append, everything acknowledged.
+/* bench_pattern.c - deliveries per second with several producers and consumers of one topic: 64 B, 32 for each append, all acknowledged.
  * Usage: bench_pattern [ROUNDS]        9 rounds of all patterns; the medians
  *
- * The k-th process, the producers first, is pinned to CPU k modulo their number: so every CPU has the same number of processes, and with as many CPUs as
- * processes each has its own. With two CPUs that is fairer than one for all producers and one for all consumers: 4x1 and 1x4 would leave one CPU idle.
+ * The k-th process, the producers first, is pinned to CPU k modulo their number: every CPU has about as many processes, and if there are
+ * enough each has its own. With two CPUs, one for all producers and one for all consumers would leave one of them idle in 4x1 and 1x4.
  *
- * Each consumer checks that what it gets of each producer has rising numbers, without a gap if nobody shares its group; at the end each group has to have
- * had every record once, by count and by the sum of the numbers. As in bench_stream, memory has been touched and the rate is known before the clock runs. */
+ * Each consumer checks that what it gets of each producer has rising numbers, without a gap if nobody shares its group; at the end each group
+ * has to have had every record once, by count and by the sum of the numbers. As in bench_stream, memory has been touched and the rate is known
+ * before the clock runs. */
 #include "bench.h"
 #include "bus.h"
 #include "team.h"
@@ -23,7 +24,7 @@
 #define ROUNDS_MAX 31
 #define RUN_S 0.15
 #define WARM_RECORDS ((uint64_t)(ROOM / (SIZE + MR_RECORD_OVERHEAD))) /* of each producer: once round the topic */
-#define NUMBER_BITS 48                                    /* of a record's number; above them is its producer's */
+#define NUMBER_BITS 48 /* of a record's number; above them is its producer's */
 
 static const struct pattern {
     const char *name;
