@@ -5,6 +5,7 @@
  *   recovery, machinery  what a batch of 32 records pays for it when nobody dies: two robust locks instead of plain ones, and the redo log of one claim,
  *                        beside the whole batch (append, claim, read, acknowledge, one process, no contention) */
 #include "bench.h"
+#include "broker.h"
 #include "client.h"
 #include "group.h"
 
@@ -24,29 +25,6 @@
 #define TURNS 200000
 
 static char bus_name[MR_BUS_NAME_MAX + 1];
-
-static pid_t start_broker(void)
-{
-    int ready[2];
-    char text[16], path[512];
-    const char *bin = getenv("MILLRACE_BIN");
-    snprintf(path, sizeof path, "%s/broker", bin ? bin : "bin");
-    if (pipe(ready) < 0)
-        bench_fail("pipe");
-    pid_t pid = fork();
-    if (pid == 0) {
-        char fd[16];
-        snprintf(fd, sizeof fd, "%d", ready[1]);
-        close(ready[0]);
-        execl(path, "broker", "-q", "-b", bus_name, "--ready-fd", fd, (char *)NULL);
-        _exit(127);
-    }
-    close(ready[1]);
-    if (read(ready[0], text, sizeof text) <= 0)
-        bench_fail(path);
-    close(ready[0]);
-    return pid;
-}
 
 static struct mr_topic *attach(struct mr_bus **bus, const char *name)
 {
@@ -96,12 +74,11 @@ static void redelivery(int with_broker, double *ms, int n)
 {
     struct mr_bus *bus, *server = NULL;
     struct mr_settings settings = {.size_bytes = 65536, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 1000, .mode = 0600};
-    pid_t broker = 0;
     if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 || mr_topic_make(server, "t", &settings) < 0)
         bench_fail("make a topic");
     mr_disconnect(server); /* the bus stays, and nobody serves it */
     if (with_broker)
-        broker = start_broker();
+        bench_broker_start(bus_name);
     struct mr_topic *topic = attach(&bus, "t");
     struct mr_producer *producer;
     struct mr_consumer *heir;
@@ -116,10 +93,7 @@ static void redelivery(int with_broker, double *ms, int n)
     mr_producer_close(producer);
     mr_topic_close(topic);
     mr_disconnect(bus);
-    if (broker) {
-        kill(broker, SIGKILL);
-        waitpid(broker, NULL, 0);
-    }
+    bench_broker_stop(); /* if there is one */
     mr_topic_unlink(bus_name, "t");
     mr_bus_remove(bus_name);
 }
