@@ -32,7 +32,7 @@ CRASH := $(wildcard tests/crash/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SUPPORT := $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))
 BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
-BENCH_SUPPORT := $(filter-out tests/bench/bench_%,$(wildcard tests/bench/*.c))
+BENCH_SUPPORT := $(filter-out tests/bench/bench_%,$(wildcard tests/bench/*.c)) tests/bench/boost.cc
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
 LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
@@ -112,8 +112,20 @@ $(BIN)/tests/$(1): $(OBJ)/tests/$(1).o $(call parts,$(1)) $(BIN)/libmillrace.a
 endef
 $(foreach t,$(CHECKS),$(eval $(call check,$(t))))
 
-$(BENCHES:%=$(BIN)/%): $(BIN)/bench_%: $(OBJ)/tests/bench/bench_%.o $(call objects,$(BENCH_SUPPORT)) $(if $(PROGRAM_OBJECT),$(OBJ)/program.a) $(BIN)/libmillrace.a
-	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm)
+# What Millrace is measured beside, if it is installed: it is the compilers that find the headers. They are asked only when a benchmark is built.
+has = $(shell printf '\043if !__has_include(<%s>)\n\043error\n\043endif\n' '$(3)' | $(1) -E -x $(2) -o /dev/null - 2>/dev/null && echo yes)
+ZEROMQ = $(call has,$(CC),c,zmq.h)
+BOOST = $(call has,$(CXX),c++,boost/interprocess/ipc/message_queue.hpp)
+$(OBJ)/peers.stamp: FORCE
+	$(call stamp,$(if $(ZEROMQ),ZeroMQ) $(if $(BOOST),Boost by $(CXX)))
+$(OBJ)/tests/bench/zeromq.o: $(OBJ)/peers.stamp
+$(OBJ)/tests/bench/boost.o: tests/bench/boost.cc $(OBJ)/peers.stamp $(OBJ)/flags.stamp
+	@mkdir -p $(@D)
+	$(call run,CC,$(if $(BOOST),$(CXX) -std=c++17,$(CC) -x c -std=c11) -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -pthread -MMD -MP -c -o $@ $<,$<)
+$(OBJ)/bench.a: $(patsubst %.cc,$(OBJ)/%.o,$(call objects,$(BENCH_SUPPORT)))
+	$(call run,AR,rm -f $@ && ar qcs $@ $^)
+$(BENCHES:%=$(BIN)/%): $(BIN)/bench_%: $(OBJ)/tests/bench/bench_%.o $(OBJ)/bench.a $(if $(PROGRAM_OBJECT),$(OBJ)/program.a) $(BIN)/libmillrace.a
+	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ -Wl$(comma)--as-needed $(if $(ZEROMQ),-lzmq) $(if $(BOOST),-lstdc++) $(LIBS) -lm)
 
 $(BIN)/tests/crash: $(call objects,$(CRASH)) $(OBJ)/broker.a $(OBJ)/program.a $(BIN)/libmillrace.a
 	@mkdir -p $(@D)
