@@ -61,13 +61,6 @@ static void wrong(const char *series, const char *what)
     exit(1);
 }
 
-static int installed(const char *name)
-{
-    char command[64];
-    snprintf(command, sizeof command, "command -v %.30s >/dev/null", name);
-    return strchr(name, '/') || system(command) == 0;
-}
-
 static pid_t spawn(const char *const *args, int cpu, int in, int out)
 {
     pid_t pid = fork();
@@ -83,6 +76,20 @@ static pid_t spawn(const char *const *args, int cpu, int in, int out)
     return pid;
 }
 
+static int succeeds(const char *const *args)
+{
+    int status;
+    pid_t pid = spawn(args, -1, STDIN_FILENO, STDERR_FILENO);
+    must(waitpid(pid, &status, 0) > 0, "wait");
+    return status == 0;
+}
+
+static int installed(const char *name)
+{
+    const char *const look[] = {"sh", "-c", "command -v \"$1\" >/dev/null", "sh", name, NULL};
+    return succeeds(look);
+}
+
 /* ---- the file ---- */
 
 static const char *rows; /* all of it but the header */
@@ -94,13 +101,11 @@ static size_t make_file(char *path, int n)
     char number[16];
     const char *const make[] = {"sh", "-c", "mkdir -p \"${1%/*}\" && scripts/big-csv.sh \"$2\" >\"$1.new\" && mv \"$1.new\" \"$1\"", "sh", path, number, NULL};
     struct stat st;
-    int status;
     const char *bin = getenv("MILLRACE_BIN");
     snprintf(path, 600, "%s/bench/orders-%d.csv", bin ? bin : "bin", n);
     if (stat(path, &st) < 0) {
         snprintf(number, sizeof number, "%d", n);
-        pid_t pid = spawn(make, -1, STDIN_FILENO, STDERR_FILENO);
-        must(waitpid(pid, &status, 0) > 0 && status == 0 && stat(path, &st) == 0, path);
+        must(succeeds(make) && stat(path, &st) == 0, path);
     }
     return (size_t)st.st_size;
 }
