@@ -112,7 +112,7 @@ $(BIN)/tests/$(1): $(OBJ)/tests/$(1).o $(call parts,$(1)) $(BIN)/libmillrace.a
 endef
 $(foreach t,$(CHECKS),$(eval $(call check,$(t))))
 
-# What Millrace is measured beside, if it is installed: it is the compilers that find the headers. They are asked only when a benchmark is built.
+# What Millrace is measured beside, if a compiler finds its header. They are asked only when a benchmark is built.
 has = $(shell printf '\043if !__has_include(<%s>)\n\043error\n\043endif\n' '$(3)' | $(1) -E -x $(2) -o /dev/null - 2>/dev/null && echo yes)
 ZEROMQ = $(call has,$(CC),c,zmq.h)
 BOOST = $(call has,$(CXX),c++,boost/interprocess/ipc/message_queue.hpp)

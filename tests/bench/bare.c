@@ -1,6 +1,5 @@
-/* bare.c - the ceiling: a ring in shared memory for one producer and one consumer, which spin. No groups, no acknowledgement, no recovery, no sleep; a
- * record is written where it is read. It is published one by one, or every 32. Its room is a whole number
- * of records, so that none wraps. */
+/* bare.c - the ceiling: a ring in shared memory for one producer and one consumer, which spin. No groups, no acknowledgement, no recovery, no
+ * sleep; a record is written where it is read. It is published one by one, or every 32. The room is a whole number of records, so that none wraps. */
 #include "bench.h"
 #include "transports.h"
 

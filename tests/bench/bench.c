@@ -29,6 +29,19 @@ uint64_t bench_now_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+long bench_kernel_limit(const char *name)
+{
+    char path[128], text[32] = "";
+    snprintf(path, sizeof path, "/proc/sys/%s", name);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return 0;
+    if (!fgets(text, sizeof text, file))
+        text[0] = 0;
+    fclose(file);
+    return strtol(text, NULL, 10);
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;

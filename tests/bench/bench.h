@@ -18,6 +18,9 @@ void bench_pin(int cpu);
 /* bench_now_ns: CLOCK_MONOTONIC. */
 uint64_t bench_now_ns(void);
 
+/* bench_kernel_limit: the number in /proc/sys/NAME; 0 if there is none. */
+long bench_kernel_limit(const char *name);
+
 /* bench_quantile sorts values[n], n >= 1, and returns the one at q in 0..1. */
 double bench_quantile(double *values, size_t n, double q);
 double bench_median(double *values, size_t n);

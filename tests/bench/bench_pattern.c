@@ -1,9 +1,12 @@
-/* bench_pattern.c - deliveries per second with several producers and consumers of one topic: 64 B, 32 for each append, everything acknowledged.
+/* bench_pattern.c - deliveries per second with several producers and consumers of one topic: 64 B, 32 for each append, all acknowledged.
  * Usage: bench_pattern [ROUNDS]        9 rounds of all patterns; the medians
  *
- * PINNING
- * Each consumer checks that what it gets of each producer has rising numbers, without a gap if nobody shares its group; at the end each group has to have
- * had every record once, by count and by the sum of the numbers. As in bench_stream, memory has been touched and the rate is known before the clock runs. */
+ * The k-th process, the producers first, is pinned to CPU k modulo their number: every CPU has about as many processes, and if there are
+ * enough each has its own. With two CPUs, one for all producers and one for all consumers would leave one of them idle in 4x1 and 1x4.
+ *
+ * Each consumer checks that what it gets of each producer has rising numbers, without a gap if nobody shares its group; at the end each group
+ * has to have had every record once, by count and by the sum of the numbers. As in bench_stream, memory has been touched and the rate is known
+ * before the clock runs. */
 #include "bench.h"
 #include "bus.h"
 #include "team.h"
@@ -20,7 +23,7 @@
 #define MEMBERS_MAX 4 /* on each side */
 #define ROUNDS_MAX 31
 #define RUN_S 0.15
-#define WARM_RECORDS (ROOM / (SIZE + MR_RECORD_OVERHEAD)) /* of each producer: once round the topic */
+#define WARM_RECORDS ((uint64_t)(ROOM / (SIZE + MR_RECORD_OVERHEAD))) /* of each producer: once round the topic */
 #define NUMBER_BITS 48 /* of a record's number; above them is its producer's */
 
 static const struct pattern {
@@ -33,11 +36,11 @@ static const struct pattern {
 
 struct run {
     struct pattern pattern;
-    _Atomic uint64_t warm;          /* deliveries of the warm-up */
-    _Atomic double warm_s;          /* the longest that a consumer took for it */
-    _Atomic int producing;          /* producers that are not done */
-    _Atomic uint64_t count, sum;    /* of what was delivered, all in all */
-    _Atomic double seconds;         /* until the last consumer was done */
+    _Atomic uint64_t warm;       /* deliveries of the warm-up */
+    _Atomic double warm_s;       /* the longest that a consumer took for it */
+    _Atomic int producing;       /* producers that are not done */
+    _Atomic uint64_t count, sum; /* of what was delivered, all in all */
+    _Atomic double seconds;      /* until the last consumer was done */
 };
 
 static void at_least(_Atomic double *value, double seen)
@@ -50,7 +53,7 @@ static void at_least(_Atomic double *value, double seen)
 /* How many records each producer sends after the warm-up, known to all. */
 static uint64_t share(struct run *run)
 {
-    return (uint64_t)(WARM_RECORDS * RUN_S / run->warm_s) + 1;
+    return (uint64_t)(RUN_S * (double)WARM_RECORDS / run->warm_s) + 1;
 }
 
 static void send(struct mr_producer *producer, int who, uint64_t from, uint64_t until)
@@ -86,8 +89,8 @@ static void produce(struct team *team, struct run *run, int who)
 }
 
 struct tally {
-    int alone;                   /* nobody else takes records of this group */
-    uint64_t next[MEMBERS_MAX];  /* the lowest number that may come, of each producer */
+    int alone;                  /* nobody else takes records of this group */
+    uint64_t next[MEMBERS_MAX]; /* the lowest number that may come, of each producer */
     uint64_t count, sum;
 };
 
@@ -150,13 +153,11 @@ static void member(struct team *team, int who, void *what)
 {
     struct run *run = what;
     int producers = run->pattern.producers;
-    if (who < producers) {
-        bench_pin(getenv("APART") ? 2 * who : who);
+    bench_pin(who);
+    if (who < producers)
         produce(team, run, who);
-    } else {
-        bench_pin(getenv("APART") ? 2 * (who - producers) + 1 : who);
+    else
         consume(team, run, who - producers);
-    }
 }
 
 static double deliveries_per_s(const struct pattern *pattern)

@@ -3,8 +3,8 @@
  *
  * Two processes pinned apart, one channel each way. There are two kinds of trips, and what is compared has to be of one kind:
  *   awake    both ends spin, and a trip follows the other; for what can spin
- *   asleep   before each way the sender pauses for longer than anything here spins, so that whoever gets the record has to be woken; the pauses are not
- *            part of the trip. Whether both really slept is counted by the kernel and said if not. */
+ *   asleep   before each way the sender pauses for longer than anything here spins, so that whoever gets the record has to be woken; the pauses
+ *            are not part of the trip. Whether both really slept is counted by the kernel and said if not. */
 #include "bench.h"
 #include "team.h"
 #include "transports.h"

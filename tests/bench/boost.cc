@@ -1,5 +1,5 @@
-/* boost.cc - Boost.Interprocess's message_queue, of 16 MiB but at most DEPTH messages. Compiled as C++ where there is a compiler for it that finds Boost,
- * and else as C, when all it says is that this transport is not there. */
+/* boost.cc - Boost.Interprocess's message_queue, of 16 MiB but at most DEPTH messages. Compiled as C++ where a compiler for that finds Boost, and
+ * else as C: then all it says is that this transport is not there. */
 #include "transports.h"
 
 #if defined __cplusplus && __has_include(<boost/interprocess/ipc/message_queue.hpp>)

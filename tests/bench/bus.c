@@ -46,9 +46,9 @@ void bench_topic_make(const char *name, uint64_t size_bytes)
         must(mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server), "make a bus");
         atexit(remove_all);
     }
-    while (i < TOPICS_MAX && topics[i][0])
+    while (i + 1 < TOPICS_MAX && topics[i][0])
         i++;
-    must(i < TOPICS_MAX ? mr_topic_make(server, name, &settings) : -ENOSPC, "make a topic");
+    must(topics[i][0] ? -ENOSPC : mr_topic_make(server, name, &settings), "make a topic");
     snprintf(topics[i], sizeof topics[i], "%s", name);
 }
 

@@ -1,4 +1,4 @@
-/* bus.h - a bus of this measurement's own, "bench-PID", without a broker process; it is gone when the program ends, however it does but by SIGKILL. */
+/* bus.h - a bus of this measurement's own, "bench-PID", without a broker process; it is gone when the program ends, unless by SIGKILL. */
 #ifndef MR_BENCH_BUS_H
 #define MR_BENCH_BUS_H
 

@@ -15,22 +15,9 @@ struct queue {
     char record[];
 };
 
-static long limit(const char *name)
-{
-    char path[64];
-    long value = 0;
-    snprintf(path, sizeof path, "/proc/sys/fs/mqueue/%s", name);
-    FILE *file = fopen(path, "r");
-    if (file && fscanf(file, "%ld", &value) != 1) /* NOLINT(cert-err34-c): the kernel wrote it */
-        value = 0;
-    if (file)
-        fclose(file);
-    return value;
-}
-
 static int mqueue_fits(size_t size)
 {
-    return (long)size <= limit("msgsize_max");
+    return (long)size <= bench_kernel_limit("fs/mqueue/msgsize_max");
 }
 
 /* Only its descriptor is used, so its name goes at once. Whoever has no rights to exceed msg_max gets that many. */
@@ -42,7 +29,7 @@ static void mqueue_open(struct channel *channel)
     snprintf(name, sizeof name, "/bench-%ld-%u", (long)getpid(), channel->id);
     queue->fd = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
     if (queue->fd < 0 && (errno == EINVAL || errno == EMFILE)) {
-        attr.mq_maxmsg = limit("msg_max");
+        attr.mq_maxmsg = bench_kernel_limit("fs/mqueue/msg_max");
         queue->fd = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
     }
     if (queue->fd < 0)

@@ -1,4 +1,5 @@
-/* socket.c - a pair of Unix sockets that keep records apart (SOCK_SEQPACKET), with the buffers that the kernel gives: a send and a receive for each. */
+/* socket.c - a pair of Unix sockets that keep records apart (SOCK_SEQPACKET), with as much room as any user may give
+ * them (SO_SNDBUF; what is asked for beyond that the kernel cuts): a send and a receive for each. */
 #include "bench.h"
 #include "transports.h"
 
@@ -13,7 +14,8 @@ struct ends {
 static void socket_open(struct channel *channel)
 {
     struct ends *ends = channel_allocate(channel, sizeof *ends + channel->size);
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends->fds) < 0)
+    int room = TRANSPORT_ROOM;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends->fds) < 0 || setsockopt(ends->fds[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room) < 0)
         bench_fail("socketpair");
 }
 

@@ -1,5 +1,6 @@
-/* transports.h - what the measurements of streams and round trips are made of: ways to bring numbered records from one process to another, all used
- * alike. A channel goes one way. One process opens it and forks the two ends; each attaches, sends or receives, and detaches; the opener closes it. */
+/* transports.h - what the measurements of streams and round trips are made of: ways to bring numbered records from one process to another, all
+ * used alike. A channel goes one way. One process opens it and forks the two ends; each attaches, sends or receives, and detaches; the opener
+ * closes it. */
 #ifndef MR_BENCH_TRANSPORTS_H
 #define MR_BENCH_TRANSPORTS_H
 

@@ -1,4 +1,4 @@
-/* zeromq.c - ZeroMQ, PUSH to PULL over ipc, a message for each record, its queues as deep as they are by default. Records are written and read in place. */
+/* zeromq.c - ZeroMQ, PUSH to PULL over ipc, a message for each record, queues as deep as they are by default. Written and read in place. */
 #include "transports.h"
 
 #if __has_include(<zmq.h>)
