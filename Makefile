@@ -39,7 +39,7 @@ LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
 PROGRAM_OBJECT := $(call objects,$(wildcard common/program.c))
 DATA := $(if $(wildcard data/orders.csv),$(BIN)/data.csv)
 
-.PHONY: all demo test tests test-crash model storm fuzz fuzzers valgrind lint bench clean help FORCE
+.PHONY: all demo test tests test-crash model storm fuzz fuzzers valgrind lint bench bench-curves clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -55,7 +55,8 @@ help:
 	@echo 'make storm      processes killed at random for 60 s [SECONDS=1800]'
 	@echo 'make valgrind  the unit tests in valgrind [TESTS="NAME..."] [JOBS=2]'
 	@echo 'make lint      clang-tidy, cppcheck, shellcheck, mandoc, every header alone'
-	@echo 'make bench     records/s, MB/s and round trips, beside pipe(2)'
+	@echo 'make bench     Millrace beside pipes, queues and what else is installed, in 5 minutes: tables, and results.json [TESTS="bench_csv..."]'
+	@echo 'make bench-curves  puts what it measured into the README, with curves'
 	@echo 'make install   into $(PREFIX), or elsewhere [PREFIX=DIR] [DESTDIR=DIR]; make uninstall removes it'
 	@echo 'make clean     removes bin/'
 
@@ -241,10 +242,17 @@ lint:
 	@scripts/deps.sh --lint
 	@scripts/lint.sh
 
+# One run of all that measures, or TESTS="bench_csv bench_idle".
+MEASURES = $(BENCHES:%=$(BIN)/%) $(wildcard tests/bench/bench_*.sh)
 bench:
 	@scripts/deps.sh
 	@$(build) all $(BENCHES:%=$(BIN)/%)
-	@for bench in $(BENCHES:%=$(BIN)/%) $(wildcard tests/bench/bench_*.sh); do MILLRACE_BIN=$(BIN) $$bench || exit 1; done
+	@CC='$(CC)' MILLRACE_BIN=$(BIN) tests/bench/report.sh run $(if $(TESTS),$(foreach t,$(TESTS),$(filter %/$(t) %/$(t).sh,$(MEASURES))),$(MEASURES))
+
+# What the last "make bench" has measured, into the README and data/bench/.
+bench-curves:
+	@scripts/deps.sh --bench
+	@MILLRACE_BIN=$(BIN) tests/bench/report.sh readme
 
 clean:
 	rm -rf $(BIN)

@@ -1,12 +1,13 @@
 #!/bin/sh
 # deps.sh - installs what building Millrace needs and this machine lacks: with apt on Debian and its relatives; elsewhere it says what is missing.
-# Usage: scripts/deps.sh [--test] [--lint] [--fuzz] [--valgrind] [--model]
+# Usage: scripts/deps.sh [--test] [--lint] [--fuzz] [--valgrind] [--model] [--bench]
 #   (nothing)  gcc, make, libc headers        --test  also the Check library and pkg-config        --lint  also the checkers of `make lint`
 #   --fuzz  also clang with libFuzzer, and jansson to compare with        --valgrind  also valgrind        --model  also spin
+#   --bench  also what `make bench` compares with when it is there (Boost.Interprocess, ZeroMQ, Miller, Python), and gnuplot for its curves
 # Exit: 0 everything is there (now) · 1 something is missing · 2 usage
 set -u
 
-test=0 lint=0 fuzz=0 valgrind=0 model=0
+test=0 lint=0 fuzz=0 valgrind=0 model=0 bench=0
 for arg; do
     case $arg in
     --test) test=1 ;;
@@ -14,7 +15,8 @@ for arg; do
     --fuzz) test=1 fuzz=1 ;;
     --valgrind) valgrind=1 ;;
     --model) model=1 ;;
-    *) echo "deps.sh: unknown option '$arg' (known: --test, --lint, --fuzz, --valgrind, --model)" >&2; exit 2 ;;
+    --bench) bench=1 ;;
+    *) echo "deps.sh: unknown option '$arg' (known: --test, --lint, --fuzz, --valgrind, --model, --bench)" >&2; exit 2 ;;
     esac
 done
 
@@ -47,6 +49,14 @@ if [ $fuzz = 1 ]; then
     [ -e /usr/include/jansson.h ] || missing="$missing libjansson-dev"
 fi
 [ $model = 1 ] && need spin spin
+if [ $bench = 1 ]; then
+    need g++ g++
+    [ -e /usr/include/boost/interprocess/ipc/message_queue.hpp ] || missing="$missing libboost-dev"
+    [ -e /usr/include/zmq.h ] || missing="$missing libzmq3-dev"
+    need miller mlr
+    need python3 python3
+    need gnuplot-nox gnuplot
+fi
 [ -z "$missing" ] && exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

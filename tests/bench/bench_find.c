@@ -1,5 +1,6 @@
 /* bench_find.c - how long it takes to begin at an offset, at a time, or so many records before the end of a full topic of 1 GiB.
- * Usage: bench_find       prints p50, p99 and the worst of 1,000 attachments each; every one is checked to begin where it should */
+ * Usage: bench_find       group "find", at = MiB: p50, p99 and the worst of 1,000 attachments each; every one is checked to begin where it should */
+#include "bench.h"
 #include "client.h"
 #include "topic.h"
 
@@ -12,6 +13,7 @@
 #define KEPT 10000000u    /* surely still there */
 #define TURNS 1000
 #define STEP_NS 10        /* between the times of two records */
+#define MIB 1024
 
 static void must(int ok, const char *what)
 {
@@ -19,12 +21,6 @@ static void must(int ok, const char *what)
         fprintf(stderr, "bench_find: cannot %s\n", what);
         exit(1);
     }
-}
-
-static int by_value(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
 }
 
 static void fill(struct mr_topic *topic)
@@ -41,31 +37,30 @@ static void fill(struct mr_topic *topic)
     mr_producer_close(producer);
 }
 
-static void find(struct mr_topic *topic, const char *what, enum mr_start start)
+static void find(struct mr_topic *topic, const char *series, enum mr_start start)
 {
-    static uint64_t took[TURNS];
+    static double us[TURNS];
     for (int i = 0; i < TURNS; i++) {
         uint64_t offset = RECORDS - 1 - (uint64_t)random() % KEPT;
         uint64_t arg = start == MR_START_OFFSET ? offset : start == MR_START_TIME ? 1 + offset * STEP_NS : RECORDS - offset;
         struct mr_consumer_options options = {.flags = MR_PEEK, .start = start, .start_arg = (int64_t)arg};
         struct mr_consumer *consumer;
         struct mr_record record;
-        uint64_t since = mr_now_ns();
+        uint64_t since = bench_now_ns();
         must(mr_consumer_open(topic, &options, &consumer) == 0, "begin there");
-        took[i] = mr_now_ns() - since;
+        us[i] = (double)(bench_now_ns() - since) / 1e3;
         must(mr_claim(consumer, 1, 0) > 0 && mr_next(consumer, &record) == 1 && record.offset == offset, "find the right record");
         mr_consumer_close(consumer);
     }
-    qsort(took, TURNS, sizeof *took, by_value);
-    size_t middle = TURNS / 2, high = TURNS * 99 / 100, last = TURNS - 1;
-    printf("begin %-28s p50 %7.1f us   p99 %7.1f us   max %7.1f us\n", what, (double)took[middle] / 1e3, (double)took[high] / 1e3,
-           (double)took[last] / 1e3);
+    bench_emit("find", series, MIB, "p50_us", bench_quantile(us, TURNS, 0.5));
+    bench_emit("find", series, MIB, "p99_us", bench_quantile(us, TURNS, 0.99));
+    bench_emit("find", series, MIB, "max_us", bench_quantile(us, TURNS, 1));
 }
 
 int main(void)
 {
     char name[MR_BUS_NAME_MAX + 1];
-    struct mr_settings settings = {.size_bytes = 1u << 30, .partitions = 1, .full = MR_FULL_DROP_OLDEST, .tries = 3, .mode = 0600};
+    struct mr_settings settings = {.size_bytes = (uint64_t)MIB << 20, .partitions = 1, .full = MR_FULL_DROP_OLDEST, .tries = 3, .mode = 0600};
     struct mr_bus *bus;
     struct mr_topic *topic;
     snprintf(name, sizeof name, "bench-%d", (int)getpid());
@@ -74,14 +69,13 @@ int main(void)
     if (error == 0) {
         must(mr_topic_open(bus, "t", &topic) == 0, "open the topic");
         fill(topic);
-        printf("\n== a full topic of 1 GiB, %u records sent\n", RECORDS);
         find(topic, "at an offset", MR_START_OFFSET);
         find(topic, "at a time", MR_START_TIME);
-        find(topic, "so many before the end", MR_START_LAST);
+        find(topic, "before the end", MR_START_LAST);
         mr_topic_close(topic);
         mr_topic_unlink(name, "t");
     } else {
-        printf("\n== a full topic of 1 GiB: not measured, /dev/shm has no room for it\n");
+        fprintf(stderr, "bench_find: a full topic of 1 GiB: not measured, /dev/shm has no room for it\n");
     }
     mr_bus_remove(name);
     mr_disconnect(bus);

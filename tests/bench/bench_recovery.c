@@ -1,9 +1,11 @@
 /* bench_recovery.c - what crash safety does when it is needed, and what it costs when it is not.
  *
- *   redelivery   from kill -9 of a consumer that holds a record to its delivery to a waiting member of the group
- *   repair       taking a lock whose owner died with an armed redo log, replay included, beside taking it free
- *   machinery    what a batch of 32 records pays for it when nobody dies: two robust locks instead of plain ones, and the redo log of one claim,
- *                as a share of the whole batch (append, claim, read, acknowledge, one process, no contention) */
+ *   start, redeliver     from kill -9 of a consumer that holds a record to its delivery to a waiting member of the group
+ *   recovery, repair     taking a lock whose owner died with an armed redo log, replay included, beside taking it free
+ *   recovery, machinery  what a batch of 32 records pays for it when nobody dies: two robust locks instead of plain ones, and the redo log of one claim,
+ *                        beside the whole batch (append, claim, read, acknowledge, one process, no contention) */
+#include "bench.h"
+#include "broker.h"
 #include "client.h"
 #include "group.h"
 
@@ -16,55 +18,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define DEATHS 100
+#define REPAIRS 500
+#define BATCH 32
+#define WORDS 9 /* of the redo log of a claim */
+#define TURNS 200000
+
 static char bus_name[MR_BUS_NAME_MAX + 1];
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void print(const char *name, double *values, int n, const char *unit)
-{
-    qsort(values, (size_t)n, sizeof *values, by_value);
-    printf("  %-44s %10.2f  %10.2f  %10.2f %s\n", name, values[n / 2], values[n * 99 / 100], values[n - 1], unit);
-    fflush(stdout);
-}
-
-static pid_t start_broker(void)
-{
-    int ready[2];
-    char text[16], path[512];
-    const char *bin = getenv("MILLRACE_BIN");
-    snprintf(path, sizeof path, "%s/broker", bin ? bin : "bin");
-    if (pipe(ready) < 0)
-        fail("pipe");
-    pid_t pid = fork();
-    if (pid == 0) {
-        char fd[16];
-        snprintf(fd, sizeof fd, "%d", ready[1]);
-        close(ready[0]);
-        execl(path, "broker", "-q", "-b", bus_name, "--ready-fd", fd, (char *)NULL);
-        _exit(127);
-    }
-    close(ready[1]);
-    if (read(ready[0], text, sizeof text) <= 0)
-        fail(path);
-    close(ready[0]);
-    return pid;
-}
 
 static struct mr_topic *attach(struct mr_bus **bus, const char *name)
 {
     struct mr_topic *topic;
     if (mr_connect(bus_name, NULL, bus) < 0 || mr_topic_open(*bus, name, &topic) < 0)
-        fail("attach");
+        bench_fail("attach");
     return topic;
 }
 
@@ -74,7 +40,7 @@ static double redeliver_once(struct mr_producer *producer, struct mr_consumer *h
     int held[2];
     char byte;
     if (pipe(held) < 0)
-        fail("pipe");
+        bench_fail("pipe");
     pid_t holder = fork();
     if (holder == 0) {
         struct mr_bus *bus;
@@ -89,14 +55,14 @@ static double redeliver_once(struct mr_producer *producer, struct mr_consumer *h
     }
     struct mr_message msg = {.value = "x", .value_len = 1, .partition = MR_ANY};
     if (read(held[0], &byte, 1) != 1 || mr_append(producer, &msg, 1, -1) != 1 || read(held[0], &byte, 1) != 1)
-        fail("hold a record");
+        bench_fail("hold a record");
     /* The heir is this process: from the kill to the record, all that a waiting member does lies between. */
-    uint64_t since = mr_now_ns();
+    uint64_t since = bench_now_ns();
     kill(holder, SIGKILL);
     struct mr_record record;
     if (mr_claim(heir, 1, -1) != 1 || mr_next(heir, &record) != 1)
-        fail("inherit");
-    double ms = (double)(mr_now_ns() - since) / 1e6;
+        bench_fail("inherit");
+    double ms = (double)(bench_now_ns() - since) / 1e6;
     mr_ack(heir);
     waitpid(holder, NULL, 0);
     close(held[0]);
@@ -108,30 +74,26 @@ static void redelivery(int with_broker, double *ms, int n)
 {
     struct mr_bus *bus, *server = NULL;
     struct mr_settings settings = {.size_bytes = 65536, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 1000, .mode = 0600};
-    pid_t broker = 0;
     if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 || mr_topic_make(server, "t", &settings) < 0)
-        fail("make a topic");
+        bench_fail("make a topic");
     mr_disconnect(server); /* the bus stays, and nobody serves it */
     if (with_broker)
-        broker = start_broker();
+        bench_broker_start(bus_name);
     struct mr_topic *topic = attach(&bus, "t");
     struct mr_producer *producer;
     struct mr_consumer *heir;
     if (mr_producer_open(topic, NULL, &producer) < 0)
-        fail("producer");
+        bench_fail("producer");
     for (int i = 0; i < n; i++) {
         if (mr_consumer_open(topic, NULL, &heir) < 0) /* it does not claim before the holder has the record */
-            fail("consumer");
+            bench_fail("consumer");
         ms[i] = redeliver_once(producer, heir);
         mr_consumer_close(heir);
     }
     mr_producer_close(producer);
     mr_topic_close(topic);
     mr_disconnect(bus);
-    if (broker) {
-        kill(broker, SIGKILL);
-        waitpid(broker, NULL, 0);
-    }
+    bench_broker_stop(); /* if there is one */
     mr_topic_unlink(bus_name, "t");
     mr_bus_remove(bus_name);
 }
@@ -145,7 +107,7 @@ static void die_armed(void)
     if (mr_lock(topic, lock) < 0)
         _exit(1);
     struct mr_tx tx = mr_tx_begin(topic, lock);
-    for (int i = 0; i < 9; i++)
+    for (int i = 0; i < WORDS; i++)
         mr_tx_set(&tx, &topic->groups[0].acked, 0);
     atomic_store(&tx.redo->armed, tx.n);
     _exit(0);
@@ -159,7 +121,7 @@ static void repair(double *us, double *free_us, int n)
     struct mr_settings settings = {.size_bytes = 65536, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
     if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 || mr_topic_make(server, "t", &settings) < 0 ||
         mr_topic_open(server, "t", &topic) < 0 || mr_consumer_open(topic, NULL, &consumer) < 0)
-        fail("make a topic");
+        bench_fail("make a topic");
     struct mr_lock_shm *lock = &topic->groups[0].lock;
     for (int i = 0; i < n; i++) {
         int status;
@@ -167,16 +129,16 @@ static void repair(double *us, double *free_us, int n)
         if (pid == 0)
             die_armed();
         waitpid(pid, &status, 0);
-        uint64_t since = mr_now_ns();
+        uint64_t since = bench_now_ns();
         int repaired = mr_lock(topic, lock);
-        uint64_t then = mr_now_ns();
+        uint64_t then = bench_now_ns();
         mr_unlock(lock);
         if (status || repaired != 1)
-            fail("repair");
+            bench_fail("repair");
         us[i] = (double)(then - since) / 1e3;
-        since = mr_now_ns();
+        since = bench_now_ns();
         mr_lock(topic, lock);
-        then = mr_now_ns();
+        then = bench_now_ns();
         mr_unlock(lock);
         free_us[i] = (double)(then - since) / 1e3;
     }
@@ -187,11 +149,9 @@ static void repair(double *us, double *free_us, int n)
     mr_disconnect(server);
 }
 
-#define TURNS 200000
-
 static double per_turn_ns(uint64_t since)
 {
-    return (double)(mr_now_ns() - since) / TURNS;
+    return (double)(bench_now_ns() - since) / TURNS;
 }
 
 static void machinery(void)
@@ -204,16 +164,16 @@ static void machinery(void)
     if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 || mr_topic_make(server, "t", &settings) < 0 ||
         mr_topic_open(server, "t", &topic) < 0 || mr_producer_open(topic, NULL, &producer) < 0 ||
         mr_consumer_open(topic, NULL, &consumer) < 0)
-        fail("make a topic");
-    struct mr_message msgs[32];
+        bench_fail("make a topic");
+    struct mr_message msgs[BATCH];
     struct mr_record record;
     static char value[64];
-    uint64_t since = mr_now_ns();
+    uint64_t since = bench_now_ns();
     for (int i = 0; i < TURNS; i++) {
-        for (int j = 0; j < 32; j++)
+        for (int j = 0; j < BATCH; j++)
             msgs[j] = (struct mr_message){.value = value, .value_len = sizeof value, .partition = MR_ANY};
-        if (mr_append(producer, msgs, 32, -1) != 32 || mr_claim(consumer, 32, -1) != 32)
-            fail("pass a batch on");
+        if (mr_append(producer, msgs, BATCH, -1) != BATCH || mr_claim(consumer, BATCH, -1) != BATCH)
+            bench_fail("pass a batch on");
         while (mr_next(consumer, &record) == 1)
             ;
         mr_ack(consumer);
@@ -225,38 +185,41 @@ static void machinery(void)
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
     pthread_mutex_init(plain, &attr);
-    since = mr_now_ns();
+    since = bench_now_ns();
     for (int i = 0; i < TURNS; i++) {
         pthread_mutex_lock(plain);
         pthread_mutex_unlock(plain);
     }
     double plain_lock = per_turn_ns(since);
     struct mr_lock_shm *lock = &topic->groups[0].lock;
-    since = mr_now_ns();
+    since = bench_now_ns();
     for (int i = 0; i < TURNS; i++) {
         mr_lock(topic, lock);
         mr_unlock(lock);
     }
     double robust_lock = per_turn_ns(since);
     mr_lock(topic, lock);
-    since = mr_now_ns();
+    since = bench_now_ns();
     for (int i = 0; i < TURNS; i++) {
         struct mr_tx tx = mr_tx_begin(topic, lock);
-        for (int j = 0; j < 9; j++)
+        for (int j = 0; j < WORDS; j++)
             mr_tx_set(&tx, &topic->members[200].cursor + j % 4, (uint64_t)i);
         mr_tx_commit(&tx);
     }
     double redo = per_turn_ns(since);
-    since = mr_now_ns();
+    since = bench_now_ns();
     for (int i = 0; i < TURNS; i++)
-        for (int j = 0; j < 9; j++)
+        for (int j = 0; j < WORDS; j++)
             atomic_store_explicit(&topic->members[200].cursor + j % 4, (uint64_t)i, memory_order_release);
     double stores = per_turn_ns(since);
     mr_unlock(lock);
     double cost = 2 * (robust_lock - plain_lock) + redo - stores;
-    printf("\nwhile nobody dies, ns: batch of 32 %.0f; lock, robust %.1f, plain %.1f; 9 words, with redo %.1f, without %.1f\n"
-           "  crash machinery: %.1f ns of each batch, %.1f %%\n",
-           batch, robust_lock, plain_lock, redo, stores, cost, 100 * cost / batch);
+    bench_emit("recovery", "machinery", BATCH, "batch_ns", batch);
+    bench_emit("recovery", "machinery", BATCH, "cost_ns", cost);
+    bench_emit("recovery", "robust lock", 1, "ns", robust_lock);
+    bench_emit("recovery", "plain lock", 1, "ns", plain_lock);
+    bench_emit("recovery", "words with redo", WORDS, "ns", redo);
+    bench_emit("recovery", "words without", WORDS, "ns", stores);
     mr_consumer_close(consumer);
     mr_producer_close(producer);
     mr_topic_close(topic);
@@ -266,18 +229,26 @@ static void machinery(void)
     munmap(plain, 4096);
 }
 
+static void emit(const char *group, const char *series, const char *unit, double *values, size_t n)
+{
+    char metric[32];
+    snprintf(metric, sizeof metric, "p50_%s", unit);
+    bench_emit(group, series, 1, metric, bench_quantile(values, n, 0.5));
+    snprintf(metric, sizeof metric, "p99_%s", unit);
+    bench_emit(group, series, 1, metric, bench_quantile(values, n, 0.99));
+}
+
 int main(void)
 {
-    static double a[1000], b[1000];
+    static double a[REPAIRS], b[REPAIRS];
     snprintf(bus_name, sizeof bus_name, "bench-recovery-%ld", (long)getpid());
-    printf("\nafter a death                                        p50         p99         max\n");
-    redelivery(1, a, 200);
-    print("kill -9 to redelivery, with a broker", a, 200, "ms");
-    redelivery(0, a, 200);
-    print("kill -9 to redelivery, without", a, 200, "ms");
-    repair(a, b, 500);
-    print("lock and redo log repaired", a, 500, "us");
-    print("the same lock, free", b, 500, "us");
+    redelivery(1, a, DEATHS);
+    emit("start", "redeliver, broker", "ms", a, DEATHS);
+    redelivery(0, a, DEATHS);
+    emit("start", "redeliver, alone", "ms", a, DEATHS);
+    repair(a, b, REPAIRS);
+    emit("recovery", "repair", "us", a, REPAIRS);
+    emit("recovery", "the same lock, free", "us", b, REPAIRS);
     machinery();
     return 0;
 }

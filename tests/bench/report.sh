@@ -1,0 +1,67 @@
+#!/bin/bash
+# report.sh - one run of all that measures, and what it says. Every result is a line of JSON, as bench.h has it.
+# Usage: tests/bench/report.sh run PROGRAM...   runs them one after the other, keeps their lines in results.json, prints the tables and the bars
+#        tests/bench/report.sh table            prints them again
+#        tests/bench/report.sh readme           puts them into the README, between its two marks, and draws the curves into data/bench/
+#   MILLRACE_BIN   where the programs are [bin]: results.json lies in $MILLRACE_BIN/bench/
+# Exit: 0 also when a bar is missed · 1 a program failed · 2 usage
+set -u
+export LC_ALL=C
+cd "$(dirname "$0")/../.." || exit 1
+export MILLRACE_BIN="${MILLRACE_BIN:-bin}"
+results=$MILLRACE_BIN/bench/results.json
+here=tests/bench
+
+# The machine, as one JSON object. Its texts have no quotes.
+machine() {
+    printf '{"cpu":"%s","cores":%d,"memory_mib":%d,"kernel":"%s","libc":"%s","compiler":"%s","date":"%s","commit":"%s"}' \
+        "$(sed -n 's/^\(model name\|Model\|Hardware\)[^:]*: *//p' /proc/cpuinfo | head -n 1)" "$(nproc)" \
+        "$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)" "$(uname -r)" "$(getconf GNU_LIBC_VERSION 2>/dev/null)" \
+        "$(${CC:-gcc} --version | head -n 1 | sed 's/ ([^)]*)//')" "$(date +%F)" "$(git rev-parse --short HEAD 2>/dev/null)"
+}
+
+# A program that fails takes nothing from the others: its lines until then count, and the exit status tells.
+run() {
+    local program start status=0 lines=$MILLRACE_BIN/bench/lines
+    mkdir -p "$MILLRACE_BIN/bench" || exit 1
+    : >"$lines"
+    for program; do
+        start=$SECONDS
+        "$program" >>"$lines" || { status=1; echo "report.sh: $program failed" >&2; }
+        printf '%-28s %3d s\n' "${program##*/}" $((SECONDS - start)) >&2
+    done
+    {
+        printf '{\n"machine":%s,\n"results":[\n' "$(machine)"
+        sed '$!s/$/,/' "$lines"
+        printf ']\n}\n'
+    } >"$results"
+    rm "$lines"
+    table text
+    return $status
+}
+
+table() {
+    [ -e "$results" ] || { echo "report.sh: no $results: make bench writes it" >&2; exit 1; }
+    awk -v form="$1" -f $here/report.awk -f $here/bars.awk "$results"
+}
+
+readme() {
+    local block=$MILLRACE_BIN/bench/readme.md
+    table markdown >"$block" || exit 1
+    awk -v block="$block" '
+        /^<!-- bench: end -->$/ { inside = 0 }
+        !inside { print }
+        /^<!-- bench: begin/ { inside = marks = 1; print ""; while ((getline line <block) > 0) print line; print "" }
+        END { exit !marks }' README.md >"$block.new" || { echo "report.sh: README.md has no mark to put it at" >&2; exit 1; }
+    cat "$block.new" >README.md
+    rm "$block" "$block.new"
+    mkdir -p data/bench
+    awk -f $here/curves.awk "$results" >"$MILLRACE_BIN/bench/curves-data.gp" && gnuplot -e "to = 'data/bench'" "$MILLRACE_BIN/bench/curves-data.gp" $here/curves.gp
+}
+
+case ${1-} in
+run) shift; run "$@" ;;
+table) table text ;;
+readme) readme ;;
+*) sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
+esac
