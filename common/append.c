@@ -3,6 +3,7 @@
 #include "group.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,7 @@ void mr_producer_close(struct mr_producer *producer)
             mr_tx_commit(&tx);
         }
         mr_unlock(&topic->shm->lock);
+        mr_groups_tell(topic, INT_MAX); /* who waits for the end of it all (MR_UNTIL_DRAINED) looks again */
     }
     free(producer->order);
     free(producer->sent);
@@ -270,7 +272,7 @@ static size_t append_to(struct mr_producer *producer, uint32_t p, struct call *c
             producer->stats.batches++;
             producer->stats.records += n;
             producer->stats.bytes += batch->value_bytes;
-            mr_groups_tell(topic);
+            mr_groups_tell(topic, 1);
             if (waiting.since)
                 end_waiting(producer, &waiting);
             done += n;

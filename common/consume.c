@@ -12,6 +12,8 @@
 #define WAIT_ALONE_NS 50000000     /* without one: how late a death is noticed at most */
 #define SPIN_NS_MAX 50000u /* about what a wakeup on another CPU costs: spinning longer than that cannot pay */
 #define SPIN_NS_MIN 1000u
+#define WAKEUP_NS 50000u /* see measure: what another member costs, */
+#define LEAST_MAX 64u    /* and no more records than this are kept from the others for it: one of them may take longer than the last ones */
 #define GATHER_BYTES 4096u      /* see gather: so much is worth a claim at once */
 #define GATHER_PAUSES_MIN 4u    /* about 0.1 us */
 #define GATHER_PAUSES_MAX 64u   /* about 1.5 us */
@@ -139,6 +141,11 @@ static int ended(struct mr_consumer *consumer)
         if (all)
             return -ENODATA;
     }
+    if (consumer->flags & MR_UNTIL_DRAINED) {
+        int drained = mr_drained(consumer);
+        if (drained)
+            return drained < 0 ? drained : -ENODATA;
+    }
     if (!sealed)
         return 0;
     /* A producer that did not see the seal may still be inside: take each log's lock once, after that the heads are final. What others
@@ -231,11 +238,28 @@ static int notice(struct mr_consumer *consumer, uint64_t since, uint64_t *said)
     return mr_bus_notice(consumer->topic->bus, &wait, since, said);
 }
 
+/* Work is shared where it pays: handing a record to another member costs a wakeup, so what is done in less time than that is no share. How long
+ * our user takes for a record is measured from claim to claim, in groups with several members only. */
+static void measure(struct mr_consumer *consumer)
+{
+    if (!consumer->claimed_ns)
+        return;
+    uint64_t now = (mr_now_ns() - consumer->claimed_ns) / consumer->claimed + 1;
+    consumer->record_ns = consumer->record_ns ? (3 * consumer->record_ns + now) / 4 : now;
+    uint64_t least = WAKEUP_NS / consumer->record_ns;
+    consumer->seat.least = least < LEAST_MAX ? least : LEAST_MAX;
+    consumer->claimed_ns = 0;
+}
+
 /* What mr_claim returns: got > 0 something is at hand, else got. */
-static ssize_t at_hand(const struct mr_consumer *consumer, int got)
+static ssize_t at_hand(struct mr_consumer *consumer, int got)
 {
     if (mr_intact(consumer->topic) < 0)
         return -EIO;
+    if (got > 0 && consumer->seat.members > 1) {
+        consumer->claimed_ns = mr_now_ns();
+        consumer->claimed = consumer->left;
+    }
     return got > 0 ? (ssize_t)consumer->left : got;
 }
 
@@ -252,6 +276,7 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
     if (max == 0 || max > consumer->window)
         max = consumer->window;
     int got = 0;
+    measure(consumer);
     if (!consumer->joined || consumer->until || mr_holds(consumer) || gather(consumer))
         got = mr_deliver(consumer, max);
     if (got)

@@ -34,6 +34,9 @@ struct mr_consumer {
     int64_t peek_step_ns;
     uint64_t spin_ns;
     uint32_t gather_pauses; /* see gather */
+    uint64_t claimed_ns;    /* when something was given out last, in a group with others; 0: not known */
+    uint64_t claimed;       /* so many records */
+    uint64_t record_ns;     /* what our user takes for one, about; 0: not known */
     struct mr_consumer_stats stats;
 };
 

@@ -38,16 +38,20 @@ static uint64_t lowest(const struct mr_topic *topic, uint32_t group, uint32_t p)
     return low;
 }
 
-void mr_group_commit(struct mr_topic *topic, uint32_t group, uint32_t p)
+static void commit(struct mr_topic *topic, uint32_t group, uint32_t p, uint64_t low)
 {
     struct mr_group_part_shm *part = mr_group_part(topic, group, p);
-    uint64_t low = lowest(topic, group, p);
     if (low > load(&part->committed)) {
         /* Stored after all that it stands for is acknowledged, so it may be believed without a lock. */
         atomic_store_explicit(&part->committed, low, memory_order_release);
         atomic_thread_fence(memory_order_seq_cst); /* pairs with a producer that stores want, then looks at committed */
         tell_producers(topic, p, low);
     }
+}
+
+void mr_group_commit(struct mr_topic *topic, uint32_t group, uint32_t p)
+{
+    commit(topic, group, p, lowest(topic, group, p));
 }
 
 int mr_group_settle(struct mr_topic *topic, uint32_t group, uint32_t p)
@@ -85,12 +89,12 @@ uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p, uint64_t othe
     return limit == MR_NONE ? otherwise : limit;
 }
 
-void mr_groups_tell(struct mr_topic *topic)
+void mr_groups_tell(struct mr_topic *topic, int wake)
 {
     /* pairs with mr_cond_prepare: one fence for all groups. */
     atomic_thread_fence(memory_order_seq_cst);
     for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
-        mr_cond_signal_fenced(&topic->groups[g].data, 1);
+        mr_cond_signal_fenced(&topic->groups[g].data, wake);
 }
 
 uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t p)
@@ -112,6 +116,7 @@ uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t 
 
 struct scan {
     uint64_t members; /* attached, more or less: a dead one counts until it is reaped */
+    uint64_t low;     /* the lowest position that another member holds in the partition of our last claim */
     uint32_t orphan;  /* a slot to take over, or member_cnt */
     uint64_t busy[MR_PARTITIONS_MAX / 64]; /* partitions with a claim */
 };
@@ -119,16 +124,21 @@ struct scan {
 static void look(const struct mr_topic *topic, const struct mr_seat *seat, const uint64_t *until, struct scan *scan)
 {
     scan->members = 0;
+    scan->low = MR_NONE;
     scan->orphan = topic->member_cnt;
     memset(scan->busy, 0, sizeof scan->busy);
     for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
         const struct mr_member_shm *member = &topic->members[i];
         if (load(&member->group) != seat->group + 1)
             continue;
-        uint64_t p = load(&member->partition), cursor = load(&member->cursor), owner = load(&member->owner);
+        /* acquire, pairs with mr_ack: what the member read below cursor, it has read. */
+        uint64_t cursor = atomic_load_explicit(&member->cursor, memory_order_acquire);
+        uint64_t p = load(&member->partition), owner = load(&member->owner);
         scan->members += owner != 0;
         if (cursor >= load(&member->end) || p >= topic->partition_cnt)
             continue;
+        if (p == seat->partition && i != seat->member && cursor < scan->low)
+            scan->low = cursor;
         scan->busy[p / 64] |= (uint64_t)1 << p % 64;
         if (!owner && scan->orphan == topic->member_cnt && (!until || cursor < until[p]))
             scan->orphan = i;
@@ -224,8 +234,9 @@ static int take(struct mr_topic *topic, struct mr_seat *seat, uint32_t p, uint64
     }
     /* A share, not all there is: what one takes the others cannot. (Guided self-scheduling: remaining / workers, Polychronopoulos and
      * Kuck, 1987.) */
-    uint64_t share = members > 1 ? (tip.next_offset - next_offset + members - 1) / members : max;
-    uint64_t n = share < 1 ? 1 : share < max ? share : max, end, end_offset;
+    uint64_t share = members > 1 ? (tip.next_offset - next_offset + members - 1) / members : max, least = seat->least ? seat->least : 1;
+    share = share < least ? least : share;
+    uint64_t n = share < max ? share : max, end, end_offset;
     int error = claim_end(topic, p, next, next_offset, tip, n, &end, &end_offset);
     if (error && atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) > next)
         return 0; /* drop-oldest: lapped while looking */
@@ -271,6 +282,7 @@ int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t 
     }
     struct scan scan;
     look(topic, seat, until, &scan);
+    seat->members = scan.members;
     int claimed = 0, more = 0, ordered = (load(&group->flags) & MR_ORDERED) != 0;
     uint32_t before = seat->partition;
     seat->in_turn = 0;
@@ -284,8 +296,16 @@ int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t 
         }
         claimed = take(topic, seat, p, until ? until[p] : MR_NONE, max, scan.members);
     }
-    /* Our last claim is done, and may have been what held the group up. */
-    mr_group_commit(topic, seat->group, before);
+    /* Our last claim is done, and may have been what held the group up. After a fresh claim the one look at the members is enough: nobody else
+     * has claimed since, and what others have acknowledged comes into account next time. */
+    if (claimed == 1) {
+        uint64_t low = load(&mr_group_part(topic, seat->group, before)->next);
+        if (seat->partition == before && seat->begin < low)
+            low = seat->begin;
+        commit(topic, seat->group, before, low < scan.low ? low : scan.low);
+    } else {
+        mr_group_commit(topic, seat->group, before);
+    }
     if (claimed > 0)
         more = load(&group->orphans) != 0 ||
                atomic_load_explicit(&topic->logs[seat->partition].head, memory_order_relaxed) !=

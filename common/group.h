@@ -38,6 +38,8 @@ struct mr_seat { /* a member, as its handle knows it */
     uint64_t begin, end; /* the claim as it was taken: [first unacknowledged, end) */
     uint64_t begin_offset, end_offset; /* of a fresh claim; MR_NONE for an orphan */
     uint64_t lost; /* records overwritten before this seat could take them */
+    uint64_t members; /* attached to the group at the last claim */
+    uint64_t least; /* records: a share smaller than this is not worth waking another for; 0: any is */
     int in_turn; /* nothing could be claimed because another member has the partition (ordered group) */
 };
 
@@ -60,8 +62,8 @@ static inline int mr_group_seated(const struct mr_topic *topic, const struct mr_
 /* mr_group_commit recomputes and stores committed of one partition, with the group's lock held, and tells producers who wait for it. */
 void mr_group_commit(struct mr_topic *topic, uint32_t group, uint32_t p);
 
-/* mr_groups_tell wakes one sleeping member of every group: there are new records. */
-void mr_groups_tell(struct mr_topic *topic);
+/* mr_groups_tell wakes at most `wake` sleeping members of every group: there are new records, or there will be no more. */
+void mr_groups_tell(struct mr_topic *topic, int wake);
 
 /* mr_group_join finds or makes the group and takes a member slot. Returns 0; -EBUSY; -EUSERS; -EIDRM ... as mr_consumer_open. */
 int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum mr_start start, int64_t arg, struct mr_seat *seat);

@@ -139,7 +139,7 @@ static void set_empty(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, u
         mr_tx_set(tx, &topic->shm->member_high, slot + 1);
 }
 
-/* Adds to tx what makes an orphan of a slot of group g, or a free one if it holds nothing. tx->n grows by 6 at most. */
+/* Adds to tx what makes an orphan of a slot of group g, or a free one if it holds nothing. tx->n grows by 8 at most. */
 static void set_left(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, uint32_t g, int died)
 {
     struct mr_member_shm *member = &topic->members[slot];

@@ -354,6 +354,7 @@ enum mr_consumer_flags {
     MR_ORDERED = 2, /* a new group: one claim a partition at a time; an existing group keeps what it is */
     MR_PEEK = 4,    /* looks only: no group, takes nothing, holds nobody back, can be lapped (see stats.lost); works for an observer */
     MR_UNTIL_END = 8, /* the end is what it is now: mr_claim says -ENODATA when everything below it is taken */
+    MR_UNTIL_DRAINED = 16, /* the end is when mr_drained says so: mr_claim says -ENODATA */
 };
 
 struct mr_consumer_options {
@@ -372,7 +373,7 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
 
 /* mr_claim makes sure that records are at hand: what is left of the present claim, else a new one of at most max records
  * (0: the window), of one partition.
- * Returns  how many mr_next will give (> 0); -ETIMEDOUT; -EINTR; -ENODATA the end is reached (sealed and all taken, or MR_UNTIL_END);
+ * Returns  how many mr_next will give (> 0); -ETIMEDOUT; -EINTR; -ENODATA the end is reached (sealed and all taken, MR_UNTIL_END or MR_UNTIL_DRAINED);
  *          -EIDRM; -ESTALE; -EBADMSG.
  * Note     records of a member that died come first; the one it had in hand comes alone, with its try counted. One that has failed
  *          as often as allowed is moved to the dead-letter topic instead of being delivered. */

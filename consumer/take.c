@@ -83,7 +83,7 @@ static struct mr_consumer_options handle_options(const struct run *run)
 {
     const struct mr_take *take = run->take;
     return (struct mr_consumer_options){.group = take->group,
-                                        .flags = take->flags,
+                                        .flags = take->flags | (take->drain ? MR_UNTIL_DRAINED : 0),
                                         .window = window(run),
                                         .tries = take->command ? take->command->tries : 0};
 }

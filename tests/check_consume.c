@@ -370,6 +370,27 @@ START_TEST(drained_says_when_producers_are_gone_and_all_is_acknowledged)
 }
 END_TEST
 
+/* The end of what producers send ends the claims too, and who sleeps is told: not by the clock, so the sleepers' word has moved. */
+START_TEST(until_drained_ends_when_the_last_producer_is_done)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
+    put_numbers(producer, 0, 0, 2);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    next_is(c, "0");
+    next_is(c, "1");
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT); /* a producer is attached */
+    struct mr_cond *data = &topic->groups[0].data; /* the only group */
+    uint32_t ticket = mr_cond_prepare(data);
+    mr_producer_close(producer);
+    producer = NULL;
+    ck_assert_uint_ne(atomic_load(&data->word), ticket);
+    ck_assert_int_eq(mr_claim(c, 0, -1), -ENODATA);
+    mr_consumer_close(c);
+}
+END_TEST
+
 START_TEST(topic_that_no_producer_has_come_to_is_not_drained)
 {
     topic = topic_make("t", (struct mr_settings){0});
@@ -603,6 +624,7 @@ int main(void)
     tcase_add_test(tcase, sealed_topic_ends_only_when_all_is_acknowledged);
     tcase_add_test(tcase, deleted_topic_is_eidrm);
     tcase_add_test(tcase, drained_says_when_producers_are_gone_and_all_is_acknowledged);
+    tcase_add_test(tcase, until_drained_ends_when_the_last_producer_is_done);
     tcase_add_test(tcase, topic_that_no_producer_has_come_to_is_not_drained);
     tcase_add_test(tcase, drained_after_a_producer_died_says_so);
     tcase_add_test(tcase, claim_waits_as_long_as_told);

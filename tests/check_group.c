@@ -235,6 +235,22 @@ END_TEST
 
 /* ---- claims ---- */
 
+/* What is done faster than another member could be woken is not shared. */
+START_TEST(share_is_not_less_than_the_seat_wants)
+{
+    use((struct mr_settings){0});
+    struct mr_seat seats[2] = {join("g", 0), join("g", 0)};
+    put_numbers(producer, 0, 0, 10);
+    seats[0].least = 8;
+    ck_assert_int_eq(mr_group_claim(topic, &seats[0], NULL, 100), 1);
+    ck_assert_uint_eq(seats[0].members, 2);
+    ck_assert_uint_eq(seats[0].end_offset - seats[0].begin_offset, 8);
+    seats[1].least = 8;
+    ck_assert_int_eq(mr_group_claim(topic, &seats[1], NULL, 1), 1); /* but never more than is asked for */
+    ck_assert_uint_eq(seats[1].end_offset - seats[1].begin_offset, 1);
+}
+END_TEST
+
 START_TEST(claims_are_disjoint_and_shares_are_guided)
 {
     enum { N = 96, WORKERS = 4 };
@@ -583,6 +599,7 @@ int main(void)
     tcase_add_test(tcase, group_with_members_is_not_moved);
     tcase_add_test(tcase, moving_a_group_forgets_what_its_dead_members_held);
     tcase_add_test(tcase, moved_back_group_holds_producers_again);
+    tcase_add_test(tcase, share_is_not_less_than_the_seat_wants);
     tcase_add_test(tcase, claims_are_disjoint_and_shares_are_guided);
     tcase_add_test(tcase, claim_is_no_larger_than_asked);
     tcase_add_test(tcase, claims_take_partitions_in_turn);

@@ -68,7 +68,7 @@ variant 'what has arrived elsewhere is not looked for' move.c \
 variant 'a source'"'"'s progress is noted after the records only' log.c \
     's/            if \(source\)\n                store_progress\(source, .*?head\);//s' 'from a source'
 variant 'the wake is left out' append.c \
-    's/            mr_groups_tell\(topic\);\n//' 'append with sleepers'
+    's/            mr_groups_tell\(topic, 1\);\n//' 'append with sleepers'
 
 [ "$missed" = 0 ] && echo "all $count broken variants were caught"
 exit $((missed != 0))
