@@ -3,6 +3,7 @@
 #include "dead.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #define WAIT_ALONE_NS 50000000     /* without one: how late a death is noticed at most */
 #define SPIN_NS_MAX 50000u /* about what a wakeup on another CPU costs: spinning longer than that cannot pay */
 #define SPIN_NS_MIN 1000u
+#define SPIN_PAUSES 64 /* about 2 us: a round trip of two that both spin takes less */
 #define WAKEUP_NS 50000u /* see measure: what another member costs, */
 #define LEAST_MAX 64u    /* and no more records than this are kept from the others for it: one of them may take longer than the last ones */
 #define GATHER_BYTES 4096u      /* see gather: so much is worth a claim at once */
@@ -203,15 +205,18 @@ static int spin(struct mr_consumer *consumer, int64_t timeout_ns)
     if (!consumer->spin_ns || timeout_ns == 0)
         return 0;
     uint64_t since = mr_now_ns();
-    do
-        for (int i = 0; i < 16; i++) {
-            if (inviting(consumer)) {
-                consumer->spin_ns = consumer->spin_ns * 2 < SPIN_NS_MAX ? consumer->spin_ns * 2 : SPIN_NS_MAX;
-                return 1;
-            }
-            pause_cpu();
+    for (int i = 0;; i++) {
+        if (inviting(consumer)) {
+            consumer->spin_ns = consumer->spin_ns * 2 < SPIN_NS_MAX ? consumer->spin_ns * 2 : SPIN_NS_MAX;
+            return 1;
         }
-    while (mr_now_ns() - since < consumer->spin_ns);
+        if (i < SPIN_PAUSES)
+            pause_cpu();
+        else if (mr_now_ns() - since >= consumer->spin_ns)
+            break;
+        else
+            sched_yield(); /* where there are more processes than CPUs, it may be the producer that waits for ours */
+    }
     consumer->spin_ns = consumer->spin_ns / 2 > SPIN_NS_MIN ? consumer->spin_ns / 2 : SPIN_NS_MIN;
     return 0;
 }
