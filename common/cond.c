@@ -30,7 +30,9 @@ struct futex_waitv {
 
 uint32_t mr_cond_prepare(struct mr_cond *cond)
 {
-    return atomic_fetch_or_explicit(&cond->word, 1u, memory_order_seq_cst) | 1u;
+    uint32_t ticket = atomic_fetch_or_explicit(&cond->word, 1u, memory_order_seq_cst) | 1u;
+    atomic_thread_fence(memory_order_seq_cst); /* what is looked at next may be looked at without a lock, by relaxed loads */
+    return ticket;
 }
 
 int mr_cond_wait(struct mr_cond *cond, uint32_t ticket, int64_t timeout_ns)

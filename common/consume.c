@@ -280,10 +280,9 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
         return -EBUSY; /* given but neither acknowledged nor given back: the seat holds one claim */
     if (max == 0 || max > consumer->window)
         max = consumer->window;
-    int got = 0;
     measure(consumer);
-    if (!consumer->joined || consumer->until || mr_holds(consumer) || gather(consumer))
-        got = mr_deliver(consumer, max);
+    int look = !consumer->joined || consumer->until || mr_holds(consumer) || gather(consumer);
+    int got = look ? mr_deliver(consumer, max) : mr_consumer_mine(consumer);
     if (got)
         return at_hand(consumer, got);
     error = ended(consumer);

@@ -267,6 +267,21 @@ START_TEST(waiting_consumer_gets_what_a_dead_one_held)
 }
 END_TEST
 
+/* Also where nothing is there to claim, and without waiting: who polls would never learn it. */
+START_TEST(claim_of_a_fenced_consumer_is_estale)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer();
+    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_topic_lock(topic), 0);
+    ck_assert_int_eq(mr_groups_orphan(topic, mr_bus_self(bus)), 0);
+    mr_unlock(&topic->shm->lock);
+    ck_assert_int_eq(mr_claim(c, 0, 0), -ESTALE);
+    ck_assert_int_eq(mr_claim(c, 0, -1), -ESTALE);
+    mr_consumer_close(c);
+}
+END_TEST
+
 START_TEST(late_acknowledgement_of_a_fenced_consumer_is_estale)
 {
     use((struct mr_settings){0});
@@ -618,6 +633,7 @@ int main(void)
     tcase_add_test(tcase, without_a_record_in_hand_nothing_can_fail);
     tcase_add_test(tcase, record_in_hand_of_a_dead_consumer_comes_alone_and_only_it_is_blamed);
     tcase_add_test(tcase, waiting_consumer_gets_what_a_dead_one_held);
+    tcase_add_test(tcase, claim_of_a_fenced_consumer_is_estale);
     tcase_add_test(tcase, late_acknowledgement_of_a_fenced_consumer_is_estale);
     tcase_add_loop_test(tcase, until_end_stops_where_the_end_was, 0, 2);
     tcase_add_loop_test(tcase, until_end_of_an_empty_topic_is_at_once, 0, 2);
