@@ -20,11 +20,21 @@ machine() {
         "$(${CC:-gcc} --version | head -n 1 | sed 's/ ([^)]*)//')" "$(date +%F)" "$(git rev-parse --short HEAD 2>/dev/null)"
 }
 
+# What a program that was interrupted or failed has left in /dev/shm: all buses here are named bench-...PID.
+leftovers() {
+    local file
+    for file in /dev/shm/millrace."$(id -u)".bench-*; do
+        [[ $file =~ bench-[a-z-]*([0-9]+) ]] && [ ! -d "/proc/${BASH_REMATCH[1]}" ] && rm -f "$file"
+    done
+}
+
 # A program that fails takes nothing from the others: its lines until then count, and the exit status tells.
 run() {
     local program start status=0 lines=$MILLRACE_BIN/bench/lines
     mkdir -p "$MILLRACE_BIN/bench" || exit 1
     : >"$lines"
+    trap leftovers EXIT
+    trap 'exit 130' INT TERM
     for program; do
         start=$SECONDS
         "$program" >>"$lines" || { status=1; echo "report.sh: $program failed" >&2; }
