@@ -161,7 +161,7 @@ static void store_want(struct mr_topic *topic, uint32_t p, uint64_t want)
     uint64_t there = load(&log->want);
     while (want < there && !atomic_compare_exchange_weak_explicit(&log->want, &there, want, memory_order_relaxed, memory_order_relaxed))
         ;
-    atomic_thread_fence(memory_order_seq_cst); /* pairs with mr_ack and store_committed: they see want, or we see what they stored */
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with mr_ack and mr_group_commit: they see want, or we see what they stored */
 }
 
 /* What is worth waking us for: room for some more than the next record. */

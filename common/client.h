@@ -56,11 +56,11 @@ void mr_bus_changed(struct mr_bus *bus);   /* wakes mr_bus_wait_change */
 void mr_bus_disown(struct mr_bus *bus);    /* the file has lost its name: mr_bus_wait_change says so to whoever waits */
 int mr_bus_list(char ***names);            /* buses of this uid, by their segments; one free(). Returns their number */
 
-/* mr_bus_usable is what every call on a handle asks first: 0; -EIO; -ESTALE in a forked child; -EPERM an observer. */
 static inline int mr_bus_intact(const struct mr_bus *bus)
 {
     return atomic_load_explicit(&bus->damaged, memory_order_relaxed) ? -EIO : 0;
 }
+/* mr_bus_usable is what every call on a handle asks first: 0; -EIO; -ESTALE in a forked child; -EPERM an observer. */
 static inline int mr_bus_usable(const struct mr_bus *bus)
 {
     return mr_bus_intact(bus) < 0 ? -EIO : !*bus->alive ? -ESTALE : !bus->self ? -EPERM : 0;

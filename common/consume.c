@@ -145,6 +145,8 @@ static int ended(struct mr_consumer *consumer)
     }
     if (consumer->flags & MR_UNTIL_DRAINED) {
         int drained = mr_drained(consumer);
+        if (drained > 0)
+            mr_cond_broadcast(&topic->groups[consumer->seat.group].data); /* the others of the group may sleep */
         if (drained)
             return drained < 0 ? drained : -ENODATA;
     }
@@ -281,8 +283,10 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
     if (max == 0 || max > consumer->window)
         max = consumer->window;
     measure(consumer);
-    int look = !consumer->joined || consumer->until || mr_holds(consumer) || gather(consumer);
-    int got = look ? mr_deliver(consumer, max) : mr_consumer_mine(consumer);
+    /* Who is going to wait may first look without a lock: it tries for good before it sleeps. One that only polls has to try at once, for a death
+     * may have left its work half done where only the lock's next owner completes it. */
+    int look = timeout_ns == 0 || !consumer->joined || consumer->until || mr_holds(consumer) || gather(consumer);
+    int got = look ? mr_deliver(consumer, max) : 0;
     if (got)
         return at_hand(consumer, got);
     error = ended(consumer);
@@ -499,6 +503,7 @@ int mr_give_back(struct mr_consumer *consumer)
         consumer->acked = consumer->pos = consumer->stop;
         return 0;
     }
+    consumer->claimed_ns = 0; /* what is given back tells nothing of how long a record takes */
     int error = mr_group_give_back(consumer->topic, &consumer->seat);
     if (error && error != -EUSERS)
         return error;
@@ -517,6 +522,7 @@ static int fail(struct mr_consumer *consumer, const char *reason, int now)
         return -EINVAL;
     uint64_t hand = consumer->hand;
     int error;
+    consumer->claimed_ns = 0;
     if (hand > consumer->acked) {
         error = mr_consumer_ack_to(consumer, hand, consumer->given - 1);
         if (error)
@@ -566,13 +572,19 @@ int mr_drained(struct mr_consumer *consumer)
         return -EINVAL;
     if (mr_intact(topic) < 0)
         return -EIO;
-    mr_topic_reap_dead(topic);
+    for (uint32_t i = 0; i < topic->producer_cnt; i++) {
+        if (load(&topic->producers[i].state) != 'a')
+            continue;
+        uint64_t owner = load(&topic->producers[i].owner);
+        if (mr_client_alive(topic->bus, owner))
+            return 0;
+        mr_topic_reap(topic, owner);
+        if (load(&topic->producers[i].state) == 'a')
+            return 0;
+    }
     uint64_t died = load(&topic->shm->producers_died);
     if (!died && !load(&topic->shm->producers_done) && !load(&topic->shm->sealed))
         return 0; /* nobody has come yet */
-    for (uint32_t i = 0; i < topic->producer_cnt; i++)
-        if (load(&topic->producers[i].state) == 'a')
-            return 0;
     for (uint32_t p = 0; p < topic->partition_cnt; p++) {
         int error = mr_group_settle(topic, consumer->seat.group, p);
         if (error)

@@ -137,7 +137,7 @@ static int deliver_copy(struct mr_consumer *consumer)
                     return -EBADMSG;
                 if (pos == cursor)
                     consumer->next_offset = r.offset;
-                if (blamed == cursor || pos + bytes == blamed) /* alone, as in deliver */
+                if (blamed == cursor || pos + bytes == blamed) /* alone, as in deliver_ring */
                     consumer->stop = pos + bytes;
             }
             return 0;

@@ -81,7 +81,7 @@ uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p, uint64_t othe
     for (uint32_t g = 0; g < mr_groups_used(topic); g++) {
         if (!atomic_load_explicit(&topic->groups[g].serial, memory_order_acquire))
             continue;
-        /* acquire, pairs with store_committed: nobody reads below it any more. */
+        /* acquire, pairs with mr_group_commit: nobody reads below it any more. */
         uint64_t committed = atomic_load_explicit(&mr_group_part(topic, g, p)->committed, memory_order_acquire);
         if (committed < limit)
             limit = committed;

@@ -367,7 +367,7 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
                                   .next_offset = atomic_load_explicit(&old->next_offset, memory_order_relaxed),
                                   .last_ts_ns = atomic_load_explicit(&old->last_ts_ns, memory_order_relaxed)};
     struct space space = {.tail = atomic_load_explicit(&log->tail, memory_order_relaxed)};
-    if (head - space.tail > topic->ring_bytes) { /* I2 broken */
+    if (head % alignof(struct mr_record_shm) || head - space.tail > topic->ring_bytes) { /* I2 broken */
         error = -EBADMSG;
         goto unlock;
     }
@@ -399,7 +399,9 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
         uint64_t bytes = message_bytes(msg), until = pos + bytes + rest_bytes;
         if (until - space.tail > topic->ring_bytes || offset + rest_records >= space.offset_end || counts) {
             int got = make_space(topic, p, &space, &before, until, offset, offset + rest_records);
-            if (got < 0) {
+            if (got < 0) { /* nothing of it is published */
+                while (done)
+                    message(batch, --done)->offset = MR_OFFSET_NONE;
                 error = got;
                 goto unlock;
             }

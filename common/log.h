@@ -65,7 +65,7 @@ uint64_t mr_log_header(const struct mr_topic *topic, const unsigned char *ring, 
 /* mr_record_read is the same for a record that lies at `at` and has position pos. */
 static inline uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uint64_t end, struct mr_record_shm *out)
 {
-    if (pos >= end || end - pos < sizeof *out)
+    if (pos % alignof(struct mr_record_shm) || pos >= end || end - pos < sizeof *out)
         return 0;
     /* Field by field: the place of the next record depends on these lengths, and a copy of the whole would hold them up on the stack. */
     const struct mr_record_shm *r = (const struct mr_record_shm *)(const void *)at;

@@ -354,7 +354,7 @@ enum mr_consumer_flags {
     MR_ORDERED = 2, /* a new group: one claim a partition at a time; an existing group keeps what it is */
     MR_PEEK = 4,    /* looks only: no group, takes nothing, holds nobody back, can be lapped (see stats.lost); works for an observer */
     MR_UNTIL_END = 8, /* the end is what it is now: mr_claim says -ENODATA when everything below it is taken */
-    MR_UNTIL_DRAINED = 16, /* the end is when mr_drained says so: mr_claim says -ENODATA */
+    MR_UNTIL_DRAINED = 16, /* the end is when mr_drained says so (which also tells if a producer died): mr_claim says -ENODATA. Not for MR_PEEK */
 };
 
 struct mr_consumer_options {

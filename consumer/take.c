@@ -122,8 +122,7 @@ static void join(struct run *run, struct source *source)
     case 0:
         source->state = OPEN;
         if (joined_unordered(run, source, group)) {
-            mr_program_error("%s: group %s is there already and not ordered; take another (-g NAME), or: ./broker forget %s %s",
-                             source->name, group, source->name, group);
+            mr_program_error("%s: group %s is there already and not ordered; take another (-g NAME)", source->name, group);
             end(run, MR_EXIT_FAILED);
         } else {
             describe_member(run, source);
