@@ -302,6 +302,15 @@ static void ack_all(struct world *w)
     step_end();
 }
 
+/* Nothing but what is given back waits for the survivors: they have to find it, though nothing else makes them look. */
+static void prepare_give_back_last(struct world *w)
+{
+    world_join(w, 0, 0);
+    world_join(w, 1, 0);
+    world_send(w, 3);
+    world_take(w, 0, 2);
+    world_take(w, 1, 3);
+}
 static void give_back(struct world *w)
 {
     attach_consumer(w, "g", 1000);
@@ -453,6 +462,7 @@ const struct scenario record_scenarios[] = {
     {.name = "acknowledge a part", .prepare = prepare_ack_part, .child = ack_part},
     {.name = "acknowledge all, producer waits", .prepare = prepare_ack_all, .child = ack_all},
     {.name = "give back", .prepare = some_records, .child = give_back},
+    {.name = "give back the last", .prepare = prepare_give_back_last, .child = give_back},
     {.name = "fail a record", .prepare = some_records, .child = fail},
     {.name = "move to the dead letters", .prepare = prepare_dead_letter, .child = dead_letter},
     {.name = "acknowledge with records elsewhere", .prepare = prepare_ack_with, .child = ack_with},

@@ -44,7 +44,7 @@ variant 'the head is published before the bytes' log.c \
 variant 'one tip instead of two' log.c \
     's/tip = &log->tips\[1\];/tip = &log->tips[0];/; s/tip = &log->tips\[0\];\n    \}/tip = &log->tips[1];\n    }/' 'append a batch' 'append one'
 variant 'the tail passes what is not acknowledged' log.c \
-    's/uint64_t bound = drop \? head : /uint64_t bound = 1 ? head : /' "past the ring's end" 'full topic'
+    's/space\.bound = atomic_load_explicit\(&log->limit, memory_order_relaxed\);/space.bound = head;/' "past the ring's end" 'full topic'
 variant 'no redo: a transaction is applied word by word' tx.c \
     's/atomic_store_explicit\(&redo->armed, tx->n, memory_order_release\);//' 'claim'
 variant 'an armed redo log is dropped instead of replayed' tx.c \
@@ -67,6 +67,8 @@ variant 'what has arrived elsewhere is not looked for' move.c \
     's/int there = arrived\(topic, slot\);/int there = 0;/' 'on its way'
 variant 'a source'"'"'s progress is noted after the records only' log.c \
     's/            if \(source\)\n                store_progress\(source, .*?head\);//s' 'from a source'
+variant 'who polls does not try unless it sees something' consume.c \
+    's/int look = timeout_ns == 0 \|\| /int look = /' 'give back the last'
 variant 'the wake is left out' append.c \
     's/            mr_groups_tell\(topic, 1\);\n//' 'append with sleepers'
 

@@ -193,6 +193,11 @@ static int check_source(struct world *w)
     return 0;
 }
 
+static int check_all_words(struct world *w)
+{
+    return take_locks(w) < 0 || check_words(w) < 0 || (w->source && check_source(w) < 0) ? -1 : 0;
+}
+
 struct seen {
     unsigned char times[IDS];
     unsigned order[4 * IDS], cnt; /* as delivered */
@@ -281,11 +286,14 @@ int world_check(struct world *w, uint64_t told, int completed)
         if (load(&topic->shm->deleted))
             return 0;
     }
-    if (take_locks(w) < 0 || check_words(w) < 0 || (w->source && check_source(w) < 0))
+    /* Those who were told poll, and find all of their records with nobody repairing for them; the others look at every word first. */
+    if (!told && check_all_words(w) < 0)
         return -1;
     for (int g = 0; g < GROUPS; g++)
         if (w->consumer[g] && !w->may_end && check_group(w, g, completed) < 0)
             return -1;
+    if (told && check_all_words(w) < 0)
+        return -1;
     /* And life goes on: one more record through every group. */
     if (load(&topic->shm->sealed))
         return check_words(w);
