@@ -16,9 +16,9 @@
 #define SPIN_PAUSES 64 /* about 2 us: a round trip of two that both spin takes less */
 #define WAKEUP_NS 50000u /* see measure: what another member costs, */
 #define LEAST_MAX 64u    /* and no more records than this are kept from the others for it: one of them may take longer than the last ones */
-#define GATHER_BYTES 4096u      /* see gather: so much is worth a claim at once */
-#define GATHER_PAUSES_MIN 4u    /* about 0.1 us */
-#define GATHER_PAUSES_MAX 64u   /* about 1.5 us */
+#define GATHER_BYTES 16384u /* see gather: so much is worth a claim at once */
+#define GATHER_PAUSES 96    /* about 2.4 us */
+#define GATHER_TRY 8u
 
 static inline uint64_t load(const _Atomic uint64_t *word)
 {
@@ -61,7 +61,6 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
     consumer->window = options->window ? options->window : WINDOW;
     consumer->tries = options->tries ? options->tries : topic->tries;
     consumer->hand = MR_NONE;
-    consumer->gather_pauses = GATHER_PAUSES_MIN;
     consumer->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_NS_MAX : 0;
     consumer->copying = topic->full == MR_FULL_DROP_OLDEST || (options->flags & MR_PEEK);
     if (options->flags & MR_UNTIL_END)
@@ -183,22 +182,16 @@ static inline void pause_cpu(void)
 #endif
 }
 
-/* While a producer publishes record by record, each look at its log takes the line with `head` away from it, and a claim costs the same for one
- * record as for many. So a little that is there is left alone to grow, without looking: the longer, the longer it has been growing; the first
- * time that it has not, we are back at next to nothing. Returns 1 if something may be there. */
-static int gather(struct mr_consumer *consumer)
+/* While a producer goes on publishing little by little, each look at its log takes the line with `head` away from it, and a claim costs the same
+ * for one record as for many. So a little that is there is left alone to grow, without looking, as long as it does grow; where it does not,
+ * this is tried again at every GATHER_TRY-th claim. bytes: what inviting() has just said. */
+static void gather(struct mr_consumer *consumer, uint64_t bytes)
 {
-    uint64_t bytes = inviting(consumer), more = bytes;
-    if (bytes && bytes < GATHER_BYTES) {
-        for (uint32_t i = 0; i < consumer->gather_pauses; i++)
-            pause_cpu();
-        more = inviting(consumer);
-        if (more < GATHER_BYTES && consumer->gather_pauses < GATHER_PAUSES_MAX)
-            consumer->gather_pauses *= 2;
-    }
-    if (more == bytes && bytes < GATHER_BYTES)
-        consumer->gather_pauses = GATHER_PAUSES_MIN;
-    return more != 0;
+    if (bytes >= GATHER_BYTES || (!consumer->gathers && ++consumer->gather_turn % GATHER_TRY))
+        return;
+    for (int i = 0; i < GATHER_PAUSES; i++)
+        pause_cpu();
+    consumer->gathers = inviting(consumer) != bytes;
 }
 
 /* Spins for as long as has paid lately. Returns 1 if something may be there. */
@@ -208,7 +201,9 @@ static int spin(struct mr_consumer *consumer, int64_t timeout_ns)
         return 0;
     uint64_t since = mr_now_ns();
     for (int i = 0;; i++) {
-        if (inviting(consumer)) {
+        uint64_t bytes = inviting(consumer);
+        if (bytes) {
+            gather(consumer, bytes);
             consumer->spin_ns = consumer->spin_ns * 2 < SPIN_NS_MAX ? consumer->spin_ns * 2 : SPIN_NS_MAX;
             return 1;
         }
@@ -285,8 +280,11 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
     measure(consumer);
     /* Who is going to wait may first look without a lock: it tries for good before it sleeps. One that only polls has to try at once, for a death
      * may have left its work half done where only the lock's next owner completes it. */
-    int look = timeout_ns == 0 || !consumer->joined || consumer->until || mr_holds(consumer) || gather(consumer);
-    int got = look ? mr_deliver(consumer, max) : 0;
+    int look = timeout_ns == 0 || !consumer->joined || consumer->until || mr_holds(consumer);
+    uint64_t bytes = look ? 0 : inviting(consumer);
+    if (bytes)
+        gather(consumer, bytes);
+    int got = look || bytes ? mr_deliver(consumer, max) : 0;
     if (got)
         return at_hand(consumer, got);
     error = ended(consumer);
