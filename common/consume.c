@@ -173,15 +173,6 @@ static int ended(struct mr_consumer *consumer)
     return -ENODATA;
 }
 
-static inline void pause_cpu(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 /* While a producer goes on publishing little by little, each look at its log takes the line with `head` away from it, and a claim costs the same
  * for one record as for many. So a little that is there is left alone to grow, without looking, as long as it does grow; where it does not,
  * this is tried again at every GATHER_TRY-th claim. bytes: what inviting() has just said. */
@@ -190,7 +181,7 @@ static void gather(struct mr_consumer *consumer, uint64_t bytes)
     if (bytes >= GATHER_BYTES || (!consumer->gathers && ++consumer->gather_turn % GATHER_TRY))
         return;
     for (int i = 0; i < GATHER_PAUSES; i++)
-        pause_cpu();
+        mr_pause_cpu();
     consumer->gathers = inviting(consumer) != bytes;
 }
 
@@ -208,7 +199,7 @@ static int spin(struct mr_consumer *consumer, int64_t timeout_ns)
             return 1;
         }
         if (i < SPIN_PAUSES)
-            pause_cpu();
+            mr_pause_cpu();
         else if (mr_now_ns() - since >= consumer->spin_ns)
             break;
         else

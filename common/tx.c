@@ -7,15 +7,6 @@
 #define SPINS 100          /* tries before sleeping in the kernel: a lock is held for well under a microsecond, a futex costs several */
 #define PATIENCE_NS 500000000u
 
-static inline void pause_cpu(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 int mr_lock_init(struct mr_lock_shm *lock)
 {
     pthread_mutexattr_t attr;
@@ -72,7 +63,7 @@ static int take(struct mr_lock_shm *lock)
         int error = pthread_mutex_trylock(&lock->mutex);
         if (error != EBUSY)
             return error;
-        pause_cpu();
+        mr_pause_cpu();
     }
 #ifdef MR_TSAN /* the sanitizer does not know clocklock */
     return pthread_mutex_lock(&lock->mutex);

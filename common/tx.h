@@ -16,6 +16,16 @@
 
 #include "topic.h"
 
+/* mr_pause_cpu tells the CPU that this is a loop that waits: 24 ns, and the other thread of its core goes on. */
+static inline void mr_pause_cpu(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 int mr_lock_init(struct mr_lock_shm *lock);
 
 /* mr_lock takes a lock. Returns 0; 1 taken from a dead owner and repaired; -EINTR the wait was given up (on_wait names a stopped holder every

@@ -252,7 +252,7 @@ START_TEST(forked_child_does_not_keep_its_dead_parent_alive)
     uint64_t id = id_from(fds[0]), grandchild = id_from(fds[0]);
     /* The grandchild drops its copy as soon as it runs. */
     for (uint64_t since = mr_now_ns(); mr_client_alive(bus, id) && mr_now_ns() - since < 10 * (uint64_t)SECOND;)
-        usleep(200);
+        usleep(200); /* sleep:ok between two looks at the condition */
     int alive = mr_client_alive(bus, id), there = kill((pid_t)grandchild, 0);
     kill((pid_t)grandchild, SIGKILL);
     ck_assert_int_eq(there, 0);

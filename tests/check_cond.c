@@ -368,7 +368,7 @@ START_TEST(the_c_librarys_condition_variable_hangs_after_a_waiter_was_killed)
     pid_t waker = child(wakes_all_at_the_c_library, NULL);
     int asleep = 0, status, over = 0;
     while (asleep < 200 && !over) { /* asleep whenever it is looked at: nobody is there who would wake it */
-        usleep(1000);
+        usleep(1000); /* sleep:ok between two looks; it is their number that counts */
         over = waitpid(waker, &status, WNOHANG) == waker;
         asleep = sleeps(waker) ? asleep + 1 : 0;
     }

@@ -406,6 +406,29 @@ START_TEST(until_drained_ends_when_the_last_producer_is_done)
 }
 END_TEST
 
+/* The last acknowledgement is another's: who finds the end first tells those of the group who sleep. */
+START_TEST(until_drained_is_told_to_the_others_of_the_group)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
+    struct mr_consumer *b = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
+    put_numbers(producer, 0, 0, 1);
+    ck_assert_int_eq(mr_claim(b, 0, 0), 1);
+    mr_producer_close(producer);
+    producer = NULL;
+    ck_assert_int_eq(mr_claim(a, 0, 0), -ETIMEDOUT); /* b has a record in hand */
+    struct mr_cond *data = &topic->groups[0].data;   /* the only group */
+    next_is(b, "0");
+    ck_assert_int_eq(mr_ack(b), 0);
+    uint32_t ticket = mr_cond_prepare(data);
+    ck_assert_int_eq(mr_claim(b, 0, 0), -ENODATA);
+    ck_assert_uint_ne(atomic_load(&data->word), ticket);
+    ck_assert_int_eq(mr_claim(a, 0, -1), -ENODATA);
+    mr_consumer_close(a);
+    mr_consumer_close(b);
+}
+END_TEST
+
 START_TEST(topic_that_no_producer_has_come_to_is_not_drained)
 {
     topic = topic_make("t", (struct mr_settings){0});
@@ -641,6 +664,7 @@ int main(void)
     tcase_add_test(tcase, deleted_topic_is_eidrm);
     tcase_add_test(tcase, drained_says_when_producers_are_gone_and_all_is_acknowledged);
     tcase_add_test(tcase, until_drained_ends_when_the_last_producer_is_done);
+    tcase_add_test(tcase, until_drained_is_told_to_the_others_of_the_group);
     tcase_add_test(tcase, topic_that_no_producer_has_come_to_is_not_drained);
     tcase_add_test(tcase, drained_after_a_producer_died_says_so);
     tcase_add_test(tcase, claim_waits_as_long_as_told);

@@ -421,7 +421,7 @@ START_TEST(output_waits_for_a_reader_in_non_blocking_mode_and_writes_everything)
         close(ends[1]);
         for (ssize_t n; (n = read(ends[0], buf, sizeof buf)) != 0;) {
             seen += n > 0 ? (size_t)n : 0;
-            usleep(n > 0 ? 0 : 1000);
+            usleep(n > 0 ? 0 : 1000); /* sleep:ok between two tries to read */
         }
         _exit(seen == len ? 0 : 1);
     }

@@ -232,7 +232,7 @@ START_TEST(server_of_another_user_is_not_trusted)
     struct mr_control_msg msg = message(MR_CONTROL_PING), reply;
     int rc = -ECONNREFUSED;
     for (int i = 0; i < 500 && rc == -ECONNREFUSED; i++) {
-        usleep(10000);
+        usleep(10000); /* sleep:ok between two tries, until the other one listens */
         rc = mr_control_request(4242, bus, &msg, &reply, 1000000000);
     }
     ck_assert_int_eq(rc, -EPERM);
