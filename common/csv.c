@@ -1,42 +1,17 @@
-/* csv.c - the row framing runs at the speed of memchr: a row without a quote costs two searches, one with quotes a few more. */
+/* csv.c - the row framing goes from one line feed or quote to the next: most bytes are looked at 32 at a time, once. */
 #include "csv.h"
 #include "millrace.h"
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 static const char *find(const char *from, const char *end, int byte)
 {
     return from < end ? memchr(from, byte, (size_t)(end - from)) : NULL;
 }
 
-/* Fills in a row that begins at start and whose line end is the LF at lf, or the end of input when lf is NULL. */
-static void end_row(const char *buf, size_t len, size_t start, const char *lf, struct mr_csv_row *row)
-{
-    size_t end = lf ? (size_t)(lf - buf) : len;
-
-    row->start = start;
-    row->next = lf ? end + 1 : end;
-    row->eol = lf ? MR_EOL_LF : MR_EOL_NONE;
-    if (lf && end > start && buf[end - 1] == '\r') {
-        end--;
-        row->eol = MR_EOL_CRLF;
-    }
-    row->len = end - start;
-    row->fault = MR_CSV_OK;
-    row->fault_at = 0;
-    row->lines = 0;
-}
-
-static int bad_row(const char *buf, size_t len, size_t start, const char *first_lf, struct mr_csv_row *row,
-                   enum mr_csv_fault fault, const char *where)
-{
-    end_row(buf, len, start, first_lf, row);
-    row->fault = (uint16_t)fault;
-    row->fault_at = (size_t)(where - buf);
-    return 1;
-}
-
-/* Steps over a quoted field whose opening quote is at quote. Returns the byte after the closing quote, or NULL if none closes it.
- * The byte after may be unknown yet (== end), in which case the quote may turn out to be the first of a pair. */
+/* Steps over a quoted field whose opening quote is at quote. Returns the byte after the closing quote, or NULL if none closes it. */
 static const char *skip_quoted(const char *quote, const char *end)
 {
     const char *at = quote + 1;
@@ -52,51 +27,133 @@ static const char *skip_quoted(const char *quote, const char *end)
     }
 }
 
-int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct mr_csv_row *row)
+/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+
+#define BLOCK 32
+
+/* Line feeds and quotes, one after the other. */
+struct marks {
+    const char *block, *next, *end; /* next: where the block behind begins */
+    uint32_t found;                 /* a bit for each mark of the block that was not given yet */
+};
+
+static inline uint32_t marks_in(const char *block)
 {
-    const char *end = buf + len, *field = buf + at;
-    const char *first_lf = find(field, end, '\n');
-    const char *lf = first_lf;
+#ifdef __SSE2__
+    const __m128i lf = _mm_set1_epi8('\n'), quote = _mm_set1_epi8('"');
+    __m128i low = _mm_loadu_si128((const __m128i *)(const void *)block);
+    __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(block + 16));
 
-    if (at >= len || (!lf && !last))
-        return 0;
-    /* Each turn takes the unquoted fields up to the next quote or line end, then the quoted field there. A row that is malformed
-     * ends at its first line end: what follows an opening quote by mistake is not lost with it. */
-    for (;;) {
-        const char *quote = find(field, lf ? lf : end, '"');
-        const char *after;
+    low = _mm_or_si128(_mm_cmpeq_epi8(low, lf), _mm_cmpeq_epi8(low, quote));
+    high = _mm_or_si128(_mm_cmpeq_epi8(high, lf), _mm_cmpeq_epi8(high, quote));
+    return (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16;
+#else
+    uint32_t found = 0;
 
-        if (!quote)
-            break;
-        if (quote != field && quote[-1] != sep)
-            return bad_row(buf, len, at, first_lf, row, MR_CSV_QUOTE_IN_FIELD, quote);
-        after = skip_quoted(quote, end);
-        if (!after || after == end) {
-            if (!last)
-                return 0;
-            if (!after)
-                return bad_row(buf, len, at, first_lf, row, MR_CSV_OPEN_QUOTE, quote);
-            lf = NULL;
-            break;
-        }
-        if (lf && lf < after)
-            lf = find(after, end, '\n');
-        if (*after == '\n' || (*after == '\r' && lf == after + 1))
-            break;
-        if (*after == '\r' && after + 1 == end && !last)
-            return 0;
-        if (*after != sep)
-            return bad_row(buf, len, at, first_lf, row, MR_CSV_TEXT_AFTER_QUOTE, after);
-        field = after + 1;
-        if (!lf && !last)
-            return 0;
+    for (int i = 0; i < BLOCK; i++)
+        found |= (uint32_t)(block[i] == '\n' || block[i] == '"') << i;
+    return found;
+#endif
+}
+
+/* The same for the last bytes of the buffer, fewer than a block. Not inline: it would cost every block its zeros. */
+__attribute__((noinline)) static uint32_t marks_in_rest(const char *rest, size_t len)
+{
+    char block[BLOCK] = {0};
+
+    memcpy(block, rest, len);
+    return marks_in(block);
+}
+
+/* NULL: there is none before the end. */
+static inline const char *next_mark(struct marks *marks)
+{
+    const char *mark;
+
+    while (!marks->found) {
+        size_t left = (size_t)(marks->end - marks->next);
+
+        if (left == 0)
+            return NULL;
+        marks->block = marks->next;
+        marks->next += left < BLOCK ? left : BLOCK;
+        marks->found = left < BLOCK ? marks_in_rest(marks->block, left) : marks_in(marks->block);
     }
-    end_row(buf, len, at, lf, row);
-    if (lf != first_lf) /* quoted line ends lie before */
-        for (const char *in = first_lf; in && in < buf + at + row->len; in = find(in + 1, buf + at + row->len, '\n'))
-            row->lines++;
+    mark = marks->block + __builtin_ctz(marks->found);
+    marks->found &= marks->found - 1;
+    return mark;
+}
+
+/* Fills in a row that begins at start and whose line end is the LF at lf, or the end of input when lf is NULL. */
+static inline int end_row(const char *buf, size_t len, size_t start, const char *lf, size_t lines, struct mr_csv_row *row)
+{
+    size_t end = lf ? (size_t)(lf - buf) : len;
+    int crlf = lf && end > start && buf[end - 1] == '\r';
+
+    *row = (struct mr_csv_row){.start = start,
+                               .len = end - (size_t)crlf - start,
+                               .next = lf ? end + 1 : end,
+                               .eol = crlf ? MR_EOL_CRLF : lf ? MR_EOL_LF : MR_EOL_NONE,
+                               .lines = lines};
     return 1;
 }
+
+/* A row that is malformed ends at its first line end: what follows an opening quote by mistake is not lost with it. */
+static int bad_row(const char *buf, size_t len, size_t start, const char *first_lf, int last, struct mr_csv_row *row,
+                   enum mr_csv_fault fault, const char *where)
+{
+    if (!first_lf)
+        first_lf = find(where, buf + len, '\n');
+    if (!first_lf && !last)
+        return 0;
+    end_row(buf, len, start, first_lf, 0, row);
+    row->fault = (uint16_t)fault;
+    row->fault_at = (size_t)(where - buf);
+    return 1;
+}
+
+int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct mr_csv_row *row)
+{
+    const char *begin = buf + at, *end = buf + len, *mark, *first_lf = NULL;
+    const char *opening = NULL, *second = NULL; /* the quote of the field that we are in; the second one of a pair in there */
+    struct marks marks = {.block = begin, .next = begin, .end = end};
+    size_t lines = 0;
+
+    if (at >= len)
+        return 0;
+    while ((mark = next_mark(&marks))) {
+        if (*mark == '\n') {
+            if (!opening)
+                return end_row(buf, len, at, mark, lines, row);
+            first_lf = first_lf ? first_lf : mark;
+            lines++;
+        } else if (!opening) {
+            if (mark != begin && mark[-1] != sep)
+                return bad_row(buf, len, at, first_lf, last, row, MR_CSV_QUOTE_IN_FIELD, mark);
+            opening = mark;
+        } else if (mark != second) {
+            const char *after = mark + 1;
+
+            if (after < end && *after == '"') {
+                second = after;
+                continue;
+            }
+            opening = NULL;
+            if (after == end || *after == sep || *after == '\n')
+                continue;
+            if (*after == '\r' && (after + 1 < end ? after[1] == '\n' : !last))
+                continue;
+            return bad_row(buf, len, at, first_lf, last, row, MR_CSV_TEXT_AFTER_QUOTE, after);
+        }
+    }
+    if (!last)
+        return 0;
+    if (opening)
+        return bad_row(buf, len, at, first_lf, last, row, MR_CSV_OPEN_QUOTE, opening);
+    return end_row(buf, len, at, NULL, lines, row);
+}
+
+/* ---- fields ---------------------------------------------------------------------------------------------------------- */
 
 int mr_csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field, size_t *field_len, int *quoted)
 {
