@@ -140,14 +140,14 @@ static int frame(const struct input *in, struct mr_csv_row *row)
 /* Nothing new could complete the row: saves scanning a long row again for each small read. */
 static int hopeless(struct input *in)
 {
-    int last = in->how.delimiter ? in->how.delimiter[in->how.delimiter_len - 1] : '\n';
-    const char *from = in->buf + in->searched;
+    int last;
 
-    if (in->at_end || in->searched == in->at)
+    if (in->searched == in->at || in->at_end)
         return 0;
     if (in->how.format == INPUT_FILE)
         return 1;
-    if (in->searched < in->len && memchr(from, last, in->len - in->searched))
+    last = in->how.delimiter ? in->how.delimiter[in->how.delimiter_len - 1] : '\n';
+    if (in->searched < in->len && memchr(in->buf + in->searched, last, in->len - in->searched))
         return 0;
     in->searched = in->len;
     return 1;
@@ -160,7 +160,7 @@ static int has_bom(enum input_format format)
     return format == INPUT_CSV || format == INPUT_TSV || format == INPUT_ENVELOPES;
 }
 
-static void take(struct input *in, const struct mr_csv_row *found, struct input_row *row)
+static inline void take(struct input *in, const struct mr_csv_row *found, struct input_row *row)
 {
     row->data = in->buf + found->start;
     row->len = found->len;
@@ -187,7 +187,7 @@ static void locate(const struct input *in, const struct mr_csv_row *found, struc
     row->bad_byte = (uint64_t)(fault - from) + 1;
 }
 
-static enum input_event give_bad(struct input *in, struct mr_csv_row *found, struct input_row *row, int too_long)
+__attribute__((cold)) static enum input_event give_bad(struct input *in, struct mr_csv_row *found, struct input_row *row, int too_long)
 {
     const char *text = mr_csv_fault_text((enum mr_csv_fault)found->fault);
 
@@ -217,7 +217,7 @@ static size_t kept_back(const struct input *in)
 
 /* The row that begins at `at` is longer than any record can be. What of it is here is given as a bad row: up to its first line
  * end if that is here (an unclosed quote), else all, with the rest to follow. */
-static enum input_event give_too_long(struct input *in, struct input_row *row)
+__attribute__((cold)) static enum input_event give_too_long(struct input *in, struct input_row *row)
 {
     size_t bom = in->started || in->how.format != INPUT_CSV ? 0 : mr_csv_bom(in->buf, in->len);
     struct mr_csv_row found = {.start = in->at, .len = in->len - in->at, .next = in->len, .eol = MR_EOL_NONE, .fault_at = in->at};
@@ -240,7 +240,7 @@ static enum input_event give_too_long(struct input *in, struct input_row *row)
     return event;
 }
 
-static enum input_event give_rest(struct input *in, struct input_row *row)
+__attribute__((cold)) static enum input_event give_rest(struct input *in, struct input_row *row)
 {
     struct mr_csv_row found;
     int whole = in->how.format != INPUT_FILE && frame_line(in, &found);

@@ -56,7 +56,8 @@ static void key_from_line(const struct sender *s, struct mr_message *message)
 
 /* ---- messages -------------------------------------------------------------------------------------------------------- */
 
-static int too_long(const struct sender *s, struct input_row *row, const char *what, uint64_t size)
+/* Cold, as its text would make room on the stack for every row. */
+__attribute__((cold)) static int too_long(const struct sender *s, struct input_row *row, const char *what, uint64_t size)
 {
     char reason[sizeof(row->reason)];
 
@@ -66,26 +67,18 @@ static int too_long(const struct sender *s, struct input_row *row, const char *w
 
 static int message_of_row(struct sender *s, struct input_row *row, struct mr_message *message)
 {
-    const struct options *o = s->options;
-
     if (row->len > s->record_max || row->len > UINT32_MAX)
         return too_long(s, row, "the row is", row->len);
-    *message = (struct mr_message){
-        .value = row->data,
-        .value_len = (uint32_t)row->len,
-        .headers = o->headers,
-        .headers_len = (uint16_t)o->headers_len,
-        .flags = row->flags,
-        .partition = o->partition,
-    };
-    if (o->key) {
-        message->key = o->key;
-        message->key_len = (uint32_t)strlen(o->key);
-    } else if (o->key_sep) {
+    *message = s->blank;
+    message->value = row->data;
+    message->value_len = (uint32_t)row->len;
+    message->flags = row->flags;
+    if (message->key)
+        return 0;
+    if (s->options->key_sep)
         key_from_line(s, message);
-    } else if (s->key_column) {
+    else if (s->key_column)
         return key_from_column(s, row, message);
-    }
     return 0;
 }
 
@@ -144,11 +137,14 @@ void sender_format(struct sender *s, const struct input *in)
 {
     s->fields = (struct fields){.sep = in->how.sep, .quotes = in->how.format == INPUT_CSV};
     s->envelopes = in->how.format == INPUT_ENVELOPES;
-}
-
-int sender_full(const struct sender *s)
-{
-    return s->batch_cnt == SENDER_BATCH || s->batch_bytes >= SENDER_BATCH_BYTES;
+    s->blank = (struct mr_message){
+        .key = s->options->key,
+        .key_len = s->options->key ? (uint32_t)strlen(s->options->key) : 0,
+        .headers = s->options->headers,
+        .headers_len = (uint16_t)s->options->headers_len,
+        .partition = s->options->partition,
+        .offset = MR_OFFSET_NONE,
+    };
 }
 
 int sender_prepare(struct sender *s, struct input_row *row)

@@ -31,6 +31,7 @@ struct sender {
     uint32_t partitions;
     int32_t key_column;              /* from 1; 0: none */
     struct fields fields;            /* of the present file */
+    struct mr_message blank;         /* what all records of the present file have in common */
     int envelopes;                   /* the present file's rows are those of consumer -J */
     struct envelope_columns columns; /* what the first of them has told */
 
@@ -62,7 +63,10 @@ int sender_prepare(struct sender *sender, struct input_row *row);
 /* sender_refuse fills in why a row, at a byte of its first line, cannot be a record. Returns 1. */
 int sender_refuse(struct input_row *row, uint64_t byte, const char *reason);
 
-int sender_full(const struct sender *sender);
+static inline int sender_full(const struct sender *sender)
+{
+    return sender->batch_cnt == SENDER_BATCH || sender->batch_bytes >= SENDER_BATCH_BYTES;
+}
 
 /* sender_flush appends the batch and empties it. Returns 0, or an exit status (everything is said; some may have been accepted).
  * Blocks while the topic is full, as the options say. */
