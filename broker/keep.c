@@ -43,11 +43,6 @@ struct mr_keep {
 
 /* ---- topics ---- */
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct kept_topic *)a)->name, ((const struct kept_topic *)b)->name);
-}
-
 static void topic_open(struct mr_keep *keep, struct kept_topic *kept, int said)
 {
     int error = mr_topic_open(keep->bus, kept->name, &kept->topic);
@@ -72,7 +67,21 @@ static int topic_gone(const struct kept_topic *kept)
     return lost(kept) || mr_topic_info(kept->topic, &info) < 0 || info.deleted;
 }
 
-static int topic_add(struct mr_keep *keep, const char *name)
+/* Where the topic of that name is among the sorted ones, or belongs. */
+static size_t place_of(const struct mr_keep *keep, const char *name)
+{
+    size_t low = 0, high = keep->topic_cnt;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(keep->topics[middle].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int topic_add(struct mr_keep *keep, size_t place, const char *name)
 {
     struct kept_topic *more = realloc(keep->topics, (keep->topic_cnt + 1) * sizeof *more);
     if (!more)
@@ -81,10 +90,29 @@ static int topic_add(struct mr_keep *keep, const char *name)
     char *copy = strdup(name);
     if (!copy)
         return -ENOMEM;
-    struct kept_topic *kept = &keep->topics[keep->topic_cnt++];
+    struct kept_topic *kept = &keep->topics[place];
+    memmove(kept + 1, kept, (keep->topic_cnt++ - place) * sizeof *kept);
     *kept = (struct kept_topic){.name = copy};
     topic_open(keep, kept, 0);
     return 0;
+}
+
+void mr_keep_topic(struct mr_keep *keep, const char *name)
+{
+    size_t place = place_of(keep, name);
+    struct kept_topic *kept = place < keep->topic_cnt ? &keep->topics[place] : NULL;
+    if (!kept || strcmp(kept->name, name) != 0) {
+        if (topic_add(keep, place, name) < 0)
+            mr_program_fail(-ENOMEM, "%s: not looked after", name);
+    } else if (!kept->topic) {
+        topic_open(keep, kept, 1);
+    } else if (topic_gone(kept)) { /* deleted and made again: the old mapping must go before the name is opened */
+        mr_topic_close(kept->topic);
+        kept->topic = NULL;
+        topic_open(keep, kept, 0);
+    } else {
+        kept->listed = 1;
+    }
 }
 
 void mr_keep_topics(struct mr_keep *keep)
@@ -95,25 +123,10 @@ void mr_keep_topics(struct mr_keep *keep)
         mr_program_fail((int)n, "%s: topics cannot be listed", mr_bus_name(keep->bus));
         return;
     }
-    size_t known = keep->topic_cnt;
-    for (size_t i = 0; i < known; i++)
+    for (size_t i = 0; i < keep->topic_cnt; i++)
         keep->topics[i].listed = 0;
-    for (ssize_t i = 0; i < n; i++) {
-        struct kept_topic key = {.name = names[i]};
-        struct kept_topic *kept = known ? bsearch(&key, keep->topics, known, sizeof key, by_name) : NULL;
-        if (!kept) {
-            if (topic_add(keep, names[i]) < 0)
-                mr_program_fail(-ENOMEM, "%s: not looked after", names[i]);
-        } else if (!kept->topic) {
-            topic_open(keep, kept, 1);
-        } else if (topic_gone(kept)) { /* deleted and made again: the old mapping must go before the name is opened */
-            mr_topic_close(kept->topic);
-            kept->topic = NULL;
-            topic_open(keep, kept, 0);
-        } else {
-            kept->listed = 1;
-        }
-    }
+    for (ssize_t i = 0; i < n; i++)
+        mr_keep_topic(keep, names[i]);
     free(names);
     size_t cnt = 0;
     for (size_t i = 0; i < keep->topic_cnt; i++) {
@@ -127,8 +140,6 @@ void mr_keep_topics(struct mr_keep *keep)
         }
     }
     keep->topic_cnt = cnt;
-    if (cnt > 1)
-        qsort(keep->topics, cnt, sizeof *keep->topics, by_name);
 }
 
 /* ---- clients ---- */

@@ -16,8 +16,10 @@ struct mr_keep;
  * Returns  0 or a negative errno. */
 int mr_keep_open(struct mr_bus *bus, int epoll, uint64_t tag, int spare_fds, int *held_up, struct mr_keep **out);
 
-/* mr_keep_topics opens topics that have appeared and closes those that are gone. */
+/* mr_keep_topics opens topics that have appeared and closes those that are gone: it looks at every topic's file. mr_keep_topic looks at one that
+ * has just been made. */
 void mr_keep_topics(struct mr_keep *keep);
+void mr_keep_topic(struct mr_keep *keep, const char *name);
 
 /* mr_keep_client looks at one client slot: starts to watch a new client, and buries a dead one, whose claims go on to others.
  *   ended    its pidfd has fired */

@@ -161,7 +161,7 @@ static int create(struct server *server, const char *name, const struct mr_setti
     }
     if (error)
         return error;
-    mr_keep_topics(server->keep);
+    mr_keep_topic(server->keep, name);
     char size[32];
     mr_program_notice("%s: created, %s in %" PRIu32 " partition%s", name, mr_text_bytes(size, s.size_bytes), s.partitions,
                       s.partitions == 1 ? "" : "s");

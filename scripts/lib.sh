@@ -51,13 +51,13 @@ same() {
     fail "$3"
 }
 
-# start_broker [OPTION...] returns when producers may attach: the broker itself says so.
+# start_broker [OPTION...] returns when producers may attach: the broker itself says so. Fails after 30 s.
 start_broker() {
     mkfifo "$work/ready"
     broker --ready-fd 3 "$@" 3>"$work/ready" 2>"$work/broker.err" &
     broker_pid=$!
     local ready=
-    read -r -t 20 ready <"$work/ready" || true
+    read -r -t 30 ready <"$work/ready" || true
     rm "$work/ready"
     [ "$ready" = READY ] || fail "the broker did not start: $(cat "$work/broker.err")"
 }
