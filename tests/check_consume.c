@@ -1,5 +1,5 @@
-/* check_consume.c - the consumer's side: claims, reading, acknowledging, failing, giving back, death. When it waits and ends:
- * check_consume_wait.c. */
+/* check_consume.c - the consumer's side: claims, reading, acknowledging, failing, giving back, death.
+ * Where it ends and how it waits: check_consume_wait.c. */
 #include "group.h"
 #include "support.h"
 

@@ -99,8 +99,8 @@ START_TEST(drained_says_when_producers_are_gone_and_all_is_acknowledged)
 }
 END_TEST
 
-/* The end of what producers send ends the claims too, and who sleeps is told: not by the clock, so the sleepers' word has moved.
- */
+/* The end of what producers send ends the claims too, and who sleeps is told: not by the clock, so the
+ * sleepers' word has moved. */
 START_TEST(until_drained_ends_when_the_last_producer_is_done)
 {
     use((struct mr_settings){0});
