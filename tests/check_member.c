@@ -281,11 +281,9 @@ END_TEST
 static int claims_and_dies(void *arg)
 {
     uint64_t acknowledged = *(uint64_t *)arg;
-    struct mr_bus *own;
-    struct mr_topic *t;
+    struct mr_topic *t = topic_of_child("t");
     struct mr_seat seat;
-    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t) ||
-        mr_group_join(t, "g", 0, MR_START_STORED, 0, &seat) || mr_group_claim(t, &seat, NULL, 4) != 1)
+    if (mr_group_join(t, "g", 0, MR_START_STORED, 0, &seat) || mr_group_claim(t, &seat, NULL, 4) != 1)
         return 1;
     /* Records of 40 bytes each: acknowledged some, the next one in hand. */
     atomic_store(&t->members[seat.member].cursor, seat.begin + 40 * acknowledged);
@@ -332,11 +330,9 @@ END_TEST
 static int joins_privately_and_dies(void *arg)
 {
     (void)arg;
-    struct mr_bus *own;
-    struct mr_topic *t;
+    struct mr_topic *t = topic_of_child("t");
     struct mr_seat seat;
-    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t) ||
-        mr_group_join(t, NULL, MR_PRIVATE, MR_START_STORED, 0, &seat) || mr_group_claim(t, &seat, NULL, 4) != 1)
+    if (mr_group_join(t, NULL, MR_PRIVATE, MR_START_STORED, 0, &seat) || mr_group_claim(t, &seat, NULL, 4) != 1)
         return 1;
     kill(getpid(), SIGKILL);
     return 1;
@@ -375,9 +371,8 @@ END_TEST
 static int makes_half_a_group(void *arg)
 {
     (void)arg;
-    struct mr_bus *own;
-    struct mr_topic *t;
-    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t) || mr_topic_lock(t))
+    struct mr_topic *t = topic_of_child("t");
+    if (mr_topic_lock(t))
         return 1;
     atomic_store(&t->groups[0].flags, MR_GROUP_MAKING);
     atomic_store(&t->shm->group_high, 1);

@@ -137,13 +137,12 @@ END_TEST
 /* Dies after its records have arrived (arg 1) or before (0), without an acknowledgement. */
 static int passes_on_and_dies(void *arg)
 {
-    struct mr_bus *own;
-    struct mr_topic *t, *o;
+    struct mr_topic *t = topic_of_child("t"), *o;
     struct mr_consumer *c;
     struct mr_producer *p;
     struct mr_record r;
-    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t) || mr_topic_open(own, "o", &o) ||
-        mr_consumer_open(t, NULL, &c) || mr_producer_open(o, NULL, &p) || mr_claim(c, 3, 0) != 3)
+    if (mr_topic_open(t->bus, "o", &o) || mr_consumer_open(t, NULL, &c) || mr_producer_open(o, NULL, &p) ||
+        mr_claim(c, 3, 0) != 3)
         return 1;
     struct mr_member_shm *slot = mr_consumer_slot(c);
     uint64_t cursor = word(&slot->cursor);

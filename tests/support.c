@@ -148,6 +148,22 @@ pid_t child(int (*run)(void *arg), void *arg)
     return pid;
 }
 
+struct mr_topic *topic_of_child(const char *name)
+{
+    struct mr_bus *own;
+    struct mr_topic *topic;
+    if (mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.name = "child"}, &own) || mr_topic_open(own, name, &topic))
+        _exit(99);
+    return topic;
+}
+
+void topic_leave(struct mr_topic *topic)
+{
+    struct mr_bus *its = topic->bus;
+    mr_topic_close(topic);
+    mr_disconnect(its);
+}
+
 int ended(pid_t pid)
 {
     int status;
