@@ -161,6 +161,101 @@ START_TEST(give_back_without_a_free_slot_keeps_the_claim_and_gives_it_again)
 }
 END_TEST
 
+/* ---- how much is left to the others of the group ---- */
+
+/* As if what was given out last had taken our user no time, or very long: the clock is not asked. */
+static void took_no_time(struct mr_consumer *c)
+{
+    ck_assert_uint_ne(c->claimed_ns, 0);
+    c->claimed = UINT64_MAX;
+}
+
+static void took_ages(struct mr_consumer *c)
+{
+    ck_assert_uint_ne(c->claimed_ns, 0);
+    c->claimed_ns = 1; /* since the machine was started */
+}
+
+/* Claims n records and acknowledges them. */
+static void claim_of(struct mr_consumer *c, ssize_t n)
+{
+    ck_assert_int_eq(mr_claim(c, 0, 0), n);
+    while (mr_next(c, &record) > 0)
+        ;
+    ck_assert_int_eq(mr_ack(c), 0);
+}
+
+START_TEST(who_is_fast_takes_more_than_a_share_and_who_is_slow_does_not)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer(), *b = consumer();
+    put_numbers(producer, 0, 0, 80);
+    claim_of(a, 40); /* nothing is known yet: half of it */
+    ck_assert_uint_eq(a->claimed, 40);
+    put_numbers(producer, 0, 80, 60);
+    took_no_time(a);
+    claim_of(a, 64); /* more than half of 100, and no more than so many */
+    took_ages(a);
+    claim_of(a, 18); /* half of 36 */
+    took_no_time(a); /* once: what it took before still counts */
+    claim_of(a, 9);
+    claim_of(b, 5); /* each for itself */
+    mr_consumer_close(a);
+    mr_consumer_close(b);
+}
+END_TEST
+
+START_TEST(what_a_record_takes_is_known_from_the_last_ones_too)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer(), *b = consumer();
+    put_numbers(producer, 0, 0, 20);
+    claim_of(a, 10);
+    took_no_time(a);
+    a->record_ns = 20000; /* of these three quarters are 15000: three of them are less than the 50000 that a wakeup costs */
+    claim_of(a, 5);
+    ck_assert_uint_eq(a->seat.least, 3);
+    claim_of(b, 3); /* half of 5 */
+    took_no_time(a);
+    a->record_ns = 20000;
+    claim_of(a, 2); /* all that is there, in place of one */
+    ck_assert_int_eq(mr_claim(a, 0, 0), -ETIMEDOUT);
+    ck_assert_uint_eq(a->claimed_ns, 0); /* the time without records is not our user's */
+    mr_consumer_close(a);
+    mr_consumer_close(b);
+}
+END_TEST
+
+START_TEST(what_was_given_back_or_failed_tells_nothing_of_how_long_a_record_takes)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer(), *b = consumer();
+    put_numbers(producer, 0, 0, 20);
+    ck_assert_int_eq(mr_claim(a, 0, 0), 10);
+    next_is(a, "0");
+    took_no_time(a);
+    if (_i)
+        ck_assert_int_eq(mr_fail(a, "bad"), 0);
+    else
+        ck_assert_int_eq(mr_give_back(a), 0);
+    ck_assert_int_eq(mr_claim(a, 0, 0), _i ? 1 : 10);
+    ck_assert_uint_eq(a->record_ns, 0);
+    mr_consumer_close(a);
+    mr_consumer_close(b);
+}
+END_TEST
+
+START_TEST(alone_in_its_group_nobody_measures)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer();
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(mr_claim(a, 0, 0), 4);
+    ck_assert_uint_eq(a->claimed_ns, 0);
+    mr_consumer_close(a);
+}
+END_TEST
+
 /* ---- failing ---- */
 
 START_TEST(failed_record_comes_again_alone_and_all_before_it_are_acknowledged)
@@ -317,6 +412,10 @@ int main(void)
     tcase_add_test(tcase, given_back_records_come_again_without_blame);
     tcase_add_test(tcase, given_back_records_go_to_whoever_claims);
     tcase_add_test(tcase, give_back_without_a_free_slot_keeps_the_claim_and_gives_it_again);
+    tcase_add_test(tcase, who_is_fast_takes_more_than_a_share_and_who_is_slow_does_not);
+    tcase_add_test(tcase, what_a_record_takes_is_known_from_the_last_ones_too);
+    tcase_add_loop_test(tcase, what_was_given_back_or_failed_tells_nothing_of_how_long_a_record_takes, 0, 2);
+    tcase_add_test(tcase, alone_in_its_group_nobody_measures);
     tcase_add_test(tcase, failed_record_comes_again_alone_and_all_before_it_are_acknowledged);
     tcase_add_test(tcase, without_a_record_in_hand_nothing_can_fail);
     tcase_add_test(tcase, record_in_hand_of_a_dead_consumer_comes_alone_and_only_it_is_blamed);

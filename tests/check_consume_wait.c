@@ -217,6 +217,31 @@ START_TEST(stop_ends_a_wait_with_eintr)
 }
 END_TEST
 
+/* A little that is there is left alone to grow, by one that waits: where it did not, it is not left alone again. (That it is
+ * where it did grow cannot be tested without time.) */
+START_TEST(a_little_that_does_not_grow_is_not_left_alone_again)
+{
+    use((struct mr_settings){.size_bytes = 65536});
+    struct mr_consumer *c = consumer();
+    c->gathers = 1; /* as if it had grown last time */
+    put_numbers(producer, 0, 0, 1);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 1); /* who polls takes what there is */
+    ck_assert_int_eq(c->gathers, 1);
+    next_is(c, "0");
+    ck_assert_int_eq(mr_ack(c), 0);
+    put_numbers(producer, 0, 0, 16384 / 40 + 1);
+    ck_assert_int_eq(mr_claim(c, 0, -1), 16384 / 40 + 1); /* and what is much is worth it at once */
+    ck_assert_int_eq(c->gathers, 1);
+    while (mr_next(c, &(struct mr_record){0}) > 0)
+        ;
+    ck_assert_int_eq(mr_ack(c), 0);
+    put_numbers(producer, 0, 0, 1);
+    ck_assert_int_eq(mr_claim(c, 0, -1), 1);
+    ck_assert_int_eq(c->gathers, 0);
+    mr_consumer_close(c);
+}
+END_TEST
+
 /* A thread that claims without end of patience. */
 struct claimer {
     pthread_t thread;
@@ -371,6 +396,7 @@ int main(void)
     tcase_add_test(tcase, drained_after_a_producer_died_says_so);
     tcase_add_test(tcase, claim_waits_as_long_as_told);
     tcase_add_test(tcase, stop_ends_a_wait_with_eintr);
+    tcase_add_test(tcase, a_little_that_does_not_grow_is_not_left_alone_again);
     tcase_add_test(tcase, append_wakes_a_waiting_consumer);
     tcase_add_loop_test(tcase, seal_and_delete_wake_a_waiting_consumer, 0, 2);
     tcase_add_test(tcase, last_acknowledgement_of_a_sealed_topic_wakes_who_waits_for_the_end);
