@@ -92,10 +92,9 @@ gets log 1
 is got d1
 
 # ---- it idles ----------------------------------------------------------------------------------------------------------------------
-ticks() { awk '{ print $14 + $15 }' "/proc/${pids[log]}/stat"; }
-before=$(ticks) from=$EPOCHREALTIME
+before=$(cpu "${pids[log]}") from=$EPOCHREALTIME
 sleep 2
-holds "($(ticks) - $before) / $(getconf CLK_TCK) < 0.05 * ($EPOCHREALTIME - $from)" || wrong "it is busy while it waits: $(ticks) - $before ticks"
+holds "($(cpu "${pids[log]}") - $before) / $(getconf CLK_TCK) < 0.05 * ($EPOCHREALTIME - $from)" || wrong "it is busy while it waits: $(cpu "${pids[log]}") - $before ticks"
 stop_with INT log 130
 
 # ---- many lines while it reads, by a writer that rotates ------------------------------------------------------------------------------

@@ -4,8 +4,6 @@
 # shellcheck source=tests/expect.sh
 . "$(dirname "$0")/expect.sh"
 
-# cpu PID: clock ticks used, in user and kernel mode.
-cpu() { echo $(($(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12,13 | tr ' ' +))); }
 segment=/dev/shm/millrace.$(id -u).$MILLRACE_BUS
 seq 20000 >"$work/numbers"
 

@@ -48,6 +48,8 @@ kill_broker() {
     wait "$broker_pid" 2>/dev/null || true
     broker_pid=
 }
+# cpu PID: clock ticks used, in user and kernel mode.
+cpu() { echo $(($(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12,13 | tr ' ' +))); }
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 
 # ---- files ----
