@@ -256,6 +256,56 @@ START_TEST(alone_in_its_group_nobody_measures)
 }
 END_TEST
 
+/* ---- who waits for room ---- */
+
+/* A producer waits until all is acknowledged up to here. */
+static uint32_t wants(uint64_t pos)
+{
+    atomic_store(&topic->logs[0].want, pos);
+    return mr_cond_prepare(&topic->shm->space);
+}
+
+static int told(uint32_t ticket)
+{
+    int moved = mr_cond_wait(&topic->shm->space, ticket, 0) == 0;
+    ck_assert_int_eq(word(&topic->logs[0].want) == MR_NONE, moved); /* whoever tells, tells once */
+    return moved;
+}
+
+START_TEST(acknowledging_what_a_producer_wants_tells_it_in_the_middle_of_a_claim)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer();
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 4);
+    uint32_t ticket = wants(2 * mr_record_bytes(1, 0, 0));
+    next_is(c, "0");
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert(!told(ticket));
+    next_is(c, "1");
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert(told(ticket));
+    mr_consumer_close(c);
+}
+END_TEST
+
+/* The end of a claim may be all that held back what others have acknowledged behind it. */
+START_TEST(acknowledging_a_whole_claim_tells_whoever_wants_more)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer(), *b = consumer();
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(mr_claim(a, 1, 0), 1);
+    next_is(a, "0");
+    claim_of(b, 2);
+    uint32_t ticket = wants(b->end);
+    ck_assert_int_eq(mr_ack(a), 0);
+    ck_assert(told(ticket));
+    mr_consumer_close(a);
+    mr_consumer_close(b);
+}
+END_TEST
+
 /* ---- failing ---- */
 
 START_TEST(failed_record_comes_again_alone_and_all_before_it_are_acknowledged)
@@ -416,6 +466,8 @@ int main(void)
     tcase_add_test(tcase, what_a_record_takes_is_known_from_the_last_ones_too);
     tcase_add_loop_test(tcase, what_was_given_back_or_failed_tells_nothing_of_how_long_a_record_takes, 0, 2);
     tcase_add_test(tcase, alone_in_its_group_nobody_measures);
+    tcase_add_test(tcase, acknowledging_what_a_producer_wants_tells_it_in_the_middle_of_a_claim);
+    tcase_add_test(tcase, acknowledging_a_whole_claim_tells_whoever_wants_more);
     tcase_add_test(tcase, failed_record_comes_again_alone_and_all_before_it_are_acknowledged);
     tcase_add_test(tcase, without_a_record_in_hand_nothing_can_fail);
     tcase_add_test(tcase, record_in_hand_of_a_dead_consumer_comes_alone_and_only_it_is_blamed);
