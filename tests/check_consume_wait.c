@@ -115,7 +115,7 @@ START_TEST(until_drained_ends_when_the_last_producer_is_done)
     uint32_t ticket = mr_cond_prepare(data);
     mr_producer_close(producer);
     producer = NULL;
-    ck_assert_uint_ne(atomic_load(&data->word), ticket);
+    ck_assert(told(data, ticket));
     ck_assert_int_eq(mr_claim(c, 0, -1), -ENODATA);
     mr_consumer_close(c);
 }
@@ -137,7 +137,7 @@ START_TEST(until_drained_is_told_to_the_others_of_the_group)
     ck_assert_int_eq(mr_ack(b), 0);
     uint32_t ticket = mr_cond_prepare(data);
     ck_assert_int_eq(mr_claim(b, 0, 0), -ENODATA);
-    ck_assert_uint_ne(atomic_load(&data->word), ticket);
+    ck_assert(told(data, ticket));
     ck_assert_int_eq(mr_claim(a, 0, -1), -ENODATA);
     mr_consumer_close(a);
     mr_consumer_close(b);
@@ -246,6 +246,8 @@ END_TEST
 struct claimer {
     pthread_t thread;
     struct mr_consumer *consumer;
+    struct mr_cond *data;
+    uint32_t ticket;
     ssize_t result;
 };
 
@@ -258,12 +260,14 @@ static void *claims(void *arg)
 
 static void start(struct claimer *claimer)
 {
+    claimer->data = &topic->groups[claimer->consumer->seat.group].data;
     ck_assert_int_eq(pthread_create(&claimer->thread, NULL, claims, claimer), 0);
-    wait_until(topic->groups[claimer->consumer->seat.group].data.word & 1); /* flagged itself: about to sleep */
+    wait_until((claimer->ticket = atomic_load(&claimer->data->word)) & 1); /* flagged itself: about to sleep */
 }
 
 static ssize_t result(struct claimer *claimer)
 {
+    ck_assert(told(claimer->data, claimer->ticket)); /* by what has just happened */
     ck_assert_int_eq(pthread_join(claimer->thread, NULL), 0);
     return claimer->result;
 }
@@ -363,10 +367,14 @@ START_TEST(wait_for_any_is_woken_by_each)
     struct mr_producer *producers[2] = {producer, producer_on(topics[1])};
     struct mr_consumer *both[2] = {consumer(), consumer_with(topics[1], (struct mr_consumer_options){0})};
     for (int round = 0; round < 20; round++) {
+        struct mr_cond *data = &topics[round % 2]->groups[0].data; /* the only group */
+        uint32_t ticket;
         pthread_t thread;
         void *got;
         ck_assert_int_eq(pthread_create(&thread, NULL, waits_for_any, both), 0);
+        wait_until((ticket = atomic_load(&data->word)) & 1);
         ck_assert_int_eq(put(producers[round % 2], 0, "x"), 1);
+        ck_assert(told(data, ticket));
         ck_assert_int_eq(pthread_join(thread, &got), 0);
         ck_assert_ptr_null(got);
         ck_assert_uint_eq(take_all(both[round % 2]), 1);

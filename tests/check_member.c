@@ -278,6 +278,26 @@ START_TEST(giving_back_leaves_an_orphan_without_blame_and_keeps_the_seat)
 }
 END_TEST
 
+START_TEST(what_is_given_back_or_left_is_told_to_the_others)
+{
+    use((struct mr_settings){0});
+    struct mr_seat a = join("g", 0), b = join("g", 0);
+    struct mr_cond *data = &topic->groups[a.group].data, *space = &topic->shm->space;
+    put_numbers(producer, 0, 0, 2);
+    ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 1), 1);
+    uint32_t ticket = mr_cond_prepare(data);
+    ck_assert_int_eq(mr_group_give_back(topic, &a), 0);
+    ck_assert(told(data, ticket));
+    ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 1), 2);
+    ticket = mr_cond_prepare(data);
+    uint32_t wants = mr_cond_prepare(space);
+    mr_group_leave(topic, &a);
+    ck_assert(told(data, ticket));
+    ck_assert(told(space, wants)); /* what it had acknowledged may have been all that was wanted */
+    mr_group_leave(topic, &b);
+}
+END_TEST
+
 static int claims_and_dies(void *arg)
 {
     uint64_t acknowledged = *(uint64_t *)arg;
@@ -414,6 +434,7 @@ int main(void)
     tcase_add_test(tcase, moved_back_group_holds_producers_again);
     tcase_add_test(tcase, orphan_is_taken_over_before_anything_new_and_as_it_is);
     tcase_add_test(tcase, giving_back_leaves_an_orphan_without_blame_and_keeps_the_seat);
+    tcase_add_test(tcase, what_is_given_back_or_left_is_told_to_the_others);
     tcase_add_test(tcase, record_in_hand_of_a_dead_member_is_blamed);
     tcase_add_test(tcase, death_after_everything_was_acknowledged_leaves_no_orphan);
     tcase_add_test(tcase, private_group_of_a_dead_member_holds_nobody_back);

@@ -188,6 +188,11 @@ int said(int fd)
     return ready > 0 && read(fd, &byte, 1) == 1 ? byte : -1;
 }
 
+int told(struct mr_cond *cond, uint32_t ticket)
+{
+    return atomic_load(&cond->word) != ticket;
+}
+
 uint64_t word(const _Atomic uint64_t *at)
 {
     return atomic_load_explicit(at, memory_order_acquire);

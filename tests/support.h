@@ -65,6 +65,10 @@ int said(int fd);                         /* waits for one byte on a pipe, at mo
         ck_assert_msg(condition, "still not: %s", #condition);                                                                   \
     } while (0)
 
+/* told: whoever sleeps there was woken after mr_cond_prepare had given the ticket. Waits are bounded, so a wakeup that is missing
+ * does not show in what a sleeper finds. */
+int told(struct mr_cond *cond, uint32_t ticket);
+
 /* check_invariants asserts I1 to I5 of a topic at rest, by reading the segment, and that no redo log is armed (I7). */
 void check_invariants(struct mr_topic *topic);
 
