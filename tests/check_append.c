@@ -282,6 +282,7 @@ static struct {
     struct mr_message msg;
     ssize_t result;
     _Atomic int done;
+    uint32_t ticket;
 } waiting;
 
 static void *append_one(void *arg)
@@ -299,11 +300,13 @@ static void start_waiting(void)
     messages(&waiting.msg, 1, 0);
     ck_assert_int_eq(pthread_create(&waiting.thread, NULL, append_one, NULL), 0);
     wait_until(word(&topic->logs[0].want) != MR_NONE);
+    waiting.ticket = atomic_load(&topic->shm->space.word);
     ck_assert_int_eq(waiting.done, 0);
 }
 
 static ssize_t stop_waiting(void)
 {
+    ck_assert(told(&topic->shm->space, waiting.ticket)); /* by what has just happened */
     wait_until(waiting.done);
     ck_assert_int_eq(pthread_join(waiting.thread, NULL), 0);
     return waiting.result;
@@ -362,11 +365,10 @@ END_TEST
 static int joins_and_dies(void *arg)
 {
     (void)arg;
-    struct mr_bus *own;
-    struct mr_topic *t;
+    struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *c;
     struct mr_consumer_options options = {.flags = MR_PRIVATE};
-    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t) || mr_consumer_open(t, &options, &c))
+    if (mr_consumer_open(t, &options, &c))
         return 1;
     kill(getpid(), SIGKILL);
     return 1;

@@ -1,8 +1,7 @@
-/* check_consume.c - the consumer's side: claims, reading, acknowledging, failing, giving back, waiting, ending. */
+/* check_consume.c - the consumer's side: claims, reading, acknowledging, failing, giving back, death.
+ * Where it ends and how it waits: check_consume_wait.c. */
 #include "group.h"
 #include "support.h"
-
-#include <pthread.h>
 
 static struct mr_topic *topic;
 static struct mr_producer *producer;
@@ -24,13 +23,6 @@ static void teardown(void)
 static struct mr_consumer *consumer(void)
 {
     return consumer_with(topic, (struct mr_consumer_options){0});
-}
-
-static struct mr_consumer_stats stats_of(const struct mr_consumer *c)
-{
-    struct mr_consumer_stats stats;
-    mr_consumer_stats(c, &stats);
-    return stats;
 }
 
 /* ---- claim, next, acknowledge ---- */
@@ -169,6 +161,150 @@ START_TEST(give_back_without_a_free_slot_keeps_the_claim_and_gives_it_again)
 }
 END_TEST
 
+/* ---- how much is left to the others of the group ---- */
+
+/* As if what was given out last had taken our user no time, or very long: the clock is not asked. */
+static void took_no_time(struct mr_consumer *c)
+{
+    ck_assert_uint_ne(c->claimed_ns, 0);
+    c->claimed = UINT64_MAX;
+}
+
+static void took_ages(struct mr_consumer *c)
+{
+    ck_assert_uint_ne(c->claimed_ns, 0);
+    c->claimed_ns = 1; /* since the machine was started */
+}
+
+/* Claims n records and acknowledges them. */
+static void claim_of(struct mr_consumer *c, ssize_t n)
+{
+    ck_assert_int_eq(mr_claim(c, 0, 0), n);
+    while (mr_next(c, &record) > 0)
+        ;
+    ck_assert_int_eq(mr_ack(c), 0);
+}
+
+START_TEST(who_is_fast_takes_more_than_a_share_and_who_is_slow_does_not)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer(), *b = consumer();
+    put_numbers(producer, 0, 0, 80);
+    claim_of(a, 40); /* nothing is known yet: half of it */
+    ck_assert_uint_eq(a->claimed, 40);
+    put_numbers(producer, 0, 80, 60);
+    took_no_time(a);
+    claim_of(a, 64); /* more than half of 100, and no more than so many */
+    took_ages(a);
+    claim_of(a, 18); /* half of 36 */
+    took_no_time(a); /* once: what it took before still counts */
+    claim_of(a, 9);
+    claim_of(b, 5); /* each for itself */
+    mr_consumer_close(a);
+    mr_consumer_close(b);
+}
+END_TEST
+
+START_TEST(what_a_record_takes_is_known_from_the_last_ones_too)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer(), *b = consumer();
+    put_numbers(producer, 0, 0, 20);
+    claim_of(a, 10);
+    took_no_time(a);
+    a->record_ns = 20000; /* of these three quarters are 15000: three of them are less than the 50000 that a wakeup costs */
+    claim_of(a, 5);
+    ck_assert_uint_eq(a->seat.least, 3);
+    claim_of(b, 3); /* half of 5 */
+    took_no_time(a);
+    a->record_ns = 20000;
+    claim_of(a, 2); /* all that is there, in place of one */
+    ck_assert_int_eq(mr_claim(a, 0, 0), -ETIMEDOUT);
+    ck_assert_uint_eq(a->claimed_ns, 0); /* the time without records is not our user's */
+    mr_consumer_close(a);
+    mr_consumer_close(b);
+}
+END_TEST
+
+START_TEST(what_was_given_back_or_failed_tells_nothing_of_how_long_a_record_takes)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer(), *b = consumer();
+    put_numbers(producer, 0, 0, 20);
+    ck_assert_int_eq(mr_claim(a, 0, 0), 10);
+    next_is(a, "0");
+    took_no_time(a);
+    if (_i)
+        ck_assert_int_eq(mr_fail(a, "bad"), 0);
+    else
+        ck_assert_int_eq(mr_give_back(a), 0);
+    ck_assert_int_eq(mr_claim(a, 0, 0), _i ? 1 : 10);
+    ck_assert_uint_eq(a->record_ns, 0);
+    mr_consumer_close(a);
+    mr_consumer_close(b);
+}
+END_TEST
+
+START_TEST(alone_in_its_group_nobody_measures)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer();
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(mr_claim(a, 0, 0), 4);
+    ck_assert_uint_eq(a->claimed_ns, 0);
+    mr_consumer_close(a);
+}
+END_TEST
+
+/* ---- who waits for room ---- */
+
+/* A producer waits until all is acknowledged up to here. */
+static uint32_t wants(uint64_t pos)
+{
+    atomic_store(&topic->logs[0].want, pos);
+    return mr_cond_prepare(&topic->shm->space);
+}
+
+static int producers_told(uint32_t ticket)
+{
+    ck_assert_int_eq(word(&topic->logs[0].want) == MR_NONE, told(&topic->shm->space, ticket)); /* whoever tells, tells once */
+    return told(&topic->shm->space, ticket);
+}
+
+START_TEST(acknowledging_what_a_producer_wants_tells_it_in_the_middle_of_a_claim)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer();
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 4);
+    uint32_t ticket = wants(2 * mr_record_bytes(1, 0, 0));
+    next_is(c, "0");
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert(!producers_told(ticket));
+    next_is(c, "1");
+    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert(producers_told(ticket));
+    mr_consumer_close(c);
+}
+END_TEST
+
+/* The end of a claim may be all that held back what others have acknowledged behind it. */
+START_TEST(acknowledging_a_whole_claim_tells_whoever_wants_more)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *a = consumer(), *b = consumer();
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(mr_claim(a, 1, 0), 1);
+    next_is(a, "0");
+    claim_of(b, 2);
+    uint32_t ticket = wants(b->end);
+    ck_assert_int_eq(mr_ack(a), 0);
+    ck_assert(producers_told(ticket));
+    mr_consumer_close(a);
+    mr_consumer_close(b);
+}
+END_TEST
+
 /* ---- failing ---- */
 
 START_TEST(failed_record_comes_again_alone_and_all_before_it_are_acknowledged)
@@ -214,11 +350,9 @@ END_TEST
 static int claims_and_dies(void *arg)
 {
     int reads = *(int *)arg;
-    struct mr_bus *own;
-    struct mr_topic *t;
+    struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *c;
-    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t) || mr_consumer_open(t, NULL, &c) ||
-        mr_claim(c, 0, 0) < 1)
+    if (mr_consumer_open(t, NULL, &c) || mr_claim(c, 0, 0) < 1)
         return 1;
     for (int i = 0; i < reads; i++)
         if (mr_next(c, &record) != 1)
@@ -248,7 +382,9 @@ START_TEST(record_in_hand_of_a_dead_consumer_comes_alone_and_only_it_is_blamed)
     ck_assert_int_eq(mr_next(c, &record), 1);
     ck_assert_uint_eq(record.try_number, 1);
     ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_uint_eq(stats_of(c).redelivered, 4); /* the whole claim */
+    struct mr_consumer_stats stats;
+    mr_consumer_stats(c, &stats);
+    ck_assert_uint_eq(stats.redelivered, 4); /* the whole claim */
     mr_consumer_close(c);
 }
 END_TEST
@@ -311,333 +447,6 @@ START_TEST(late_acknowledgement_of_a_fenced_consumer_is_estale)
 }
 END_TEST
 
-/* ---- ending ---- */
-
-START_TEST(until_end_stops_where_the_end_was)
-{
-    use((struct mr_settings){.partitions = 2});
-    put_numbers(producer, 0, 0, 3);
-    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_END | (_i ? MR_PEEK : 0)});
-    put_numbers(producer, 0, 3, 2);
-    put_numbers(producer, 1, 0, 2);
-    ck_assert_uint_eq(take_all(c), 3);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ENODATA);
-    ck_assert_int_eq(mr_claim(c, 0, -1), -ENODATA);
-    mr_consumer_close(c);
-}
-END_TEST
-
-START_TEST(until_end_of_an_empty_topic_is_at_once)
-{
-    use((struct mr_settings){0});
-    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_END | (_i ? MR_PEEK : 0)});
-    ck_assert_int_eq(mr_claim(c, 0, -1), -ENODATA);
-    mr_consumer_close(c);
-}
-END_TEST
-
-START_TEST(sealed_topic_ends_only_when_all_is_acknowledged)
-{
-    use((struct mr_settings){.partitions = 2});
-    struct mr_consumer *a = consumer(), *b = consumer();
-    put_numbers(producer, 0, 0, 2);
-    put_numbers(producer, 1, 0, 2);
-    ck_assert_int_eq(mr_topic_seal(topic), 0);
-    ck_assert_int_eq(mr_claim(a, 0, 0), 1);
-    next_is(a, "0");
-    ck_assert_uint_eq(take_all(b), 3);
-    ck_assert_int_eq(mr_claim(b, 0, 0), -ETIMEDOUT); /* a's record could still come */
-    ck_assert_int_eq(mr_ack(a), 0);
-    ck_assert_int_eq(mr_claim(b, 0, 0), -ENODATA);
-    ck_assert_int_eq(mr_claim(a, 0, -1), -ENODATA);
-    mr_consumer_close(a);
-    mr_consumer_close(b);
-}
-END_TEST
-
-START_TEST(deleted_topic_is_eidrm)
-{
-    use((struct mr_settings){0});
-    struct mr_consumer *c = consumer(), *late;
-    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_ANYWAY), 0);
-    ck_assert_int_eq(mr_claim(c, 0, -1), -EIDRM);
-    ck_assert_int_eq(mr_consumer_open(topic, NULL, &late), -EIDRM);
-    mr_consumer_close(c);
-}
-END_TEST
-
-START_TEST(drained_says_when_producers_are_gone_and_all_is_acknowledged)
-{
-    use((struct mr_settings){0});
-    struct mr_consumer *c = consumer();
-    ck_assert_int_eq(mr_drained(c), 0); /* a producer is attached */
-    put_numbers(producer, 0, 0, 2);
-    mr_producer_close(producer);
-    producer = NULL;
-    ck_assert_int_eq(mr_drained(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
-    next_is(c, "0");
-    next_is(c, "1");
-    ck_assert_int_eq(mr_drained(c), 0);
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_drained(c), 1);
-    mr_consumer_close(c);
-}
-END_TEST
-
-/* The end of what producers send ends the claims too, and who sleeps is told: not by the clock, so the sleepers' word has moved. */
-START_TEST(until_drained_ends_when_the_last_producer_is_done)
-{
-    use((struct mr_settings){0});
-    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
-    put_numbers(producer, 0, 0, 2);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
-    next_is(c, "0");
-    next_is(c, "1");
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT); /* a producer is attached */
-    struct mr_cond *data = &topic->groups[0].data; /* the only group */
-    uint32_t ticket = mr_cond_prepare(data);
-    mr_producer_close(producer);
-    producer = NULL;
-    ck_assert_uint_ne(atomic_load(&data->word), ticket);
-    ck_assert_int_eq(mr_claim(c, 0, -1), -ENODATA);
-    mr_consumer_close(c);
-}
-END_TEST
-
-/* The last acknowledgement is another's: who finds the end first tells those of the group who sleep. */
-START_TEST(until_drained_is_told_to_the_others_of_the_group)
-{
-    use((struct mr_settings){0});
-    struct mr_consumer *a = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
-    struct mr_consumer *b = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
-    put_numbers(producer, 0, 0, 1);
-    ck_assert_int_eq(mr_claim(b, 0, 0), 1);
-    mr_producer_close(producer);
-    producer = NULL;
-    ck_assert_int_eq(mr_claim(a, 0, 0), -ETIMEDOUT); /* b has a record in hand */
-    struct mr_cond *data = &topic->groups[0].data;   /* the only group */
-    next_is(b, "0");
-    ck_assert_int_eq(mr_ack(b), 0);
-    uint32_t ticket = mr_cond_prepare(data);
-    ck_assert_int_eq(mr_claim(b, 0, 0), -ENODATA);
-    ck_assert_uint_ne(atomic_load(&data->word), ticket);
-    ck_assert_int_eq(mr_claim(a, 0, -1), -ENODATA);
-    mr_consumer_close(a);
-    mr_consumer_close(b);
-}
-END_TEST
-
-START_TEST(topic_that_no_producer_has_come_to_is_not_drained)
-{
-    topic = topic_make("t", (struct mr_settings){0});
-    producer = NULL;
-    struct mr_consumer *c = consumer();
-    ck_assert_int_eq(mr_drained(c), 0);
-    ck_assert_int_eq(mr_topic_seal(topic), 0);
-    ck_assert_int_eq(mr_drained(c), 1); /* and none will */
-    mr_consumer_close(c);
-}
-END_TEST
-
-static int produces_and_dies(void *arg)
-{
-    (void)arg;
-    struct mr_bus *own;
-    struct mr_topic *t;
-    struct mr_producer *p;
-    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t) || mr_producer_open(t, NULL, &p) ||
-        put(p, 0, "x") != 1)
-        return 1;
-    kill(getpid(), SIGKILL);
-    return 1;
-}
-
-START_TEST(drained_after_a_producer_died_says_so)
-{
-    topic = topic_make("t", (struct mr_settings){0});
-    producer = NULL;
-    struct mr_consumer *c = consumer();
-    ck_assert_int_eq(ended(child(produces_and_dies, NULL)), -SIGKILL);
-    ck_assert_int_eq(mr_drained(c), 0);
-    ck_assert_uint_eq(take_all(c), 1);
-    ck_assert_int_eq(mr_drained(c), 2);
-    mr_consumer_close(c);
-}
-END_TEST
-
-/* ---- waiting ---- */
-
-START_TEST(claim_waits_as_long_as_told)
-{
-    use((struct mr_settings){0});
-    struct mr_consumer *c = consumer();
-    uint64_t since = mr_now_ns();
-    ck_assert_int_eq(mr_claim(c, 0, 20000000), -ETIMEDOUT);
-    ck_assert_uint_ge(mr_now_ns() - since, 20000000);
-    ck_assert_uint_ge(stats_of(c).starved_ns, 20000000);
-    mr_consumer_close(c);
-}
-END_TEST
-
-static volatile sig_atomic_t stop;
-
-START_TEST(stop_ends_a_wait_with_eintr)
-{
-    struct mr_connect_options options = {.stop = &stop};
-    struct mr_bus *other;
-    struct mr_topic *t;
-    struct mr_consumer *c;
-    use((struct mr_settings){0});
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &options, &other), 0);
-    ck_assert_int_eq(mr_topic_open(other, "t", &t), 0);
-    ck_assert_int_eq(mr_consumer_open(t, NULL, &c), 0);
-    stop = 1;
-    ck_assert_int_eq(mr_claim(c, 0, -1), -EINTR);
-    ck_assert_int_eq(mr_wait_any(&c, 1, -1), -EINTR);
-    mr_consumer_close(c);
-    mr_topic_close(t);
-    mr_disconnect(other);
-}
-END_TEST
-
-/* A thread that claims without end of patience. */
-struct claimer {
-    pthread_t thread;
-    struct mr_consumer *consumer;
-    ssize_t result;
-};
-
-static void *claims(void *arg)
-{
-    struct claimer *claimer = arg;
-    claimer->result = mr_claim(claimer->consumer, 0, -1);
-    return NULL;
-}
-
-static void start(struct claimer *claimer)
-{
-    ck_assert_int_eq(pthread_create(&claimer->thread, NULL, claims, claimer), 0);
-    wait_until(topic->groups[claimer->consumer->seat.group].data.word & 1); /* flagged itself: about to sleep */
-}
-
-static ssize_t result(struct claimer *claimer)
-{
-    ck_assert_int_eq(pthread_join(claimer->thread, NULL), 0);
-    return claimer->result;
-}
-
-START_TEST(append_wakes_a_waiting_consumer)
-{
-    use((struct mr_settings){0});
-    struct claimer claimer = {.consumer = consumer()};
-    start(&claimer);
-    put_numbers(producer, 0, 0, 1);
-    ck_assert_int_eq(result(&claimer), 1);
-    mr_consumer_close(claimer.consumer);
-}
-END_TEST
-
-START_TEST(seal_and_delete_wake_a_waiting_consumer)
-{
-    use((struct mr_settings){0});
-    struct claimer claimer = {.consumer = consumer()};
-    start(&claimer);
-    ck_assert_int_eq(_i ? mr_topic_delete(topic, MR_DELETE_ANYWAY) : mr_topic_seal(topic), 0);
-    ck_assert_int_eq(result(&claimer), _i ? -EIDRM : -ENODATA);
-    mr_consumer_close(claimer.consumer);
-}
-END_TEST
-
-START_TEST(last_acknowledgement_of_a_sealed_topic_wakes_who_waits_for_the_end)
-{
-    use((struct mr_settings){0});
-    struct mr_consumer *a = consumer();
-    struct claimer claimer = {.consumer = consumer()};
-    put_numbers(producer, 0, 0, 1);
-    ck_assert_int_eq(mr_claim(a, 0, 0), 1);
-    ck_assert_int_eq(mr_topic_seal(topic), 0);
-    start(&claimer);
-    next_is(a, "0");
-    ck_assert_int_eq(mr_ack(a), 0);
-    ck_assert_int_eq(result(&claimer), -ENODATA);
-    mr_consumer_close(a);
-    mr_consumer_close(claimer.consumer);
-}
-END_TEST
-
-START_TEST(ordered_partition_that_is_free_again_wakes_who_waits_for_it)
-{
-    use((struct mr_settings){0});
-    struct mr_consumer *a = consumer_with(topic, (struct mr_consumer_options){.flags = MR_ORDERED});
-    struct claimer claimer = {.consumer = consumer()};
-    put_numbers(producer, 0, 0, 4);
-    ck_assert_int_eq(mr_claim(a, 1, 0), 1);
-    ck_assert_int_eq(mr_claim(claimer.consumer, 0, 0), -ETIMEDOUT);
-    start(&claimer);
-    next_is(a, "0");
-    ck_assert_int_eq(mr_ack(a), 0);
-    ck_assert_int_gt(result(&claimer), 0);
-    next_is(claimer.consumer, "1");
-    mr_consumer_close(a);
-    mr_consumer_close(claimer.consumer);
-}
-END_TEST
-
-START_TEST(any_of_several_topics_ends_the_wait)
-{
-    use((struct mr_settings){0});
-    struct mr_topic *second = topic_make("u", (struct mr_settings){0});
-    struct mr_producer *p = producer_on(second);
-    struct mr_consumer *both[2] = {consumer(), consumer_with(second, (struct mr_consumer_options){0})};
-    ck_assert_int_eq(mr_wait_any(both, 2, 1000000), -ETIMEDOUT);
-    ck_assert_int_eq(mr_wait_any(both, 2, 0), -ETIMEDOUT);
-    ck_assert_int_eq(mr_wait_any(both, 0, 0), -EINVAL);
-    put_numbers(p, 0, 0, 1);
-    ck_assert_int_eq(mr_wait_any(both, 2, -1), 0);
-    ck_assert_int_eq(mr_claim(both[0], 0, 0), -ETIMEDOUT);
-    ck_assert_int_eq(mr_claim(both[1], 0, 0), 1);
-    next_is(both[1], "0");
-    ck_assert_int_eq(mr_ack(both[1]), 0);
-    ck_assert_int_eq(mr_topic_seal(topic), 0);
-    ck_assert_int_eq(mr_wait_any(both, 2, -1), 0); /* an end is something too */
-    ck_assert_int_eq(mr_claim(both[0], 0, 0), -ENODATA);
-    mr_consumer_close(both[0]);
-    mr_consumer_close(both[1]);
-    mr_producer_close(p);
-    mr_topic_close(second);
-}
-END_TEST
-
-static void *waits_for_any(void *arg)
-{
-    struct mr_consumer **both = arg;
-    return (void *)(intptr_t)mr_wait_any(both, 2, -1);
-}
-
-START_TEST(wait_for_any_is_woken_by_each)
-{
-    use((struct mr_settings){0});
-    struct mr_topic *topics[2] = {topic, topic_make("u", (struct mr_settings){0})};
-    struct mr_producer *producers[2] = {producer, producer_on(topics[1])};
-    struct mr_consumer *both[2] = {consumer(), consumer_with(topics[1], (struct mr_consumer_options){0})};
-    for (int round = 0; round < 20; round++) {
-        pthread_t thread;
-        void *got;
-        ck_assert_int_eq(pthread_create(&thread, NULL, waits_for_any, both), 0);
-        ck_assert_int_eq(put(producers[round % 2], 0, "x"), 1);
-        ck_assert_int_eq(pthread_join(thread, &got), 0);
-        ck_assert_ptr_null(got);
-        ck_assert_uint_eq(take_all(both[round % 2]), 1);
-    }
-    mr_consumer_close(both[0]);
-    mr_consumer_close(both[1]);
-    mr_producer_close(producers[1]);
-    mr_topic_close(topics[1]);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("consume");
@@ -652,28 +461,17 @@ int main(void)
     tcase_add_test(tcase, given_back_records_come_again_without_blame);
     tcase_add_test(tcase, given_back_records_go_to_whoever_claims);
     tcase_add_test(tcase, give_back_without_a_free_slot_keeps_the_claim_and_gives_it_again);
+    tcase_add_test(tcase, who_is_fast_takes_more_than_a_share_and_who_is_slow_does_not);
+    tcase_add_test(tcase, what_a_record_takes_is_known_from_the_last_ones_too);
+    tcase_add_loop_test(tcase, what_was_given_back_or_failed_tells_nothing_of_how_long_a_record_takes, 0, 2);
+    tcase_add_test(tcase, alone_in_its_group_nobody_measures);
+    tcase_add_test(tcase, acknowledging_what_a_producer_wants_tells_it_in_the_middle_of_a_claim);
+    tcase_add_test(tcase, acknowledging_a_whole_claim_tells_whoever_wants_more);
     tcase_add_test(tcase, failed_record_comes_again_alone_and_all_before_it_are_acknowledged);
     tcase_add_test(tcase, without_a_record_in_hand_nothing_can_fail);
     tcase_add_test(tcase, record_in_hand_of_a_dead_consumer_comes_alone_and_only_it_is_blamed);
     tcase_add_test(tcase, waiting_consumer_gets_what_a_dead_one_held);
     tcase_add_test(tcase, claim_of_a_fenced_consumer_is_estale);
     tcase_add_test(tcase, late_acknowledgement_of_a_fenced_consumer_is_estale);
-    tcase_add_loop_test(tcase, until_end_stops_where_the_end_was, 0, 2);
-    tcase_add_loop_test(tcase, until_end_of_an_empty_topic_is_at_once, 0, 2);
-    tcase_add_test(tcase, sealed_topic_ends_only_when_all_is_acknowledged);
-    tcase_add_test(tcase, deleted_topic_is_eidrm);
-    tcase_add_test(tcase, drained_says_when_producers_are_gone_and_all_is_acknowledged);
-    tcase_add_test(tcase, until_drained_ends_when_the_last_producer_is_done);
-    tcase_add_test(tcase, until_drained_is_told_to_the_others_of_the_group);
-    tcase_add_test(tcase, topic_that_no_producer_has_come_to_is_not_drained);
-    tcase_add_test(tcase, drained_after_a_producer_died_says_so);
-    tcase_add_test(tcase, claim_waits_as_long_as_told);
-    tcase_add_test(tcase, stop_ends_a_wait_with_eintr);
-    tcase_add_test(tcase, append_wakes_a_waiting_consumer);
-    tcase_add_loop_test(tcase, seal_and_delete_wake_a_waiting_consumer, 0, 2);
-    tcase_add_test(tcase, last_acknowledgement_of_a_sealed_topic_wakes_who_waits_for_the_end);
-    tcase_add_test(tcase, ordered_partition_that_is_free_again_wakes_who_waits_for_it);
-    tcase_add_test(tcase, any_of_several_topics_ends_the_wait);
-    tcase_add_test(tcase, wait_for_any_is_woken_by_each);
     return test_main(suite);
 }

@@ -2,7 +2,7 @@
  * read or written outside of the mapping. (At random: tests/fuzz. Wrong sizes, holes, other versions: check_topic.c.) */
 #include "support.h"
 
-#include <fcntl.h>
+#include <sys/mman.h>
 
 static struct mr_topic *topic, *seen; /* the same topic: ours, and an observer's */
 static struct mr_bus *observer;
@@ -138,6 +138,30 @@ START_TEST(head_that_is_further_than_the_ring_is_long_is_named)
 }
 END_TEST
 
+START_TEST(head_between_two_boundaries_is_named)
+{
+    use((struct mr_settings){0});
+    uint64_t head = atomic_load(&topic->logs[0].head) + 4; /* records begin at multiples of 8 */
+    for (int i = 0; i < 2; i++)
+        atomic_store(&topic->logs[0].tips[i].head, head);
+    atomic_store(&topic->logs[0].head, head);
+    ck_assert_int_eq(put(producer, 0, "x"), -EBADMSG);
+    ck_assert_uint_eq(atomic_load(&topic->logs[0].head), head);
+    ck_assert_int_eq(take_as("g"), -EBADMSG);
+}
+END_TEST
+
+START_TEST(tail_beyond_the_head_is_named)
+{
+    use((struct mr_settings){0});
+    uint64_t head = atomic_load(&topic->logs[0].head);
+    atomic_store(&topic->logs[0].tail, head + 8);
+    ck_assert_int_eq(put(producer, 0, "x"), -EBADMSG);
+    ck_assert_uint_eq(atomic_load(&topic->logs[0].head), head);
+    ck_assert_int_eq(take_as("g"), -EBADMSG);
+}
+END_TEST
+
 START_TEST(head_that_no_tip_knows_is_named)
 {
     use((struct mr_settings){0});
@@ -170,6 +194,55 @@ START_TEST(length_beyond_the_ring_is_not_believed_whatever_head_says)
     record_at(0)->value_len = (uint32_t)(topic->ring_bytes - sizeof r);
     believe(0);
     ck_assert_uint_eq(mr_log_header(topic, mr_topic_ring(topic, 0), 0, 100 * topic->ring_bytes, &r), topic->ring_bytes);
+}
+END_TEST
+
+START_TEST(record_is_believed_only_where_one_can_be)
+{
+    struct mr_record_shm r, lies = {.value_len = 8, .key_len = MR_KEY_NONE};
+    alignas(8) unsigned char at[40] = {0};
+    for (uint64_t pos = 4096; pos < 4096 + 64; pos++) {
+        lies.check = mr_record_check(pos, &lies);
+        memcpy(at, &lies, sizeof lies);
+        ck_assert_uint_eq(mr_record_read(at, pos, pos + 40, &r), pos % 8 ? 0 : 40);
+        ck_assert_uint_eq(mr_record_read(at, pos, pos + 39, &r), 0); /* the end is not the record's */
+        ck_assert_uint_eq(mr_record_read(at, pos, pos, &r), 0);
+        ck_assert_uint_eq(mr_record_read(at, pos, pos - 8, &r), 0); /* nor does it come before it */
+    }
+}
+END_TEST
+
+/* Whoever asks at the last bytes of a mapping gets no answer, rather than a signal. */
+START_TEST(header_that_does_not_fit_is_not_even_read)
+{
+    struct mr_record_shm r;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(pages, MAP_FAILED);
+    ck_assert_int_eq(mprotect(pages + page, page, PROT_NONE), 0);
+    for (volatile size_t len = 0; len < sizeof r; len += 8) /* volatile: a compiler that sees the answer reads nothing */
+        ck_assert_uint_eq(mr_record_read(pages + page - len, 4096, 4096 + len, &r), 0);
+    munmap(pages, 2 * page);
+}
+END_TEST
+
+/* A batch that fails at its third message has written two: nothing of it is published, so nothing of it has an offset. */
+START_TEST(batch_that_meets_damage_half_way_has_no_offsets)
+{
+    use((struct mr_settings){.full = MR_FULL_DROP_OLDEST});
+    uint64_t bytes = mr_record_bytes(1, 0, 0);
+    while (atomic_load(&topic->logs[0].head) + bytes <= topic->ring_bytes)
+        put_numbers(producer, 0, 0, 1);
+    record_at(2 * bytes)->check ^= 1;
+    uint64_t head = atomic_load(&topic->logs[0].head);
+    struct mr_message msgs[4];
+    for (int i = 0; i < 4; i++)
+        msgs[i] = (struct mr_message){.value = "v", .value_len = 1};
+    ck_assert_int_eq(mr_append(producer, msgs, 4, 0), -EBADMSG);
+    ck_assert_uint_gt(atomic_load(&topic->logs[0].tail), 0); /* it had begun */
+    ck_assert_uint_eq(atomic_load(&topic->logs[0].head), head);
+    for (int i = 0; i < 4; i++)
+        ck_assert_uint_eq(msgs[i].offset, MR_OFFSET_NONE);
 }
 END_TEST
 
@@ -290,9 +363,14 @@ int main(void)
     tcase_add_loop_test(tcase, tail_that_is_no_record_is_named, 0, 2);
     tcase_add_loop_test(tcase, tail_that_moves_past_a_reader_to_no_record_does_not_turn_it_for_ever, 0, 2);
     tcase_add_test(tcase, head_that_is_further_than_the_ring_is_long_is_named);
+    tcase_add_test(tcase, head_between_two_boundaries_is_named);
+    tcase_add_test(tcase, tail_beyond_the_head_is_named);
     tcase_add_test(tcase, head_that_no_tip_knows_is_named);
     tcase_add_test(tcase, length_beyond_the_published_bytes_is_not_believed);
     tcase_add_test(tcase, length_beyond_the_ring_is_not_believed_whatever_head_says);
+    tcase_add_test(tcase, record_is_believed_only_where_one_can_be);
+    tcase_add_test(tcase, header_that_does_not_fit_is_not_even_read);
+    tcase_add_test(tcase, batch_that_meets_damage_half_way_has_no_offsets);
     tcase_add_loop_test(tcase, offsets_that_are_not_consecutive_end_in_an_error, 0, 4);
     tcase_add_loop_test(tcase, orphan_that_makes_no_sense_is_refused, 0, 6);
     tcase_add_test(tcase, newcomer_does_not_inherit_a_partition_that_does_not_exist);

@@ -207,11 +207,9 @@ END_TEST
 static int reads_and_dies(void *arg)
 {
     (void)arg;
-    struct mr_bus *own;
-    struct mr_topic *t;
+    struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *c;
-    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t) || mr_consumer_open(t, NULL, &c) ||
-        mr_claim(c, 0, 0) < 1 || mr_next(c, &record) != 1)
+    if (mr_consumer_open(t, NULL, &c) || mr_claim(c, 0, 0) < 1 || mr_next(c, &record) != 1)
         return 1;
     kill(getpid(), SIGKILL);
     return 1;
@@ -244,29 +242,27 @@ enum moment { BEFORE_THE_TOPIC, BEFORE_THE_LETTER, AFTER_THE_LETTER, AFTER_IT_UN
 static int moves_and_dies(void *arg)
 {
     enum moment moment = *(enum moment *)arg;
-    struct mr_bus *own;
-    struct mr_topic *t, *d;
+    struct mr_topic *t = topic_of_child("t"), *d;
     struct mr_consumer *c;
     struct mr_producer *p;
     struct mr_settings settings = {.size_bytes = 16384, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
-    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t) || mr_consumer_open(t, NULL, &c) ||
-        mr_claim(c, 0, 0) < 1 || mr_next(c, &record) != 1)
+    if (mr_consumer_open(t, NULL, &c) || mr_claim(c, 0, 0) < 1 || mr_next(c, &record) != 1)
         return 1;
     struct mr_member_shm *slot = &t->members[c->seat.member];
     atomic_store(&slot->tries, 3);
     atomic_store(&slot->blamed, c->hand);
     atomic_store(&slot->in_hand, MR_NONE);
     if (moment == BEFORE_THE_TOPIC) {
-        atomic_store(&slot->moving_client, own->self);
+        atomic_store(&slot->moving_client, t->bus->self);
         atomic_store(&slot->moving_producer, 0);
         atomic_store(&slot->moving_count, 1);
         atomic_store(&slot->moving_topic, 1);
         atomic_store(&slot->moving, c->pos);
         kill(getpid(), SIGKILL);
     }
-    if (mr_topic_make(own, "t.dead", &settings) || mr_topic_open(own, "t.dead", &d) || mr_producer_open(d, NULL, &p))
+    if (mr_topic_make(t->bus, "t.dead", &settings) || mr_topic_open(t->bus, "t.dead", &d) || mr_producer_open(d, NULL, &p))
         return 2;
-    atomic_store(&slot->moving_client, own->self);
+    atomic_store(&slot->moving_client, t->bus->self);
     atomic_store(&slot->moving_producer, mr_producer_slot(p));
     atomic_store(&slot->moving_count, 1);
     atomic_store(&slot->moving_topic, d->shm->created_ns);

@@ -137,13 +137,12 @@ END_TEST
 /* Dies after its records have arrived (arg 1) or before (0), without an acknowledgement. */
 static int passes_on_and_dies(void *arg)
 {
-    struct mr_bus *own;
-    struct mr_topic *t, *o;
+    struct mr_topic *t = topic_of_child("t"), *o;
     struct mr_consumer *c;
     struct mr_producer *p;
     struct mr_record r;
-    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t) || mr_topic_open(own, "o", &o) ||
-        mr_consumer_open(t, NULL, &c) || mr_producer_open(o, NULL, &p) || mr_claim(c, 3, 0) != 3)
+    if (mr_topic_open(t->bus, "o", &o) || mr_consumer_open(t, NULL, &c) || mr_producer_open(o, NULL, &p) ||
+        mr_claim(c, 3, 0) != 3)
         return 1;
     struct mr_member_shm *slot = mr_consumer_slot(c);
     uint64_t cursor = word(&slot->cursor);
@@ -308,6 +307,32 @@ START_TEST(source_heard_of_last_long_ago_makes_room)
 }
 END_TEST
 
+static int dies_before_its_source_knows(void *arg)
+{
+    (void)arg;
+    struct mr_topic *t = topic_of_child("t");
+    struct mr_producer *p = from(t, 1);
+    put_from(p, 0, 10, 100);
+    put_from(p, 0, 20, 200);
+    struct mr_source_shm *source = mr_topic_sources(t, 0);
+    if (mr_log_lock(t, 0) || word(&source->id) != 1)
+        return 1;
+    atomic_store(&source->position, 10); /* as if killed between head and the source's slot */
+    atomic_store(&source->check, 100);
+    kill(getpid(), SIGKILL);
+    return 1;
+}
+
+START_TEST(progress_of_a_producer_killed_right_after_publishing_is_mended)
+{
+    use((struct mr_settings){0}, (struct mr_settings){0});
+    ck_assert_int_eq(ended(child(dies_before_its_source_knows, NULL)), -SIGKILL);
+    struct mr_producer *next = from(topic, 1);
+    came_to(next, 0, 20, 200);
+    mr_producer_close(next);
+}
+END_TEST
+
 /* ---- mr_producer_join ---- */
 
 START_TEST(join_ends_when_every_group_has_acknowledged)
@@ -397,6 +422,7 @@ int main(void)
     tcase_add_test(tcase, each_partition_remembers_how_far_each_source_came);
     tcase_add_test(tcase, progress_is_that_of_what_was_accepted);
     tcase_add_test(tcase, source_heard_of_last_long_ago_makes_room);
+    tcase_add_test(tcase, progress_of_a_producer_killed_right_after_publishing_is_mended);
     tcase_add_test(tcase, join_ends_when_every_group_has_acknowledged);
     tcase_add_test(tcase, join_is_woken_by_the_last_acknowledgement_and_names_who_holds_it_up);
     return test_main(suite);

@@ -25,15 +25,6 @@ static void teardown(void)
 
 enum stage { UNARMED, ARMED, HALF_APPLIED, APPLIED, TOO_MANY, OUTSIDE, CROOKED };
 
-static struct mr_topic *topic_of_child(void)
-{
-    struct mr_bus *own;
-    struct mr_topic *t;
-    if (mr_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &t))
-        _exit(99);
-    return t;
-}
-
 static void die(void)
 {
     kill(getpid(), SIGKILL);
@@ -42,7 +33,7 @@ static void die(void)
 static int dies_at(void *arg)
 {
     enum stage stage = *(enum stage *)arg;
-    struct mr_topic *t = topic_of_child();
+    struct mr_topic *t = topic_of_child("t");
     if (mr_lock(t, &t->shm->lock))
         return 1;
     struct mr_tx tx = mr_tx_begin(t, &t->shm->lock);
@@ -118,7 +109,7 @@ END_TEST
 static int repairs_and_dies(void *arg)
 {
     (void)arg;
-    struct mr_topic *t = topic_of_child();
+    struct mr_topic *t = topic_of_child("t");
     struct mr_lock_shm *lock = &t->shm->lock;
     if (pthread_mutex_lock(&lock->mutex) != EOWNERDEAD)
         return 1;
@@ -164,7 +155,7 @@ END_TEST
 static int holds(void *arg)
 {
     int *fds = arg;
-    struct mr_topic *t = topic_of_child();
+    struct mr_topic *t = topic_of_child("t");
     if (mr_lock(t, &t->shm->lock) || write(fds[1], "h", 1) != 1)
         return 1;
     raise(SIGSTOP);
@@ -224,7 +215,7 @@ static uint32_t group_a;
 static int dies_freeing_its_slot(void *arg)
 {
     (void)arg;
-    struct mr_topic *t = topic_of_child();
+    struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *consumer;
     struct mr_consumer_options options = {.group = "a"};
     if (mr_consumer_open(t, &options, &consumer) || mr_lock(t, &t->groups[group_a].lock))
@@ -261,7 +252,7 @@ END_TEST
 static int dies_giving_back(void *arg)
 {
     (void)arg;
-    struct mr_topic *t = topic_of_child();
+    struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *consumer;
     struct mr_consumer_options options = {.group = "a"};
     if (mr_consumer_open(t, &options, &consumer) || mr_claim(consumer, 0, 0) != 2 || mr_give_back(consumer))
@@ -308,7 +299,7 @@ END_TEST
 static int dies_moving(void *arg)
 {
     (void)arg;
-    struct mr_topic *t = topic_of_child();
+    struct mr_topic *t = topic_of_child("t");
     struct mr_log_shm *log = &t->logs[0];
     struct mr_group_part_shm *part = mr_group_part(t, group_a, 0);
     if (mr_lock(t, &t->shm->lock) || mr_lock(t, &t->groups[group_a].lock) || mr_lock(t, &log->lock))

@@ -2,8 +2,8 @@
 # e2e_abuse.sh - what nobody would do on purpose: 256 MiB from a pipe and endless files with bounded memory, commands that write without end, records of
 # 64 MiB in every format, rows of 10,000 columns, descriptors 0 to 2 closed, too few descriptors, hostile values for every option. Each ends with the right
 # result or a clear error. (Bad rows, files that shrink: e2e_produce_input; readers that go away: e2e_wrong; what commands may do: e2e_command.)
-# shellcheck source=tests/produce.sh
-. "$(dirname "$0")/produce.sh"
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 # lean MIB COMMAND...: with so much memory of its own, heap and stack; what it maps of topics does not count. Sanitizers need more than that.
 lean() {
     # shellcheck disable=SC2317  # called through bash -c, too
@@ -13,23 +13,16 @@ lean() {
 export -f lean
 # Is the limit one? 64 MiB do not fit into 32.
 [ -n "${MILLRACE_SAN:-}" ] || ! (lean 32 perl -e '"x" x (64 << 20)' 2>/dev/null) || fail "ulimit -d limits nothing here"
-# As in produce.sh, with more time: here much is moved.
-patience=60
+patience=60 # here much is moved
 [ -z "${MILLRACE_SAN:-}" ] || patience=250
-expect() {
-    local want=$1 got=0
-    shift
-    timeout -k 1 "$patience" "$@" >out 2>err || got=$?
-    [ $got = "$want" ] || wrong "$*: exit status $got, not $want: $(head -c 500 err)"
-}
 start_broker
 
 # ---- much ----------------------------------------------------------------------------------------------------------------------------
 # 256 MiB from a pipe, into a topic of 4 MiB, drained meanwhile: every byte there, and neither program grows.
-lines() { yes "$(printf '%0.sabcdefghij' {1..12})" | head -c 256M; }
+much() { yes "$(printf '%0.sabcdefghij' {1..12})" | head -c 256M; }
 broker -q create flood --size 4M
 start flood bash -c 'lean 24 consumer -q -f csv flood | cksum'
-lines | tee >(cksum >sent) | (lean 24 producer -q --seal flood) || wrong "producer flood: $?"
+much | tee >(cksum >sent) | (lean 24 producer -q --seal flood) || wrong "producer flood: $?"
 finish flood
 wait_until "the sum of what was sent" test -s sent
 same sent flood.out "256 MiB came through as something else"

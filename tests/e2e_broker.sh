@@ -1,52 +1,18 @@
 #!/bin/bash
 # e2e_broker.sh - the broker against its contract: serving, every command with its exit status, adoption after kill -9, ending, cleaning.
-set -u
-PATH=$MILLRACE_BIN:$PATH
-cd "${TMPDIR:?}" || exit 1
-bus=${MILLRACE_BUS:?}
-failures=0
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
+bus=$MILLRACE_BUS
 
-fail() {
-    echo "FAIL line ${BASH_LINENO[1]}: $*"
-    failures=$((failures + 1))
-}
-# expect STATUS COMMAND...: its output is left in ./out, its messages in ./err.
-expect() {
-    local want=$1 got
-    shift
-    "$@" >out 2>err
-    got=$?
-    [ $got = "$want" ] || fail "$*: exit status $got, not $want: $(head -c 500 err)"
-}
-# says FILE PATTERN: a line of ./out or ./err matches.
-says() { grep -qE -- "$2" "$1" || fail "$1 does not say \"$2\": $(head -c 500 "$1")"; }
-# eventually COMMAND...: within 5 s it succeeds.
-eventually() {
-    local i
-    for ((i = 0; i < 100; i++)); do
-        "$@" && return
-        sleep 0.05
-    done
-    fail "not within 5 s: $*"
-}
-# serve OPTIONS...: starts a broker and returns when it is ready. Its pid is in $broker, its messages are in ./log.
-serve() {
-    rm -f ready
-    mkfifo ready
-    broker --ready-fd 3 "$@" 3>ready 2>log &
-    broker=$!
-    read -r line <ready || line=
-    [ "$line" = READY ] || fail "not ready: $(cat log)"
-}
-# ended STATUS: the broker has ended with it.
-ended() {
-    wait "$broker"
-    local got=$?
-    [ $got = "$1" ] || fail "the broker's exit status is $got, not $1: $(cat log)"
+# broker_ended: by itself, with status 0.
+broker_ended() {
+    local got=0
+    wait "$broker_pid" || got=$?
+    broker_pid=
+    [ $got = 0 ] || wrong "the broker's exit status is $got, not 0: $(cat broker.err)"
 }
 segments() { (cd /dev/shm && find . -name "millrace.*.$bus*" | wc -l); }
 no_segments() { [ "$(segments)" = 0 ]; }
-gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # ---- nobody there ----
 expect 3 broker ping
@@ -57,7 +23,7 @@ says err 'broker -b'
 expect 0 broker clean
 expect 0 broker --help
 says out '^Usage: broker'
-[ -z "$(broker --help | awk 'length > 80')" ] || fail "help is wider than 80 columns"
+[ -z "$(broker --help | awk 'length > 80')" ] || wrong "help is wider than 80 columns"
 expect 0 broker --version
 for command in create list describe seal purge delete groups lag pending redrive status wait ping stop clean; do
     expect 0 broker $command --help
@@ -90,11 +56,11 @@ expect 2 broker wait orders --for rain
 expect 2 broker wait orders
 
 # ---- serving ----
-serve -t orders,size=64k,partitions=4 -t small,max-records=5
+start_broker -t orders,size=64k,partitions=4 -t small,max-records=5
 expect 0 broker ping
 says out '^pid [0-9]+, [0-9.]+ ms$'
 expect 1 broker
-says err "pid $broker serves"
+says err "pid $broker_pid serves"
 expect 0 broker list
 says out '^orders +4 +64 KiB'
 expect 0 broker create extra --size 5M --tries 7 --full drop-oldest
@@ -122,7 +88,7 @@ expect 0 broker wait small --for sealed
 expect 5 broker wait orders --for sealed --timeout 50ms
 expect 5 broker wait nothing --for exists --timeout 50ms
 expect 0 broker status
-says out "^bus $bus: broker pid $broker"
+says out "^bus $bus: broker pid $broker_pid"
 expect 0 broker status -J
 says out '^\{"kind":"topic","topic":"orders"'
 expect 0 broker groups
@@ -130,24 +96,24 @@ expect 0 broker lag orders
 expect 0 broker pending orders
 expect 1 broker lag orders nobody
 expect 0 broker stop
-ended 0
-no_segments || fail "segments are left: $(ls /dev/shm)"
+broker_ended
+no_segments || wrong "segments are left: $(ls /dev/shm)"
 expect 3 broker list
 
 # ---- a topic that cannot be made: nothing stays ----
 expect 1 broker -t fine -t huge,size=900G
-no_segments || fail "a failed start leaves segments"
+no_segments || wrong "a failed start leaves segments"
 
 # ---- no auto-create ----
-serve --no-auto-create
-echo a | timeout 20 producer - orders >/dev/null 2>err && fail "a producer made a topic under --no-auto-create"
+start_broker --no-auto-create
+echo a | timeout 20 producer - orders >/dev/null 2>err && wrong "a producer made a topic under --no-auto-create"
 expect 4 broker describe orders
-kill -TERM $broker
-ended 0
+kill -TERM "$broker_pid"
+broker_ended
 
 # ---- records, groups, lag ----
 seq 1 1000 >rows
-serve -q
+start_broker -q
 expect 0 producer -q - orders <rows
 expect 0 broker wait orders --for exists
 expect 0 consumer -q -g first -c 400 orders
@@ -160,9 +126,9 @@ says out '"group":"first","topic":"orders","partition":0,"current_offset":400,"l
 expect 5 broker wait orders --for drained --timeout 50ms
 
 # A consumer that holds records is shown, holds a delete back, and its records are handed on when it is killed.
-consumer -q -g first -w 10 --name slow --delay 1h orders >held 2>&1 &
-slow=$!
-eventually eval 'broker pending orders first | grep -q slow'
+start slow consumer -q -g first -w 10 --name slow --delay 1h orders
+slow=${pids[slow]}
+wait_until "it holds some" eval 'broker pending orders first | grep -q slow'
 expect 0 broker pending orders first
 says out "^first +0 +400 +409 +$slow +slow +in-hand +400 "
 expect 0 broker wait orders --for consumers=1
@@ -171,11 +137,10 @@ expect 1 broker delete orders
 says err "$slow"
 expect 0 broker status -v
 says out "pid $slow \(slow\) for"
-kill -KILL $slow
-wait $slow 2>/dev/null
+kill9 slow
 expect 0 consumer -q -g first -e orders
-cmp -s out <(seq 401 1000) || fail "the records of a killed consumer: $(wc -l <out) lines"
-eventually eval 'grep -q "pid" <(broker status -J)'
+cmp -s out <(seq 401 1000) || wrong "the records of a killed consumer: $(wc -l <out) lines"
+broker status -J | grep -q pid || wrong "status -J names no pid"
 expect 0 broker wait orders --for drained --timeout 5s
 
 # ---- purge ----
@@ -185,86 +150,82 @@ expect 0 broker lag orders first --max 0
 
 # ---- kill -9: traffic goes on, looking goes on, the next adopts ----
 expect 0 producer -q - orders <rows
-kill -KILL $broker
-wait $broker 2>/dev/null
+kill_broker
 expect 3 broker ping
 expect 0 broker status
 says out "^bus $bus: no broker"
 expect 0 producer -q - orders <rows
 expect 0 consumer -q -g first -c 500 orders
-serve
+start_broker
 expect 0 broker lag orders first
 says out ' 1500 '
 
 # ---- the end: what is owed stays, and is named ----
-kill -TERM $broker
-ended 0
-says log 'orders: kept: 1500 records .*group first \(1500\).*broker -b .* clean --all'
-[ "$(segments)" = 2 ] || fail "bus and topic should have stayed"
+kill -TERM "$broker_pid"
+broker_ended
+says broker.err 'orders: kept: 1500 records .*group first \(1500\).*broker -b .* clean --all'
+[ "$(segments)" = 2 ] || wrong "bus and topic should have stayed"
 expect 0 broker clean
 says out 'left .* orders .*1500 records'
 expect 0 broker clean --all --dry-run
 says out 'would remove .* orders'
-[ "$(segments)" = 2 ] || fail "a dry run removed something"
+[ "$(segments)" = 2 ] || wrong "a dry run removed something"
 expect 0 broker clean --all -J
 says out "^\{\"bus\":\"$bus\",\"topic\":\"orders\",\"removed\":true"
-no_segments || fail "clean --all left segments"
+no_segments || wrong "clean --all left segments"
 expect 0 broker clean --all
 
 # ---- the end: consumers that are attached may finish ----
-serve
+start_broker
 expect 0 producer -q -c 50 - orders <rows
-consumer -q -g first --delay 10ms orders >taken 2>err &
-consumer=$!
+start taking consumer -q -g first --delay 10ms orders
 expect 0 broker wait orders --for consumers=1
-kill -TERM $broker
-ended 0
-eventually gone $consumer
-cmp -s taken <(seq 1 50) || fail "a consumer at the broker's end: $(wc -l <taken) of 50 lines"
-no_segments || fail "an ended broker left segments after its consumer finished"
+kill -TERM "$broker_pid"
+broker_ended
+wait "${pids[taking]}" || true
+unset "pids[taking]"
+cmp -s taking.out <(seq 1 50) || wrong "a consumer at the broker's end: $(wc -l <taking.out) of 50 lines"
+no_segments || wrong "an ended broker left segments after its consumer finished"
 
 # ---- a second signal ends the wait ----
-serve
+start_broker
 expect 0 producer -q - orders <rows
-consumer -q -g first --delay 1h orders >taken 2>err &
-consumer=$!
-eventually eval 'broker pending orders | grep -q in-hand'
-kill -TERM $broker
-eventually grep -q ending log
-kill -TERM $broker
-ended 0
-says log 'orders: kept'
+start taking consumer -q -g first --delay 1h orders
+wait_until "it holds some" eval 'broker pending orders | grep -q in-hand'
+kill -TERM "$broker_pid"
+wait_until "it waits" has broker.err ending
+kill -TERM "$broker_pid"
+broker_ended
+says broker.err 'orders: kept'
 expect 0 broker clean --all
 says out 'left .*attached'
-kill -KILL $consumer
-wait $consumer 2>/dev/null
+kill9 taking
 expect 0 broker clean --all
-no_segments || fail "clean --all after the last client left segments"
+no_segments || wrong "clean --all after the last client left segments"
 
 # ---- damaged segments are named, left alone, and removed by --all ----
-serve -t orders
-kill -KILL $broker
-wait $broker 2>/dev/null
+start_broker -t orders
+kill_broker
 uid=$(id -u)
 truncate -s 100 "/dev/shm/millrace.$uid.$bus.orders"
 expect 1 broker list
 says err 'orders'
 expect 0 broker clean
 says out 'left .* orders .*--all removes it'
-serve
-says log 'orders'
+start_broker
+says broker.err 'orders'
 expect 0 broker stop
-ended 0
+broker_ended
 head -c 131072 /dev/zero >"/dev/shm/millrace.$uid.$bus"
 expect 1 broker
 expect 0 broker clean
-[ "$(segments)" = 2 ] || fail "clean without --all removed a damaged segment"
+[ "$(segments)" = 2 ] || wrong "clean without --all removed a damaged segment"
 expect 0 broker clean --all
-no_segments || fail "clean --all left damaged segments"
+no_segments || wrong "clean --all left damaged segments"
 
 # ---- detached ----
 expect 0 broker -d -t orders
-eventually broker ping -q >out
+wait_until "it serves" broker ping -q >out
 pid=$(sed 's/pid \([0-9]*\).*/\1/' out)
 expect 1 broker -d
 says err "pid $pid serves"
@@ -273,7 +234,7 @@ expect 3 broker ping
 says err 'does not answer'
 kill -CONT "$pid"
 expect 0 broker stop
-eventually gone "$pid"
-no_segments || fail "a detached broker left segments"
+wait_until "it is gone" gone "$pid"
+no_segments || wrong "a detached broker left segments"
 
-[ $failures = 0 ]
+all_well "the broker keeps its contract"

@@ -2,18 +2,10 @@
 # e2e_choose.sh - where a consumer starts, when it ends and with which status, what is acknowledged then, and what its figures say; --ordered
 # while consumers join, leave and are killed.
 # shellcheck disable=SC2015  # wrong returns 0
-# shellcheck source=tests/produce.sh
-. "$(dirname "$0")/produce.sh"
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 
 start_broker
-figure() { number figures "$1"; }
-holds() { [ "$(cat out)" = "$1" ] || wrong "gives: $(head -c 500 out), not $1"; }
-lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; }
-send() {
-    local topic=$1
-    shift
-    printf '%s\n' "$@" | producer -q -i lines "$topic" || wrong "producer $topic"
-}
 
 # ---- from --------------------------------------------------------------------------------------------------------------------
 send from a b
@@ -21,23 +13,23 @@ now=$(date +%s.%N)
 send from c d
 for pos in "@$now" "@$(date -u -d "@$now" +%Y-%m-%dT%H:%M:%S.%NZ)" 2 +2 -2; do
     expect 0 consumer --peek -e -o "$pos" from
-    holds $'c\nd'
+    is out $'c\nd'
 done
 for pos in beginning earliest TRIM_HORIZON 0 +0 -4 -100 @0 @2020-01-01; do
     expect 0 consumer -g here -e -o "$pos" from
-    holds $'a\nb\nc\nd'
+    is out $'a\nb\nc\nd'
 done
 for pos in end latest LATEST 4 +4 -0 1000 "@$(($(date +%s) + 1000))"; do
     expect 0 consumer -g here -e -o "$pos" from
-    holds ''
+    is out ''
 done
 expect 0 consumer -g there -c 1 from
 expect 0 consumer -g there -e -o stored from
-holds $'b\nc\nd'
+is out $'b\nc\nd'
 # A group that is moved to the end has nothing left, and gets what comes.
 send from e
 expect 0 consumer -g here -e from
-holds e
+is out e
 
 # ---- until -------------------------------------------------------------------------------------------------------------------
 # -e is the end as it was at the start, in a group as well: what comes meanwhile is for others.
@@ -48,7 +40,7 @@ send pinned 4 5
 finish pinned
 [ "$(cat pinned.out)" = $'1\n2\n3' ] || wrong "-e went on: $(cat pinned.out)"
 expect 0 consumer -e pinned
-holds $'4\n5'
+is out $'4\n5'
 
 # --max-seconds ends also while records come; before -c is reached that is status 5.
 mkfifo endless
@@ -60,7 +52,7 @@ busy() { [ "$(consumer -q --peek -e -c 1 busy)" ]; }
 wait_until "records" busy
 expect 0 consumer --stats figures --max-seconds 500ms busy
 [ -s out ] || wrong "--max-seconds: nothing was taken"
-[ "$(wc -l <out)" = "$(figure records)" ] || wrong "--max-seconds: $(cat figures)"
+[ "$(wc -l <out)" = "$(number figures records)" ] || wrong "--max-seconds: $(cat figures)"
 expect 5 consumer -c 1000000 --max-seconds 500ms busy
 expect 0 consumer -c 5 --max-seconds 10s busy
 [ "$(wc -l <out)" = 5 ] || wrong "-c 5 gives $(wc -l <out)"
@@ -72,8 +64,8 @@ unset 'pids[endless]'
 # --drain: all are done; one died, after so many rows; nobody has come; they have not finished in time.
 send drained 1 2
 expect 0 consumer --drain --stats figures drained
-holds $'1\n2'
-[ "$(figure exit)" = 0 ] || wrong "drained: $(cat figures)"
+is out $'1\n2'
+[ "$(number figures exit)" = 0 ] || wrong "drained: $(cat figures)"
 mkfifo feed
 start dying producer -q -i lines feed died
 exec 6>feed
@@ -82,12 +74,12 @@ start drain consumer --drain --stats figures died
 wait_until "three rows" lines drain.out 3
 kill -KILL "${pids[dying]}"
 exec 6>&-
-ended "${pids[drain]}" 8
+ended drain 8
 wait "${pids[dying]}" 2>/dev/null || true
 has drain.err "^consumer: died: a producer died: [a-z]+, pid ${pids[dying]}, after 3 records; what it had not sent is missing" ||
     wrong "--drain: $(cat drain.err)"
-[ "$(figure records) $(figure exit)" = '3 8' ] || wrong "died: $(cat figures)"
-unset 'pids[dying]' 'pids[drain]'
+[ "$(number figures records) $(number figures exit)" = '3 8' ] || wrong "died: $(cat figures)"
+unset 'pids[dying]'
 broker -q create waiting
 expect 5 consumer --drain --timeout 800ms waiting
 says err 'waiting: draining: no producer has come yet'
@@ -96,7 +88,7 @@ start slow producer -q -i lines feed waiting
 exec 6>feed
 echo 1 >&6
 expect 5 consumer --drain --max-seconds 700ms waiting
-holds 1
+is out 1
 says err 'waiting: not drained: 1 producer attached, 0 records not acknowledged'
 exec 6>&-
 finish slow
@@ -116,20 +108,20 @@ start held consumer --name worker-7 -w 3 --no-ack window
 wait_until "three are held" lines held.out 3
 broker -q pending window | grep -q "worker-7" || broker -q groups window | grep -q 'worker-7' || wrong "--name: $(broker -q groups window)"
 expect 0 consumer -q --timeout 300ms window
-holds "$(seq 4 10)"
+is out "$(seq 4 10)"
 stop_with TERM held 143
 [ "$(wc -l <held.out)" = 3 ] || wrong "-w 3 --no-ack gives $(cat held.out)"
 expect 0 consumer -q -e -f '%s/%n ' window
-holds '1/1 2/1 3/1 '
+is out '1/1 2/1 3/1 '
 
 # ---- what is acknowledged is what was written; the figures, the summary and the output say the same ---------------------------
 seq 1 200000 >numbers
 producer -q numbers broken || wrong producer
 (consumer --stats figures broken 2>err || echo $? >status) | head -n 1 >out
 [ "$(cat status)" = 141 ] || wrong "consumer | head -1: $(cat status)"
-[ "$(figure exit)" = 141 ] || wrong "consumer | head -1: $(cat figures)"
+[ "$(number figures exit)" = 141 ] || wrong "consumer | head -1: $(cat figures)"
 [ ! -s err ] || wrong "a reader that had enough is no error: $(cat err)"
-taken=$(figure records)
+taken=$(number figures records)
 expect 0 consumer -q -e broken
 [ $((taken + $(wc -l <out))) = 200000 ] && [ "$(tail -n 1 out)" = 200000 ] || wrong "head -1: $taken + $(wc -l <out)"
 for how in '>/dev/full' '>&-'; do
@@ -137,17 +129,17 @@ for how in '>/dev/full' '>&-'; do
     status=0
     bash -c "exec timeout 20 consumer --stats figures -e 'lost${#how}' $how" 2>err || status=$?
     [ "$how $status" = '>/dev/full 1' ] || [ "$how $status" = '>&- 141' ] || wrong "$how: $status: $(cat err)"
-    [ "$(figure records) $(figure exit)" = "0 $status" ] || wrong "$how: $(cat figures)"
+    [ "$(number figures records) $(number figures exit)" = "0 $status" ] || wrong "$how: $(cat figures)"
     expect 0 consumer -q -e "lost${#how}"
-    holds $'1\n2\n3'
+    is out $'1\n2\n3'
 done
 # After Ctrl-C, in the midst of it.
 producer -q numbers midst || wrong producer
 start midst consumer --stats figures -w 10 --delay 1ms midst
 wait_until "some" lines midst.out 20
 stop_with INT midst 130
-taken=$(figure records)
-[ "$taken" -ge 20 ] && [ "$(wc -l <midst.out)" = "$taken" ] && [ "$(figure bytes)" = "$(wc -c <midst.out)" ] && [ "$(figure exit)" = 130 ] ||
+taken=$(number figures records)
+[ "$taken" -ge 20 ] && [ "$(wc -l <midst.out)" = "$taken" ] && [ "$(number figures bytes)" = "$(wc -c <midst.out)" ] && [ "$(number figures exit)" = 130 ] ||
     wrong "Ctrl-C: $(wc midst.out): $(cat figures)"
 has midst.err "^consumer: $(printf "%'d" "$taken") records?, " || wrong "Ctrl-C: $(cat midst.err)"
 expect 0 consumer -q -e midst

@@ -1,10 +1,10 @@
 #!/bin/bash
 # e2e_completion.sh - what TAB offers: every option that the programs have, commands, topics, groups, buses, words for values; quickly, and silently when
 # no broker runs. In bash by its own function; in zsh, where it is installed, the syntax.
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 # shellcheck source=scripts/completion.bash
 . "$top/scripts/completion.bash"
-bad=0
 
 # offered WORD...: what is offered for the last of them, in ./offered, a line each; nothing on standard output or error.
 offered() {
@@ -13,19 +13,14 @@ offered() {
     [ ! -s said ] || wrong "$*: says $(cat said)"
     printf '%s\n' "${COMPREPLY[@]}" | sed '/^$/d' >offered
 }
-wrong() {
-    echo "line ${BASH_LINENO[1]}: $*"
-    bad=$((bad + 1))
-}
-# gives WORDS OFFERED: just that.
-gives() {
+# offers WORDS OFFERED: just that.
+offers() {
     local -a words
     read -ra words <<<"$1"
     [[ $1 != *' ' ]] || words+=('')
     offered "${words[@]}"
     [ "$(xargs <offered)" = "$2" ] || wrong "$1: offers $(xargs <offered), not $2"
 }
-cd "$work"
 
 # ---- options: all that the tables in the sources have, and no others --------------------------------------------------------------------------
 # long SOURCE: those of its table.
@@ -61,7 +56,7 @@ TIMEFORMAT='%U + %S' # processor time, which no other process lengthens
 {
     time for line in 'consumer ' 'consumer -g ' 'consumer --into ' 'broker describe ' 'broker lag orders ' 'broker -b nosuch purge ' 'consumer -b ../../x ' \
         'consumer -c ' 'broker status '; do
-        gives "$line" ''
+        offers "$line" ''
     done
 } 2>cpu
 [ -n "${MILLRACE_SAN:-}" ] || holds "$(cat cpu) < 4.5" || wrong "nine times nothing took $(cat cpu) s"
@@ -72,47 +67,47 @@ seq 3 | producer -q red
 consumer -q -g early -e red >/dev/null
 consumer -q -g late -e red >/dev/null
 consumer -q -g other -e blue >/dev/null
-gives 'consumer ' 'blue green red'
-gives 'consumer g' green
-gives 'consumer red b' blue
-gives 'consumer -g ' 'early late other'
-gives 'consumer --group = l' late
-gives 'consumer --where x --into ' 'blue green red'
-gives 'broker lag ' 'blue green red'
-gives 'broker lag red ' 'early late'
-gives 'broker lag --max 5 blue ' other
-gives 'broker lag red early ' ''
-gives 'broker create ' ''
-gives 'broker ping ' ''
-gives "broker -b $MILLRACE_BUS describe r" red
-gives "consumer -b $MILLRACE_BUS r" red
-gives "consumer -b $MILLRACE_BUS-no r" ''
-gives "consumer --bus = $MILLRACE_BUS r" red
+offers 'consumer ' 'blue green red'
+offers 'consumer g' green
+offers 'consumer red b' blue
+offers 'consumer -g ' 'early late other'
+offers 'consumer --group = l' late
+offers 'consumer --where x --into ' 'blue green red'
+offers 'broker lag ' 'blue green red'
+offers 'broker lag red ' 'early late'
+offers 'broker lag --max 5 blue ' other
+offers 'broker lag red early ' ''
+offers 'broker create ' ''
+offers 'broker ping ' ''
+offers "broker -b $MILLRACE_BUS describe r" red
+offers "consumer -b $MILLRACE_BUS r" red
+offers "consumer -b $MILLRACE_BUS-no r" ''
+offers "consumer --bus = $MILLRACE_BUS r" red
 offered broker --bus = "${MILLRACE_BUS:0:-1}" # other tests have buses that begin so, too
 grep -qxF "$MILLRACE_BUS" offered || wrong "broker --bus: does not offer $MILLRACE_BUS"
-gives "$bin/consumer gr" green
+offers "$bin/consumer gr" green
 touch redrow.csv
-gives 'producer re' 'red redrow.csv'
-gives 'producer --stats redr' redrow.csv
+offers 'producer re' 'red redrow.csv'
+offers 'producer --stats redr' redrow.csv
 path=$PATH
 PATH=/usr/bin:/bin
-gives "$bin/consumer b" blue
+offers "$bin/consumer b" blue
 PATH=$path
 
 # ---- words ----------------------------------------------------------------------------------------------------------------------------------
-gives 'broker create x --full = ' 'block drop-oldest fail'
-gives 'broker create x --full =' 'block drop-oldest fail'
-gives 'broker wait red --for s' sealed
-gives 'broker wait red --for c' consumers=
-gives 'producer -i n' ndjson
-gives 'producer --input-format n' ndjson
-gives 'consumer --on-fail d' dead
-gives 'consumer -f ' 'csv json raw tsv'
-gives 'consumer --progress a' 'always auto'
-gives 'consumer --all r' red
-gives 'broker de' 'delete describe'
-gives 'consumer red -- trunc' truncate
-gives 'consumer red -- cat -v redr' redrow.csv
+offers 'broker create x --full = ' 'block drop-oldest fail'
+offers 'broker create x --full =' 'block drop-oldest fail'
+offers 'broker wait red --for s' sealed
+offers 'broker wait red --for c' consumers=
+offers 'producer -i n' ndjson
+offers 'producer --input-format n' ndjson
+offers 'consumer --on-fail d' dead
+offers 'consumer -f ' 'csv json raw tsv'
+offers 'consumer --progress a' 'always auto'
+offers 'consumer --all r' red
+offers 'broker de' 'delete describe'
+offers 'consumer red -- trunc' truncate
+offers 'consumer red -- cat -v redr' redrow.csv
 
 # ---- a file that somebody else has put into /dev/shm runs nothing ---------------------------------------------------------------------------
 # shellcheck disable=SC2016  # as it stands
@@ -129,5 +124,4 @@ if command -v zsh >/dev/null; then
 else
     say "not tried: zsh is not installed"
 fi
-[ $bad = 0 ] || fail "$bad differences"
-ok "completion offers what there is"
+all_well "completion offers what there is"

@@ -1,53 +1,8 @@
 #!/bin/bash
 # e2e_consumer.sh - the consumer against its contract: who gets what, where it starts, when it ends, what is acknowledged, exit statuses.
-set -u
-top=$PWD
-PATH=$MILLRACE_BIN:$PATH
-cd "${TMPDIR:?}" || exit 1
-: "${MILLRACE_BUS:?}"
-failures=0
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 
-fail() {
-    echo "FAIL line ${BASH_LINENO[1]}: $*"
-    failures=$((failures + 1))
-}
-# expect STATUS COMMAND...: its output is left in ./out, its messages in ./err.
-expect() {
-    local want=$1 got
-    shift
-    timeout -k 1 20 "$@" >out 2>err
-    got=$?
-    [ $got = "$want" ] || fail "$*: exit status $got, not $want: $(head -c 500 err)"
-}
-# says FILE PATTERN: a line of it matches.
-says() { grep -qE -- "$2" "$1" || fail "$1 does not say \"$2\": $(head -c 500 "$1")"; }
-# holds FILE TEXT: it is exactly that.
-holds() { [ "$(cat "$1")" = "$2" ] || fail "$1 is not \"$2\" but: $(head -c 500 "$1")"; }
-same() { cmp "$1" "$2" >&2 || fail "$1 and $2 differ"; }
-# eventually COMMAND...: within 5 s it succeeds.
-eventually() {
-    local i
-    for ((i = 0; i < 100; i++)); do
-        "$@" && return
-        sleep 0.05
-    done
-    fail "not within 5 s: $*"
-}
-# send TOPIC LINE...
-send() {
-    local topic=$1
-    shift
-    printf '%s\n' "$@" | producer -q "$topic" || fail "producer $topic"
-}
-# ended PID STATUS
-ended() {
-    wait "$1"
-    local got=$?
-    [ $got = "$2" ] || fail "exit status $got, not $2"
-}
-lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; }
-# fresh: what an earlier one left must not be taken for what the next one says.
-fresh() { rm -f out err first second held; }
 
 # ---- without a broker --------------------------------------------------------------------------------------------------------
 expect 3 consumer --wait 0 orders
@@ -63,71 +18,65 @@ for bad in "" "--nosuch t" "-x t" "-g" "-g a/b t" "../x" "t t" "-o first t" "-c 
     # shellcheck disable=SC2086  # words are meant
     expect 2 consumer $bad
     says err "^Try 'consumer --help'"
-    [ -s out ] && fail "consumer $bad: says something on stdout"
+    [ -s out ] && wrong "consumer $bad: says something on stdout"
 done
 expect 2 consumer --tiemout 5s t
 says err 'did you mean --timeout'
 expect 0 consumer --help
-[ "$(awk '{ if (length($0) > 80) print }' out)" ] && fail "--help is wider than 80 columns"
+[ "$(awk '{ if (length($0) > 80) print }' out)" ] && wrong "--help is wider than 80 columns"
 says out '^  consumer orders'
 expect 0 consumer -V
 expect 1 consumer --stats /nosuch/file t
 says err '/nosuch/file: No such file'
 
-mkfifo ready
-broker --ready-fd 3 3>ready 2>log &
-broker=$!
-read -r _ <ready
+start_broker
 
 # ---- formats, groups ---------------------------------------------------------------------------------------------------------
 printf 'id,name,total\n1,Ann,2.50\n2,"Bob, ""B"" Jr",07\n3,"two\nlines",-1e3\n' >s.csv
-producer -q s.csv orders || fail producer
+producer -q s.csv orders || wrong producer
 expect 0 consumer -e -f csv orders
-same out s.csv
+cmp out s.csv || wrong "-f csv gives another file"
 says err '^consumer: 3 records, .*records/s, age p50 .* p99 '
 expect 0 consumer -e orders
-[ -s out ] && fail "what was acknowledged came again"
+[ -s out ] && wrong "what was acknowledged came again"
 expect 0 consumer -e -f csv -q orders
-holds out 'id,name,total'
-[ -s err ] && fail "-q is not quiet: $(cat err)"
+is out 'id,name,total'
+[ -s err ] && wrong "-q is not quiet: $(cat err)"
 expect 0 consumer -e -g b -f json orders
-holds out '{"id":1,"name":"Ann","total":2.50}
+is out '{"id":1,"name":"Ann","total":2.50}
 {"id":2,"name":"Bob, \"B\" Jr","total":"07"}
 {"id":3,"name":"two\nlines","total":-1e3}'
 expect 0 consumer -e --all -f json --strings -c 1 orders
-holds out '{"id":"1","name":"Ann","total":"2.50"}'
+is out '{"id":"1","name":"Ann","total":"2.50"}'
 expect 0 consumer -e --peek -J orders
 says out '"topic":"orders","partition":0,"offset":2,"ts":[0-9]{19},"key":null,"headers":\{\},"try":1,"value":\{"id":3,'
 expect 0 consumer -e --peek -f '%o:%{total}|\n' orders
-holds out $'0:2.50|\n1:07|\n2:-1e3|'
+is out $'0:2.50|\n1:07|\n2:-1e3|'
 expect 2 consumer -e --peek -f '%{price}' orders
 says err 'orders: no column "price"; its columns: id,name,total'
 expect 0 consumer -e --peek -0 -c 1 orders
-[ "$(od -An -c out | tail -c 5)" = '  \0' ] || fail "-0: $(od -c out)"
+[ "$(od -An -c out | tail -c 5)" = '  \0' ] || wrong "-0: $(od -c out)"
 
 # ---- where it starts ---------------------------------------------------------------------------------------------------------
 send nums 0 1 2 3 4 5 6 7 8 9
 for pair in "beginning 0" "TRIM_HORIZON 0" "3 3" "+4 4" "-2 8" "@0 0" "99 "; do
     expect 0 consumer --peek -e -c 1 -o "${pair% *}" nums
-    holds out "${pair#* }"
+    is out "${pair#* }"
 done
 expect 0 consumer --peek -e -o end nums
-[ -s out ] && fail "-o end gives what was there"
+[ -s out ] && wrong "-o end gives what was there"
 expect 0 consumer -e -c 4 nums
-holds out $'0\n1\n2\n3'
+is out $'0\n1\n2\n3'
 expect 0 consumer -e -c 1 nums
-holds out 4
+is out 4
 expect 0 consumer -e -c 2 -o beginning nums
-holds out $'0\n1'
-fresh
-consumer -q --timeout 10s nums >held 2>&1 &
-pid=$!
-eventually lines held 8
+is out $'0\n1'
+start held consumer -q --timeout 10s nums
+wait_until "it has them" lines held.out 8
 expect 1 consumer -e -o beginning nums
 says err 'other consumers attached'
-kill -INT $pid
-ended $pid 130
-holds held $'2\n3\n4\n5\n6\n7\n8\n9'
+stop_with INT held 130
+is held.out $'2\n3\n4\n5\n6\n7\n8\n9'
 
 # ---- when it ends ------------------------------------------------------------------------------------------------------------
 expect 0 consumer --timeout 100ms nums
@@ -138,181 +87,150 @@ says err 'order: no such topic \(did you mean "orders"\?; topics: nums, orders\)
 expect 4 consumer --drain order
 expect 4 consumer --timeout 100ms order
 for signal in INT TERM HUP; do
-    fresh
-    consumer nums >out 2>err &
-    pid=$!
-    eventually grep -qs 'waiting for records' err
-    kill -$signal $pid
-    ended $pid $((128 + $(kill -l $signal)))
+    start waits consumer nums
+    wait_until "it says that it waits" has waits.err 'waiting for records'
+    stop_with $signal waits $((128 + $(kill -l $signal)))
 done
 send sealed a b
-broker seal sealed >/dev/null || fail seal
+broker seal sealed >/dev/null || wrong seal
 expect 0 consumer sealed
-holds out $'a\nb'
+is out $'a\nb'
 expect 0 consumer sealed
 
 # A topic that comes later, and goes.
-fresh
-consumer -c 2 later >out 2>err &
-pid=$!
-eventually grep -qs 'later: no such topic yet, waiting for it (topics: ' err
+start later consumer -c 2 later
+wait_until "it says that it waits" has later.err 'later: no such topic yet, waiting for it \(topics: '
 send later x y
-ended $pid 0
-holds out $'x\ny'
-fresh
-consumer -g other -o end later >out 2>err &
-pid=$!
-eventually grep -qs 'waiting for records' err
-broker delete --force later >/dev/null || fail delete
-ended $pid 1
-says err 'later: deleted'
+ended later 0
+is later.out $'x\ny'
+start later consumer -g other -o end later
+wait_until "it says that it waits" has later.err 'waiting for records'
+broker delete --force later >/dev/null || wrong delete
+ended later 1
+says later.err 'later: deleted'
 
 # --drain: the producer is done and all is acknowledged, by others too.
 mkfifo slow
-producer -q drained <slow &
-producer=$!
-exec 3>slow
-echo 1 >&3
-eventually broker describe drained >/dev/null 2>&1
-fresh
-consumer --drain drained >out 2>err 3>&- &
-pid=$!
-eventually grep -qs 'draining: 1 producer attached' err
-echo 2 >&3
-exec 3>&-
-ended $pid 0
-holds out $'1\n2'
-wait $producer
+start producer producer -q -i lines slow drained
+exec 5>slow
+echo 1 >&5
+wait_until "the topic is there" broker -q wait drained --for exists --timeout 1s
+start drain consumer --drain drained 5>&-
+wait_until "it says that it waits" has drain.err 'draining: 1 producer attached'
+echo 2 >&5
+exec 5>&-
+ended drain 0
+is drain.out $'1\n2'
+ended producer 0
 mkfifo feed
-producer -q died <feed &
-producer=$!
+start producer producer -q -i lines feed died
 exec 5>feed
 echo 1 >&5
-eventually broker describe died >/dev/null 2>&1
-fresh
-consumer --drain died >out 2>err &
-pid=$!
-eventually lines out 1
-kill -KILL $producer
-ended $pid 8
-says err 'a producer died'
+wait_until "the topic is there" broker -q wait died --for exists --timeout 1s
+start drain consumer --drain died
+wait_until "it has its record" lines drain.out 1
+kill9 producer
+ended drain 8
+says drain.err 'a producer died'
 exec 5>&-
 
 # ---- several topics ----------------------------------------------------------------------------------------------------------
 send ta a1 a2 a3 a4
 send tb b1 b2
 expect 0 consumer -e -w 1 ta tb
-holds out $'a1\nb1\na2\nb2\na3\na4'
-fresh
-consumer -c 3 ta tb >out 2>err &
-pid=$!
-eventually grep -qs 'waiting for records' err
+is out $'a1\nb1\na2\nb2\na3\na4'
+start both consumer -c 3 ta tb
+wait_until "it says that it waits" has both.err 'waiting for records'
 send tb b3 b4 b5 b6
-ended $pid 0
-holds out $'b3\nb4\nb5'
+ended both 0
+is both.out $'b3\nb4\nb5'
 expect 0 consumer -e ta tb
-holds out b6
+is out b6
 printf 'id,name\n1,x' >two.csv
-producer -q two.csv two || fail producer
+producer -q two.csv two || wrong producer
 expect 1 consumer -e -f csv --peek orders two
 says err 'different columns'
 says err '^  two: id,name'
-producer -q two.csv three || fail producer
+producer -q two.csv three || wrong producer
 expect 0 consumer -e -f csv two three
-holds out $'id,name\n1,x\n1,x'
+is out $'id,name\n1,x\n1,x'
 
 # ---- what is acknowledged ----------------------------------------------------------------------------------------------------
 send full 1 2 3
-timeout 5 consumer -e full >/dev/full 2>err
-[ $? = 1 ] || fail "/dev/full"
+status=0
+timeout 5 consumer -e full >/dev/full 2>err || status=$?
+[ $status = 1 ] || wrong "/dev/full: $status"
 says err 'cannot write the output: No space left on device'
 timeout 5 consumer -e full 2>err | :
 status=${PIPESTATUS[0]}
-[ "$status" = 141 ] || [ "$status" = 0 ] || fail "reader gone: $status"
+[ "$status" = 141 ] || [ "$status" = 0 ] || wrong "reader gone: $status"
 expect 0 consumer -e -g g2 --no-ack full
-holds out $'1\n2\n3'
+is out $'1\n2\n3'
 expect 0 consumer -e -g g2 -f '%n %s ' full
-holds out '1 1 1 2 1 3 '
+is out '1 1 1 2 1 3 '
 # An idle consumer sees that its reader went away.
 send pipe 1
 timeout 5 consumer pipe 2>err | head -n 1 >out
-[ "${PIPESTATUS[0]}" = 141 ] || fail "idle with a reader gone: $(cat err)"
-[ -s err ] && grep -v 'waiting for records' err && fail "a broken pipe is no error"
-timeout 5 consumer -e -g closed pipe >&- 2>err
-[ $? = 141 ] || fail "stdout closed"
+[ "${PIPESTATUS[0]}" = 141 ] || wrong "idle with a reader gone: $(cat err)"
+[ -s err ] && grep -v 'waiting for records' err && wrong "a broken pipe is no error"
+status=0
+timeout 5 consumer -e -g closed pipe >&- 2>err || status=$?
+[ $status = 141 ] || wrong "stdout closed: $status"
 expect 0 consumer -e -g closed pipe
-holds out 1
+is out 1
 
 # Killed with records in hand: another has them at once, in order.
 send kill 1 2 3 4 5
-fresh
-consumer -w 5 --delay 60s kill >first 2>/dev/null &
-pid=$!
-eventually lines first 1
-consumer -c 5 kill >second 2>/dev/null &
-other=$!
-kill -KILL $pid
-ended $pid 137
-ended $other 0
-holds second $'1\n2\n3\n4\n5'
+start first consumer -w 5 --delay 60s kill
+wait_until "it has its first" lines first.out 1
+start second consumer -c 5 kill
+stop_with KILL first 137
+ended second 0
+is second.out $'1\n2\n3\n4\n5'
 # Stopped by a signal: what was written is acknowledged, the rest is given back without blame.
 send stop 1 2 3
-fresh
-consumer -w 3 --delay 60s stop >first 2>/dev/null &
-pid=$!
-eventually lines first 1
-kill -TERM $pid
-ended $pid 143
+start first consumer -w 3 --delay 60s stop
+wait_until "it has its first" lines first.out 1
+stop_with TERM first 143
 expect 0 consumer -e -f '%s/%n ' stop
-holds out '2/1 3/1 '
+is out '2/1 3/1 '
 # A slow consumer takes its time for each record.
 send slow 1 2 3
 expect 0 consumer -e --delay 200ms --stats figures slow
-holds out $'1\n2\n3'
+is out $'1\n2\n3'
 says figures '^\{"records":3,"bytes":6,"filtered":0,"seconds":0\.[6-9].*"age_p50_ns":[0-9]+.*"lost":0,.*"exit":0\}$'
 
 # ---- lost, dead --------------------------------------------------------------------------------------------------------------
-broker create ring --size 4k --full drop-oldest >/dev/null || fail create
+broker create ring --size 4k --full drop-oldest >/dev/null || wrong create
 expect 0 consumer -e ring # the group is there now
-seq 10000 | producer -q ring || fail producer
+seq 10000 | producer -q ring || wrong producer
 expect 6 consumer -e ring
 says err 'ring: missed [0-9]+ records'
-[ "$(tail -n 1 out)" = 10000 ] || fail "the newest records are not there"
+[ "$(tail -n 1 out)" = 10000 ] || wrong "the newest records are not there"
 send poison 1 2
 for _ in 1 2 3; do
-    fresh
-    consumer --delay 60s poison >first 2>/dev/null &
-    pid=$!
-    eventually lines first 1
-    kill -KILL $pid
-    wait $pid 2>/dev/null
+    start first consumer --delay 60s poison
+    wait_until "it has its first" lines first.out 1
+    kill9 first
 done
 expect 7 consumer -e poison
-holds out 2
+is out 2
 says err 'poison: 1 record.* poison\.dead'
 expect 0 consumer -e -f '%s|%h\n' poison.dead
 says out '^1\|'
 
 # ---- many ---------------------------------------------------------------------------------------------------------------------
 "$top/scripts/big-csv.sh" 50000 >big.csv
-consumer -f csv -q big >big.out &
-pid=$!
-producer -q --seal big.csv big || fail producer
-ended $pid 0
-same big.csv big.out
+start big consumer -f csv -q big
+producer -q --seal big.csv big || wrong producer
+ended big 0
+cmp big.csv big.out || wrong "big.csv came back as another file"
 for file in "$top"/data/edge/*.csv; do
     name=edge.$(basename "$file" .csv)
     case $name in edge.bad-*) continue ;; esac
-    producer -q --seal "$file" "$name" || { fail "producer $file"; continue; }
+    producer -q --seal "$file" "$name" || { wrong "producer $file"; continue; }
     expect 0 consumer -e -f csv "$name"
-    same out "$file"
+    cmp out "$file" || wrong "$file came back as another file"
 done
 
-broker delete --force poison >/dev/null 2>&1
-broker stop >/dev/null 2>&1
-wait $broker
-broker clean --all >/dev/null 2>&1
-if [ "$failures" != 0 ]; then
-    echo "$failures failed"
-    exit 1
-fi
+all_well "the consumer keeps its contract"

@@ -1,14 +1,10 @@
 #!/bin/bash
 # e2e_edge.sh - every sample and edge case of data/ through the programs: what was sent comes back byte for byte; a malformed row is
 # refused with its line, or skipped with --bad-rows skip; and every record is the row that NAME.expected describes.
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 
 start_broker
-bad=0
-wrong() {
-    printf '%s: %s\n' "$1" "$2"
-    bad=$((bad + 1))
-}
 topic() { printf 'edge-%s' "$(basename "$1" .csv)"; }
 
 for file in "$top"/data/*.csv "$top"/data/edge/*.csv; do
@@ -41,5 +37,4 @@ for file in "$top"/data/*.csv "$top"/data/edge/*.csv; do
     [ "$rows" = "$(wc -l <"$work/json")" ] || wrong "$name" "$(wc -l <"$work/json") records instead of $rows"
 done
 stop_broker
-[ $bad = 0 ] || fail "$bad differences"
-ok "all samples and edge cases came back byte for byte"
+all_well "all samples and edge cases came back byte for byte"

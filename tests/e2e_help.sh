@@ -1,9 +1,9 @@
 #!/bin/bash
 # e2e_help.sh - --help, man pages and programs say the same: every option that a program knows is in its --help and in its page, and the other way round;
 # the EXAMPLES of broker.1 and consumer.1 run (those of producer.1 in e2e_produce_manual); the sections are there; mandoc has nothing to say.
-# shellcheck source=tests/produce.sh
+# shellcheck source=tests/expect.sh
 # shellcheck disable=SC2094,SC2016  # the name of a file, not its content; for other shells
-. "$(dirname "$0")/produce.sh"
+. "$(dirname "$0")/expect.sh"
 
 # ---- options ---------------------------------------------------------------------------------------------------------------------------
 # table SOURCE: the long names that the parser takes, each with its value in the table: a quoted letter, or a constant. letters SOURCE: the letters.

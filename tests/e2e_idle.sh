@@ -1,14 +1,13 @@
 #!/bin/bash
 # e2e_idle.sh - who has nothing to do does nothing: the broker and every kind of waiting consumer wake at most twice a second
 # and use no CPU; and a small consumer needs less than 8 MiB of memory beside the topic.
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 seconds=5
 
-# status PID NAME: a number of /proc/PID/status; wakes PID: how often it went to sleep; cpu PID: clock ticks used, in user and
-# kernel mode.
+# status PID NAME: a number of /proc/PID/status; wakes PID: how often it went to sleep.
 status() { sed -n "s/^$2:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$1/status"; }
 wakes() { status "$1" voluntary_ctxt_switches; }
-cpu() { echo $(($(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12,13 | tr ' ' +))); }
 
 start_broker
 broker -q create few --max-records 5
@@ -45,8 +44,8 @@ for name in "${names[@]}" broker; do
     ticks=$(($(cpu "${pids[$name]}") - used[$name]))
     printf '%-10s %3d wakeups in %d s, %d clock ticks\n' "$name" "$woke" "$seconds" "$ticks"
     # Both ends of the stretch may catch one more.
-    [ $woke -le $((2 * seconds + 2)) ] || fail "$name woke $woke times in $seconds s"
-    [ $ticks -le 1 ] || fail "$name used $ticks clock ticks while idle"
+    [ $woke -le $((2 * seconds + 2)) ] || wrong "$name woke $woke times in $seconds s"
+    [ $ticks -le 1 ] || wrong "$name used $ticks clock ticks while idle"
 done
 unset "pids[broker]"
 
@@ -54,14 +53,12 @@ unset "pids[broker]"
 for name in one missing; do
     own=$(($(status "${pids[$name]}" VmRSS) - $(status "${pids[$name]}" RssShmem)))
     say "$name: $own KiB resident beside the topic"
-    [ "${MILLRACE_SAN:-}" ] || [ $own -lt 8192 ] || fail "$name has $own KiB resident beside the topic"
+    [ "${MILLRACE_SAN:-}" ] || [ $own -lt 8192 ] || wrong "$name has $own KiB resident beside the topic"
 done
 
 exec 5>&-
 for name in "${names[@]}"; do
-    kill -TERM "${pids[$name]}"
-    wait "${pids[$name]}" || true
-    unset "pids[$name]"
+    stop_with TERM "$name" 143
 done
 stop_broker
-ok "idle processes wake at most twice a second and use no CPU"
+all_well "idle processes wake at most twice a second and use no CPU"

@@ -2,30 +2,22 @@
 # e2e_into.sh - consumer TOPIC --into OTHER -- COMMAND: what becomes of its output, what does not fit, and that the result of each record is
 # there exactly once, however often the consumer is killed.
 # shellcheck disable=SC2016  # "$x" is for the command's shell
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
+patience=60
 seed=${SEED:-$RANDOM}
 RANDOM=$seed
 say "seed $seed"
 
-# expect STATUS COMMAND...: its output is left in $work/out, its messages in $work/err.
-expect() {
-    local want=$1 got=0
-    shift
-    timeout -k 1 60 "$@" >"$work/out" 2>"$work/err" </dev/null || got=$?
-    [ $got = "$want" ] || fail "$*: exit status $got, not $want: $(head -c 500 "$work/err")"
-}
-holds() { [ "$(cat "$work/out")" = "$1" ] || fail "line ${BASH_LINENO[0]}: not \"$1\" but: $(head -c 500 "$work/out")"; }
-says() { grep -qE -- "$1" "$work/err" || fail "line ${BASH_LINENO[0]}: not a word of \"$1\": $(cat "$work/err")"; }
-figure() { broker -q -J describe "$1" | grep -o "\"$2\": *[0-9]*" | head -n 1 | grep -o '[0-9]*$'; }
 
 start_broker
 
 # ---- what the output becomes -------------------------------------------------------------------------------------------------
 printf '%s\n' a=one b=two none c=drop d=end | producer -q -K = -H trace=7 in
 expect 0 consumer -e --into results in -- sh -c 'read -r x; case $x in drop) ;; two) printf "two\r\n\nlast" ;; *) echo "$x!" ;; esac'
-holds ''
-says 'created topic results'
-says '5 records, 0 B .*; 5 commands'
+is out ''
+says err 'created topic results'
+says err '5 records, 0 B .*; 5 commands'
 expect 0 consumer -q -e -J -g json results
 cut -d, -f 3,5-8 "$work/out" | sed 's/"ts":[0-9]*,//' >"$work/json"
 same "$work/json" - "the results are other ones" <<'EOF'
@@ -48,7 +40,7 @@ tr '\0\n' '|/' <"$work/out" >"$work/zeros"
 [ "$(cat "$work/zeros")" = 'x,a/b|c|y,a/b|c|' ] || fail "-0: $(cat "$work/zeros")"
 expect 0 consumer -q -e -g whole --into whole -D '' words -- sh -c 'cat; echo; echo 2'
 expect 0 consumer -q -e -D '|' whole
-holds $'x\n2\n|y\n2\n|'
+is out $'x\n2\n|y\n2\n|'
 # A key keeps its partition. Records of a batch have none.
 broker -q create parted --partitions 4
 seq 100 | sed 's/.*/k&=&/' | producer -q -K = keyed
@@ -82,22 +74,18 @@ done
 seq 3 | producer -q toseal
 echo old | producer -q --seal sealed
 expect 6 consumer -q --into sealed toseal -- cat
-says '^consumer: --into sealed: the topic is sealed$'
+says err '^consumer: --into sealed: the topic is sealed$'
 expect 6 consumer -q --into closes toseal -- sh -c "broker -q seal closes; cat"
-says '^consumer: toseal: --into closes: the topic is sealed$'
+says err '^consumer: toseal: --into closes: the topic is sealed$'
 expect 0 consumer -q -e -f '%s %n' toseal -- sh -c 'cat; echo'
-holds $'1 1\n2 1\n3 1'
+is out $'1 1\n2 1\n3 1'
 
 # A full one is waited for; a signal ends that, and the record is given back with its result unsent.
 broker -q create tight --size 4k
 seq 400 | producer -q plenty
 start full consumer -j 2 --into tight plenty -- cat
 wait_until "the target is full" grep -q 'tight: full' "$work/full.err"
-kill -TERM "${pids[full]}"
-status=0
-wait "${pids[full]}" || status=$?
-unset "pids[full]"
-[ $status = 143 ] || fail "waiting for room: exit status $status: $(cat "$work/full.err")"
+stop_with TERM full 143
 start reader consumer -q -c 400 tight
 expect 0 consumer -q -e --into tight plenty -- cat
 finish reader
@@ -120,9 +108,7 @@ while [ $kills -lt 40 ]; do
     start victim consumer -q -j 3 --batch $((1 + kills % 2)) --tries 1000 --into results2 work -- \
         sh -c '[ $MR_TRY = 1 ] || echo "$MR_OFFSET" >>"$0"; while read -r x; do case $x in *0) ;; *) echo "$x"; echo "$x'\''" ;; esac; done' "$work/again"
     wait_until "results" more $((before + RANDOM % 40))
-    kill -KILL "${pids[victim]}"
-    wait "${pids[victim]}" 2>/dev/null || true
-    unset "pids[victim]"
+    kill9 victim
     kills=$((kills + 1))
 done
 expect 0 consumer -q -e -j 2 --tries 1000 --into results2 work -- sh -c 'read -r x; case $x in *0) ;; *) echo "$x"; echo "$x'\''" ;; esac'
@@ -133,4 +119,4 @@ same "$work/wanted" "$work/got" "after $kills kills: not the result of each reco
 [ -s "$work/again" ] && again=$(wc -l <"$work/again")
 [ "$again" -gt 10 ] || fail "only $again records were in hand when their consumer was killed: the test tests little"
 
-ok "$kills kills of a consumer: the results of $sent records exactly once, though $again were begun again"
+all_well "$kills kills of a consumer: the results of $sent records exactly once, though $again were begun again"

@@ -2,32 +2,12 @@
 # e2e_kill.sh - kill -9 of a consumer, of the broker, of a producer, and of all of them at random: what a dead consumer held
 # goes to another at once, a dead producer's rows are whole or absent, a new broker goes on where the old one stopped, and
 # nothing is lost.
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 seed=${SEED:-$RANDOM}
 RANDOM=$seed
 say "seed $seed"
 
-kill9() {
-    kill -KILL "${pids[$1]}" 2>/dev/null || true # may be done already
-    wait "${pids[$1]}" 2>/dev/null || true
-    unset "pids[$1]"
-}
-kill_broker() {
-    kill -KILL "$broker_pid"
-    wait "$broker_pid" 2>/dev/null || true
-    broker_pid=
-}
-lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; }
-figure() { broker -q -J describe "$1" | grep -o "\"$2\": *[0-9]*" | head -n 1 | grep -o '[0-9]*$'; }
-figure_is() { [ "$(figure "$1" "$2")" = "$3" ]; }
-now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
-# ended NAME STATUS: it ends by itself with that status.
-ended() {
-    local status=0
-    wait "${pids[$1]}" || status=$?
-    unset "pids[$1]"
-    [ $status = "$2" ] || fail "$1: exit status $status instead of $2: $(tail -n 5 "$work/$1.err")"
-}
 
 both_hold() { lines "$work/holder.out" 1 && lines "$work/private.out" 1; }
 # more_records RECORDS: so many have come to the storm, or a producer is done.
@@ -50,8 +30,7 @@ for broker in "a broker" "no broker"; do
     wait_until "the other has all" lines "$work/other.out" 1000
     took=$(($(now_ms) - began))
     [ $took -lt 3000 ] || fail "with $broker it took $took ms until the records of a killed consumer came"
-    kill -TERM "${pids[other]}"
-    ended other 143
+    stop_with TERM other 143
     { seq -f '%.0f 1' 600 999 && echo 0 2 && seq -f '%.0f 1' 1 599; } |
         same - "$work/other.out" "with $broker: not the record in hand first, then the rest"
     say "with $broker: $took ms"
@@ -206,5 +185,5 @@ twice=$(($(wc -l <"$work/came") - $(wc -l <"$work/came.once")))
 [ $twice -le $((kills * window)) ] || fail "$twice records came twice, $kills consumers with $window each were killed"
 
 stop_broker
-ok "killed: consumers, brokers, producers ($kills consumers and ${#killed[@]} of $producers producers at random," \
+all_well "killed: consumers, brokers, producers ($kills consumers and ${#killed[@]} of $producers producers at random," \
     "$(wc -l <"$work/came.once") records, $twice twice): nothing lost"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # e2e_produce_envelopes.sh - consumer -J a | producer -J b copies exactly: every sample and edge case of data/, keys, headers, times, any byte, lines
 # without columns; through one pipe while both run. What is no envelope is a bad row.
-. "$(dirname "$0")/produce.sh"
+. "$(dirname "$0")/expect.sh"
 start_broker
 
 # copied A B: every envelope of B is that of A, but for the name of the topic; -f csv gives the same bytes.

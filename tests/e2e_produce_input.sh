@@ -1,7 +1,7 @@
 #!/bin/bash
 # e2e_produce_input.sh - every way of reading (-i, --sep, -D) with dull and hostile files: CRLF, byte order marks, no last newline, NUL bytes, rows
 # of 1 byte, 1 MiB and 64 MiB, 10,000 columns, a quote that never closes, a file that shrinks while it is read.
-. "$(dirname "$0")/produce.sh"
+. "$(dirname "$0")/expect.sh"
 start_broker --size 16M
 n=0
 # back FILE OPTION...: what comes back with -f csv is the file, and with -T the producer's copy of its records.
@@ -146,10 +146,7 @@ for how in truncate empty; do
     wait_until "the topic is full" has shrink.err "cut-$how: full"
     if [ $how = truncate ]; then truncate -s 800004 shrinks; else : >shrinks; fi
     start drain consumer "cut-$how"
-    status=0
-    wait "${pids[shrink]}" || status=$?
-    unset "pids[shrink]"
-    [ $status = 1 ] || wrong "$how: exit status $status"
+    ended shrink 1
     says shrink.err '^producer: shrinks: it was cut short while it was read, after line [0-9]+'
     records=$(number stats records)
     wait_until "all were taken" broker -q lag "cut-$how" --max 0 >lags

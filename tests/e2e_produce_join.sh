@@ -1,7 +1,7 @@
 #!/bin/bash
 # e2e_produce_join.sh - --join, --stats and the closing summary: the producer ends when every group has acknowledged, not before; what it says agrees with
 # what happened, also after Ctrl-C, with bad rows, and when the topic is full.
-. "$(dirname "$0")/produce.sh"
+. "$(dirname "$0")/expect.sh"
 start_broker
 seq 1000 >numbers
 
@@ -28,8 +28,7 @@ broker -q -J describe stopped | grep -q '"sealed": *\(true\|1\)' && wrong "inter
 start join producer --join -c 5 numbers deleted
 wait_until "it waits" has join.err 'deleted: not all acknowledged'
 broker -q delete deleted --force
-ended "${pids[join]}" 6
-unset "pids[join]"
+ended join 6
 # What a killed one has sent counts as well.
 expect 0 producer -q --resume numbers earlier
 start join producer --resume --join numbers earlier

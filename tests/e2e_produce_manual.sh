@@ -1,7 +1,7 @@
 #!/bin/bash
 # e2e_produce_manual.sh - producer.1 and --help are true: the page's EXAMPLES run as they stand and do what is said, page and help name the same options,
 # all of them exist, and what was mistyped is guessed.
-. "$(dirname "$0")/produce.sh"
+. "$(dirname "$0")/expect.sh"
 page=$top/producer/producer.1
 start_broker
 

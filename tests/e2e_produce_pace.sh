@@ -1,7 +1,7 @@
 #!/bin/bash
 # e2e_produce_pace.sh - -r, --delay, --jitter, --timing: records come when they are due, to the millisecond and to the percent; never early. The
 # machine may be loaded, so what is late only counts if it is late again and again.
-. "$(dirname "$0")/produce.sh"
+. "$(dirname "$0")/expect.sh"
 start_broker
 seq 100000 >numbers
 # A loaded machine lets a process that wakes up wait for some ms; with the priority of a real-time process only our own lateness is seen.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # e2e_produce_resume.sh - producer --resume: killed at any moment (kill -9), the same command goes on after the last row that the topic has: none missing,
 # none twice, in order. One and four partitions, with and without keys, a topic so small that it is overwritten many times; then what it refuses.
-. "$(dirname "$0")/produce.sh"
+. "$(dirname "$0")/expect.sh"
 start_broker
 kills=0 lives=0
 
@@ -147,9 +147,7 @@ for ((i = 0; i < 6; i++)); do
     seq $((i * 500 + 1)) $((i * 500 + 500)) >>log
     printf 'half%s' "$i" >>log
     timeout 20 consumer -q -c 500 grown >>grown.out || wrong "consumer grown: $?"
-    kill -9 "${pids[grown]}"
-    wait "${pids[grown]}" 2>/dev/null || true
-    unset "pids[grown]"
+    kill9 grown
     truncate -s -5 log
 done
 seq 3000 | cmp - grown.out || wrong "-F --resume: rows are missing or twice"
@@ -157,8 +155,7 @@ start grown producer -F --resume log grown
 wait_until "it has read all" has grown.err 'read to its end'
 printf 'new\n' >log.new
 mv log.new log
-ended "${pids[grown]}" 1
-unset "pids[grown]"
+ended grown 1
 says grown.err 'log: another file now: --resume cannot count the rows of two files as one'
 
 # Two at a time would send everything twice.

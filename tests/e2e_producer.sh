@@ -1,7 +1,7 @@
 #!/bin/bash
 # e2e_producer.sh - the producer against its contract: what becomes a record, keys, headers, bad rows, limits, pace, waiting, signals, exit
 # statuses.
-. "$(dirname "$0")/produce.sh"
+. "$(dirname "$0")/expect.sh"
 printf 'id,name\r\n1,a\r\n2,"b"\r\n' >d.csv
 printf '\xef\xbb\xbfid,name\n3,c' >e.csv
 printf 'id,other\n9,z\n' >other.csv
@@ -132,8 +132,7 @@ for how in "seal room1" "delete room2 --force"; do
     wait_until "$topic is full" grep -q "$topic: full" full.err
     # shellcheck disable=SC2086
     broker -q $how
-    ended "${pids[full]}" 6
-    unset "pids[full]"
+    ended full 6
 done
 
 # ---- pace, pipes, signals ----------------------------------------------------------------------------------------------------
@@ -165,9 +164,7 @@ for signal in INT:130 TERM:143 HUP:129; do
     wait_until "a record was sent" broker -q wait "pause-$name" --for exists
     wait_until "it waits for room" has room.err 'tiny: full'
     for what in input pause room; do
-        kill "-$name" "${pids[$what]}"
-        ended "${pids[$what]}" "$status"
-        unset "pids[$what]"
+        stop_with "$name" "$what" "$status"
     done
     exec 4>&-
     expect 0 producer -q -c 1 numbers "pause-$name"

@@ -2,15 +2,11 @@
 # e2e_readme.sh - the README is true: its shell blocks run as they stand, its C example compiles and prints what it says, every command it mentions
 # has the options it names, and every file, target and test it names is there.
 # A ```sh block is run from the top of a folder that has bin, common, data and scripts; ```console blocks are not run.
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 readme=$top/README.md
 trap 'status=$?; set +e; broker -q stop >/dev/null 2>&1; (exit $status); cleanup' EXIT
-bad=0
 
-wrong() {
-    printf 'README: %s\n' "$*"
-    bad=$((bad + 1))
-}
 
 # ---- its parts ----------------------------------------------------------------------------------------------------------------
 mkdir "$work/place"
@@ -39,11 +35,7 @@ arrived() { [ "$(stat -c %s "$work/first.out")" -ge "$(stat -c %s "$work/expecte
 cd "$work/place"
 start first bash -eu "$work/first.sh"
 wait_until "the rows of data.csv" arrived
-kill -INT "${pids[first]}"
-status=0
-wait "${pids[first]}" || status=$?
-unset "pids[first]"
-[ $status = 130 ] || wrong "Ctrl-C ends the consumer with $status"
+stop_with INT first 130
 same "$work/expected" "$work/first.out" "the first block printed something else than the rows of data.csv"
 bin/broker -q stop || wrong "./broker stop: exit status $?"
 
@@ -101,5 +93,4 @@ for name in scripts/*.sh data/*.csv data/*.sh; do
     grep -qx -e "${name##*/}" -e "$name" "$work/spans" || wrong "$name is not mentioned"
 done
 
-[ $bad = 0 ] || fail "$bad differences"
-ok "the README's blocks run, its $commands commands exist, and so does what it names"
+all_well "the README's blocks run, its $commands commands exist, and so does what it names"

@@ -1,30 +1,10 @@
 #!/bin/bash
 # e2e_users.sh - a bus and another user: without rights it is told whose the bus is, with which mode, and what helps; in the owner group it produces,
 # consumes, commands and is killed like everybody else. As root, which can be nobody, too; otherwise only "USER/NAME" for oneself.
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 name=$MILLRACE_BUS user=$(id -un) uid=$(id -u)
-bad=0
 
-wrong() {
-    printf 'line %s: %s\n' "${BASH_LINENO[1]}" "$*"
-    bad=$((bad + 1))
-}
-# expect STATUS COMMAND...: its output is left in out, its messages in err.
-expect() {
-    local want=$1 got=0
-    shift
-    timeout -k 1 20 "$@" >"$work/out" 2>"$work/err" </dev/null || got=$?
-    [ $got = "$want" ] || wrong "$*: exit status $got, not $want: $(head -c 500 "$work/err")"
-}
-says() { grep -qE -- "$1" "$work/err" || wrong "does not say \"$1\": $(head -c 500 "$work/err")"; }
-figure() { broker -q -J describe "$1" | grep -o "\"$2\": *[0-9]*" | head -n 1 | grep -o '[0-9]*$'; }
-figure_is() { [ "$(figure "$1" "$2")" = "$3" ]; }
-lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; }
-kill9() {
-    kill -KILL "${pids[$1]}"
-    wait "${pids[$1]}" 2>/dev/null || true
-    unset "pids[$1]"
-}
 
 # ---- by user and name: for oneself the same bus -----------------------------------------------------------------------------------
 start_broker
@@ -35,7 +15,7 @@ for bus in "$user/$name" "$uid/$name"; do
     expect 0 broker -b "$bus" ping
     expect 0 broker -b "$bus" status
     expect 1 broker -b "$bus"
-    says "pid $broker_pid serves this bus already"
+    says err "pid $broker_pid serves this bus already"
 done
 for bus in "no-such-user/$name" "/$name" "$user/" "$user/a/b" "4294967295/$name"; do
     for command in "producer t" "consumer -e t" "broker list" broker; do
@@ -43,13 +23,12 @@ for bus in "no-such-user/$name" "/$name" "$user/" "$user/a/b" "4294967295/$name"
         expect 2 $command -b "$bus"
     done
 done
-says "contains '/', and what stands before it is no user's name or number"
+says err "contains '/', and what stands before it is no user's name or number"
 broker -q delete t
 stop_broker
 
 if [ "$uid" != 0 ] || ! setpriv --reuid=65534 --clear-groups test -x "$bin/producer"; then
-    [ $bad = 0 ] || fail "$bad differences"
-    ok "USER/NAME is a bus's address (another user was not tried)"
+    all_well "USER/NAME is a bus's address (another user was not tried)"
     exit
 fi
 group=54321 # nobody's, on most machines: a number will do
@@ -60,23 +39,23 @@ start_broker -t t,size=64k
 for command in "producer t" "consumer -e t" "broker list" "broker create x" "broker seal t" "broker ping" "broker stop"; do
     # shellcheck disable=SC2086
     expect 1 "${other[@]}" $command -b "root/$name"
-    says "^[a-z]*: bus \"root/$name\": /dev/shm/millrace.0.$name belongs to root, group root, mode 0600: you lack the rights; "
-    says "root can share it: broker -b $name --mode 0660 --owner-group GROUP\$"
+    says err "^[a-z]*: bus \"root/$name\": /dev/shm/millrace.0.$name belongs to root, group root, mode 0600: you lack the rights; "
+    says err "root can share it: broker -b $name --mode 0660 --owner-group GROUP\$"
 done
 expect 3 "${other[@]}" consumer --wait 0 t # by its name alone it is a bus of one's own
-says "no broker on bus \"$name\""
+says err "no broker on bus \"$name\""
 expect 3 "${other[@]}" consumer --wait 0 -b "root/$name-2" t
-says "no broker on bus \"root/$name-2\"; root starts one with: broker -b $name-2 --mode 0660 --owner-group GROUP"
+says err "no broker on bus \"root/$name-2\"; root starts one with: broker -b $name-2 --mode 0660 --owner-group GROUP"
 expect 2 "${other[@]}" broker -b "root/$name"
-says 'a broker serves only buses of its own user'
+says err 'a broker serves only buses of its own user'
 expect 2 "${other[@]}" broker -b "root/$name" clean
-says 'only its own user can clean a bus'
+says err 'only its own user can clean a bus'
 # Somebody else's file in the bus's place is no bus.
 : >"/dev/shm/millrace.0.$name-3"
 chown 65534 "/dev/shm/millrace.0.$name-3"
 expect 1 broker -b "$name-3"
 expect 1 consumer -e -b "$name-3" t
-says "/dev/shm/millrace.0.$name-3 is no segment of root: it belongs to [a-z0-9]*, who can remove it"
+says err "/dev/shm/millrace.0.$name-3 is no segment of root: it belongs to [a-z0-9]*, who can remove it"
 rm "/dev/shm/millrace.0.$name-3"
 
 # ---- the next broker shares the bus: the file that is there gets its rights, a topic keeps those it has --------------------------------
@@ -89,7 +68,7 @@ broker_pid=
 start_broker --mode 0660 --owner-group $group
 [ "$(stat -c '%u %g %a' "/dev/shm/millrace.0.$name")" = "0 $group 660" ] || wrong "the bus: $(stat -c '%u %g %a' "/dev/shm/millrace.0.$name")"
 expect 1 "${other[@]}" consumer -e -b "root/$name" t
-says "^consumer: t: /dev/shm/millrace.0.$name.t belongs to root, group root, mode 0600: you lack the rights; root can share it: chgrp"
+says err "^consumer: t: /dev/shm/millrace.0.$name.t belongs to root, group root, mode 0600: you lack the rights; root can share it: chgrp"
 chgrp $group "/dev/shm/millrace.0.$name.t"
 chmod 0660 "/dev/shm/millrace.0.$name.t"
 expect 0 "${other[@]}" consumer -q -e -b "root/$name" t
@@ -146,5 +125,4 @@ unset "pids[own]"
 export MILLRACE_BUS=$name
 for topic in shared deadly deadly.dead; do broker -q delete $topic; done
 stop_broker
-[ $bad = 0 ] || fail "$bad differences"
-ok "another user is told why not, and in the owner group shares a bus"
+all_well "another user is told why not, and in the owner group shares a bus"

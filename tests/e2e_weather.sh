@@ -1,23 +1,9 @@
 #!/bin/bash
 # e2e_weather.sh - rough weather for the programs: a consumer, the broker or all of them stopped; a broker without descriptors; two brokers at
 # once; a thousand topics; segments removed by hand. Users: e2e_users.sh; the same through the library: proc_weather.c, proc_crowd.c.
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 
-# ended NAME STATUS: it ends by itself with that status.
-ended() {
-    local status=0
-    wait "${pids[$1]}" || status=$?
-    unset "pids[$1]"
-    [ $status = "$2" ] || fail "$1: exit status $status instead of $2: $(tail -n 5 "$work/$1.err")"
-}
-stop() { kill -STOP "${pids[$1]}"; }
-lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; }
-says() { grep -qsE -- "$2" "$work/$1.err"; }
-now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
-figure() { broker -q -J describe "$1" | grep -o "\"$2\": *[0-9]*" | head -n 1 | grep -o '[0-9]*$'; }
-figure_is() { [ "$(figure "$1" "$2")" = "$3" ]; }
-# cpu PID: clock ticks used, in user and kernel mode.
-cpu() { echo $(($(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12,13 | tr ' ' +))); }
 segment=/dev/shm/millrace.$(id -u).$MILLRACE_BUS
 seq 20000 >"$work/numbers"
 
@@ -28,14 +14,12 @@ broker -q create held --size 64k
 seq 20 | producer -q held
 start slow consumer -q -w 10 --delay 1h -f '%o\n' held
 wait_until "the slow one has some" lines "$work/slow.out" 1
-stop slow
+kill -STOP "${pids[slow]}"
 start other consumer -q -f '%o\n' held
 start producer producer "$work/numbers" held
-wait_until "the producer names the stopped one" says producer "full; group default: pid ${pids[slow]} .*holds it"
+wait_until "the producer names the stopped one" has producer.err "full; group default: pid ${pids[slow]} .*holds it"
 wait_until "the other has all that the slow one has not" figure_is held in_hand 10
-kill -KILL "${pids[slow]}"
-wait "${pids[slow]}" 2>/dev/null || true
-unset "pids[slow]"
+kill9 slow
 finish producer
 broker -q seal held
 finish other
@@ -52,17 +36,14 @@ seq 10 | producer -q there
 start holder consumer -q -w 10 --delay 1h -f '%o\n' there
 wait_until "the holder has some" lines "$work/holder.out" 1
 start heir consumer -q -c 10 -f '%n\n' there
-kill -KILL "${pids[holder]}"
-wait "${pids[holder]}" 2>/dev/null || true
-unset "pids[holder]"
+kill9 holder
 finish heir # it has noticed by itself
 start create broker create later --size 64k
 start producer producer "$work/numbers" new
 for name in create producer; do
-    wait_until "$name says that it waits" says $name "waiting for the broker, pid $broker_pid, .*kill -CONT $broker_pid"
+    wait_until "$name says that it waits" has "$name.err" "waiting for the broker, pid $broker_pid, .*kill -CONT $broker_pid"
 done
-kill -TERM "${pids[producer]}"
-ended producer 143
+stop_with TERM producer 143
 start producer producer -q "$work/numbers" new
 kill -CONT "$broker_pid"
 finish create producer
@@ -77,16 +58,14 @@ if command -v prlimit >/dev/null; then
     status=0
     broker ping 2>"$work/ping.err" || status=$?
     [ $status = 3 ] || fail "ping of a broker without descriptors: exit status $status"
-    says ping "the broker, pid $broker_pid, does not answer" || fail "ping says: $(cat "$work/ping.err")"
+    says ping.err "the broker, pid $broker_pid, does not answer"
     start reader consumer -q -c 20000 -g again there
     finish reader
     same "$work/numbers" "$work/reader.out" "without descriptors in the broker, something else came"
     start brief consumer -q --name brief there
     broker -q wait there --for consumers=1 --timeout 20s
-    kill -KILL "${pids[brief]}"
-    wait "${pids[brief]}" 2>/dev/null || true
-    unset "pids[brief]"
-    wait_until "a death is noticed all the same" says broker '\(brief\) died'
+    kill9 brief
+    wait_until "a death is noticed all the same" has broker.err '\(brief\) died'
     ticks=$(($(cpu "$broker_pid") - ticks))
     [ $ticks -lt 50 ] || fail "a broker without descriptors used $ticks clock ticks in about 3 s"
     prlimit --pid "$broker_pid" --nofile="$usual":
@@ -124,8 +103,7 @@ for ((i = 0; i < 20; i++)); do
     [ $status = 1 ] || fail "round $i: the second broker ended with status $status"
     if [ "$loser" = "$one" ]; then names=(first second); else names=(second first); fi
     unset "pids[${names[0]}]"
-    says "${names[0]}" "^broker: $MILLRACE_BUS: pid ${pids[${names[1]}]} serves this bus already" ||
-        fail "round $i: the second broker says: $(cat "$work/${names[0]}.err")"
+    says "${names[0]}.err" "^broker: $MILLRACE_BUS: pid ${pids[${names[1]}]} serves this bus already"
     broker -q stop || fail "round $i: broker stop: exit status $?"
     finish "${names[1]}"
 done
@@ -164,16 +142,14 @@ finish full
 start blocked consumer -q -w 1 --delay 1h -g blocked gone
 broker -q wait gone --for consumers=2 --timeout 20s
 start full producer "$work/numbers" gone
-wait_until "the producer waits" says full "full; group blocked"
+wait_until "the producer waits" has full.err "full; group blocked"
 rm "$segment.gone"
 ended full 6
 ended reader 1
-says full 'gone: .*the topic was deleted' || fail "the producer says: $(cat "$work/full.err")"
-says reader 'gone: deleted' || fail "the consumer says: $(cat "$work/reader.err")"
-says broker 'gone: somebody removed its segment' || fail "the broker says: $(cat "$work/broker.err")"
-kill -KILL "${pids[blocked]}"
-wait "${pids[blocked]}" 2>/dev/null || true
-unset "pids[blocked]"
+says full.err 'gone: .*the topic was deleted'
+says reader.err 'gone: deleted'
+says broker.err 'gone: somebody removed its segment'
+kill9 blocked
 # Made again before the broker has looked: it looks after the new one.
 broker -q create twice --size 64k
 start idle consumer -q twice
@@ -184,9 +160,7 @@ ended idle 1
 seq 10 | producer -q twice
 start holder consumer -q -w 5 --delay 1h -f '%o\n' twice
 wait_until "the holder has some" lines "$work/holder.out" 1
-kill -KILL "${pids[holder]}"
-wait "${pids[holder]}" 2>/dev/null || true
-unset "pids[holder]"
+kill9 holder
 wait_until "the new topic is looked after" figure_is twice consumers 0
 consumer -q -e -f '%o\n' twice | sort -n | same <(seq 0 14) - "a topic made again"
 
@@ -197,20 +171,18 @@ wait_until "it has some" lines "$work/attached.out" 1
 start idle consumer -q stays
 wait_until "it has all" lines "$work/idle.out" 10
 start missing consumer missing
-wait_until "it waits" says missing 'no such topic yet'
+wait_until "it waits" has missing.err 'no such topic yet'
 rm "$segment"
 status=0
 wait "$broker_pid" || status=$?
 broker_pid=
 [ $status = 1 ] || fail "the broker whose bus was removed ended with status $status"
-says broker "$MILLRACE_BUS: somebody removed its segment from /dev/shm" || fail "the broker says: $(cat "$work/broker.err")"
+says broker.err "$MILLRACE_BUS: somebody removed its segment from /dev/shm"
 ended missing 3
 start_broker
 ended idle 1
-says idle 'lost its place' || fail "a consumer of the removed bus says: $(cat "$work/idle.err")"
-kill -KILL "${pids[attached]}"
-wait "${pids[attached]}" 2>/dev/null || true
-unset "pids[attached]"
+says idle.err 'lost its place'
+kill9 attached
 consumer -q -e -g slow -f '%o\n' stays | sort -n | same <(seq 0 9) - "what a consumer of the removed bus held"
 stop_broker
-ok "rough weather is told, and harms nobody who is not in it"
+all_well "rough weather is told, and harms nobody who is not in it"

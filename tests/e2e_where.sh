@@ -2,22 +2,19 @@
 # e2e_where.sh - --where, --select and -f tsv end to end: what passes is given, what does not is acknowledged and counted, -c counts what
 # passes, a wrong name takes nothing; with groups, --peek, -w, --drain, drop-oldest, several topics, COMMAND and Ctrl-C.
 # shellcheck disable=SC2016  # backticks and "$x" are not for this shell
-# shellcheck source=tests/produce.sh
-. "$(dirname "$0")/produce.sh"
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 
 start_broker
-# figure NAME: what ./figures says of it.
-figure() { number figures "$1"; }
 # counted RECORDS FILTERED: so do both the figures and the summary in ./err.
 counted() {
-    [ "$(figure records) $(figure filtered)" = "$1 $2" ] || wrong "--stats: $(cat figures)"
+    [ "$(number figures records) $(number figures filtered)" = "$1 $2" ] || wrong "--stats: $(cat figures)"
     if [ "$2" = 0 ]; then
         if has err filtered; then wrong "a summary of nothing filtered: $(cat err)"; fi
     else
         says err "^consumer: $1 records? ?\($2 others filtered out\), "
     fi
 }
-holds() { [ "$(cat out)" = "$1" ] || wrong "gives: $(head -c 500 out), not $1"; }
 lag() { broker -q -J describe "$1" | grep -o '"lag": *[0-9]*' | grep -o '[0-9]*$'; }
 
 printf 'id,country,total,unit price\r\n1,DE,9.50,3\r\n2,FR,10,4\r\n3,DE,11,5\r\n4,"DE",100,6\r\n5,,,\r\n6,DE,9223372036854775807,7\r\n' >orders.csv
@@ -25,34 +22,34 @@ producer -q orders.csv orders || wrong producer
 
 # ---- what passes -------------------------------------------------------------------------------------------------------------
 expect 0 consumer -e --stats figures --where 'total > 9 && country == "DE"' -f '%{id}\n' orders
-holds $'1\n3\n4\n6'
+is out $'1\n3\n4\n6'
 counted 4 2
 [ "$(lag orders)" = 0 ] || wrong "what does not pass is not acknowledged"
 expect 0 consumer -e --stats figures --where 'total > 9' orders
 counted 0 0
 expect 0 consumer -e -g exact --stats figures --where 'total > 9223372036854775806' -f '%{id}\n' orders
-holds 6
+is out 6
 counted 1 5
 expect 0 consumer -e -g none --stats figures --where 'id == 77' orders
-holds ''
+is out ''
 counted 0 6
 expect 0 consumer -e -g regex --where '`unit price` ~ "^[3-5]$" && !(country ~ "D")' -f '%{id}\n' orders
-holds 2
+is out 2
 expect 0 consumer --peek -e -o 1 --where 'offset < 3 && partition == 0 && try == 1 && key == null' -f '%o ' orders
-holds '1 2 '
+is out '1 2 '
 expect 0 consumer --all -e --where "ts > @2020-01-01 && ts < @$(($(date +%s) + 1000))" -c 2 -f '%o ' orders
-holds '0 1 '
+is out '0 1 '
 expect 0 consumer -e -g file -f csv --where 'id >= 3' orders
 printf 'id,country,total,unit price\r\n3,DE,11,5\r\n4,"DE",100,6\r\n5,,,\r\n6,DE,9223372036854775807,7\r\n' | cmp -s - out || wrong "csv: $(od -c out)"
 
 # -c counts what passes; what comes after it is left to others.
 expect 0 consumer -g count -c 2 --stats figures --where 'country == "DE"' -f '%{id} ' orders
-holds '1 3 '
+is out '1 3 '
 counted 2 1
 expect 0 consumer -g count -c 2 -w 2 --where 'country == "DE"' -f '%{id} ' orders
-holds '4 6 '
+is out '4 6 '
 expect 0 consumer -g count -e orders
-holds ''
+is out ''
 
 # ---- mistakes ----------------------------------------------------------------------------------------------------------------
 expect 2 consumer -g mistakes --where 'total = 3' orders
@@ -88,29 +85,28 @@ says err 'did you mean tsv'
 start late consumer --where 'nmae == "x"' late
 wait_until "the consumer waits for the topic" has late.err 'no such topic yet'
 producer -q --columns name -i csv - late <<<'x' || wrong "producer --columns"
-ended "${pids[late]}" 2
-unset 'pids[late]'
+ended late 2
 has late.err 'no column "nmae" \(did you mean "name"\?\)' || wrong "late: $(cat late.err)"
 expect 0 consumer -e --where 'name == "x"' late
-holds x
+is out x
 
 # ---- JSON, text --------------------------------------------------------------------------------------------------------------
 printf '%s\n' '{"user":{"id":1,"name":"Ann"},"n":9007199254740993}' '{"user":{"id":2}}' 'no JSON' '{"user":null,"n":1}' >rows.ndjson
 producer -q rows.ndjson nd || wrong producer
 expect 0 consumer --peek -e --where 'user.id >= 2' nd
-holds '{"user":{"id":2}}'
+is out '{"user":{"id":2}}'
 says err '^consumer: nd: --where names what columns or JSON objects have, .* partition 0 offset 2 is no JSON object'
 expect 0 consumer --peek -e --where 'n == 9007199254740993 && user.name ~ "^A"' -f '%o' nd
-holds 0
+is out 0
 expect 0 consumer --peek -e --where 'value ~ "^no"' nd
-holds 'no JSON'
+is out 'no JSON'
 expect 2 consumer --peek -e --select user nd
 says err 'nd: no column "user": the topic has no columns'
 printf 'k1:a\nk2:b\nc\n' | producer -q -K : -H trace=t9 keyed || wrong producer
 expect 0 consumer --peek -e --where 'key == "k2" || key == null' keyed
-holds $'b\nc'
+is out $'b\nc'
 expect 0 consumer --peek -e -c 1 --where 'headers.trace == "t9" && headers.none == null' keyed
-holds a
+is out a
 # Columns that come after the first records: names mean members before, columns from then on.
 printf '{"id":1}\n' | producer -q mixed || wrong producer
 start mixed consumer --stats figures --where 'id >= 1' mixed
@@ -137,9 +133,7 @@ producer -q numbers killed || wrong producer
 for _ in 1 2 3; do
     start victim consumer -q -w 20 --delay 10ms --where 'value ~ "3$"' killed
     wait_until "some output" test -s victim.out
-    kill -KILL "${pids[victim]}"
-    wait "${pids[victim]}" 2>/dev/null || true
-    unset 'pids[victim]'
+    kill9 victim
     cat victim.out >>killed.out
 done
 expect 0 consumer -q -e --where 'value ~ "3$"' killed
@@ -152,44 +146,44 @@ producer -q numbers ring || wrong producer
 expect 6 consumer -e --stats figures --where 'value ~ "0$"' ring
 [ "$(tail -n 1 out)" = 20000 ] || wrong "ring: $(tail -n 1 out)"
 if grep -qv '0$' out; then wrong "ring: something else passed"; fi
-[ $(($(figure records) + $(figure filtered) + $(figure lost))) = 20000 ] || wrong "ring: $(cat figures)"
+[ $(($(number figures records) + $(number figures filtered) + $(number figures lost))) = 20000 ] || wrong "ring: $(cat figures)"
 # --no-ack gives back what passes and what does not.
 expect 0 consumer -g held -e --no-ack -w 4 --where 'country == "DE"' -f '%{id} ' orders
-holds '1 3 4 '
+is out '1 3 4 '
 expect 0 consumer -g held -e -f '%{id} ' orders
-holds '1 2 3 4 5 6 '
+is out '1 2 3 4 5 6 '
 # --timeout runs from the last record that passes, also while there are others to take.
 seq 1 300000 | producer -q backlog || wrong producer
 expect 5 consumer -q -c 1 --timeout 1ms --where 'value == "none"' backlog
 [ "$(lag backlog)" -gt 0 ] || wrong "--timeout: all of it was looked at first"
 expect 0 consumer -q -e --where 'value == 300000' backlog
-holds 300000
+is out 300000
 # A command gets what passes, alone and in batches; -c and the figures count those.
 expect 0 consumer -g cmd -e --stats figures --where 'country == "DE"' orders -- cut -d, -f1
 [ "$(sort -n out | tr '\n' ' ')" = '1 3 4 6 ' ] || wrong "command: $(cat out)"
-[ "$(figure records) $(figure filtered) $(figure commands)" = '4 2 4' ] || wrong "command: $(cat figures)"
+[ "$(number figures records) $(number figures filtered) $(number figures commands)" = '4 2 4' ] || wrong "command: $(cat figures)"
 expect 0 consumer -g batches -e --batch 4 --stats figures --where 'country == "DE"' orders -- sh -c 'cut -d, -f1 | tr "\n" " "; echo $MR_COUNT'
-holds $'1 3 4 3\n6 1'
-[ "$(figure records) $(figure filtered) $(figure commands)" = '4 2 2' ] || wrong "batches: $(cat figures)"
+is out $'1 3 4 3\n6 1'
+[ "$(number figures records) $(number figures filtered) $(number figures commands)" = '4 2 2' ] || wrong "batches: $(cat figures)"
 [ "$(lag orders | sort -n | tail -n 1)" -le 6 ] || wrong "lag"
 expect 0 consumer -g cmdcount -j 3 -c 2 --stats figures --where 'id >= 3 && id != 5' -f '%{id}\n' orders -- cat
 [ "$(sort -n out | tr '\n' ' ')" = '3 4 ' ] || wrong "command -c: $(cat out)"
 expect 0 consumer -g cmdcount -e -f '%{id} ' orders
-holds '5 6 '
+is out '5 6 '
 # One that fails on its first try, among others that do not pass.
 expect 0 consumer -g retry -e --batch 6 --stats figures --where 'country == "DE"' orders -- sh -c '[ "$MR_TRY" -gt 1 ] || exit 1; cut -d, -f1'
 [ "$(sort -n out | tr '\n' ' ')" = '1 3 4 6 ' ] || wrong "retry: $(cat out)"
-[ "$(figure records) $(figure filtered)" = '4 2' ] || wrong "retry: $(cat figures)"
+[ "$(number figures records) $(number figures filtered)" = '4 2' ] || wrong "retry: $(cat figures)"
 
 # ---- select, tsv -------------------------------------------------------------------------------------------------------------
 expect 0 consumer --peek -e -f csv --select 'unit price,id' -c 2 orders
 printf 'unit price,id\r\n3,1\r\n4,2\r\n' | cmp -s - out || wrong "select: $(od -c out)"
 expect 0 consumer --peek -e -f json --select 'unit price,id' -c 1 orders
-holds '{"unit price":3,"id":1}'
+is out '{"unit price":3,"id":1}'
 expect 0 consumer --peek -e --select id,id --where 'country == "FR"' orders
-holds 2,2
+is out 2,2
 expect 0 consumer --peek -e -f '%{country} %s\n' --select id -c 1 orders
-holds 'DE 1'
+is out 'DE 1'
 expect 0 consumer --peek -e -f tsv --where 'id == 4' orders
 printf 'id\tcountry\ttotal\tunit price\r\n4\tDE\t100\t6\r\n' | cmp -s - out || wrong "tsv: $(od -c out)"
 # Into a topic of tabs and back: the same fields.
@@ -213,19 +207,19 @@ consumer --peek -q -e -J quotes | producer -q -J - copy || wrong "a copy of quot
 for topic in quotes copy; do
     consumer --peek -q -e -f csv "$topic" | cmp -s - quotes.tsv || wrong "$topic is not quotes.tsv"
     expect 0 consumer --peek -e -f json --where '`"b` == "1"' "$topic"
-    holds '{"a":"\"x","\"b":1}'
+    is out '{"a":"\"x","\"b":1}'
     expect 0 consumer --peek -e -f csv --select '"""b"' "$topic"
-    holds $'"b\n1\n"2"'
+    is out $'"b\n1\n"2"'
 done
 # A topic without records has a header all the same; one without columns has none.
 printf 'a,b\n' | producer -q -i csv - bare || wrong producer
 expect 0 consumer -e -f csv --select b bare
-holds b
+is out b
 expect 0 consumer -e -f tsv bare
-holds $'a\tb'
+is out $'a\tb'
 expect 2 consumer -e -f csv --select c bare
 broker create nothing >/dev/null || wrong create
 expect 0 consumer -e -f csv --select c --where 'd == 1' nothing
-holds ''
+is out ''
 
 all_well "what passes is given, the rest is acknowledged and counted, and mistakes take nothing"

@@ -2,41 +2,17 @@
 # e2e_wrong.sh - wrong things get a clear answer, a documented exit status, and do no harm: names, files, a bus without its
 # broker, a full /dev/shm, segments of another version, damaged or cut short, another pid namespace, readers that go away,
 # interrupted runs. (What a single program does with its own options is in e2e_broker.sh, e2e_producer.sh and e2e_consumer.sh.)
-. "$(dirname "$0")/../scripts/lib.sh"
-here=$(cd "$(dirname "$0")" && pwd)
-cd "$work"
-bad=0
+# shellcheck source=tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 
-wrong() {
-    printf 'line %s: %s\n' "${BASH_LINENO[1]}" "$*"
-    bad=$((bad + 1))
-}
-# expect STATUS COMMAND...: its output is left in ./out, its messages in ./err.
-expect() {
-    local want=$1 got=0
-    shift
-    timeout -k 1 20 "$@" >out 2>err </dev/null || got=$?
-    [ $got = "$want" ] || wrong "$*: exit status $got, not $want: $(head -c 500 err)"
-}
-# says PATTERN: a line of ./err matches, and every line names the program that says it.
-says() {
-    grep -qE -- "$1" err || wrong "does not say \"$1\": $(head -c 500 err)"
+# told PATTERN: a line of ./err matches, and every line names the program that says it.
+told() {
+    says err "$1"
     ! grep -vqE '^(producer|consumer|broker): |^Try ' err || wrong "a message without its program: $(head -c 500 err)"
-}
-# ended NAME STATUS: it ends by itself with that status.
-ended() {
-    local got=0
-    wait "${pids[$1]}" || got=$?
-    unset "pids[$1]"
-    [ $got = "$2" ] || wrong "$1: exit status $got, not $2: $(head -c 500 "$1.err")"
 }
 segment=/dev/shm/millrace.$(id -u).$MILLRACE_BUS
 # poke FILE BYTE: the lowest byte of the magic number, which is the layout's version.
 poke() { printf %b "\\0$2" | dd of="$1" bs=1 count=1 conv=notrunc status=none; }
-finish_or_count() {
-    [ $bad = 0 ] || fail "$bad differences"
-    ok "$1"
-}
 
 # ---- in a file system of its own (see below): /dev/shm is full ---------------------------------------------------------------
 if [ "${1:-}" = --full ]; then
@@ -46,22 +22,22 @@ if [ "${1:-}" = --full ]; then
     seq 20000 >numbers
     start_broker
     expect 1 broker create big --size 16M
-    says 'no room for 16 MiB in /dev/shm.*--size'
+    told 'no room for 16 MiB in /dev/shm.*--size'
     expect 1 producer numbers auto
-    says '^producer: auto: create: no room left in /dev/shm; .*--size'
+    told '^producer: auto: create: no room left in /dev/shm; .*--size'
     expect 0 broker create small --size 64k
     # To the last byte: what is there goes on working, for its pages were all reserved.
     cat /dev/zero >/dev/shm/fill 2>/dev/null || true
     expect 1 broker create tiny --size 4k
-    says 'no room'
+    told 'no room'
     expect 1 producer ab.csv small
-    says '^producer: small: header: no room left'
+    told '^producer: small: header: no room left'
     start numbers consumer -q -c 20000 small
     expect 0 producer -q numbers small
     finish numbers
     same numbers numbers.out "with /dev/shm full, something else came"
     expect 1 broker -b "${MILLRACE_BUS}2"
-    says "${MILLRACE_BUS}2: serve: no room left"
+    told "${MILLRACE_BUS}2: serve: no room left"
     expect 0 broker ping
     expect 0 broker status
     expect 0 broker list
@@ -90,7 +66,7 @@ if [ "${1:-}" = --full ]; then
     expect 0 broker ping
     rm /dev/shm/fill "/dev/shm/millrace.$(id -u).$MILLRACE_BUS.holes"
     stop_broker
-    finish_or_count "a full /dev/shm is told, and harms nobody"
+    all_well "a full /dev/shm is told, and harms nobody"
     exit
 fi
 
@@ -99,7 +75,7 @@ if [ "${1:-}" = --elsewhere ]; then
     for command in "producer t" "consumer -e t" "broker" "broker list" "broker create x"; do
         # shellcheck disable=SC2086  # words are meant
         expect 1 $command
-        says 'belongs to another pid namespace.*; run this there, or use another bus \(-b NAME\)'
+        told 'belongs to another pid namespace.*; run this there, or use another bus \(-b NAME\)'
     done
     expect 0 broker clean --all
     grep -q 'left .*another pid namespace' out || wrong "clean says: $(cat out)"
@@ -109,7 +85,7 @@ if [ "${1:-}" = --elsewhere ]; then
     seq 5 | producer -q t
     expect 0 consumer -q -e t
     stop_broker
-    finish_or_count "another pid namespace is refused"
+    all_well "another pid namespace is refused"
     exit
 fi
 
@@ -120,19 +96,19 @@ for name in ../x a/b "" "$long" .hidden 'a b' 'ü'; do
     for command in producer "consumer -e" "consumer -e good" "broker create" "broker describe"; do
         # shellcheck disable=SC2086  # words are meant
         expect 2 $command "$name"
-        says '^(producer|consumer|broker): .*(is empty|contains|has a character|is longer|starts with)'
+        told '^(producer|consumer|broker): .*(is empty|contains|has a character|is longer|starts with)'
         [ "$(wc -l <err)" -le 3 ] || wrong "$command: a long answer: $(cat err)"
     done
     [ -z "$name" ] || for command in "producer t" "consumer -e t" "broker list"; do
         # shellcheck disable=SC2086
         expect 2 $command -b "$name"
         [ "$name" ] || continue
-        says '(contains|has a character|is longer|starts with)'
+        told '(contains|has a character|is longer|starts with)'
     done
 done
 for name in ../x "" "$long"; do
     expect 2 consumer -e -g "$name" t
-    says '(is empty|is longer|starts with)'
+    told '(is empty|is longer|starts with)'
 done
 longest=$(printf '%0180d' 0)
 seq 3 | producer -q "$longest"
@@ -141,43 +117,41 @@ expect 0 consumer -q -e "$longest"
 
 # ---- files -------------------------------------------------------------------------------------------------------------------
 expect 1 producer missing.csv t
-says '^producer: missing.csv: No such file or directory$'
+told '^producer: missing.csv: No such file or directory$'
 expect 1 producer / t
-says '^producer: /: Is a directory$'
+told '^producer: /: Is a directory$'
 mkdir folder.csv
 expect 1 producer folder.csv t
-says '^producer: folder.csv: Is a directory$'
+told '^producer: folder.csv: Is a directory$'
 printf 'a\n1\n' >secret.csv
 chmod 0 secret.csv
 if [ "$(id -u)" != 0 ]; then
     expect 1 producer secret.csv t
-    says '^producer: secret.csv: Permission denied$'
+    told '^producer: secret.csv: Permission denied$'
 elif setpriv --reuid=65534 --clear-groups test -x "$bin/producer"; then
     # Root may read everything, nobody may not. Nobody's bus is another one, too: files come first.
     chmod 755 "$work"
     expect 1 setpriv --reuid=65534 --clear-groups "$bin/producer" secret.csv t
-    says '^producer: secret.csv: Permission denied$'
+    told '^producer: secret.csv: Permission denied$'
 fi
 expect 4 broker describe t # none of them made a topic
 
 # ---- two brokers, no broker --------------------------------------------------------------------------------------------------
 expect 1 broker
-says "^broker: $MILLRACE_BUS: pid $broker_pid serves this bus already"
+told "^broker: $MILLRACE_BUS: pid $broker_pid serves this bus already"
 seq 100 | producer -q t
-kill -KILL "$broker_pid"
-wait "$broker_pid" 2>/dev/null || true
-broker_pid=
+kill_broker
 # The bus is there: what needs no broker works, what needs one says so, and how to start it.
 expect 0 consumer -q -e t
 expect 0 producer -q secret.csv t -i lines
 expect 3 producer --wait 100ms secret.csv other
-says "^producer: other: no such topic, and no broker runs that could create it \(start one: ./broker -b $MILLRACE_BUS\)"
+told "^producer: other: no such topic, and no broker runs that could create it \(start one: ./broker -b $MILLRACE_BUS\)"
 expect 4 consumer -e other
-says '^consumer: other: no such topic \((did you|topics)'
+told '^consumer: other: no such topic \((did you|topics)'
 expect 3 broker create other
-says 'broker -b'
+told 'broker -b'
 expect 3 broker ping
-says 'broker -b'
+told 'broker -b'
 # A producer that waits for one goes on as soon as it is there.
 start other producer -q -i lines secret.csv other
 start_broker
@@ -192,14 +166,14 @@ poke "$segment.v" $((layout + 1))
 for command in "producer v" "consumer -e v" "broker describe v"; do
     # shellcheck disable=SC2086
     expect 1 $command
-    says '^[a-z]*: v: open: made by another version of Millrace; .*clean --all'
+    told '^[a-z]*: v: open: made by another version of Millrace; .*clean --all'
 done
 poke "$segment.v" "$layout"
 poke "$segment" $((layout + 1))
 for command in "producer v" "consumer -e v" "broker list" "broker"; do
     # shellcheck disable=SC2086
     expect 1 $command
-    says 'made by another version of Millrace; .*clean --all'
+    told 'made by another version of Millrace; .*clean --all'
 done
 poke "$segment" "$layout"
 expect 0 broker ping
@@ -216,7 +190,7 @@ for topic in cut hole noise; do
     for command in producer "consumer -e" "broker describe"; do
         # shellcheck disable=SC2086
         expect 1 $command $topic
-        says "^[a-z]*: $topic: open: the shared segment is damaged"
+        told "^[a-z]*: $topic: open: the shared segment is damaged"
     done
 done
 expect 0 broker ping
@@ -241,7 +215,7 @@ grep -q '^consumer: shrunk: .*cut short' taking.err || wrong "taking says: $(cat
 # The broker has it mapped, too, and goes on: it is one topic that is damaged.
 expect 0 broker ping
 expect 1 broker list
-says '^broker: shrunk: open: the shared segment is damaged'
+told '^broker: shrunk: open: the shared segment is damaged'
 rm "$segment.shrunk"
 expect 0 broker list
 
@@ -249,7 +223,7 @@ expect 0 broker list
 seq 5 | producer -q t
 if unshare -pf true 2>/dev/null; then
     # The leak check looks for itself in a /proc of its own namespace.
-    expect 0 env ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" unshare -pf "$here/e2e_wrong.sh" --elsewhere
+    expect 0 env ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" unshare -pf "$top/tests/e2e_wrong.sh" --elsewhere
     [ ! -s out ] || tail -n 1 out
     grep -q '^OK' out || wrong "in another pid namespace: $(cat out err)"
 else
@@ -257,7 +231,7 @@ else
 fi
 expect 0 consumer -q -e t # nobody was harmed
 if unshare -m true 2>/dev/null; then
-    expect 0 unshare -m "$here/e2e_wrong.sh" --full
+    expect 0 unshare -m "$top/tests/e2e_wrong.sh" --full
     grep -q '^OK' out || wrong "with /dev/shm full: $(cat out err)"
 else
     say "not tried: a full /dev/shm (unshare is not allowed)"
@@ -279,7 +253,7 @@ seq 1000 | producer -q --seal device
 status=0
 consumer -q device >/dev/full 2>err || status=$?
 [ $status = 1 ] || wrong "/dev/full: exit status $status"
-says 'cannot write the output: No space left on device'
+told 'cannot write the output: No space left on device'
 consumer -q device | same <(seq 1000) - "after /dev/full something was lost"
 
 # ---- interrupted: said what was done, nothing lost, nothing sealed -----------------------------------------------------------
@@ -305,4 +279,4 @@ for signal in INT:130 TERM:143; do
 done
 
 stop_broker
-finish_or_count "wrong things get clear answers"
+all_well "wrong things get clear answers"

@@ -11,17 +11,6 @@ static void setup(void)
     topic = topic_make("t", (struct mr_settings){.size_bytes = 8192, .partitions = 2});
 }
 
-/* A child has none of our handles. */
-static struct mr_topic *join(void)
-{
-    struct mr_bus *mine;
-    struct mr_topic *found;
-    if (mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.name = "child"}, &mine) < 0 ||
-        mr_topic_open(mine, "t", &found) < 0)
-        _exit(99);
-    return found;
-}
-
 /* ---- a producer, at any moment ---- */
 
 /* Record number n of a partition: its number, then a length and bytes that follow from it. */
@@ -41,7 +30,7 @@ static int produce(void *arg)
     struct mr_producer *producer;
     unsigned char values[8][304];
     uint32_t next[2] = {first[0], first[1]};
-    if (mr_producer_open(join(), NULL, &producer) < 0)
+    if (mr_producer_open(topic_of_child("t"), NULL, &producer) < 0)
         return 1;
     for (unsigned round = 0;; round++) {
         struct mr_message msgs[8];
@@ -111,7 +100,7 @@ static int hold(void *arg)
     struct mr_consumer *consumer;
     struct mr_record r;
     struct mr_consumer_options options = {.flags = holder->flags};
-    if (mr_consumer_open(join(), &options, &consumer) < 0 || mr_claim(consumer, holder->claim, 0) <= 0 ||
+    if (mr_consumer_open(topic_of_child("t"), &options, &consumer) < 0 || mr_claim(consumer, holder->claim, 0) <= 0 ||
         mr_next(consumer, &r) != 1)
         return 1;
     if (write(holder->pipe[1], "h", 1) != 1)
@@ -202,7 +191,7 @@ static int take_until_poisoned(void *arg)
     struct mr_record r;
     struct mr_consumer_options options = {.flags = MR_UNTIL_END, .window = 10};
     ssize_t n;
-    if (mr_consumer_open(join(), &options, &consumer) < 0)
+    if (mr_consumer_open(topic_of_child("t"), &options, &consumer) < 0)
         return 1;
     while ((n = mr_claim(consumer, 0, 5 * (int64_t)SECOND)) > 0) {
         while (mr_next(consumer, &r) > 0) {

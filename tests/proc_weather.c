@@ -1,13 +1,8 @@
-/* proc_weather.c - rough weather, through the library: no descriptors left; a process that is stopped, alone or inside a lock; fork, exec and
- * threads that end while handles are open; a clock that is set. With a serving broker: proc_crowd.c; with all programs: e2e_weather.sh.
- * Elsewhere: a full /dev/shm (check_topic.c, e2e_wrong.sh), handles in a forked child (check_client.c). */
+/* proc_weather.c - rough weather, through the library: a process that is stopped, alone or inside a lock; a clock that is set.
+ * What a process does to itself: proc_process.c. With a serving broker: proc_crowd.c; with all programs: e2e_weather.sh. */
 #include "support.h"
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <spawn.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -51,112 +46,12 @@ static struct mr_topic *listening(struct heard *heard)
     return found;
 }
 
-static void leave(struct mr_topic *t)
-{
-    struct mr_bus *its = t->bus;
-    mr_topic_close(t);
-    mr_disconnect(its);
-}
-
-/* A child has none of our handles. */
-static struct mr_topic *join(void)
-{
-    struct mr_bus *mine;
-    struct mr_topic *found;
-    if (mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.name = "child"}, &mine) < 0 ||
-        mr_topic_open(mine, "t", &found) < 0)
-        _exit(99);
-    return found;
-}
-
 static void stopped(pid_t pid)
 {
     int status;
     ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
     ck_assert_msg(WIFSTOPPED(status), "child ended with status %x", (unsigned)status);
 }
-
-/* ---- no descriptors left ---- */
-
-static rlim_t usual_limit;
-
-/* From now on so many descriptors can be opened, and no more. */
-static void allow(int more)
-{
-    int fds[16], last = -1;
-    struct rlimit limit;
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    usual_limit = usual_limit ? usual_limit : limit.rlim_cur;
-    limit.rlim_cur = usual_limit;
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    for (int i = 0; i <= more; i++)
-        last = fds[i] = dup(2);
-    ck_assert_int_ge(last, 0);
-    for (int i = 0; i <= more; i++)
-        close(fds[i]);
-    limit.rlim_cur = (rlim_t)last;
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-}
-
-START_TEST(without_descriptors_everything_is_emfile_and_nothing_is_left)
-{
-    struct mr_bus *client = NULL;
-    struct mr_topic *other = topic_make("other", (struct mr_settings){0}), *t = NULL;
-    struct mr_producer *producer = NULL;
-    struct mr_consumer *consumer = NULL;
-    char **names, line[8];
-    /* Each stage of connecting: first to none, at last to all it needs. */
-    int needs = 0, error;
-    do {
-        allow(needs);
-        int fd = dup(2);
-        close(fd);
-        error = mr_connect(mr_bus_name(bus), NULL, &client);
-        if (error) {
-            ck_assert_int_eq(error, -EMFILE);
-            int again = dup(2); /* -1 both times if there was none at all */
-            close(again);
-            ck_assert_int_eq(again, fd);
-            ck_assert_uint_eq(mr_client_id(bus, 1, NULL), 0);
-        }
-    } while (error && ++needs < 8);
-    ck_assert_int_eq(error, 0);
-    printf("connecting takes %d descriptors\n", needs);
-
-    allow(0);
-    ck_assert_int_eq(mr_topic_open(client, "t", &t), -EMFILE);
-    ck_assert_int_eq(mr_producer_open(other, NULL, &producer), -EMFILE);
-    ck_assert_int_eq(mr_consumer_open(other, NULL, &consumer), -EMFILE);
-    ck_assert_int_eq(mr_topic_set_columns(topic, "a,b", 3, 0), -EMFILE);
-    ck_assert_int_eq(mr_topic_columns(topic, line, sizeof line, NULL), -ENODATA);
-    ck_assert_int_eq(mr_topic_delete(other, MR_DELETE_ANYWAY), -EMFILE);
-    ck_assert_int_eq(mr_topic_create(client, "new", NULL, 0), -EMFILE);
-    ck_assert_int_eq(mr_bus_topics(client, &names), -EMFILE);
-    ck_assert_ptr_null(t);
-    ck_assert_ptr_null(producer);
-    ck_assert_ptr_null(consumer);
-
-    /* One that comes back each time is enough for all of it, and with rings in place none is needed. */
-    allow(1);
-    ck_assert_int_eq(mr_topic_open(client, "t", &t), 0);
-    ck_assert_int_eq(mr_topic_set_columns(t, "a,b", 3, 0), 0);
-    ck_assert_int_eq(mr_producer_open(t, NULL, &producer), 0);
-    ck_assert_int_eq(mr_consumer_open(t, NULL, &consumer), 0);
-    allow(0);
-    ck_assert_int_eq(mr_topic_columns(t, line, sizeof line, NULL), -EMFILE);
-    put_numbers(producer, 0, 0, 10);
-    ck_assert_uint_eq(take_all(consumer), 10);
-    mr_consumer_close(consumer);
-    mr_producer_close(producer);
-    allow(1);
-    ck_assert_int_eq(mr_topic_columns(t, line, sizeof line, NULL), 3);
-    ck_assert_int_eq(mr_topic_delete(other, MR_DELETE_ANYWAY), 0);
-    allow(15);
-    check_invariants(topic);
-    mr_topic_close(other);
-    leave(t);
-}
-END_TEST
 
 /* ---- a stopped consumer ---- */
 
@@ -169,7 +64,7 @@ struct stopping {
 static int stops(void *arg)
 {
     const struct stopping *how = arg;
-    struct mr_topic *t = join();
+    struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *consumer;
     struct mr_record r;
     struct mr_consumer_options options = {.flags = how->flags};
@@ -186,7 +81,7 @@ static int stops(void *arg)
             return 3;
     } while (mr_claim(consumer, 0, 0) > 0);
     mr_consumer_close(consumer);
-    leave(t);
+    topic_leave(t);
     return 0;
 }
 
@@ -239,7 +134,7 @@ static void waits_for(struct heard *heard, pid_t pid)
     ck_assert_str_eq(heard->name, "child");
     ck_assert_uint_ge(heard->wait.held_ns, heard->wait.waited_ns);
     mr_producer_close(producer);
-    leave(t);
+    topic_leave(t);
 }
 
 /* Partition 0 gets records until it is full. Returns how many. */
@@ -311,13 +206,13 @@ static struct mr_lock_shm *lock_of(struct mr_topic *t, int which)
 
 static int stops_inside(void *arg)
 {
-    struct mr_topic *t = join();
+    struct mr_topic *t = topic_of_child("t");
     struct mr_lock_shm *lock = lock_of(t, *(int *)arg);
     if (mr_lock(t, lock))
         return 1;
     raise(SIGSTOP);
     mr_unlock(lock);
-    leave(t);
+    topic_leave(t);
     return 0;
 }
 
@@ -351,183 +246,11 @@ START_TEST(stopped_holder_of_a_lock_is_named_within_2_s)
     ck_assert_uint_eq(take_all(consumer), which == 2 ? 2 : 1);
     mr_consumer_close(consumer);
     mr_producer_close(producer);
-    leave(t);
+    topic_leave(t);
     check_invariants(topic);
 }
 END_TEST
 #endif
-
-/* ---- fork and exec ---- */
-
-static struct mr_client_info found;
-
-/* The client that is process pid: its slot, or -1. */
-static int slot_of(pid_t pid)
-{
-    for (uint32_t slot = 0; slot < mr_bus_slots(bus); slot++)
-        if (mr_client_info(bus, slot, &found) == 1 && found.pid == pid)
-            return (int)slot;
-    return -1;
-}
-
-static int becomes_sleep(void *arg)
-{
-    int *fds = arg;
-    struct mr_producer *producer;
-    if (mr_producer_open(join(), NULL, &producer) || write(fds[1], "r", 1) != 1)
-        return 1;
-    char byte;
-    if (read(fds[2], &byte, 1) != 1)
-        return 2;
-    execlp("sleep", "sleep", "60", (char *)NULL);
-    return 3;
-}
-
-START_TEST(exec_closes_everything_and_frees_the_slot)
-{
-    int fds[4];
-    ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
-    ck_assert_int_eq(pipe2(fds + 2, O_CLOEXEC), 0);
-    pid_t pid = child(becomes_sleep, fds);
-    ck_assert_int_eq(said(fds[0]), 'r');
-    int slot = slot_of(pid);
-    ck_assert_int_ge(slot, 0);
-    uint64_t id = mr_client_id(bus, (uint32_t)slot, NULL);
-    ck_assert_int_eq(write(fds[3], "x", 1), 1);
-    wait_until(!mr_client_alive(bus, id));
-    ck_assert_int_eq(kill(pid, 0), 0);
-    int status;
-    ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0); /* no zombie either: it lives, as something else */
-    for (int fd = 3; fd < 64; fd++) {
-        char path[64], target[256] = "";
-        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
-        ck_assert_msg(readlink(path, target, sizeof target - 1) < 0 || !strstr(target, "millrace"), "%s is open: %s", path, target);
-    }
-    mr_topic_reap_dead(topic);
-    struct mr_topic_info info;
-    ck_assert_int_eq(mr_topic_info(topic, &info), 0);
-    ck_assert_uint_eq(info.producers_died, 1);
-    killed(pid);
-}
-END_TEST
-
-/* Has a child by posix_spawn, for which no handler of fork runs, and ends before it. */
-static int spawns(void *arg)
-{
-    int *fds = arg;
-    char *const argv[] = {"sleep", "60", NULL};
-    pid_t pids[2] = {0, getpid()};
-    join();
-    if (posix_spawnp(&pids[0], "sleep", NULL, NULL, argv, environ))
-        return 1;
-    return write(fds[1], pids, sizeof pids) == sizeof pids ? 0 : 2;
-}
-
-START_TEST(spawned_program_does_not_keep_its_dead_parent_alive)
-{
-    int fds[2];
-    pid_t pids[2] = {0};
-    ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
-    ck_assert_int_eq(ended(child(spawns, fds)), 0);
-    ck_assert_int_eq(read(fds[0], pids, sizeof pids), sizeof pids);
-    uint64_t give_up = mr_now_ns() + 10 * (uint64_t)SECOND;
-    while (slot_of(pids[1]) >= 0 && mr_now_ns() < give_up)
-        usleep(1000);
-    int slot = slot_of(pids[1]), there = kill(pids[0], 0);
-    kill(pids[0], SIGKILL);
-    ck_assert_int_eq(there, 0);
-    ck_assert_int_eq(slot, -1);
-}
-END_TEST
-
-static int does_nothing(void *arg)
-{
-    (void)arg;
-    return 0;
-}
-
-START_TEST(child_that_ends_takes_neither_lock_nor_slot_from_its_parent)
-{
-    struct mr_producer *producer = producer_on(topic);
-    ck_assert_int_eq(mr_lock(topic, &topic->logs[0].lock), 0);
-    for (int i = 0; i < 20; i++)
-        ck_assert_int_eq(ended(child(does_nothing, NULL)), 0);
-    ck_assert_int_eq(pthread_mutex_trylock(&topic->logs[0].lock.mutex), EBUSY);
-    mr_unlock(&topic->logs[0].lock);
-    ck_assert_int_eq(put(producer, 0, "still here"), 1);
-    ck_assert_int_ge(slot_of(getpid()), 0);
-    mr_topic_reap_dead(topic);
-    ck_assert_int_eq(put(producer, 0, "and here"), 1);
-    mr_producer_close(producer);
-    check_invariants(topic);
-}
-END_TEST
-
-/* ---- threads that end ---- */
-
-struct handles {
-    struct mr_topic *topic;
-    struct mr_producer *producer;
-    struct mr_consumer *consumer;
-};
-
-static void *opens_all(void *arg)
-{
-    struct handles *handles = arg;
-    struct mr_bus *mine;
-    if (mr_connect(mr_bus_name(bus), NULL, &mine) || mr_topic_open(mine, "t", &handles->topic) ||
-        mr_producer_open(handles->topic, NULL, &handles->producer) || mr_consumer_open(handles->topic, NULL, &handles->consumer) ||
-        put(handles->producer, 0, "from the thread") != 1 || mr_claim(handles->consumer, 0, 0) != 1)
-        return handles;
-    return NULL;
-}
-
-static void *locks(void *arg)
-{
-    (void)arg;
-    struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
-    if (mr_lock(topic, &topic->shm->lock))
-        return topic;
-    mr_tx_set(&tx, &topic->shm->producers_done, 42);
-    atomic_store(&tx.redo->armed, tx.n); /* and ends here, before it has applied it */
-    return NULL;
-}
-
-static void *in_thread(void *(*run)(void *arg), void *arg)
-{
-    pthread_t thread;
-    void *result;
-    ck_assert_int_eq(pthread_create(&thread, NULL, run, arg), 0);
-    ck_assert_int_eq(pthread_join(thread, &result), 0);
-    return result;
-}
-
-START_TEST(handles_outlive_the_thread_that_made_them)
-{
-    struct handles handles = {0};
-    ck_assert_ptr_null(in_thread(opens_all, &handles));
-    ck_assert_int_eq(mr_client_alive(bus, mr_bus_self(handles.topic->bus)), 1);
-    mr_topic_reap_dead(topic);
-    next_is(handles.consumer, "from the thread");
-    ck_assert_int_eq(mr_ack(handles.consumer), 0);
-    ck_assert_int_eq(put(handles.producer, 1, "from here"), 1);
-    ck_assert_uint_eq(take_all(handles.consumer), 1);
-    mr_consumer_close(handles.consumer);
-    mr_producer_close(handles.producer);
-    leave(handles.topic);
-    check_invariants(topic);
-}
-END_TEST
-
-START_TEST(lock_of_a_thread_that_ended_is_repaired_in_the_same_process)
-{
-    ck_assert_ptr_null(in_thread(locks, NULL));
-    ck_assert_int_eq(mr_lock(topic, &topic->shm->lock), 1);
-    ck_assert_uint_eq(word(&topic->shm->producers_done), 42);
-    mr_unlock(&topic->shm->lock);
-    check_invariants(topic);
-}
-END_TEST
 
 /* ---- a clock that is set ---- */
 
@@ -630,7 +353,7 @@ START_TEST(clock_set_to_and_fro_changes_nothing_but_timestamps)
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     mr_consumer_close(consumer);
     mr_producer_close(producer);
-    leave(t);
+    topic_leave(t);
     check_invariants(topic);
 }
 END_TEST
@@ -641,18 +364,12 @@ int main(void)
     TCase *tcase = test_case(suite, "weather");
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_set_timeout(tcase, 15);
-    tcase_add_test(tcase, without_descriptors_everything_is_emfile_and_nothing_is_left);
     tcase_add_test(tcase, stopped_idle_consumer_is_in_nobodys_way);
     tcase_add_test(tcase, stopped_holder_is_named_and_others_go_on_with_the_rest);
     tcase_add_test(tcase, stopped_holder_of_an_ordered_partition_holds_up_that_partition_only);
 #ifndef MR_TSAN
     tcase_add_loop_test(tcase, stopped_holder_of_a_lock_is_named_within_2_s, 0, 3);
 #endif
-    tcase_add_test(tcase, exec_closes_everything_and_frees_the_slot);
-    tcase_add_test(tcase, spawned_program_does_not_keep_its_dead_parent_alive);
-    tcase_add_test(tcase, child_that_ends_takes_neither_lock_nor_slot_from_its_parent);
-    tcase_add_test(tcase, handles_outlive_the_thread_that_made_them);
-    tcase_add_test(tcase, lock_of_a_thread_that_ended_is_repaired_in_the_same_process);
     tcase_add_test(tcase, clock_set_to_and_fro_changes_nothing_but_timestamps);
     return test_main(suite);
 }

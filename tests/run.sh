@@ -17,7 +17,7 @@ jobs=${JOBS:-1}
 limit=${LIMIT:-$([ "$san" ] && echo 300 || echo 120)}
 export CK_TIMEOUT_MULTIPLIER="${CK_TIMEOUT_MULTIPLIER:-$([ "$san" ] && echo 10 || echo 4)}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
-basics=" check_text check_csv check_cond check_control check_segment check_client check_topic check_tx check_log check_group "
+basics=" check_text check_csv check_cond check_control check_segment check_client check_topic check_tx check_log check_member check_group "
 
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT

@@ -148,6 +148,22 @@ pid_t child(int (*run)(void *arg), void *arg)
     return pid;
 }
 
+struct mr_topic *topic_of_child(const char *name)
+{
+    struct mr_bus *own;
+    struct mr_topic *topic;
+    if (mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.name = "child"}, &own) || mr_topic_open(own, name, &topic))
+        _exit(99);
+    return topic;
+}
+
+void topic_leave(struct mr_topic *topic)
+{
+    struct mr_bus *its = topic->bus;
+    mr_topic_close(topic);
+    mr_disconnect(its);
+}
+
 int ended(pid_t pid)
 {
     int status;
@@ -170,6 +186,11 @@ int said(int fd)
         ready = poll(&wait, 1, 10000);
     while (ready < 0 && errno == EINTR);
     return ready > 0 && read(fd, &byte, 1) == 1 ? byte : -1;
+}
+
+int told(struct mr_cond *cond, uint32_t ticket)
+{
+    return atomic_load(&cond->word) != ticket;
 }
 
 uint64_t word(const _Atomic uint64_t *at)

@@ -1,7 +1,7 @@
 /* support.h - what the tests of the core share: a bus of their own, topics, children, waiting for a condition, the invariants.
  *
- * A bus is named $MILLRACE_BUS-<process>-<n>, test-<runner>-... if that is not set. A failed test skips its teardown, so test_main removes whatever is left of its own
- * buses. */
+ * A bus is named $MILLRACE_BUS-<process>-<n>, test-<runner>-... if that is not set. A failed test skips its teardown, so
+ * test_main removes whatever is left of its own buses. */
 #ifndef MR_TEST_SUPPORT_H
 #define MR_TEST_SUPPORT_H
 
@@ -49,9 +49,12 @@ size_t take_all(struct mr_consumer *consumer);
 
 /* child runs run(arg) in a forked process and exits with its result. The child must connect by itself. */
 pid_t child(int (*run)(void *arg), void *arg);
-int ended(pid_t pid);   /* waits for a child: its exit status, or minus the signal that killed it */
-void killed(pid_t pid); /* kills a child with SIGKILL and waits until it is gone */
-int said(int fd);       /* waits for one byte on a pipe, at most 10 s. Returns it, or -1 */
+/* topic_of_child is what a child does first: it connects, as "child", and opens a topic. It exits with 99 if it cannot. */
+struct mr_topic *topic_of_child(const char *name);
+void topic_leave(struct mr_topic *topic); /* closes a topic and the connection it was opened on */
+int ended(pid_t pid);                     /* waits for a child: its exit status, or minus the signal that killed it */
+void killed(pid_t pid);                   /* kills a child with SIGKILL and waits until it is gone */
+int said(int fd);                         /* waits for one byte on a pipe, at most 10 s. Returns it, or -1 */
 
 /* wait_until: the condition becomes true within 10 s. */
 #define wait_until(condition)                                                                                                    \
@@ -61,6 +64,10 @@ int said(int fd);       /* waits for one byte on a pipe, at most 10 s. Returns i
             usleep(200);                                                                                                         \
         ck_assert_msg(condition, "still not: %s", #condition);                                                                   \
     } while (0)
+
+/* told: whoever sleeps there was woken after mr_cond_prepare had given the ticket. Waits are bounded, so a wakeup that is missing
+ * does not show in what a sleeper finds. */
+int told(struct mr_cond *cond, uint32_t ticket);
 
 /* check_invariants asserts I1 to I5 of a topic at rest, by reading the segment, and that no redo log is armed (I7). */
 void check_invariants(struct mr_topic *topic);
