@@ -291,11 +291,6 @@ static inline struct mr_message *message(const struct mr_batch *batch, size_t i)
     return &batch->msgs[batch->order ? batch->order[i] : i];
 }
 
-static inline uint64_t message_bytes(const struct mr_message *msg)
-{
-    return mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len);
-}
-
 /* What an append knows of the room that there is, while it holds the log's lock. */
 struct space {
     uint64_t end;        /* up to this position there is room for records; what goes further has to ask for it */
@@ -356,7 +351,7 @@ static int make_whole_space(struct mr_topic *topic, uint32_t p, struct space *sp
 {
     uint64_t until = head->head, last = head->next_offset + batch->n - 1;
     for (size_t i = 0; i < batch->n; i++)
-        until += message_bytes(message(batch, i));
+        until += mr_message_bytes(message(batch, i));
     if (until <= space->end && last < space->offset_end)
         return 1;
     return make_space(topic, p, space, head, until, head->next_offset, last);
@@ -436,12 +431,17 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
     const uint32_t *order = batch->order;
     const size_t n = batch->n;
     const uint64_t now_ns = batch->now_ns;
-    uint64_t pos = head, at = head % ring_bytes, offset = before.next_offset, last_ts = before.last_ts_ns, value_bytes = 0;
-    uint64_t boundary = next_boundary(topic, p, head);
+    struct mr_place *place = batch->place;
+    uint64_t pos = head, at = head - place->lap, offset = before.next_offset, last_ts = before.last_ts_ns, value_bytes = 0;
+    if (at >= ring_bytes) {
+        at = head % ring_bytes;
+        place->lap = head - at;
+    }
+    uint64_t boundary = head > place->boundary ? next_boundary(topic, p, head) : place->boundary;
     for (struct mr_message *msg = batch->msgs; done < n; msg++) {
         if (order)
             msg = &batch->msgs[order[done]];
-        uint64_t bytes = message_bytes(msg), until = pos + bytes;
+        uint64_t bytes = mr_message_bytes(msg), until = pos + bytes;
         if (until > space.end || offset >= space.offset_end) {
             int got = make_space(topic, p, &space, &before, until, offset, offset);
             if (got < 0) { /* nothing of it is published */
@@ -492,7 +492,8 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
         atomic_store_explicit(&who->bytes, atomic_load_explicit(&who->bytes, memory_order_relaxed) + (pos - head), memory_order_relaxed);
         if (source)
             store_progress(source, progress.position, progress.check, pos);
-        batch->end = pos;
+        place->end = pos;
+        place->boundary = boundary;
         batch->value_bytes = value_bytes;
     }
 unlock:
