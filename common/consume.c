@@ -109,12 +109,15 @@ void mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_st
 static uint64_t inviting(const struct mr_consumer *consumer)
 {
     const struct mr_topic *topic = consumer->topic;
+    const struct mr_group_part_shm *parts = mr_group_part(topic, consumer->seat.group, 0);
+    const struct mr_log_shm *logs = topic->logs;
+    const uint64_t *until = consumer->until;
     uint64_t bytes = 0;
     if (load(&topic->groups[consumer->seat.group].orphans))
         return MR_NONE;
-    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
-        uint64_t next = load(&mr_group_part(topic, consumer->seat.group, p)->next), head = load(&topic->logs[p].head);
-        if (next != head && (!consumer->until || next < consumer->until[p]))
+    for (uint32_t p = 0, n = topic->partition_cnt; p < n; p++) {
+        uint64_t next = load(&parts[p].next), head = load(&logs[p].head);
+        if (next != head && (!until || next < until[p]))
             bytes += head - next;
     }
     return bytes;

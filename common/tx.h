@@ -53,7 +53,7 @@ static inline void mr_tx_set(struct mr_tx *tx, _Atomic uint64_t *word, uint64_t 
     tx->n++;
 }
 
-/* mr_tx_commit makes the noted words what they are to be. Inline, with a copy for what is not: a transaction in registers costs half. */
+/* mr_tx_commit makes the words noted what they are to be. A copy is applied, so that the transaction itself can stay in registers. */
 void mr_tx_apply(const struct mr_tx *tx);
 static inline void mr_tx_commit(struct mr_tx *tx)
 {
