@@ -289,25 +289,29 @@ static size_t append_to(struct mr_producer *producer, uint32_t p, struct call *c
 
 /* ---- batches ---- */
 
-/* Where each message goes; keyless ones in runs. */
-static void choose_partitions(struct mr_producer *producer, struct mr_message *msgs, size_t n)
+/* Where a keyless message goes. */
+static uint32_t run_on(struct mr_producer *producer, const struct mr_message *msg)
 {
-    struct mr_topic *topic = producer->topic;
+    uint32_t p = producer->run_partition;
+    producer->run_bytes += mr_record_bytes(msg->value_len, 0, msg->headers_len);
+    if (producer->run_bytes >= RUN_BYTES) {
+        producer->run_bytes = 0;
+        producer->run_partition = p + 1 < producer->topic->partition_cnt ? p + 1 : 0;
+    }
+    return p;
+}
+
+/* Where each message goes. Returns 1 when it is the same partition for all, as a rule where they have no keys; else 0. */
+static int choose_partitions(struct mr_producer *producer, struct mr_message *msgs, size_t n)
+{
+    int same = 1;
     for (size_t i = 0; i < n; i++) {
         struct mr_message *msg = &msgs[i];
-        if (msg->partition != MR_ANY)
-            continue;
-        if (msg->key) {
-            msg->partition = (int32_t)mr_partition_for(msg->key, msg->key_len, topic->partition_cnt);
-        } else {
-            msg->partition = (int32_t)producer->run_partition;
-            producer->run_bytes += mr_record_bytes(msg->value_len, 0, msg->headers_len);
-            if (producer->run_bytes >= RUN_BYTES) {
-                producer->run_bytes = 0;
-                producer->run_partition = producer->run_partition + 1 < topic->partition_cnt ? producer->run_partition + 1 : 0;
-            }
-        }
+        if (msg->partition == MR_ANY)
+            msg->partition = (int32_t)(msg->key ? mr_partition_for(msg->key, msg->key_len, producer->topic->partition_cnt) : run_on(producer, msg));
+        same &= msg->partition == msgs[0].partition;
     }
+    return same;
 }
 
 /* Counting sort of the batch by partition, stable, so that order within a partition is the order given. */
@@ -387,8 +391,8 @@ static ssize_t append(struct mr_producer *producer, struct mr_message *msgs, con
         error = room_for_order(producer, n);
         if (error)
             return error;
-        choose_partitions(producer, msgs, n);
-        done = append_sorted(producer, n, &call);
+        done = choose_partitions(producer, msgs, n) ? append_to(producer, (uint32_t)msgs[0].partition, &call)
+                                                     : append_sorted(producer, n, &call);
     }
     error = mr_intact(topic); /* some may lie in pages of zeros that nobody else sees */
     return error ? error : done ? (ssize_t)done : call.error;
