@@ -308,7 +308,8 @@ static int choose_partitions(struct mr_producer *producer, struct mr_message *ms
     for (size_t i = 0; i < n; i++) {
         struct mr_message *msg = &msgs[i];
         if (msg->partition == MR_ANY)
-            msg->partition = (int32_t)(msg->key ? mr_partition_for(msg->key, msg->key_len, producer->topic->partition_cnt) : run_on(producer, msg));
+            msg->partition = (int32_t)(msg->key ? mr_partition_for(msg->key, msg->key_len, producer->topic->partition_cnt)
+                                                : run_on(producer, msg));
         same &= msg->partition == msgs[0].partition;
     }
     return same;

@@ -398,6 +398,7 @@ int mr_next(struct mr_consumer *consumer, struct mr_record *out)
     out->try_number = consumer->tries_so_far + 1;
     out->ts_ns = r.ts_ns;
     out->offset = r.offset;
+    consumer->stats.records++;
     consumer->pos += bytes;
     consumer->at += bytes;
     if (consumer->ring_end && consumer->at >= consumer->ring_end)
@@ -406,7 +407,6 @@ int mr_next(struct mr_consumer *consumer, struct mr_record *out)
     consumer->left--;
     consumer->given++;
     consumer->stats.bytes += r.value_len;
-    consumer->stats.records++;
     return 1;
 }
 

@@ -92,8 +92,9 @@ void mr_groups_tell(struct mr_topic *topic, int wake)
 {
     /* pairs with mr_cond_prepare: one fence for all groups. */
     atomic_thread_fence(memory_order_seq_cst);
-    for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
-        mr_cond_signal_fenced(&topic->groups[g].data, wake);
+    struct mr_group_shm *end = topic->groups + mr_groups_used(topic);
+    for (struct mr_group_shm *group = topic->groups; group < end; group++)
+        mr_cond_signal_fenced(&group->data, wake);
 }
 
 uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t p)
