@@ -19,7 +19,7 @@ struct mr_producer {
     uint32_t slot;
     uint64_t since_ns;       /* our slot's since_ns: tells whether it is still ours */
     uint64_t source;
-    uint64_t *sent;          /* per partition: where the last record appended through this handle ends; 0: none */
+    struct mr_place *places; /* per partition */
     uint32_t run_partition;  /* where keyless records go now, */
     uint64_t run_bytes;      /* and how many bytes went there in this run */
     uint32_t *order;         /* indices of a batch sorted by partition */
@@ -43,8 +43,8 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     if (error)
         return error;
     struct mr_producer *producer = calloc(1, sizeof *producer);
-    uint64_t *sent = calloc(topic->partition_cnt, sizeof *sent);
-    if (!producer || !sent) {
+    struct mr_place *places = calloc(topic->partition_cnt, sizeof *places);
+    if (!producer || !places) {
         error = -ENOMEM;
         goto free_producer;
     }
@@ -87,12 +87,12 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
         mr_tx_set(&tx, &topic->shm->producer_high, best + 1);
     mr_tx_commit(&tx);
     mr_unlock(&topic->shm->lock);
-    producer->sent = sent;
+    producer->places = places;
     *out = producer;
     return 0;
 
 free_producer:
-    free(sent);
+    free(places);
     free(producer);
     return error;
 }
@@ -114,7 +114,7 @@ void mr_producer_close(struct mr_producer *producer)
         mr_groups_tell(topic, INT_MAX); /* who waits for the end of it all (MR_UNTIL_DRAINED) looks again */
     }
     free(producer->order);
-    free(producer->sent);
+    free(producer->places);
     free(producer);
 }
 
@@ -201,11 +201,6 @@ struct waiting {
     int flagged; /* a signal since then ends our sleep at once */
 };
 
-static uint64_t message_bytes(const struct mr_message *msg)
-{
-    return mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len);
-}
-
 static void end_waiting(struct mr_producer *producer, struct waiting *waiting)
 {
     producer->stats.blocked_ns += mr_now_ns() - waiting->since;
@@ -237,7 +232,7 @@ static int wait_for_room(struct mr_producer *producer, uint32_t p, const struct 
     if (waiting->flagged) {
         uint64_t bytes = 0;
         for (size_t i = 0; i < (batch->whole ? batch->n : 1); i++)
-            bytes += message_bytes(&batch->msgs[batch->order ? batch->order[i] : i]);
+            bytes += mr_message_bytes(&batch->msgs[batch->order ? batch->order[i] : i]);
         waiting->ticket = mr_cond_prepare(&topic->shm->space);
         store_want(topic, p, room_wanted(topic, p, bytes));
         return mr_groups_settle(topic, p); /* there may be room by now, also what another producer left; or it is sealed, or deleted */
@@ -260,6 +255,7 @@ static size_t append_to(struct mr_producer *producer, uint32_t p, struct call *c
     struct mr_batch *batch = &call->batch;
     struct waiting waiting = {0};
     size_t done = 0;
+    batch->place = &producer->places[p];
     while (!call->error) {
         ssize_t got = mr_log_append(topic, p, batch);
         if (got < 0) {
@@ -268,7 +264,6 @@ static size_t append_to(struct mr_producer *producer, uint32_t p, struct call *c
             call->error = wait_for_room(producer, p, call, &waiting);
         } else {
             size_t n = (size_t)got;
-            producer->sent[p] = batch->end;
             producer->stats.batches++;
             producer->stats.records += n;
             producer->stats.bytes += batch->value_bytes;
@@ -294,25 +289,30 @@ static size_t append_to(struct mr_producer *producer, uint32_t p, struct call *c
 
 /* ---- batches ---- */
 
-/* Where each message goes; keyless ones in runs. */
-static void choose_partitions(struct mr_producer *producer, struct mr_message *msgs, size_t n)
+/* Where a keyless message goes. */
+static uint32_t run_on(struct mr_producer *producer, const struct mr_message *msg)
 {
-    struct mr_topic *topic = producer->topic;
+    uint32_t p = producer->run_partition;
+    producer->run_bytes += mr_record_bytes(msg->value_len, 0, msg->headers_len);
+    if (producer->run_bytes >= RUN_BYTES) {
+        producer->run_bytes = 0;
+        producer->run_partition = p + 1 < producer->topic->partition_cnt ? p + 1 : 0;
+    }
+    return p;
+}
+
+/* Where each message goes. Returns 1 when it is the same partition for all, as a rule where they have no keys; else 0. */
+static int choose_partitions(struct mr_producer *producer, struct mr_message *msgs, size_t n)
+{
+    int same = 1;
     for (size_t i = 0; i < n; i++) {
         struct mr_message *msg = &msgs[i];
-        if (msg->partition != MR_ANY)
-            continue;
-        if (msg->key) {
-            msg->partition = (int32_t)mr_partition_for(msg->key, msg->key_len, topic->partition_cnt);
-        } else {
-            msg->partition = (int32_t)producer->run_partition;
-            producer->run_bytes += mr_record_bytes(msg->value_len, 0, msg->headers_len);
-            if (producer->run_bytes >= RUN_BYTES) {
-                producer->run_bytes = 0;
-                producer->run_partition = producer->run_partition + 1 < topic->partition_cnt ? producer->run_partition + 1 : 0;
-            }
-        }
+        if (msg->partition == MR_ANY)
+            msg->partition = (int32_t)(msg->key ? mr_partition_for(msg->key, msg->key_len, producer->topic->partition_cnt)
+                                                : run_on(producer, msg));
+        same &= msg->partition == msgs[0].partition;
     }
+    return same;
 }
 
 /* Counting sort of the batch by partition, stable, so that order within a partition is the order given. */
@@ -363,7 +363,7 @@ static int check_messages(const struct mr_producer *producer, struct mr_message 
     if (load(&slot->state) != 'a' || load(&slot->owner) != topic->bus->self || load(&slot->since_ns) != producer->since_ns)
         return mr_blame(topic, -ESTALE);
     for (size_t i = 0; i < n; i++) {
-        if (message_bytes(&msgs[i]) > topic->record_max)
+        if (mr_message_bytes(&msgs[i]) > topic->record_max)
             return -EMSGSIZE;
         if (msgs[i].partition < MR_ANY || msgs[i].partition >= (int32_t)topic->partition_cnt)
             return -EINVAL;
@@ -392,8 +392,8 @@ static ssize_t append(struct mr_producer *producer, struct mr_message *msgs, con
         error = room_for_order(producer, n);
         if (error)
             return error;
-        choose_partitions(producer, msgs, n);
-        done = append_sorted(producer, n, &call);
+        done = choose_partitions(producer, msgs, n) ? append_to(producer, (uint32_t)msgs[0].partition, &call)
+                                                     : append_sorted(producer, n, &call);
     }
     error = mr_intact(topic); /* some may lie in pages of zeros that nobody else sees */
     return error ? error : done ? (ssize_t)done : call.error;
@@ -436,7 +436,7 @@ int mr_append_place(struct mr_producer *producer, struct mr_message *msgs, size_
     choose_partitions(producer, msgs, 1);
     for (size_t i = 0; i < n; i++) {
         msgs[i].partition = msgs[0].partition;
-        bytes += message_bytes(&msgs[i]);
+        bytes += mr_message_bytes(&msgs[i]);
     }
     return bytes > topic->ring_bytes || (topic->part_records_max && n > topic->part_records_max) ? -EMSGSIZE : 0;
 }
@@ -460,7 +460,7 @@ static uint32_t owed(const struct mr_producer *producer)
     for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
         groups |= load(&topic->groups[g].serial) != 0;
     for (uint32_t p = 0; p < topic->partition_cnt; p++)
-        if (producer->sent[p] && (!groups || mr_groups_limit(topic, p, 0) < producer->sent[p]))
+        if (producer->places[p].end && (!groups || mr_groups_limit(topic, p, 0) < producer->places[p].end))
             return p;
     return topic->partition_cnt;
 }
@@ -475,7 +475,7 @@ int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns)
             return error;
         uint32_t ticket = mr_cond_prepare(&topic->shm->space), p = owed(producer);
         if (p < topic->partition_cnt) {
-            store_want(topic, p, producer->sent[p]);
+            store_want(topic, p, producer->places[p].end);
             error = mr_groups_settle(topic, p);
             if (error)
                 return error;

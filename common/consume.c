@@ -109,12 +109,15 @@ void mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_st
 static uint64_t inviting(const struct mr_consumer *consumer)
 {
     const struct mr_topic *topic = consumer->topic;
+    const struct mr_group_part_shm *parts = mr_group_part(topic, consumer->seat.group, 0);
+    const struct mr_log_shm *logs = topic->logs;
+    const uint64_t *until = consumer->until;
     uint64_t bytes = 0;
     if (load(&topic->groups[consumer->seat.group].orphans))
         return MR_NONE;
-    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
-        uint64_t next = load(&mr_group_part(topic, consumer->seat.group, p)->next), head = load(&topic->logs[p].head);
-        if (next != head && (!consumer->until || next < consumer->until[p]))
+    for (uint32_t p = 0, n = topic->partition_cnt; p < n; p++) {
+        uint64_t next = load(&parts[p].next), head = load(&logs[p].head);
+        if (next != head && (!until || next < until[p]))
             bytes += head - next;
     }
     return bytes;
@@ -395,6 +398,7 @@ int mr_next(struct mr_consumer *consumer, struct mr_record *out)
     out->try_number = consumer->tries_so_far + 1;
     out->ts_ns = r.ts_ns;
     out->offset = r.offset;
+    consumer->stats.records++;
     consumer->pos += bytes;
     consumer->at += bytes;
     if (consumer->ring_end && consumer->at >= consumer->ring_end)
@@ -403,7 +407,6 @@ int mr_next(struct mr_consumer *consumer, struct mr_record *out)
     consumer->left--;
     consumer->given++;
     consumer->stats.bytes += r.value_len;
-    consumer->stats.records++;
     return 1;
 }
 

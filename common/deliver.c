@@ -75,7 +75,8 @@ static int deliver_ring(struct mr_consumer *consumer)
     struct mr_record_shm r;
     if (pos >= end || end - pos > topic->ring_bytes)
         return -EBADMSG;
-    uint64_t bytes = mr_log_header(topic, ring, pos, end, &r);
+    const unsigned char *at = ring + pos % topic->ring_bytes;
+    uint64_t bytes = mr_record_read(at, pos, end, &r);
     if (!bytes)
         return -EBADMSG;
     consumer->tries_so_far = 0;
@@ -101,7 +102,7 @@ static int deliver_ring(struct mr_consumer *consumer)
         return -EBADMSG; /* I3 broken */
     consumer->next_offset = r.offset;
     consumer->left = last - r.offset;
-    consumer->at = ring + pos % topic->ring_bytes;
+    consumer->at = at;
     consumer->ring_end = ring + topic->ring_bytes;
     return 0;
 }

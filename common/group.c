@@ -38,9 +38,8 @@ static uint64_t lowest(const struct mr_topic *topic, uint32_t group, uint32_t p)
     return low;
 }
 
-static void commit(struct mr_topic *topic, uint32_t group, uint32_t p, uint64_t low)
+static void commit(struct mr_topic *topic, struct mr_group_part_shm *part, uint32_t p, uint64_t low)
 {
-    struct mr_group_part_shm *part = mr_group_part(topic, group, p);
     if (low > load(&part->committed)) {
         /* Stored after all that it stands for is acknowledged, so it may be believed without a lock. */
         atomic_store_explicit(&part->committed, low, memory_order_release);
@@ -51,7 +50,7 @@ static void commit(struct mr_topic *topic, uint32_t group, uint32_t p, uint64_t 
 
 void mr_group_commit(struct mr_topic *topic, uint32_t group, uint32_t p)
 {
-    commit(topic, group, p, lowest(topic, group, p));
+    commit(topic, mr_group_part(topic, group, p), p, lowest(topic, group, p));
 }
 
 int mr_group_settle(struct mr_topic *topic, uint32_t group, uint32_t p)
@@ -93,8 +92,9 @@ void mr_groups_tell(struct mr_topic *topic, int wake)
 {
     /* pairs with mr_cond_prepare: one fence for all groups. */
     atomic_thread_fence(memory_order_seq_cst);
-    for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
-        mr_cond_signal_fenced(&topic->groups[g].data, wake);
+    struct mr_group_shm *end = topic->groups + mr_groups_used(topic);
+    for (struct mr_group_shm *group = topic->groups; group < end; group++)
+        mr_cond_signal_fenced(&group->data, wake);
 }
 
 uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t p)
@@ -205,10 +205,10 @@ static int claim_end(struct mr_topic *topic, uint32_t p, uint64_t next, uint64_t
 }
 
 /* Takes [next, ...) of partition p for the seat. Returns 1; 0 nothing there; -EBADMSG. */
-static int take(struct mr_topic *topic, struct mr_seat *seat, uint32_t p, uint64_t until, uint64_t max, uint64_t members)
+static int take(struct mr_topic *topic, struct mr_seat *seat, struct mr_group_part_shm *part, uint32_t p, uint64_t until, uint64_t max,
+                uint64_t members)
 {
     struct mr_group_shm *group = &topic->groups[seat->group];
-    struct mr_group_part_shm *part = mr_group_part(topic, seat->group, p);
     struct mr_member_shm *own = &topic->members[seat->member];
     uint64_t next = load(&part->next), next_offset = load(&part->next_offset), lost = 0;
     if (atomic_load_explicit(&topic->logs[p].head, memory_order_acquire) == next || next >= until)
@@ -273,6 +273,7 @@ static int take(struct mr_topic *topic, struct mr_seat *seat, uint32_t p, uint64
 int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t *until, uint64_t max)
 {
     struct mr_group_shm *group = &topic->groups[seat->group];
+    struct mr_group_part_shm *parts = mr_group_part(topic, seat->group, 0);
     int error = mr_group_lock(topic, seat->group);
     if (error)
         return error;
@@ -294,22 +295,20 @@ int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t 
             seat->in_turn = 1;
             continue;
         }
-        claimed = take(topic, seat, p, until ? until[p] : MR_NONE, max, scan.members);
+        claimed = take(topic, seat, &parts[p], p, until ? until[p] : MR_NONE, max, scan.members);
     }
     /* Our last claim is done, and may have been what held the group up. After a fresh claim the one look at the members is enough: nobody else
      * has claimed since, and what others have acknowledged comes into account next time. */
     if (claimed == 1) {
-        uint64_t low = load(&mr_group_part(topic, seat->group, before)->next);
+        uint64_t low = load(&parts[before].next);
         if (seat->partition == before && seat->begin < low)
             low = seat->begin;
-        commit(topic, seat->group, before, low < scan.low ? low : scan.low);
+        commit(topic, &parts[before], before, low < scan.low ? low : scan.low);
     } else {
         mr_group_commit(topic, seat->group, before);
     }
     if (claimed > 0)
-        more = load(&group->orphans) != 0 ||
-               atomic_load_explicit(&topic->logs[seat->partition].head, memory_order_relaxed) !=
-                   load(&mr_group_part(topic, seat->group, seat->partition)->next);
+        more = load(&group->orphans) != 0 || load(&topic->logs[seat->partition].head) != load(&parts[seat->partition].next);
     mr_group_unlock(topic, seat->group);
     if (more)
         mr_cond_signal(&group->data, 1); /* a producer wakes one member; who finds more than its share wakes the next */

@@ -179,14 +179,11 @@ int mr_log_progress(struct mr_topic *topic, uint32_t p, uint64_t id, struct mr_p
     return 1;
 }
 
-int mr_log_lock(struct mr_topic *topic, uint32_t p)
+/* A producer died in here. If it had published, its own counter and its source's slot may not know yet; what it had not published must
+ * not be found by the index. Dying in this repair leaves the same work to the next. */
+static void mend(struct mr_topic *topic, uint32_t p)
 {
     struct mr_log_shm *log = &topic->logs[p];
-    int error = mr_lock(topic, &log->lock);
-    if (error <= 0)
-        return error;
-    /* A producer died in here. If it had published, its own counter and its source's slot may not know yet; what it had not published must
-     * not be found by the index. Dying in this repair leaves the same work to the next. */
     uint64_t head = atomic_load_explicit(&log->head, memory_order_relaxed);
     for (int i = 0; i < 2; i++) {
         const struct mr_tip_shm *tip = &log->tips[i];
@@ -207,6 +204,14 @@ int mr_log_lock(struct mr_topic *topic, uint32_t p)
     for (uint32_t i = 0; i < topic->index_cnt; i++)
         if (atomic_load_explicit(&index[i].pos, memory_order_relaxed) >= head)
             atomic_store_explicit(&index[i].pos, 0, memory_order_relaxed);
+}
+
+int mr_log_lock(struct mr_topic *topic, uint32_t p)
+{
+    int error = mr_lock(topic, &topic->logs[p].lock);
+    if (error <= 0)
+        return error;
+    mend(topic, p);
     return 0;
 }
 
@@ -286,13 +291,9 @@ static inline struct mr_message *message(const struct mr_batch *batch, size_t i)
     return &batch->msgs[batch->order ? batch->order[i] : i];
 }
 
-static inline uint64_t message_bytes(const struct mr_message *msg)
-{
-    return mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len);
-}
-
 /* What an append knows of the room that there is, while it holds the log's lock. */
 struct space {
+    uint64_t end;        /* up to this position there is room for records; what goes further has to ask for it */
     uint64_t tail;       /* as it is stored: what lies below may be overwritten */
     uint64_t bound;      /* the tail may go so far */
     uint64_t offset_end; /* the first offset that has no room, as far as the number of records goes */
@@ -302,6 +303,12 @@ struct space {
 static int drops(const struct mr_topic *topic)
 {
     return topic->full == MR_FULL_DROP_OLDEST;
+}
+
+/* Up to which position records have room while the tail is there. Where each record may push one out, each has to ask. */
+static uint64_t room_end(const struct mr_topic *topic, uint64_t tail)
+{
+    return drops(topic) && topic->part_records_max ? 0 : tail + topic->ring_bytes;
 }
 
 /* Moves the tail so that records up to position `until`, the next of them with this offset and the last one with offset last, have room beyond
@@ -335,7 +342,38 @@ static int make_space(struct mr_topic *topic, uint32_t p, struct space *space, c
         atomic_store_explicit(&log->tail, tail, memory_order_relaxed);
         atomic_thread_fence(memory_order_release);
     }
+    space->end = room_end(topic, tail);
     return 1;
+}
+
+/* The same for a batch that goes in as a whole or not at all: it asks for all its room before its first record. */
+static int make_whole_space(struct mr_topic *topic, uint32_t p, struct space *space, const struct mr_tip *head, const struct mr_batch *batch)
+{
+    uint64_t until = head->head, last = head->next_offset + batch->n - 1;
+    for (size_t i = 0; i < batch->n; i++)
+        until += mr_message_bytes(message(batch, i));
+    if (until <= space->end && last < space->offset_end)
+        return 1;
+    return make_space(topic, p, space, head, until, head->next_offset, last);
+}
+
+/* Notes in the index that the first record at or after its last boundary is the one at pos. Returns the next boundary. */
+static uint64_t index_record(struct mr_topic *topic, uint32_t p, uint64_t pos, uint64_t offset, uint64_t ts_ns)
+{
+    uint64_t step = pos / MR_INDEX_STEP;
+    struct mr_index_shm *entry = &mr_topic_index(topic, p)[step % topic->index_cnt];
+    atomic_store_explicit(&entry->offset, offset, memory_order_relaxed);
+    atomic_store_explicit(&entry->ts_ns, ts_ns, memory_order_relaxed);
+    atomic_store_explicit(&entry->pos, pos, memory_order_release);
+    return (step + 1) * MR_INDEX_STEP;
+}
+
+/* From which position on the next record is one for the index: records up to head are in. */
+static uint64_t next_boundary(const struct mr_topic *topic, uint32_t p, uint64_t head)
+{
+    uint64_t step = head / MR_INDEX_STEP, boundary = step * MR_INDEX_STEP;
+    uint64_t indexed = atomic_load_explicit(&mr_topic_index(topic, p)[step % topic->index_cnt].pos, memory_order_relaxed);
+    return indexed >= boundary && indexed < head ? boundary + MR_INDEX_STEP : boundary;
 }
 
 ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch)
@@ -354,6 +392,7 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
         old = &log->tips[1];
         tip = &log->tips[0];
     }
+    size_t done = 0;
     if (atomic_load_explicit(&topic->shm->sealed, memory_order_relaxed))
         error = -EPIPE;
     else if (atomic_load_explicit(&topic->shm->deleted, memory_order_relaxed))
@@ -366,11 +405,13 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
     const struct mr_tip before = {.head = head,
                                   .next_offset = atomic_load_explicit(&old->next_offset, memory_order_relaxed),
                                   .last_ts_ns = atomic_load_explicit(&old->last_ts_ns, memory_order_relaxed)};
+    const uint64_t ring_bytes = topic->ring_bytes;
     struct space space = {.tail = atomic_load_explicit(&log->tail, memory_order_relaxed)};
-    if (head % alignof(struct mr_record_shm) || head - space.tail > topic->ring_bytes) { /* I2 broken */
+    if (head % alignof(struct mr_record_shm) || head - space.tail > ring_bytes) { /* I2 broken */
         error = -EBADMSG;
         goto unlock;
     }
+    space.end = room_end(topic, space.tail);
     if (drops(topic)) {
         space.bound = head;
         space.offset_end = topic->part_records_max ? before.next_offset + topic->part_records_max : MR_NONE;
@@ -379,26 +420,30 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
         space.bound = atomic_load_explicit(&log->limit, memory_order_relaxed);
         space.offset_end = room_in_records(topic, ring, space.bound, head, before.next_offset);
     }
-    int counts = drops(topic) && topic->part_records_max; /* each record may push one out */
+    if (batch->whole) {
+        int got = make_whole_space(topic, p, &space, &before, batch);
+        if (got <= 0) {
+            error = got;
+            goto unlock;
+        }
+    }
 
-    struct mr_index_shm *index = mr_topic_index(topic, p);
-    uint64_t boundary = head / MR_INDEX_STEP * MR_INDEX_STEP;
-    uint64_t indexed = atomic_load_explicit(&index[boundary / MR_INDEX_STEP % topic->index_cnt].pos, memory_order_relaxed);
-    if (indexed >= boundary && indexed < head)
-        boundary += MR_INDEX_STEP;
-
-    uint64_t pos = head, at = head % topic->ring_bytes, offset = before.next_offset, last_ts = before.last_ts_ns;
-    /* A whole batch asks for all its room with its first message. */
-    uint64_t rest_bytes = 0, rest_records = batch->whole ? batch->n - 1 : 0;
-    for (size_t i = 1; batch->whole && i < batch->n; i++)
-        rest_bytes += message_bytes(message(batch, i));
-    uint64_t value_bytes = 0;
-    size_t done = 0;
-    for (; done < batch->n; done++) {
-        struct mr_message *msg = message(batch, done);
-        uint64_t bytes = message_bytes(msg), until = pos + bytes + rest_bytes;
-        if (until - space.tail > topic->ring_bytes || offset + rest_records >= space.offset_end || counts) {
-            int got = make_space(topic, p, &space, &before, until, offset, offset + rest_records);
+    const uint32_t *order = batch->order;
+    const size_t n = batch->n;
+    const uint64_t now_ns = batch->now_ns;
+    struct mr_place *place = batch->place;
+    uint64_t pos = head, at = head - place->lap, offset = before.next_offset, last_ts = before.last_ts_ns, value_bytes = 0;
+    if (at >= ring_bytes) {
+        at = head % ring_bytes;
+        place->lap = head - at;
+    }
+    uint64_t boundary = head > place->boundary ? next_boundary(topic, p, head) : place->boundary;
+    for (struct mr_message *msg = batch->msgs; done < n; msg++) {
+        if (order)
+            msg = &batch->msgs[order[done]];
+        uint64_t bytes = mr_message_bytes(msg), until = pos + bytes;
+        if (until > space.end || offset >= space.offset_end) {
+            int got = make_space(topic, p, &space, &before, until, offset, offset);
             if (got < 0) { /* nothing of it is published */
                 while (done)
                     message(batch, --done)->offset = MR_OFFSET_NONE;
@@ -408,26 +453,20 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
             if (!got)
                 break;
         }
-        rest_bytes = rest_records = 0;
-        uint64_t ts = msg->ts_ns ? msg->ts_ns : batch->now_ns;
+        uint64_t ts = msg->ts_ns ? msg->ts_ns : now_ns;
         if (ts > last_ts)
             last_ts = ts;
-        if (pos >= boundary) {
-            boundary = pos / MR_INDEX_STEP * MR_INDEX_STEP;
-            struct mr_index_shm *entry = &index[boundary / MR_INDEX_STEP % topic->index_cnt];
-            atomic_store_explicit(&entry->offset, offset, memory_order_relaxed);
-            atomic_store_explicit(&entry->ts_ns, last_ts, memory_order_relaxed);
-            atomic_store_explicit(&entry->pos, pos, memory_order_release);
-            boundary += MR_INDEX_STEP;
-        }
+        if (pos >= boundary)
+            boundary = index_record(topic, p, pos, offset, last_ts);
         write_record(ring + at, pos, msg, offset, ts);
         msg->offset = offset++;
         msg->partition = (int32_t)p;
         value_bytes += msg->value_len;
-        pos += bytes;
+        done++;
+        pos = until;
         at += bytes;
-        if (at >= topic->ring_bytes)
-            at -= topic->ring_bytes;
+        if (at >= ring_bytes)
+            at -= ring_bytes;
     }
     if (done) {
         struct mr_producer_shm *who = &topic->producers[batch->producer];
@@ -453,7 +492,8 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
         atomic_store_explicit(&who->bytes, atomic_load_explicit(&who->bytes, memory_order_relaxed) + (pos - head), memory_order_relaxed);
         if (source)
             store_progress(source, progress.position, progress.check, pos);
-        batch->end = pos;
+        place->end = pos;
+        place->boundary = boundary;
         batch->value_bytes = value_bytes;
     }
 unlock:

@@ -29,8 +29,20 @@ static inline uint32_t mr_record_check(uint64_t pos, const struct mr_record_shm 
     return (uint32_t)(x >> 32) ^ (uint32_t)x;
 }
 
+static inline uint64_t mr_message_bytes(const struct mr_message *msg)
+{
+    return mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len);
+}
+
 /* mr_log_lock takes the log's lock and mends what a dead producer left: 0 or a negative errno. */
 int mr_log_lock(struct mr_topic *topic, uint32_t p);
+
+/* What a producer remembers of a partition. All zeros at first. */
+struct mr_place {
+    uint64_t end;      /* where the last record appended through it ends; 0: none */
+    uint64_t lap;      /* a position that lies at the ring's begin, less than a ring before end: saves dividing by its size */
+    uint64_t boundary; /* the first record from here on is one for the index, unless head is beyond: saves looking there */
+};
 
 struct mr_batch {
     struct mr_message *msgs;
@@ -41,8 +53,8 @@ struct mr_batch {
     uint64_t source;          /* 0: none; else progress belongs to msgs, index by index */
     const struct mr_progress *progress;
     uint64_t now_ns;
-    uint64_t end;             /* out: where the records appended end, */
-    uint64_t value_bytes;     /* and how long their values are in all */
+    struct mr_place *place;   /* of the partition appended to */
+    uint64_t value_bytes;     /* out: how long the values of those appended are in all */
 };
 
 /* mr_log_append writes and publishes as many messages of the batch as fit. The lock is taken inside.

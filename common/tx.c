@@ -79,29 +79,14 @@ static int take(struct mr_lock_shm *lock)
 #endif
 }
 
-int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock)
+/* Somebody has the lock: returns what pthread_mutex_lock would, or -EINTR the wait was given up. Not inlined: mr_lock is every append's. */
+__attribute__((noinline)) static int wait_for(struct mr_topic *topic, struct mr_lock_shm *lock)
 {
     uint64_t since = 0, said = 0;
     for (;;) {
         int error = take(lock);
-        if (error == 0 || error == EOWNERDEAD) {
-            int repaired = 0;
-            if (error == EOWNERDEAD) {
-                repaired = repair(topic, lock);
-            } else if (atomic_load_explicit(&lock->redo.armed, memory_order_relaxed)) { /* I7 broken */
-                pthread_mutex_unlock(&lock->mutex);
-                return -EBADMSG;
-            }
-            if (repaired >= 0 && mr_intact(topic) < 0) {
-                mr_unlock(lock);
-                return -EIO;
-            }
-            if (repaired >= 0)
-                atomic_store_explicit(&lock->holder, topic->bus->self, memory_order_relaxed);
-            return repaired;
-        }
         if (error != ETIMEDOUT)
-            return mr_blame(topic, -EBADMSG); /* ENOTRECOVERABLE, EINVAL: not a mutex any more */
+            return error;
         if (!since)
             since = mr_now_ns() - PATIENCE_NS;
         char name[MR_CLIENT_NAME_MAX + 1];
@@ -114,20 +99,43 @@ int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock)
     }
 }
 
+int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock)
+{
+    int repaired = 0, error = pthread_mutex_trylock(&lock->mutex);
+    if (error == EBUSY)
+        error = wait_for(topic, lock);
+    if (error == EOWNERDEAD) {
+        repaired = repair(topic, lock);
+        if (repaired < 0)
+            return repaired;
+    } else if (error) {
+        return error < 0 ? error : mr_blame(topic, -EBADMSG); /* ENOTRECOVERABLE, EINVAL: not a mutex any more */
+    } else if (atomic_load_explicit(&lock->redo.armed, memory_order_relaxed)) { /* I7 broken */
+        pthread_mutex_unlock(&lock->mutex);
+        return -EBADMSG;
+    }
+    if (mr_intact(topic) < 0) {
+        mr_unlock(lock);
+        return -EIO;
+    }
+    atomic_store_explicit(&lock->holder, topic->bus->self, memory_order_relaxed);
+    return repaired;
+}
+
 void mr_unlock(struct mr_lock_shm *lock)
 {
     pthread_mutex_unlock(&lock->mutex);
 }
 
-void mr_tx_commit(struct mr_tx *tx)
+void mr_tx_apply(const struct mr_tx *tx)
 {
     struct mr_redo_shm *redo = tx->redo;
+    unsigned char *base = tx->topic->base;
+    uint64_t n = tx->n;
     atomic_store_explicit(&redo->armed, tx->n, memory_order_release); /* the commit point */
-    for (uint64_t i = 0; i < tx->n; i++)
-        atomic_store_explicit(
-            (_Atomic uint64_t *)(void *)(tx->topic->base + atomic_load_explicit(&redo->entries[i].word, memory_order_relaxed)),
-            atomic_load_explicit(&redo->entries[i].value, memory_order_relaxed), memory_order_release);
+    for (uint64_t i = 0; i < n; i++)
+        atomic_store_explicit((_Atomic uint64_t *)(void *)(base + atomic_load_explicit(&redo->entries[i].word, memory_order_relaxed)),
+                              atomic_load_explicit(&redo->entries[i].value, memory_order_relaxed), memory_order_release);
     atomic_store_explicit(&redo->armed, 0, memory_order_release);
     atomic_signal_fence(memory_order_seq_cst); /* the next transaction's entries must not be stored before this one is disarmed */
-    tx->n = 0;
 }

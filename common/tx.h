@@ -53,6 +53,13 @@ static inline void mr_tx_set(struct mr_tx *tx, _Atomic uint64_t *word, uint64_t 
     tx->n++;
 }
 
-void mr_tx_commit(struct mr_tx *tx);
+/* mr_tx_commit makes the words noted what they are to be. A copy is applied, so that the transaction itself can stay in registers. */
+void mr_tx_apply(const struct mr_tx *tx);
+static inline void mr_tx_commit(struct mr_tx *tx)
+{
+    const struct mr_tx noted = *tx;
+    mr_tx_apply(&noted);
+    tx->n = 0;
+}
 
 #endif

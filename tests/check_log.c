@@ -330,6 +330,36 @@ START_TEST(index_names_a_record_at_each_step)
 }
 END_TEST
 
+/* Each remembers where the ring begins and what is indexed, and is lapped by the other meanwhile. */
+START_TEST(producers_that_take_turns_write_one_log_and_one_index)
+{
+    use((struct mr_settings){.size_bytes = 3 * MR_INDEX_STEP + 4096, .full = MR_FULL_DROP_OLDEST});
+    struct mr_producer *other = producer_on(topic);
+    uint64_t random = 1, pos = 0, first = 0, first_offset = 0, offset;
+    for (uint64_t i = 0; i < 10000; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        if (random >> 57 == 0) {
+            struct mr_producer *next = other;
+            other = producer;
+            producer = next;
+        }
+        size_t len = (random >> 32) % (random >> 58 ? 2000 : 66000); /* some fill a step of the index */
+        ck_assert_int_eq(append(len, 0, 0, i, 0), 1);
+        ck_assert_uint_eq(mr_log_offset(topic, 0, pos), i);
+        uint64_t step = pos / MR_INDEX_STEP * MR_INDEX_STEP;
+        if (first < step) {
+            first = pos;
+            first_offset = i;
+        }
+        ck_assert_uint_eq(mr_log_index_at(topic, 0, step, pos, &offset), first);
+        ck_assert_uint_eq(offset, first_offset);
+        pos += mr_record_bytes(len, 0, 0);
+    }
+    check_invariants(topic);
+    mr_producer_close(other);
+}
+END_TEST
+
 /* ---- what cannot be believed ---- */
 
 START_TEST(header_that_was_changed_is_not_believed)
@@ -466,6 +496,7 @@ int main(void)
     tcase_add_test(tcase, every_offset_is_found_in_a_ring_that_has_wrapped);
     tcase_add_test(tcase, time_is_found_also_when_times_go_backwards);
     tcase_add_test(tcase, index_names_a_record_at_each_step);
+    tcase_add_test(tcase, producers_that_take_turns_write_one_log_and_one_index);
     tcase_add_test(tcase, header_that_was_changed_is_not_believed);
     tcase_add_test(tcase, damaged_record_is_an_error_and_the_other_partitions_go_on);
     tcase_add_test(tcase, tip_that_names_no_head_is_an_error_and_no_hang);
