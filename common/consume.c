@@ -17,7 +17,8 @@
 #define WAKEUP_NS 50000u /* see measure: what another member costs, */
 #define LEAST_MAX 64u    /* and no more records than this are kept from the others for it: one of them may take longer than the last ones */
 #define GATHER_BYTES 16384u /* see gather: so much is worth a claim at once */
-#define GATHER_PAUSES 96    /* about 2.4 us */
+#define GATHER_PAUSES_MIN 96u  /* about 2.4 us */
+#define GATHER_PAUSES_MAX 768u /* about 20 us */
 #define GATHER_TRY 8u
 
 static inline uint64_t load(const _Atomic uint64_t *word)
@@ -177,15 +178,24 @@ static int ended(struct mr_consumer *consumer)
 }
 
 /* While a producer goes on publishing little by little, each look at its log takes the line with `head` away from it, and a claim costs the same
- * for one record as for many. So a little that is there is left alone to grow, without looking, as long as it does grow; where it does not,
- * this is tried again at every GATHER_TRY-th claim. bytes: what inviting() has just said. */
+ * for one record as for many. So a little that is there is left alone to grow, without looking: for as long as GATHER_BYTES will take at the rate
+ * seen last time; for the shortest time only if that is far too long, as a slow stream is not to be held up; and not at all where nothing grew,
+ * but for every GATHER_TRY-th claim, which tries again. bytes: what inviting() has just said. */
 static void gather(struct mr_consumer *consumer, uint64_t bytes)
 {
-    if (bytes >= GATHER_BYTES || (!consumer->gathers && ++consumer->gather_turn % GATHER_TRY))
+    if (bytes >= GATHER_BYTES || (!consumer->gather_pauses && ++consumer->gather_turn % GATHER_TRY))
         return;
-    for (int i = 0; i < GATHER_PAUSES; i++)
+    uint64_t pauses = consumer->gather_pauses ? consumer->gather_pauses : GATHER_PAUSES_MIN;
+    for (uint64_t i = 0; i < pauses; i++)
         mr_pause_cpu();
-    consumer->gathers = inviting(consumer) != bytes;
+    uint64_t now = inviting(consumer), wanted = now > bytes ? GATHER_BYTES * pauses / (now - bytes) : 0;
+    if (wanted > 4 * GATHER_PAUSES_MAX)
+        wanted = GATHER_PAUSES_MIN;
+    else if (wanted > GATHER_PAUSES_MAX)
+        wanted = GATHER_PAUSES_MAX;
+    else if (now > bytes && wanted < GATHER_PAUSES_MIN)
+        wanted = GATHER_PAUSES_MIN;
+    consumer->gather_pauses = wanted;
 }
 
 /* Spins for as long as has paid lately. Returns 1 if something may be there. */

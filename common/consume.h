@@ -33,7 +33,7 @@ struct mr_consumer {
     uint32_t peek_turn;
     int64_t peek_step_ns;
     uint64_t spin_ns;
-    int gathers;          /* see gather */
+    uint64_t gather_pauses; /* see gather */
     uint32_t gather_turn;
     uint64_t claimed_ns;    /* when something was given out last, in a group with others; 0: not known */
     uint64_t claimed;       /* so many records */

@@ -223,21 +223,21 @@ START_TEST(a_little_that_does_not_grow_is_not_left_alone_again)
 {
     use((struct mr_settings){.size_bytes = 65536});
     struct mr_consumer *c = consumer();
-    c->gathers = 1; /* as if it had grown last time */
+    c->gather_pauses = 1; /* as if it had grown last time */
     put_numbers(producer, 0, 0, 1);
     ck_assert_int_eq(mr_claim(c, 0, 0), 1); /* who polls takes what there is */
-    ck_assert_int_eq(c->gathers, 1);
+    ck_assert_uint_eq(c->gather_pauses, 1);
     next_is(c, "0");
     ck_assert_int_eq(mr_ack(c), 0);
     put_numbers(producer, 0, 0, 16384 / 40 + 1);
     ck_assert_int_eq(mr_claim(c, 0, -1), 16384 / 40 + 1); /* and what is much is worth it at once */
-    ck_assert_int_eq(c->gathers, 1);
+    ck_assert_uint_eq(c->gather_pauses, 1);
     while (mr_next(c, &(struct mr_record){0}) > 0)
         ;
     ck_assert_int_eq(mr_ack(c), 0);
     put_numbers(producer, 0, 0, 1);
     ck_assert_int_eq(mr_claim(c, 0, -1), 1);
-    ck_assert_int_eq(c->gathers, 0);
+    ck_assert_uint_eq(c->gather_pauses, 0);
     mr_consumer_close(c);
 }
 END_TEST
