@@ -236,7 +236,17 @@ void mr_json_key_bytes(struct mr_json *json, const void *name, size_t len)
 
 void mr_json_key(struct mr_json *json, const char *name)
 {
-    mr_json_key_bytes(json, name, strlen(name));
+    size_t len = strlen(name);
+    char *to = mr_json_room(json, len + 3 + (json->comma != 0));
+    if (!to)
+        return;
+    if (json->comma)
+        *to++ = ',';
+    *to++ = '"';
+    memcpy(to, name, len);
+    memcpy(to + len, "\":", 2);
+    json->len = (size_t)(to + len + 2 - json->text);
+    json->comma = 0;
 }
 
 void mr_json_base64(struct mr_json *json, const void *bytes, size_t len)
