@@ -1,4 +1,5 @@
 #include "json.h"
+#include "json_pass.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -177,37 +178,60 @@ static char *escaped(char *to, unsigned char byte)
     return to + 5;
 }
 
+struct mr_json_escaped mr_json_escape_some(const char *from, char *to, char stop)
+{
+    const unsigned char *s = (const unsigned char *)from;
+    if (*s < 0x20 || *s == '"' || *s == '\\')
+        return (struct mr_json_escaped){from + 1, escaped(to, *s)};
+    if (*s < 0x80) { /* a separator that is none here */
+        *to = *from;
+        return (struct mr_json_escaped){from + 1, to + 1};
+    }
+    do { /* most that is not ASCII is followed by more of it */
+        int step = sequence(s, 4); /* zeros follow the text, which end a sequence as well */
+        for (int i = 1; stop < 0 && i < abs(step); i++)
+            if ((char)s[i] == stop)
+                step = -i;
+        memcpy(to, step < 0 ? "\xef\xbf\xbd" : (const char *)s, 4);
+        to += step < 0 ? 3 : step;
+        s += abs(step);
+    } while (*s >= 0x80 && (char)*s != stop);
+    return (struct mr_json_escaped){(const char *)s, to};
+}
+
+/* Where to cut bytes so that no sequence lies across: at wanted, or up to three bytes before. */
+static size_t cut(const unsigned char *s, size_t wanted)
+{
+    for (size_t back = 0; back < 4; back++)
+        if ((s[wanted - back] & 0xc0) != 0x80)
+            return wanted - back;
+    return wanted; /* no sequence is that long */
+}
+
 void mr_json_escape(struct mr_json *json, const void *bytes, size_t len)
 {
-    enum { CHUNK = 1024, WORST = 6 }; /* room is asked for once a chunk; a byte becomes at most six ("\u0000") */
+    enum { CHUNK = 1024, WORST = CHUNK * MR_JSON_WORST + MR_JSON_SLACK };
     const unsigned char *s = bytes;
-    for (size_t at = 0; at < len;) {
-        size_t stop = len - at > CHUNK ? at + CHUNK : len;
-        char *to = mr_json_room(json, json->grows ? (stop - at + 4) * WORST : 0);
-        if (!to)
+    char text[CHUNK + MR_JSON_BEHIND];
+    for (size_t at = 0, n; at < len; at += n) {
+        n = len - at > CHUNK ? cut(s + at, CHUNK) : len - at;
+        memcpy(text, s + at, n);
+        memset(text + n, 0, MR_JSON_BEHIND);
+        char room[WORST]; /* a fixed buffer is filled to its last byte, so it is mr_json_add that writes there */
+        char *start = json->grows ? mr_json_room(json, n * MR_JSON_WORST + MR_JSON_SLACK) : room;
+        if (!start)
             return;
-        char chunk[(CHUNK + 4) * WORST]; /* a fixed buffer is filled to its last byte, so its size is checked by mr_json_add */
-        char *start = json->grows ? to : chunk;
-        to = start;
-        while (at < stop) {
-            unsigned char byte = s[at];
-            if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\') {
-                *to++ = (char)byte;
-                at++;
-            } else if (byte < 0x80) {
-                to = escaped(to, byte);
-                at++;
-            } else {
-                int step = sequence(s + at, len - at);
-                memcpy(to, step < 0 ? "\xef\xbf\xbd" : (const char *)s + at, step < 0 ? 3 : (size_t)step);
-                to += step < 0 ? 3 : step;
-                at += (size_t)(step < 0 ? -step : step);
-            }
+        struct mr_json_pass pass = {.from = text, .to = start, .next = text, .sep = '"'};
+        for (;; mr_json_pass_to(&pass, pass.from + 1)) {
+            mr_json_pass_until(&pass, text + n, '"');
+            if (pass.from == text + n)
+                break;
+            pass.to = escaped(pass.to, '"');
         }
         if (json->grows)
-            json->len += (size_t)(to - start);
+            json->len += (size_t)(pass.to - start);
         else
-            mr_json_add(json, start, (size_t)(to - start));
+            mr_json_add(json, start, (size_t)(pass.to - start));
     }
 }
 
@@ -236,7 +260,17 @@ void mr_json_key_bytes(struct mr_json *json, const void *name, size_t len)
 
 void mr_json_key(struct mr_json *json, const char *name)
 {
-    mr_json_key_bytes(json, name, strlen(name));
+    size_t len = strlen(name);
+    char *to = mr_json_room(json, len + 3 + (json->comma != 0));
+    if (!to)
+        return;
+    if (json->comma)
+        *to++ = ',';
+    *to++ = '"';
+    memcpy(to, name, len);
+    memcpy(to + len, "\":", 2);
+    json->len = (size_t)(to + len + 2 - json->text);
+    json->comma = 0;
 }
 
 void mr_json_base64(struct mr_json *json, const void *bytes, size_t len)

@@ -40,7 +40,7 @@ void mr_json_begin(struct mr_json *json, char bracket); /* '{' or '[' */
 void mr_json_end(struct mr_json *json, char bracket);   /* '}' or ']' */
 void mr_json_line(struct mr_json *json);                /* ends the line; what follows starts afresh */
 
-void mr_json_key(struct mr_json *json, const char *name);
+void mr_json_key(struct mr_json *json, const char *name); /* one of ours: nothing in it needs escaping */
 void mr_json_key_bytes(struct mr_json *json, const void *name, size_t len);
 
 void mr_json_text(struct mr_json *json, const char *text);                 /* a string; NULL: null */

@@ -1,5 +1,6 @@
 #include "columns.h"
 #include "csv.h"
+#include "json_pass.h"
 #include "text.h"
 
 #include <errno.h>
@@ -143,13 +144,18 @@ int mr_columns_set(struct mr_columns *columns, const char *line, size_t len, uin
     for (i = 0; i <= new.cnt; i++) {
         struct mr_column *column = &new.column[i];
         new.names[column->name + column->name_len - new.names] = '\0'; /* where room for a suffix was left */
-        column->key_at = new.keys.len;
-        new.keys.comma = 0;
+        size_t before = new.keys.len;
+        new.keys.comma = 1;
         mr_json_key_bytes(&new.keys, column->name, column->name_len);
-        column->key_len = new.keys.len - column->key_at;
+        column->key_len = new.keys.len - before;
     }
-    if (new.keys.failed)
+    char *slack = mr_json_room(&new.keys, MR_JSON_SLACK);
+    if (!slack)
         goto no_memory;
+    memset(slack, 0, MR_JSON_SLACK);
+    const char *key = new.keys.text;
+    for (i = 0; i <= new.cnt; key += new.column[i++].key_len)
+        new.column[i].key = key;
     new.plain = is_plain(&new);
     *columns = new;
     return 0;

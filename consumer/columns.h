@@ -13,7 +13,8 @@
 struct mr_column {
     const char *name; /* unquoted, unique in the topic: the second "a" is "a_2"; a NUL follows */
     size_t name_len;
-    size_t key_at, key_len; /* where the text "name": stands in struct mr_columns' keys */
+    const char *key; /* the text ,"name": in struct mr_columns' keys */
+    size_t key_len;
 };
 
 struct mr_columns {
@@ -22,7 +23,7 @@ struct mr_columns {
     uint32_t flags; /* of its line end, enum mr_record_flags, and the separator */
     size_t cnt;     /* columns; column[cnt] names the fields that are too many ("_extra") */
     struct mr_column *column;
-    struct mr_json keys;
+    struct mr_json keys; /* and MR_JSON_SLACK bytes behind them */
     char *names;
     int plain;      /* the line is what one gets by joining the names with commas, quoted where they must be, and ends in a newline */
     ssize_t *bound;          /* see mr_format_bind */

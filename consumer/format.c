@@ -1,5 +1,6 @@
 #include "format.h"
 #include "csv.h"
+#include "object.h"
 #include "row.h"
 #include "text.h"
 
@@ -168,63 +169,6 @@ int mr_format_bind(const struct mr_format *format, struct mr_columns *columns, c
 
 /* ---- json ------------------------------------------------------------------------------------------------------------ */
 
-static void put_column_key(const struct mr_columns *columns, size_t idx, struct mr_json *out)
-{
-    const struct mr_column *column = &columns->column[idx];
-    mr_json_verbatim(out, columns->keys.text + column->key_at, column->key_len);
-    out->comma = 0;
-}
-
-/* has_column: it may be a number; what a row has too many are all strings. */
-static void put_field(struct mr_format *format, const struct mr_field *field, int has_column, struct mr_json *out)
-{
-    struct mr_field plain = *field;
-    mr_row_unquote(&format->scratch, &plain);
-    if (has_column && !format->strings && !field->quoted && mr_json_is_number(plain.text, plain.len))
-        mr_json_verbatim(out, plain.text, plain.len);
-    else
-        mr_json_string(out, plain.text, plain.len);
-}
-
-/* Of the fields that are selected, those that the row has. */
-static void put_selected_object(struct mr_format *format, const struct mr_columns *columns, struct mr_json *out)
-{
-    const struct mr_pick *selected = &columns->selected;
-    mr_json_begin(out, '{');
-    for (size_t i = 0; i < selected->cnt; i++) {
-        if (!selected->field[i].text)
-            continue;
-        put_column_key(columns, selected->column[i], out);
-        put_field(format, &selected->field[i], 1, out);
-    }
-    mr_json_end(out, '}');
-    if (format->scratch.failed)
-        out->failed = 1;
-}
-
-/* Returns how many fields the row has. */
-static size_t put_object(struct mr_format *format, const struct mr_columns *columns, const struct mr_record *record,
-                         struct mr_json *out)
-{
-    struct mr_field field;
-    size_t at = 0, i = 0;
-    mr_json_begin(out, '{');
-    int sep = mr_csv_sep(columns->flags);
-    for (; mr_csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
-        if (i <= columns->cnt)
-            put_column_key(columns, i, out);
-        if (i == columns->cnt)
-            mr_json_begin(out, '[');
-        put_field(format, &field, i < columns->cnt, out);
-    }
-    if (i > columns->cnt)
-        mr_json_end(out, ']');
-    mr_json_end(out, '}');
-    if (format->scratch.failed)
-        out->failed = 1;
-    return i;
-}
-
 static int needs_quotes(const struct mr_field *field)
 {
     for (size_t i = 0; i < field->len; i++)
@@ -238,7 +182,9 @@ static int is_canonical(const struct mr_record *record)
 {
     struct mr_field field;
     const char *end = (const char *)record->value + record->value_len;
-    size_t at = 0;
+    size_t at = 0, len = record->value_len;
+    if (len == 0 || (!memchr(record->value, '"', len) && !memchr(record->value, '\n', len) && !memchr(record->value, '\r', len)))
+        return 1;
     while (mr_csv_field(record->value, record->value_len, ',', &at, &field.text, &field.len, &field.quoted)) {
         if (needs_quotes(&field) != field.quoted)
             return 0;
@@ -356,7 +302,7 @@ static void put_envelope(struct mr_format *format, const struct mr_columns *colu
     mr_json_uint(out, record->try_number);
     mr_json_key(out, "value");
     if (columns->line)
-        fields = put_object(format, columns, record, out);
+        fields = mr_object_put(format, columns, record, out);
     else
         mr_json_string(out, value, len);
 
@@ -467,31 +413,35 @@ static void put_text(struct mr_format *format, const struct mr_columns *columns,
 void mr_format_record(struct mr_format *format, struct mr_columns *columns, const char *topic, const struct mr_record *record,
                       uint64_t now_ns, struct mr_json *out)
 {
-    struct mr_record shown = *record;
+    const struct mr_record *shown = record;
+    struct mr_record selected;
     char *to;
-    if (format->select.cnt > 0)
-        mr_row_select(format, columns, &shown);
+    if (format->select.cnt > 0 && format->kind != MR_FORMAT_JSON) {
+        selected = *record;
+        mr_row_select(format, columns, &selected);
+        shown = &selected;
+    }
     switch (format->kind) {
     case MR_FORMAT_RAW:
-        to = mr_json_room(out, shown.value_len + format->delimiter_len);
+        to = mr_json_room(out, shown->value_len + format->delimiter_len);
         if (!to)
             break;
-        if (shown.value_len > 0)
-            memcpy(to, shown.value, shown.value_len);
-        memcpy(to + shown.value_len, format->delimiter, format->delimiter_len);
-        out->len += shown.value_len + format->delimiter_len;
+        if (shown->value_len > 0)
+            memcpy(to, shown->value, shown->value_len);
+        memcpy(to + shown->value_len, format->delimiter, format->delimiter_len);
+        out->len += shown->value_len + format->delimiter_len;
         break;
     case MR_FORMAT_CSV:
-        mr_row_put(format, shown.value, shown.value_len, shown.flags, out);
+        mr_row_put(format, shown->value, shown->value_len, shown->flags, out);
         break;
     case MR_FORMAT_TSV:
-        mr_row_put_tsv(format, columns, &shown, out);
+        mr_row_put_tsv(format, columns, shown, out);
         break;
     case MR_FORMAT_JSON:
         if (format->select.cnt > 0) {
-            put_selected_object(format, columns, out);
+            mr_object_put_selected(format, columns, record, out);
         } else if (columns->line) {
-            put_object(format, columns, record, out);
+            mr_object_put(format, columns, record, out);
         } else {
             mr_json_begin(out, '{');
             mr_json_key(out, "value");
@@ -504,7 +454,7 @@ void mr_format_record(struct mr_format *format, struct mr_columns *columns, cons
         put_envelope(format, columns, topic, record, out);
         break;
     case MR_FORMAT_TEXT:
-        put_text(format, columns, topic, record, &shown, now_ns, out);
+        put_text(format, columns, topic, record, shown, now_ns, out);
         break;
     }
     if (format->row.failed)

@@ -70,17 +70,33 @@ void mr_row_select(struct mr_format *format, struct mr_columns *columns, struct 
     record->value_len = row->failed ? 0 : (uint32_t)row->len;
 }
 
+/* The letter after a backslash that a byte is written as; 0: it is written as it is. */
+static char tsv_letter(char byte)
+{
+    switch (byte) {
+    case '\t':
+        return 't';
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\\':
+        return '\\';
+    default:
+        return 0;
+    }
+}
+
 static void add_tsv_field(struct mr_json *row, const struct mr_field *field)
 {
-    static const char special[] = "\t\n\r\\", letter[] = "tnr\\";
     const char *from = field->text, *end = from + field->len;
     for (const char *at = from; at < end; at++) {
-        const char *found = *at ? strchr(special, *at) : NULL;
-        if (!found)
+        const char letter = tsv_letter(*at);
+        if (!letter)
             continue;
         mr_json_add(row, from, (size_t)(at - from));
         mr_json_add(row, "\\", 1);
-        mr_json_add(row, &letter[found - special], 1);
+        mr_json_add(row, &letter, 1);
         from = at + 1;
     }
     mr_json_add(row, from, (size_t)(end - from));

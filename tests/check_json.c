@@ -1,6 +1,7 @@
 /* check_json.c - JSON text: what is written is what RFC 8259 allows, whatever the bytes, and a full buffer is never written past.
  */
 #include "json.h"
+#include "json_reference.h"
 
 #include <check.h>
 #include <math.h>
@@ -124,6 +125,28 @@ START_TEST(utf8_is_judged_the_same_at_every_alignment_and_across_chunks)
 }
 END_TEST
 
+START_TEST(random_bytes_become_what_the_plain_rules_make_of_them)
+{
+    static const char alphabet[] = "aaaaaaaa\"\\\n\t\x01 \x7f\x80\x82\xac\xbf\xc2\xc3\xa9\xe0\xe2\xed\xef\xf0\xf4\xf5\xff";
+    static char bytes[1200], wanted[6 * sizeof bytes];
+    uint32_t random = 1;
+    for (int round = 0; round < 3000; round++) {
+        size_t len = round % 10 ? (size_t)round % 200 : 1000 + (size_t)round % 200;
+        char *exact = malloc(len ? len : 1); /* so that a sanitizer sees every byte read past it */
+        for (size_t i = 0; i < len; i++) {
+            random = random * 1664525u + 1013904223u;
+            exact[i] = bytes[i] = alphabet[(random >> 16) % sizeof alphabet]; /* with the NUL at its end */
+        }
+        json.len = 0;
+        mr_json_escape(&json, exact, len);
+        free(exact);
+        size_t wanted_len = json_reference_escape(wanted, bytes, len);
+        ck_assert_uint_eq(json.len, wanted_len);
+        ck_assert_mem_eq(json.text ? json.text : "", wanted, wanted_len);
+    }
+}
+END_TEST
+
 START_TEST(base64_is_padded)
 {
     mr_json_begin(&json, '[');
@@ -192,6 +215,7 @@ int main(void)
     tcase_add_test(tcase, well_formed_utf8_passes_unchanged);
     tcase_add_loop_test(tcase, what_is_not_utf8_becomes_one_replacement_for_each_maximal_part, 0, sizeof broken / sizeof *broken);
     tcase_add_test(tcase, utf8_is_judged_the_same_at_every_alignment_and_across_chunks);
+    tcase_add_test(tcase, random_bytes_become_what_the_plain_rules_make_of_them);
     tcase_add_test(tcase, base64_is_padded);
     tcase_add_test(tcase, numbers_that_json_has_no_word_for_are_null);
     tcase_add_test(tcase, is_number_follows_the_grammar);
