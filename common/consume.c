@@ -16,7 +16,7 @@
 #define SPIN_PAUSES 64 /* about 2 us: a round trip of two that both spin takes less */
 #define WAKEUP_NS 50000u /* see measure: what another member costs, */
 #define LEAST_MAX 64u    /* and no more records than this are kept from the others for it: one of them may take longer than the last ones */
-#define GATHER_BYTES 16384u /* see gather: so much is worth a claim at once */
+#define GATHER_BYTES 32768u /* see gather: so much is worth a claim at once; in a small ring, a quarter of it */
 #define GATHER_PAUSES_MIN 96u  /* about 2.4 us */
 #define GATHER_PAUSES_MAX 768u /* about 20 us */
 #define GATHER_TRY 8u
@@ -178,17 +178,18 @@ static int ended(struct mr_consumer *consumer)
 }
 
 /* While a producer goes on publishing little by little, each look at its log takes the line with `head` away from it, and a claim costs the same
- * for one record as for many. So a little that is there is left alone to grow, without looking: for as long as GATHER_BYTES will take at the rate
- * seen last time; for the shortest time only if that is far too long, as a slow stream is not to be held up; and not at all where nothing grew,
- * but for every GATHER_TRY-th claim, which tries again. bytes: what inviting() has just said. */
+ * for one record as for many. So a little that is there is left alone to grow, without looking: for as long as what is worth a claim will take at
+ * the rate seen last time; for the shortest time only if that is far too long, as a slow stream is not to be held up; and not at all where nothing
+ * grew, but for every GATHER_TRY-th claim, which tries again. bytes: what inviting() has just said. */
 static void gather(struct mr_consumer *consumer, uint64_t bytes)
 {
-    if (bytes >= GATHER_BYTES || (!consumer->gather_pauses && ++consumer->gather_turn % GATHER_TRY))
+    uint64_t worth = consumer->topic->ring_bytes / 4 < GATHER_BYTES ? consumer->topic->ring_bytes / 4 : GATHER_BYTES;
+    if (bytes >= worth || (!consumer->gather_pauses && ++consumer->gather_turn % GATHER_TRY))
         return;
     uint64_t pauses = consumer->gather_pauses ? consumer->gather_pauses : GATHER_PAUSES_MIN;
     for (uint64_t i = 0; i < pauses; i++)
         mr_pause_cpu();
-    uint64_t now = inviting(consumer), wanted = now > bytes ? GATHER_BYTES * pauses / (now - bytes) : 0;
+    uint64_t now = inviting(consumer), wanted = now > bytes ? worth * pauses / (now - bytes) : 0;
     if (wanted > 4 * GATHER_PAUSES_MAX)
         wanted = GATHER_PAUSES_MIN;
     else if (wanted > GATHER_PAUSES_MAX)

@@ -218,27 +218,38 @@ START_TEST(stop_ends_a_wait_with_eintr)
 END_TEST
 
 /* A little that is there is left alone to grow, by one that waits: where it did not, it is not left alone again. (That it is
- * where it did grow cannot be tested without time.) */
-START_TEST(a_little_that_does_not_grow_is_not_left_alone_again)
+ * where it did grow cannot be tested without time.) What is no little: 32 KiB, or a quarter of the ring. */
+static void a_little(uint64_t size_bytes, unsigned much)
 {
-    use((struct mr_settings){.size_bytes = 65536});
+    use((struct mr_settings){.size_bytes = size_bytes});
     struct mr_consumer *c = consumer();
-    c->gather_pauses = 1; /* as if it had grown last time */
+    const unsigned n[] = {much / 40 + 1, much / 40}; /* records of 40 bytes, header included */
+    c->gather_pauses = 1;                       /* as if it had grown last time */
     put_numbers(producer, 0, 0, 1);
     ck_assert_int_eq(mr_claim(c, 0, 0), 1); /* who polls takes what there is */
     ck_assert_uint_eq(c->gather_pauses, 1);
     next_is(c, "0");
     ck_assert_int_eq(mr_ack(c), 0);
-    put_numbers(producer, 0, 0, 16384 / 40 + 1);
-    ck_assert_int_eq(mr_claim(c, 0, -1), 16384 / 40 + 1); /* and what is much is worth it at once */
-    ck_assert_uint_eq(c->gather_pauses, 1);
-    while (mr_next(c, &(struct mr_record){0}) > 0)
-        ;
-    ck_assert_int_eq(mr_ack(c), 0);
-    put_numbers(producer, 0, 0, 1);
-    ck_assert_int_eq(mr_claim(c, 0, -1), 1);
-    ck_assert_uint_eq(c->gather_pauses, 0);
+    for (int i = 0; i < 2; i++) {
+        put_numbers(producer, 0, 0, n[i]);
+        ck_assert_int_eq(mr_claim(c, 0, -1), (int)n[i]);
+        ck_assert_uint_eq(c->gather_pauses, i == 0); /* what is much is worth it at once */
+        while (mr_next(c, &(struct mr_record){0}) > 0)
+            ;
+        ck_assert_int_eq(mr_ack(c), 0);
+    }
     mr_consumer_close(c);
+}
+
+START_TEST(a_little_that_does_not_grow_is_not_left_alone_again)
+{
+    a_little(1 << 20, 32768);
+}
+END_TEST
+
+START_TEST(in_a_small_ring_less_is_much)
+{
+    a_little(65536, 16384);
 }
 END_TEST
 
@@ -405,6 +416,7 @@ int main(void)
     tcase_add_test(tcase, claim_waits_as_long_as_told);
     tcase_add_test(tcase, stop_ends_a_wait_with_eintr);
     tcase_add_test(tcase, a_little_that_does_not_grow_is_not_left_alone_again);
+    tcase_add_test(tcase, in_a_small_ring_less_is_much);
     tcase_add_test(tcase, append_wakes_a_waiting_consumer);
     tcase_add_loop_test(tcase, seal_and_delete_wake_a_waiting_consumer, 0, 2);
     tcase_add_test(tcase, last_acknowledgement_of_a_sealed_topic_wakes_who_waits_for_the_end);
