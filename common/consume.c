@@ -17,6 +17,7 @@
 #define WAKEUP_NS 50000u /* see measure: what another member costs, */
 #define LEAST_MAX 64u    /* and no more records than this are kept from the others for it: one of them may take longer than the last ones */
 #define GATHER_BYTES 32768u /* see gather: so much is worth a claim at once; in a small ring, a quarter of it */
+#define GATHER_RECORDS 64u  /* who takes fewer at a time would only make a queue */
 #define GATHER_PAUSES_MIN 96u  /* about 2.4 us */
 #define GATHER_PAUSES_MAX 768u /* about 20 us */
 #define GATHER_TRY 8u
@@ -178,29 +179,32 @@ static int ended(struct mr_consumer *consumer)
 }
 
 /* While a producer goes on publishing little by little, each look at its log takes the line with `head` away from it, and a claim costs the same
- * for one record as for many. So a little that is there is left alone to grow, without looking: for as long as what is worth a claim will take at
- * the rate seen last time; for the shortest time only if that is far too long, as a slow stream is not to be held up; and not at all where nothing
- * grew, but for every GATHER_TRY-th claim, which tries again. bytes: what inviting() has just said. */
-static void gather(struct mr_consumer *consumer, uint64_t bytes)
+ * for one record as for many. So a little that is there is left alone to grow for as long as what is worth a claim will take at the rate seen last
+ * time; for the shortest time only if that is far too long, as a slow stream is not to be held up. Where nothing grew in the second half of a pause
+ * (the stream may wait for us: for room, or for an answer) only every GATHER_TRY-th claim tries again.
+ *   bytes   what inviting() has just said      records   that a claim, or the topic, can hold at most */
+static void gather(struct mr_consumer *consumer, uint64_t bytes, uint64_t records)
 {
     uint64_t worth = consumer->topic->ring_bytes / 4 < GATHER_BYTES ? consumer->topic->ring_bytes / 4 : GATHER_BYTES;
-    if (bytes >= worth || (!consumer->gather_pauses && ++consumer->gather_turn % GATHER_TRY))
+    if (bytes >= worth || records < GATHER_RECORDS || (!consumer->gather_pauses && ++consumer->gather_turn % GATHER_TRY))
         return;
-    uint64_t pauses = consumer->gather_pauses ? consumer->gather_pauses : GATHER_PAUSES_MIN;
-    for (uint64_t i = 0; i < pauses; i++)
+    uint64_t half = (consumer->gather_pauses ? consumer->gather_pauses : GATHER_PAUSES_MIN) / 2;
+    for (uint64_t i = 0; i < half; i++)
         mr_pause_cpu();
-    uint64_t now = inviting(consumer), wanted = now > bytes ? worth * pauses / (now - bytes) : 0;
-    if (wanted > 4 * GATHER_PAUSES_MAX)
-        wanted = GATHER_PAUSES_MIN;
-    else if (wanted > GATHER_PAUSES_MAX)
-        wanted = GATHER_PAUSES_MAX;
-    else if (now > bytes && wanted < GATHER_PAUSES_MIN)
-        wanted = GATHER_PAUSES_MIN;
-    consumer->gather_pauses = wanted;
+    uint64_t before = inviting(consumer);
+    for (uint64_t i = 0; i < half && before != bytes; i++)
+        mr_pause_cpu();
+    uint64_t now = inviting(consumer), wanted = now > before ? worth * half / (now - before) : 0;
+    if (now <= before)
+        consumer->gather_pauses = 0;
+    else if (wanted < GATHER_PAUSES_MIN || wanted > 4 * GATHER_PAUSES_MAX)
+        consumer->gather_pauses = GATHER_PAUSES_MIN;
+    else
+        consumer->gather_pauses = wanted < GATHER_PAUSES_MAX ? wanted : GATHER_PAUSES_MAX;
 }
 
 /* Spins for as long as has paid lately. Returns 1 if something may be there. */
-static int spin(struct mr_consumer *consumer, int64_t timeout_ns)
+static int spin(struct mr_consumer *consumer, uint64_t records, int64_t timeout_ns)
 {
     if (!consumer->spin_ns || timeout_ns == 0)
         return 0;
@@ -208,7 +212,7 @@ static int spin(struct mr_consumer *consumer, int64_t timeout_ns)
     for (int i = 0;; i++) {
         uint64_t bytes = inviting(consumer);
         if (bytes) {
-            gather(consumer, bytes);
+            gather(consumer, bytes, records);
             consumer->spin_ns = consumer->spin_ns * 2 < SPIN_NS_MAX ? consumer->spin_ns * 2 : SPIN_NS_MAX;
             return 1;
         }
@@ -283,12 +287,13 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
     if (max == 0 || max > consumer->window)
         max = consumer->window;
     measure(consumer);
+    uint64_t records = topic->part_records_max && topic->part_records_max < max ? topic->part_records_max : max;
     /* Who is going to wait may first look without a lock: it tries for good before it sleeps. One that only polls has to try at once, for a death
      * may have left its work half done where only the lock's next owner completes it. */
     int look = timeout_ns == 0 || !consumer->joined || consumer->until || mr_holds(consumer);
     uint64_t bytes = look ? 0 : inviting(consumer);
     if (bytes)
-        gather(consumer, bytes);
+        gather(consumer, bytes, records);
     int got = look || bytes ? mr_deliver(consumer, max) : 0;
     if (got)
         return at_hand(consumer, got);
@@ -301,7 +306,7 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
     uint64_t since = mr_now_ns(), said = 0;
     consumer->stats.waits++;
     for (;;) {
-        if (consumer->joined && spin(consumer, timeout_ns)) {
+        if (consumer->joined && spin(consumer, records, timeout_ns)) {
             got = mr_deliver(consumer, max);
             if (got)
                 break;

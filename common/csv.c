@@ -1,4 +1,4 @@
-/* csv.c - the row framing goes from one line feed or quote to the next: most bytes are looked at 32 at a time, once. */
+/* csv.c - the row framing goes from one line feed or quote to the next: the bytes between are looked at 32 at a time. */
 #include "csv.h"
 #include "millrace.h"
 #include <string.h>

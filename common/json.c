@@ -189,7 +189,7 @@ struct mr_json_escaped mr_json_escape_some(const char *from, char *to, char stop
     }
     do { /* most that is not ASCII is followed by more of it */
         int step = sequence(s, 4); /* zeros follow the text, which end a sequence as well */
-        for (int i = 1; stop < 0 && i < abs(step); i++)
+        for (int i = 1; (stop & 0x80) && i < abs(step); i++)
             if ((char)s[i] == stop)
                 step = -i;
         memcpy(to, step < 0 ? "\xef\xbf\xbd" : (const char *)s, 4);

@@ -40,7 +40,7 @@ int mr_log_lock(struct mr_topic *topic, uint32_t p);
 /* What a producer remembers of a partition. All zeros at first. */
 struct mr_place {
     uint64_t end;      /* where the last record appended through it ends; 0: none */
-    uint64_t lap;      /* a position that lies at the ring's begin, less than a ring before end: saves dividing by its size */
+    uint64_t lap;      /* a position that lies at the ring's begin, the last one before head for most of a lap: saves dividing by its size */
     uint64_t boundary; /* the first record from here on is one for the index, unless head is beyond: saves looking there */
 };
 

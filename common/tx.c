@@ -79,7 +79,7 @@ static int take(struct mr_lock_shm *lock)
 #endif
 }
 
-/* Somebody has the lock: returns what pthread_mutex_lock would, or -EINTR the wait was given up. Not inlined: mr_lock is every append's. */
+/* Somebody has the lock: returns what pthread_mutex_lock would; or -EINTR: the wait was given up. Not inlined: mr_lock is every append's. */
 __attribute__((noinline)) static int wait_for(struct mr_topic *topic, struct mr_lock_shm *lock)
 {
     uint64_t since = 0, said = 0;

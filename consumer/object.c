@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define LONG_ROW 65536u
+
 /* A copy of the row with the zeros behind it that a pass needs. What is looked at twice cannot change in between either: the row
  * itself lies in memory that others may write. NULL: no memory. */
 static const char *copy_row(struct mr_json *scratch, const struct mr_record *record)
@@ -19,6 +21,18 @@ static const char *copy_row(struct mr_json *scratch, const struct mr_record *rec
         memcpy(row, record->value, len);
     memset(row + len, 0, MR_JSON_BEHIND);
     return row;
+}
+
+/* The most that text of a row can become. A long one is looked at before: room for the worst would be six times as much, in one piece. */
+static size_t worst(const char *text, size_t len, char sep)
+{
+    size_t marks = 0;
+    if (len <= LONG_ROW)
+        return len * MR_JSON_WORST;
+    for (size_t at = 0; at < len; at += 16) /* what is behind counts, too */
+        for (uint64_t found = mr_json_marks16(text + at, sep); found; found &= found - 1)
+            marks++;
+    return len + marks * (MR_JSON_WORST - 1);
 }
 
 /* The comma, the name and the colon. */
@@ -104,7 +118,7 @@ size_t mr_object_put(struct mr_format *format, const struct mr_columns *columns,
     const char *row = copy_row(&format->scratch, record);
     /* A field has two quotes and a comma or a key; all but the last take a byte of the row for their separator. */
     char *start =
-        row ? mr_json_room(out, columns->keys.len + (size_t)record->value_len * MR_JSON_WORST + 8 + MR_JSON_SLACK) : NULL;
+        row ? mr_json_room(out, columns->keys.len + worst(row, record->value_len, (char)sep) + 8 + MR_JSON_SLACK) : NULL;
     if (!start) {
         out->failed = 1;
         return 0;
@@ -139,7 +153,7 @@ void mr_object_put_selected(struct mr_format *format, struct mr_columns *columns
     if (row) {
         mr_pick_take(selected, row, record->value_len);
         for (size_t i = 0; i < selected->cnt; i++)
-            room += columns->column[selected->column[i]].key_len + selected->field[i].len * MR_JSON_WORST + 2;
+            room += columns->column[selected->column[i]].key_len + worst(selected->field[i].text, selected->field[i].len, (char)selected->sep) + 2;
     }
     char *start = row ? mr_json_room(out, room) : NULL, *to = start;
     if (!start) {

@@ -143,7 +143,6 @@ void sender_format(struct sender *s, const struct input *in)
         .headers = s->options->headers,
         .headers_len = (uint16_t)s->options->headers_len,
         .partition = s->options->partition,
-        .offset = MR_OFFSET_NONE,
     };
 }
 

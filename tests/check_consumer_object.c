@@ -165,12 +165,48 @@ START_TEST(selected_columns_come_in_their_order_and_those_that_are_missing_do_no
 }
 END_TEST
 
+/* Rows so long that room for them is counted and not guessed. */
+START_TEST(long_rows_of_one_byte)
+{
+    enum { LEN = 70001 };
+    static const char bytes[] = {'a', ',', '\x01', '"', '\xff', '\\', '\n'};
+    static char row[LEN], wanted[8 * LEN], wrong[160];
+    const char *missing;
+    memset(row, bytes[_i], LEN);
+    for (int selecting = 0; selecting < 2; selecting++) {
+        struct mr_columns columns = {0};
+        struct mr_format format;
+        struct mr_json out;
+        struct mr_record record = {.value = row, .value_len = LEN};
+        ck_assert_int_eq(mr_columns_set(&columns, "a", 1, 0), 0);
+        ck_assert_int_eq(mr_format_init(&format, "json", wrong), 0);
+        if (selecting) {
+            ck_assert_int_eq(mr_select_parse("a", &format.select, wrong), 0);
+            ck_assert_int_eq(mr_format_bind(&format, &columns, &missing), 0);
+        }
+        mr_json_init(&out, NULL, 0);
+        mr_format_record(&format, &columns, "t", &record, 0, &out);
+        size_t wanted_len = json_reference_object(wanted, 1, row, selecting && *row == ',' ? 0 : LEN, ',', 1, 1);
+        wanted[wanted_len++] = '\n';
+        ck_assert(!out.failed);
+        ck_assert_uint_eq(out.len, wanted_len);
+        ck_assert(memcmp(out.text, wanted, wanted_len) == 0);
+        if (*row == 'a')
+            ck_assert_uint_lt(out.cap, 4 * LEN); /* not six times the row where all of it stays as it is */
+        mr_json_free(&out);
+        mr_format_free(&format);
+        mr_columns_free(&columns);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("consumer_object");
     TCase *tcase = tcase_create("consumer_object");
     tcase_add_loop_test(tcase, rows_are_what_the_plain_rules_make_of_them, 0, 11);
     tcase_add_test(tcase, selected_columns_come_in_their_order_and_those_that_are_missing_do_not);
+    tcase_add_loop_test(tcase, long_rows_of_one_byte, 0, 7);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

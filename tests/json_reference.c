@@ -65,7 +65,8 @@ static int is_number(const char *text, size_t len)
 
 size_t json_reference_object(char *to, size_t columns, const char *row, size_t len, char sep, int quotes, int numbers)
 {
-    char *begin = to, field[8192];
+    static char field[1 << 17];
+    char *begin = to;
     size_t at = 0, i = 0;
     *to++ = '{';
     for (;; i++, at++) {
