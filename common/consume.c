@@ -180,8 +180,8 @@ static int ended(struct mr_consumer *consumer)
 
 /* While a producer goes on publishing little by little, each look at its log takes the line with `head` away from it, and a claim costs the same
  * for one record as for many. So a little that is there is left alone to grow for as long as what is worth a claim will take at the rate seen last
- * time; for the shortest time only if that is far too long, as a slow stream is not to be held up. Where nothing grew in the second half of a pause
- * (the stream may wait for us: for room, or for an answer) only every GATHER_TRY-th claim tries again.
+ * time; for the shortest time only if that is far too long, as a slow stream is not to be held up, or if the topic may be full before. Where nothing
+ * grew in the second half of a pause (the stream may wait for us) only every GATHER_TRY-th claim tries again.
  *   bytes   what inviting() has just said      records   that a claim, or the topic, can hold at most */
 static void gather(struct mr_consumer *consumer, uint64_t bytes, uint64_t records)
 {
@@ -197,7 +197,7 @@ static void gather(struct mr_consumer *consumer, uint64_t bytes, uint64_t record
     uint64_t now = inviting(consumer), wanted = now > before ? worth * half / (now - before) : 0;
     if (now <= before)
         consumer->gather_pauses = 0;
-    else if (wanted < GATHER_PAUSES_MIN || wanted > 4 * GATHER_PAUSES_MAX)
+    else if (wanted < GATHER_PAUSES_MIN || wanted > 4 * GATHER_PAUSES_MAX || consumer->topic->part_records_max)
         consumer->gather_pauses = GATHER_PAUSES_MIN;
     else
         consumer->gather_pauses = wanted < GATHER_PAUSES_MAX ? wanted : GATHER_PAUSES_MAX;
