@@ -253,6 +253,18 @@ START_TEST(in_a_small_ring_less_is_much)
 }
 END_TEST
 
+START_TEST(who_takes_few_at_a_time_leaves_none_to_grow)
+{
+    use((struct mr_settings){.records_max = _i ? 63 : 0});
+    struct mr_consumer *c = consumer();
+    c->gather_pauses = 1; /* as if it had grown last time */
+    put_numbers(producer, 0, 0, 2);
+    ck_assert_int_eq(mr_claim(c, _i ? 0 : 63, -1), 2);
+    ck_assert_uint_eq(c->gather_pauses, 1);
+    mr_consumer_close(c);
+}
+END_TEST
+
 /* A thread that claims without end of patience. */
 struct claimer {
     pthread_t thread;
@@ -417,6 +429,7 @@ int main(void)
     tcase_add_test(tcase, stop_ends_a_wait_with_eintr);
     tcase_add_test(tcase, a_little_that_does_not_grow_is_not_left_alone_again);
     tcase_add_test(tcase, in_a_small_ring_less_is_much);
+    tcase_add_loop_test(tcase, who_takes_few_at_a_time_leaves_none_to_grow, 0, 2);
     tcase_add_test(tcase, append_wakes_a_waiting_consumer);
     tcase_add_loop_test(tcase, seal_and_delete_wake_a_waiting_consumer, 0, 2);
     tcase_add_test(tcase, last_acknowledgement_of_a_sealed_topic_wakes_who_waits_for_the_end);
