@@ -1,4 +1,5 @@
-/* bench_pattern.c - deliveries per second with several producers and consumers of one topic: 64 B, 32 for each append, all acknowledged.
+/* bench_pattern.c - deliveries per second with several producers and consumers of one topic: 64 B, 32 for each append, all acknowledged; and
+ * of a topic in which only so many records may wait, so that each side waits for the other.
  * Usage: bench_pattern [ROUNDS]        9 rounds of all patterns; the medians
  *
  * The k-th process, the producers first, is pinned to CPU k modulo their number: every CPU has about as many processes, and if there are
@@ -29,8 +30,10 @@
 static const struct pattern {
     const char *name;
     int producers, consumers, groups; /* groups: each consumer has one of its own */
+    uint64_t records;                 /* that may wait; 0: as many as fit */
 } patterns[] = {
-    {"1x1", 1, 1, 0}, {"2x2", 2, 2, 0}, {"4x1", 4, 1, 0}, {"1x4 shared", 1, 4, 0}, {"1x4 groups", 1, 4, 1},
+    {"1x1", 1, 1, 0, 0},        {"2x2", 2, 2, 0, 0},        {"4x1", 4, 1, 0, 0},
+    {"1x4 shared", 1, 4, 0, 0}, {"1x4 groups", 1, 4, 1, 0}, {"1x1, 100 records at most", 1, 1, 0, 100},
 };
 #define PATTERNS (sizeof patterns / sizeof patterns[0])
 
@@ -166,7 +169,7 @@ static double deliveries_per_s(const struct pattern *pattern)
     if (!run)
         run = team_shared(sizeof *run);
     *run = (struct run){.pattern = *pattern, .producing = pattern->producers};
-    bench_topic_make("pattern", ROOM);
+    bench_topic_make("pattern", ROOM, pattern->records);
     team_run(pattern->producers + pattern->consumers, member, run);
     bench_topic_remove("pattern");
 

@@ -4,8 +4,9 @@
 
 #include "millrace.h"
 
-/* bench_topic_make creates a topic, and the bus if this is the first one: one partition, blocking, of size_bytes. bench_topic_remove removes it. */
-void bench_topic_make(const char *name, uint64_t size_bytes);
+/* bench_topic_make creates a topic, and the bus if this is the first one: one partition, blocking, of size_bytes; records: how
+ * many may wait, 0 if only bytes bound them. bench_topic_remove removes it. */
+void bench_topic_make(const char *name, uint64_t size_bytes, uint64_t records);
 void bench_topic_remove(const char *name);
 
 /* bench_topic_open is for a forked process, which connects by it at its first topic; what it opens goes when it ends. */

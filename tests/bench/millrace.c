@@ -18,7 +18,7 @@ static void millrace_open(struct channel *channel)
 {
     struct end *end = channel_allocate(channel, sizeof *end + TRANSPORT_BATCH * channel->size);
     snprintf(end->name, sizeof end->name, "channel-%u", channel->id);
-    bench_topic_make(end->name, TRANSPORT_ROOM);
+    bench_topic_make(end->name, TRANSPORT_ROOM, 0);
 }
 
 static void millrace_close(struct channel *channel)
