@@ -215,7 +215,7 @@ test:
 test-crash:
 	@scripts/deps.sh
 	@$(build) $(BIN)/tests/crash
-	@$(BIN)/tests/crash $(if $(ALL),-a) -j$$(nproc)
+	@$(BIN)/tests/crash $(if $(ALL),-a) -j$$((3 * $$(nproc)))
 	@CC='$(CC)' tests/crash/variants.sh $(BIN)
 
 model:
