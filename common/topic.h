@@ -60,10 +60,13 @@ static inline int mr_intact(const struct mr_topic *topic)
     return atomic_load_explicit(&topic->damaged, memory_order_relaxed) ? -EIO : 0;
 }
 
-/* mr_blame is what to return for an error that was found in a topic's words: zeros that mr_guard put there explain it better. */
+/* mr_blame is what to return for an error that was found in a topic's words: zeros that mr_guard put there explain it better, and so do those that
+ * are there because somebody else took the pages out. */
 static inline int mr_blame(const struct mr_topic *topic, int error)
 {
-    return mr_intact(topic) < 0 ? -EIO : error;
+    if (mr_intact(topic) < 0)
+        return -EIO;
+    return atomic_load_explicit(&topic->shm->magic, memory_order_relaxed) == MR_TOPIC_MAGIC ? error : -EBADMSG;
 }
 
 /* mr_topic_ring returns partition p's ring, mapped twice, or NULL when mapping failed; mr_topic_rings maps all of them, or says why not. */

@@ -55,8 +55,11 @@ if [ "${1:-}" = --full ]; then
     echo 1 >&5
     start taking consumer -q holes 5>&-
     wait_until "the record came" test -s taking.out
+    # Stopped meanwhile: who looks before the room is gone gets zeros, and finds those wrong instead.
+    kill -STOP "${pids[feeding]}" "${pids[taking]}"
     fallocate -p -o 0 -l 1M "/dev/shm/millrace.$(id -u).$MILLRACE_BUS.holes"
     cat /dev/zero >/dev/shm/fill 2>/dev/null || true
+    kill -CONT "${pids[feeding]}" "${pids[taking]}"
     echo 2 >&5
     exec 5>&-
     ended feeding 1
