@@ -18,10 +18,14 @@ const char *mr_setting_parse(struct mr_settings *settings, const char *key, cons
     } else if (strcmp(key, "max-records") == 0) {
         if (mr_text_count(value, &n) < 0 || n == 0)
             return "not a count from 1";
+        if (n < settings->partitions)
+            return "fewer than there are partitions: each needs room for one record";
         settings->records_max = n;
     } else if (strcmp(key, "partitions") == 0) {
         if (mr_text_count(value, &n) < 0 || n == 0 || n > MR_PARTITIONS_MAX)
             return "not a count from 1 to 256";
+        if (settings->records_max && settings->records_max < n)
+            return "more than max-records: each partition needs room for one record";
         settings->partitions = (uint32_t)n;
     } else if (strcmp(key, "tries") == 0) {
         if (mr_text_count(value, &n) < 0 || n == 0 || n > 1000)

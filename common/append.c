@@ -1,5 +1,6 @@
 /* append.c - the producer's side of millrace.h: which partition, and what to do when there is no room. */
 #include "append.h"
+#include "asked.h"
 #include "group.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@
 struct mr_producer {
     struct mr_topic *topic;
     uint32_t slot;
-    uint64_t since_ns;       /* our slot's since_ns: tells whether it is still ours */
+    uint64_t serial;         /* our slot's serial: tells whether it is still ours */
     uint64_t source;
     struct mr_place *places; /* per partition */
     uint32_t run_partition;  /* where keyless records go now, */
@@ -30,6 +31,58 @@ struct mr_producer {
 static inline uint64_t load(const _Atomic uint64_t *word)
 {
     return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+/* The slot for a new producer: one never used, so that status can still show those who are gone; else the one gone longest,
+ * who was done rather than died; one that somebody may still ask about comes last. producer_cnt: none but those to skip. */
+static uint32_t best_slot(const struct mr_topic *topic, const uint64_t *skip)
+{
+    uint32_t best = topic->producer_cnt, rank = 5;
+    for (uint32_t i = 0; i < topic->producer_cnt && rank > 0; i++) {
+        const struct mr_producer_shm *slot = &topic->producers[i];
+        uint64_t state = load(&slot->state);
+        if ((state && state != 'd' && state != 'x') || (skip[i / 64] >> i % 64 & 1))
+            continue;
+        uint32_t r = state == 0 ? 0 : (state == 'd' ? 1u : 2u) + (load(&slot->asked) ? 2u : 0u);
+        if (r < rank || (r == rank && load(&slot->since_ns) < load(&topic->producers[best].since_ns))) {
+            best = i;
+            rank = r;
+        }
+    }
+    return best;
+}
+
+/* Takes the topic's lock, with *slot free for a new producer. A slot whose records a consumer of another topic may still ask
+ * about (asked.h) is used again only once none does. That is looked up without the lock, as it opens the other topic.
+ * Ends: each turn either lets a slot go or skips one. */
+static int lock_with_slot(struct mr_topic *topic, uint32_t *slot)
+{
+    uint64_t skip[(MR_PRODUCERS + 63) / 64] = {0};
+    for (;;) {
+        int error = mr_topic_lock(topic);
+        if (error)
+            return error;
+        uint32_t best = best_slot(topic, skip);
+        uint64_t asked = best < topic->producer_cnt ? load(&topic->producers[best].asked) : 0;
+        if (best < topic->producer_cnt && !asked) {
+            *slot = best;
+            return 0;
+        }
+        uint64_t serial = best < topic->producer_cnt ? load(&topic->producers[best].serial) : 0;
+        mr_unlock(&topic->shm->lock);
+        if (best == topic->producer_cnt)
+            return -EUSERS;
+        if (mr_asked(topic, best, serial, asked)) { /* or an error: who cannot look takes nothing */
+            skip[best / 64] |= (uint64_t)1 << best % 64;
+            continue;
+        }
+        error = mr_topic_lock(topic);
+        if (error)
+            return error;
+        if (load(&topic->producers[best].serial) == serial) /* nobody else notes anything there: it is not attached */
+            atomic_store_explicit(&topic->producers[best].asked, 0, memory_order_relaxed);
+        mr_unlock(&topic->shm->lock);
+    }
 }
 
 int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *options, struct mr_producer **out)
@@ -49,29 +102,12 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
         goto free_producer;
     }
     mr_topic_reap_dead(topic);
-    error = mr_topic_lock(topic);
+    error = lock_with_slot(topic, &producer->slot);
     if (error)
         goto free_producer;
-    /* A slot never used, so that status can still show those who are gone; else the one gone longest, who was done rather than died. */
-    uint32_t best = topic->producer_cnt, rank = 3;
-    for (uint32_t i = 0; i < topic->producer_cnt && rank > 0; i++) {
-        const struct mr_producer_shm *slot = &topic->producers[i];
-        uint64_t state = load(&slot->state);
-        uint32_t r = state == 0 ? 0 : state == 'd' ? 1 : state == 'x' ? 2 : 3;
-        if (r < rank || (r == rank && r < 3 && load(&slot->since_ns) < load(&topic->producers[best].since_ns))) {
-            best = i;
-            rank = r;
-        }
-    }
-    if (best == topic->producer_cnt) {
-        mr_unlock(&topic->shm->lock);
-        error = -EUSERS;
-        goto free_producer;
-    }
-    struct mr_producer_shm *slot = &topic->producers[best];
+    struct mr_producer_shm *slot = &topic->producers[producer->slot];
     producer->topic = topic;
-    producer->slot = best;
-    producer->since_ns = mr_wall_ns();
+    producer->serial = load(&topic->shm->producer_serial) + 1;
     producer->source = options ? options->source : 0;
     producer->run_partition = (uint32_t)(topic->bus->self >> 16) % topic->partition_cnt; /* several producers start at different ones */
     mr_words_store(slot->name, (MR_CLIENT_NAME_MAX + 1) / 8, options && options->name ? options->name : topic->bus->client_name);
@@ -80,11 +116,14 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     mr_tx_set(&tx, &slot->bytes, 0);
     mr_tx_set(&tx, &slot->blocked_ns, 0);
     mr_tx_set(&tx, &slot->pid, (uint64_t)getpid());
-    mr_tx_set(&tx, &slot->since_ns, producer->since_ns);
+    mr_tx_set(&tx, &slot->since_ns, mr_wall_ns());
+    mr_tx_set(&tx, &slot->serial, producer->serial);
+    mr_tx_set(&tx, &slot->asked, 0);
+    mr_tx_set(&tx, &topic->shm->producer_serial, producer->serial);
     mr_tx_set(&tx, &slot->owner, topic->bus->self);
     mr_tx_set(&tx, &slot->state, 'a');
-    if (best >= load(&topic->shm->producer_high))
-        mr_tx_set(&tx, &topic->shm->producer_high, best + 1);
+    if (producer->slot >= load(&topic->shm->producer_high))
+        mr_tx_set(&tx, &topic->shm->producer_high, producer->slot + 1);
     mr_tx_commit(&tx);
     mr_unlock(&topic->shm->lock);
     producer->places = places;
@@ -103,15 +142,20 @@ void mr_producer_close(struct mr_producer *producer)
         return;
     struct mr_topic *topic = producer->topic;
     struct mr_producer_shm *slot = &topic->producers[producer->slot];
-    if (mr_bus_usable(topic->bus) == 0 && mr_topic_lock(topic) == 0) {
-        if (load(&slot->state) == 'a' && load(&slot->owner) == topic->bus->self && load(&slot->since_ns) == producer->since_ns) {
+    if (mr_bus_usable(topic->bus) == 0) {
+        int error = mr_topic_lock(topic), ours = load(&slot->state) == 'a' && load(&slot->serial) == producer->serial;
+        if (!error && ours) {
             struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
             mr_tx_set(&tx, &slot->state, 'd');
             mr_tx_set(&tx, &topic->shm->producers_done, load(&topic->shm->producers_done) + 1);
             mr_tx_commit(&tx);
+        } else if (error == -EINTR && ours) { /* the next to take the lock counts it */
+            atomic_store_explicit(&slot->state, 'l', memory_order_release);
         }
-        mr_unlock(&topic->shm->lock);
-        mr_groups_tell(topic, INT_MAX); /* who waits for the end of it all (MR_UNTIL_DRAINED) looks again */
+        if (!error)
+            mr_unlock(&topic->shm->lock);
+        if (mr_intact(topic) == 0)
+            mr_groups_tell(topic, INT_MAX); /* who waits for the end of it all (MR_UNTIL_DRAINED) looks again */
     }
     free(producer->order);
     free(producer->places);
@@ -121,6 +165,11 @@ void mr_producer_close(struct mr_producer *producer)
 uint32_t mr_producer_slot(const struct mr_producer *producer)
 {
     return producer->slot;
+}
+
+uint64_t mr_producer_serial(const struct mr_producer *producer)
+{
+    return producer->serial;
 }
 
 struct mr_topic *mr_producer_topic(const struct mr_producer *producer)
@@ -136,7 +185,7 @@ static void name_holder(const struct mr_topic *topic, uint32_t p, struct mr_wait
     uint64_t low = MR_NONE;
     uint32_t behind = 0;
     for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
-        if (load(&topic->groups[g].serial) && load(&mr_group_part(topic, g, p)->committed) < low) {
+        if (mr_group_holds(topic, g) && load(&mr_group_part(topic, g, p)->committed) < low) {
             low = load(&mr_group_part(topic, g, p)->committed);
             behind = g;
         }
@@ -146,6 +195,10 @@ static void name_holder(const struct mr_topic *topic, uint32_t p, struct mr_wait
     if (low == MR_NONE)
         return;
     mr_words_load(topic->groups[behind].name, (MR_GROUP_NAME_MAX + 1) / 8, group_name);
+    if (!mr_group_there(topic, behind)) { /* in the making: by the holder of the topic's lock, stopped most likely */
+        mr_client_about(topic->bus, load(&topic->shm->lock.holder), &wait->pid, client_name);
+        return;
+    }
     uint32_t slot = mr_group_behind(topic, behind, p);
     if (slot == topic->member_cnt)
         return;
@@ -218,6 +271,7 @@ static int wait_for_room(struct mr_producer *producer, uint32_t p, const struct 
             return -EAGAIN;
         /* Once more with fresh eyes: committed is brought up to date only by who looks. */
         waiting->since = mr_now_ns();
+        mr_topic_relieve(topic);
         return mr_groups_settle(topic, p);
     }
     uint64_t now = mr_now_ns();
@@ -360,7 +414,7 @@ static int check_messages(const struct mr_producer *producer, struct mr_message 
     if (n == 0 || n > UINT32_MAX)
         return -EINVAL;
     const struct mr_producer_shm *slot = &topic->producers[producer->slot];
-    if (load(&slot->state) != 'a' || load(&slot->owner) != topic->bus->self || load(&slot->since_ns) != producer->since_ns)
+    if (load(&slot->state) != 'a' || load(&slot->serial) != producer->serial)
         return mr_blame(topic, -ESTALE);
     for (size_t i = 0; i < n; i++) {
         if (mr_message_bytes(&msgs[i]) > topic->record_max)
@@ -381,6 +435,7 @@ static ssize_t append(struct mr_producer *producer, struct mr_message *msgs, con
     struct call call = {.batch = {.msgs = msgs,
                                   .n = n,
                                   .producer = producer->slot,
+                                  .serial = producer->serial,
                                   .source = progress ? producer->source : 0,
                                   .progress = progress,
                                   .now_ns = mr_wall_ns()},
@@ -438,12 +493,19 @@ int mr_append_place(struct mr_producer *producer, struct mr_message *msgs, size_
         msgs[i].partition = msgs[0].partition;
         bytes += mr_message_bytes(&msgs[i]);
     }
-    return bytes > topic->ring_bytes || (topic->part_records_max && n > topic->part_records_max) ? -EMSGSIZE : 0;
+    return bytes > topic->ring_bytes || (topic->part_records_max && n > mr_log_records_max(topic, (uint32_t)msgs[0].partition))
+               ? -EMSGSIZE
+               : 0;
 }
 
 int mr_append_whole(struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns)
 {
-    struct call call = {.batch = {.msgs = msgs, .n = n, .whole = 1, .producer = producer->slot, .now_ns = mr_wall_ns()},
+    struct call call = {.batch = {.msgs = msgs,
+                                  .n = n,
+                                  .whole = 1,
+                                  .producer = producer->slot,
+                                  .serial = producer->serial,
+                                  .now_ns = mr_wall_ns()},
                         .timeout_ns = timeout_ns};
     size_t done = append_to(producer, (uint32_t)msgs[0].partition, &call);
     int error = mr_intact(producer->topic);
@@ -458,7 +520,7 @@ static uint32_t owed(const struct mr_producer *producer)
     const struct mr_topic *topic = producer->topic;
     int groups = 0;
     for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
-        groups |= load(&topic->groups[g].serial) != 0;
+        groups |= mr_group_holds(topic, g);
     for (uint32_t p = 0; p < topic->partition_cnt; p++)
         if (producer->places[p].end && (!groups || mr_groups_limit(topic, p, 0) < producer->places[p].end))
             return p;

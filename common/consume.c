@@ -560,7 +560,7 @@ static int fail(struct mr_consumer *consumer, const char *reason, int now)
     consumer->pos = consumer->stop = consumer->acked;
     int dead = now || tries >= consumer->tries;
     error = dead ? mr_dead_letter(consumer, hand, consumer->hand_at, reason) : 0;
-    return error ? error : dead;
+    return error < 0 ? error : dead + error;
 }
 
 int mr_fail(struct mr_consumer *consumer, const char *reason)
@@ -581,6 +581,8 @@ int mr_drained(struct mr_consumer *consumer)
     if (mr_intact(topic) < 0)
         return -EIO;
     for (uint32_t i = 0; i < topic->producer_cnt; i++) {
+        if (load(&topic->producers[i].state) == 'l')
+            mr_topic_reap_dead(topic); /* counts it as done */
         if (load(&topic->producers[i].state) != 'a')
             continue;
         uint64_t owner = load(&topic->producers[i].owner);

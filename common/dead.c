@@ -17,7 +17,7 @@ static inline uint64_t load(const _Atomic uint64_t *word)
 
 void mr_dead_name(const struct mr_topic *topic, char *name, size_t cap)
 {
-    snprintf(name, cap, "%s.dead", topic->name);
+    snprintf(name, cap, "%s" MR_DEAD_SUFFIX, topic->name);
 }
 
 static int open_dead(struct mr_topic *topic, struct mr_topic **out)
@@ -49,15 +49,14 @@ static size_t add_number(unsigned char *headers, size_t used, size_t cap, const 
     return now < 0 ? used : (size_t)now;
 }
 
-int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at, const char *reason)
+/* Moves the record r at pos, whole bytes long, to the dead-letter topic. */
+static int move_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at, uint64_t bytes,
+                       const struct mr_record_shm *record, const char *reason)
 {
     struct mr_topic *topic = consumer->topic, *dead = NULL;
+    const struct mr_record_shm r = *record;
     struct mr_member_shm *slot = &topic->members[consumer->seat.member];
     struct mr_producer *producer = NULL;
-    struct mr_record_shm r;
-    uint64_t bytes = mr_record_read(at, pos, consumer->end, &r);
-    if (!bytes)
-        return -EBADMSG;
     int error = open_dead(topic, &dead);
     if (error)
         return error;
@@ -96,16 +95,55 @@ int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned ch
     error = mr_append_place(producer, &letter, 1);
     if (!error)
         error = mr_move(consumer, producer, &letter, 1, pos + bytes, 1, -1);
-    if (!error) {
-        consumer->pos = consumer->stop = pos + bytes;
-        consumer->left = 0;
-        consumer->stats.dead_lettered++;
-        atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].dead_lettered, 1, memory_order_relaxed);
-    }
     mr_producer_close(producer);
 free_headers:
     free(headers);
 close_topic:
     mr_topic_close(dead);
+    return error;
+}
+
+/* The record stays here, as an orphan that is tried again later. Returns 1, or why that cannot be: a negative errno. */
+static int park(struct mr_consumer *consumer, uint64_t pos, uint64_t bytes, uint64_t offset, int why)
+{
+    struct mr_topic *topic = consumer->topic;
+    const struct mr_connect_options *options = &topic->bus->options;
+    char name[MR_TOPIC_NAME_MAX + 8];
+    int rest, error = mr_group_park(topic, &consumer->seat, pos, bytes, &rest);
+    if (error)
+        return error;
+    mr_dead_name(topic, name, sizeof name);
+    if (consumer->seat.begin_offset != MR_NONE)
+        consumer->seat.begin_offset = offset + 1;
+    struct mr_wait wait = {.what = MR_WAIT_DEAD,
+                           .topic = name,
+                           .partition = consumer->seat.partition,
+                           .group = "",
+                           .name = "",
+                           .offset = offset,
+                           .error = why};
+    if (options->on_wait && options->on_wait(&wait, options->on_wait_arg))
+        return -EINTR;
+    return 1;
+}
+
+int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at, const char *reason)
+{
+    struct mr_topic *topic = consumer->topic;
+    struct mr_record_shm r;
+    uint64_t bytes = mr_record_read(at, pos, consumer->end, &r);
+    if (!bytes)
+        return mr_blame(topic, -EBADMSG);
+    int error = move_letter(consumer, pos, at, bytes, &r, reason);
+    if (error && error != -EINTR && mr_consumer_mine(consumer) == 0 && mr_topic_check(topic) == 0)
+        error = park(consumer, pos, bytes, r.offset, error);
+    if (error < 0)
+        return error;
+    consumer->acked = consumer->pos = consumer->stop = pos + bytes;
+    consumer->left = 0;
+    if (error == 0) {
+        consumer->stats.dead_lettered++;
+        atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].dead_lettered, 1, memory_order_relaxed);
+    }
     return error;
 }

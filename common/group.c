@@ -58,8 +58,7 @@ int mr_group_settle(struct mr_topic *topic, uint32_t group, uint32_t p)
     int error = mr_group_lock(topic, group);
     if (error)
         return error;
-    uint64_t flags = load(&topic->groups[group].flags);
-    if (load(&topic->groups[group].serial) && !(flags & MR_GROUP_MAKING))
+    if (mr_group_there(topic, group))
         mr_group_commit(topic, group, p);
     mr_group_unlock(topic, group);
     return 0;
@@ -69,7 +68,7 @@ int mr_groups_settle(struct mr_topic *topic, uint32_t p)
 {
     int error = 0;
     for (uint32_t g = 0; g < mr_groups_used(topic) && !error; g++)
-        if (load(&topic->groups[g].serial))
+        if (mr_group_there(topic, g))
             error = mr_group_settle(topic, g, p);
     return error;
 }
@@ -78,11 +77,16 @@ uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p, uint64_t othe
 {
     uint64_t limit = MR_NONE;
     for (uint32_t g = 0; g < mr_groups_used(topic); g++) {
-        if (!atomic_load_explicit(&topic->groups[g].serial, memory_order_acquire))
+        const struct mr_group_shm *group = &topic->groups[g];
+        if (!atomic_load_explicit(&group->serial, memory_order_acquire))
             continue;
-        /* acquire, pairs with mr_group_commit: nobody reads below it any more. */
+        uint64_t over = load(&group->flags) & MR_GROUP_OVER;
+        /* acquire, pairs with mr_group_commit: the group reads nothing below it any more. If the slot is another group's by
+         * now, that one is in the making: its position in this log is set under the log's lock, so it reads as 0 here. */
         uint64_t committed = atomic_load_explicit(&mr_group_part(topic, g, p)->committed, memory_order_acquire);
-        if (committed < limit)
+        if (over)
+            otherwise = committed > otherwise ? committed : otherwise;
+        else if (committed < limit)
             limit = committed;
     }
     return limit == MR_NONE ? otherwise : limit;
@@ -121,6 +125,12 @@ struct scan {
     uint64_t busy[MR_PARTITIONS_MAX / 64]; /* partitions with a claim */
 };
 
+/* An orphan that is not to be taken over yet. */
+static int parked(const struct mr_member_shm *member)
+{
+    return load(&member->in_hand) == MR_PARKED && load(&member->claimed_ns) > mr_about_ns();
+}
+
 static void look(const struct mr_topic *topic, const struct mr_seat *seat, const uint64_t *until, struct scan *scan)
 {
     scan->members = 0;
@@ -140,7 +150,7 @@ static void look(const struct mr_topic *topic, const struct mr_seat *seat, const
         if (p == seat->partition && i != seat->member && cursor < scan->low)
             scan->low = cursor;
         scan->busy[p / 64] |= (uint64_t)1 << p % 64;
-        if (!owner && scan->orphan == topic->member_cnt && (!until || cursor < until[p]))
+        if (!owner && scan->orphan == topic->member_cnt && (!until || cursor < until[p]) && !parked(member))
             scan->orphan = i;
     }
 }
@@ -156,6 +166,7 @@ static int adopt(struct mr_topic *topic, struct mr_seat *seat, uint32_t orphan)
     struct mr_tx tx = mr_tx_begin(topic, &group->lock);
     mr_tx_set(&tx, &slot->owner, topic->bus->self);
     mr_tx_set(&tx, &slot->claimed_ns, mr_about_ns());
+    mr_tx_set(&tx, &slot->in_hand, MR_NONE);
     mr_tx_set(&tx, &group->orphans, load(&group->orphans) - 1);
     mr_tx_set(&tx, &group->acked, load(&group->acked) + load(&own->acked));
     mr_tx_set(&tx, &own->group, 0);

@@ -7,6 +7,15 @@
  *
  *     slot:  free --join--> owned, empty <--claim / acknowledge--> owned, holding --leave or die--> orphan --claim by another--> owned, holding
  *
+ * A group's own states, each entered by one transaction or one store:
+ *
+ *     free --make--> MAKING --first member joins--> live --its only member leaves or dies (private), or moved--> OVER --> free
+ *                        \____ maker died or gave up ____________________________________________________/
+ *
+ * MAKING holds the logs back, so that nothing is overwritten between the start positions; OVER holds nothing back. Both are
+ * leftovers to whoever takes the topic's lock, and are mended there (mr_topic_lock). A group is moved to other positions
+ * by making a new one under its name: one transaction makes that one live and the old one OVER, orphans and all.
+ *
  * Blame: in_hand is the record that the owner looked at. If the owner dies, its try is counted (blamed, tries) and it is delivered alone
  * next time. I1 committed <= next <= head; I4 every record below next is acknowledged or in exactly one claim; I5 claims are disjoint. */
 #ifndef MR_GROUP_H
@@ -14,10 +23,31 @@
 
 #include "log.h"
 
+static inline uint32_t mr_producers_used(const struct mr_topic *topic)
+{
+    uint64_t high = atomic_load_explicit(&topic->shm->producer_high, memory_order_relaxed);
+    return high < topic->producer_cnt ? (uint32_t)high : topic->producer_cnt;
+}
+
 static inline uint32_t mr_members_used(const struct mr_topic *topic)
 {
     uint64_t high = atomic_load_explicit(&topic->shm->member_high, memory_order_relaxed);
     return high < topic->member_cnt ? (uint32_t)high : topic->member_cnt;
+}
+
+/* The states of a group slot; without a lock, a moment's truth. */
+static inline int mr_group_holds(const struct mr_topic *topic, uint32_t group) /* MAKING or live: producers wait for it */
+{
+    const struct mr_group_shm *at = &topic->groups[group];
+    return atomic_load_explicit(&at->serial, memory_order_acquire) &&
+           !(atomic_load_explicit(&at->flags, memory_order_relaxed) & MR_GROUP_OVER);
+}
+
+static inline int mr_group_there(const struct mr_topic *topic, uint32_t group) /* live: what people see */
+{
+    const struct mr_group_shm *at = &topic->groups[group];
+    return atomic_load_explicit(&at->serial, memory_order_acquire) &&
+           !(atomic_load_explicit(&at->flags, memory_order_relaxed) & (MR_GROUP_MAKING | MR_GROUP_OVER));
 }
 
 static inline int mr_group_lock(struct mr_topic *topic, uint32_t group)
@@ -85,7 +115,8 @@ int mr_group_settle(struct mr_topic *topic, uint32_t group, uint32_t p);
 /* The same for all groups: what a producer does that finds no room, without holding its log's lock (lock order). */
 int mr_groups_settle(struct mr_topic *topic, uint32_t p);
 
-/* mr_groups_limit looks up the position that no group is behind, by their committed words; with the log's lock held. No group: `otherwise`. */
+/* mr_groups_limit looks up the position that no group is behind, by their committed words; with the log's lock held. No
+ * group: `otherwise`, or what one that is over has acknowledged. */
 uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p, uint64_t otherwise);
 
 /* mr_group_behind finds the slot of the member that holds the group up in partition p; member_cnt if none does. Lock-free. */
@@ -94,8 +125,31 @@ uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t 
 /* mr_group_purge: the group skips what nobody has claimed. Returns the number of records. */
 ssize_t mr_group_purge(struct mr_topic *topic, uint32_t group);
 
-/* mr_groups_orphan makes orphans of all slots of a client that died, blaming what it had in hand, and removes its private groups. The
- * caller holds the topic's lock. */
+/* mr_groups_orphan makes orphans of all slots of a client that died, blaming what it had in hand; its private groups are over.
+ * The caller holds the topic's lock. */
 int mr_groups_orphan(struct mr_topic *topic, uint64_t client);
+
+/* mr_group_park leaves the record [pos, pos + bytes), the first one of the seat's claim, as an orphan of its own that is not
+ * taken over before a second has passed. The seat keeps the rest of its claim; with no rest, *own is 0 and the seat is empty.
+ * Returns 0; -EUSERS no member slot is free; -ESTALE and the like. */
+int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, uint64_t bytes, int *own);
+
+/* ---- the life of groups, in group_life.c; the caller holds the topic's lock ---- */
+
+/* mr_groups_unsettled: is a group half made, or over and not yet gone? Lock-free. */
+int mr_groups_unsettled(const struct mr_topic *topic);
+
+/* mr_group_make takes a free group slot for a group in the making and sets its start positions.
+ *   moved    another group will be over when this one is live: it may take the last slot
+ * Returns 0 with *group; -EUSERS; -EBADMSG, -EINTR and the like: then nothing is left of it, or what the next taker of the
+ * topic's lock mends. */
+int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum mr_start start, int64_t arg, int moved,
+                  uint32_t *group);
+/* mr_group_abandon ends a group in the making: over, and free at once if it can be. */
+void mr_group_abandon(struct mr_topic *topic, uint32_t group);
+/* mr_group_free frees the slot of a group that is over, once the logs' limits know what it has acknowledged.
+ *   wait     for locks that a live process holds
+ * Returns 0; -EBUSY later; or a negative errno. */
+int mr_group_free(struct mr_topic *topic, uint32_t group, int wait);
 
 #endif

@@ -101,7 +101,7 @@ int mr_group_info(const struct mr_topic *topic, uint32_t g, struct mr_group_info
     if (g >= topic->group_cnt)
         return -ERANGE;
     const struct mr_group_shm *group = &topic->groups[g];
-    if (!atomic_load_explicit(&group->serial, memory_order_acquire) || (load(&group->flags) & MR_GROUP_MAKING))
+    if (!mr_group_there(topic, g))
         return mr_intact(topic);
     struct mr_group_info info = {.is_private = (load(&group->flags) & MR_PRIVATE) != 0,
                                  .is_ordered = (load(&group->flags) & MR_ORDERED) != 0,
@@ -135,7 +135,7 @@ int mr_group_partition_info(const struct mr_topic *topic, uint32_t g, uint32_t p
 {
     if (g >= topic->group_cnt || p >= topic->partition_cnt)
         return -ERANGE;
-    if (!atomic_load_explicit(&topic->groups[g].serial, memory_order_acquire))
+    if (!mr_group_there(topic, g))
         return mr_intact(topic);
     const struct mr_group_part_shm *part = mr_group_part(topic, g, p);
     uint64_t low = load(&part->next);
@@ -184,7 +184,7 @@ int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_produ
     if (idx >= topic->producer_cnt)
         return -ERANGE;
     const struct mr_producer_shm *producer = &topic->producers[idx];
-    uint64_t state = load(&producer->state);
+    uint64_t state = load(&producer->state) == 'l' ? 'd' : load(&producer->state);
     if (state != 'a' && state != 'd' && state != 'x')
         return mr_intact(topic);
     if (state == 'a' && !mr_client_alive(topic->bus, load(&producer->owner)))

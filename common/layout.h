@@ -14,7 +14,7 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 
-#define MR_LAYOUT 2u
+#define MR_LAYOUT 3u
 #define MR_BUS_MAGIC (0x4d52425553000000u + MR_LAYOUT)   /* "MRBUS"; in the machine's byte order, so a foreign one differs */
 #define MR_TOPIC_MAGIC (0x4d52544f50000000u + MR_LAYOUT) /* "MRTOP" */
 #define MR_LAYOUT_MASK 0xffffffu
@@ -77,7 +77,7 @@ struct mr_lock_shm {
 
 struct mr_producer_shm { /* stored by: the topic's lock (owner, state), the owner (counters), the log's repair (records) */
     _Atomic uint64_t owner; /* client id, also of one that is gone, until the slot is used again */
-    _Atomic uint64_t state; /* 0 never used, 'a' attached, 'd' done, 'x' died */
+    _Atomic uint64_t state; /* 0 never used, 'a' attached, 'd' done, 'x' died, 'l' left without the lock: becomes 'd' */
     _Atomic uint64_t records;
     _Atomic uint64_t bytes;
     _Atomic uint64_t blocked_ns;
@@ -85,11 +85,14 @@ struct mr_producer_shm { /* stored by: the topic's lock (owner, state), the owne
     _Atomic uint64_t since_ns;
     uint64_t unused;
     _Atomic uint64_t name[(MR_CLIENT_NAME_MAX + 1) / 8];
-    uint64_t reserved[4];
+    _Atomic uint64_t serial; /* of the handle that has the slot, or had it last; never used twice in a topic (I11) */
+    _Atomic uint64_t asked;  /* created_ns of a topic with a member that may ask whether our records arrived; 0 none */
+    uint64_t reserved[2];
 };
 static_assert(sizeof(struct mr_producer_shm) == 128, "two cache lines a producer");
 
-/* A member slot is one claim: [begin, end) of one partition. group 0: free. owner 0: an orphan, whoever claims next takes it over. */
+/* A member slot is one claim: [begin, end) of one partition. group 0: free. owner 0: an orphan, which the next
+ * member to claim takes over. owner MR_CLIENT_GONE: its owner could not wait for a lock to leave; as if it had died. */
 struct mr_member_shm {
     _Atomic uint64_t group; /* first line: stored under the group's lock */
     _Atomic uint64_t owner;
@@ -97,15 +100,15 @@ struct mr_member_shm {
     _Atomic uint64_t end;
     _Atomic uint64_t blamed; /* position of the record whose tries are counted */
     _Atomic uint64_t tries;
-    _Atomic uint64_t claimed_ns; /* CLOCK_MONOTONIC */
+    _Atomic uint64_t claimed_ns; /* CLOCK_MONOTONIC; of a parked orphan: when to try again */
     _Atomic uint64_t failed_pid; /* of the process that failed last on the blamed record */
     alignas(64) _Atomic uint64_t cursor; /* second line: the owner's own stores. First unacknowledged position; == end: nothing held */
-    _Atomic uint64_t in_hand;            /* position of the record that the owner looks at, in [cursor, end); else MR_NONE */
+    _Atomic uint64_t in_hand;            /* position of the record that the owner looks at, in [cursor, end); else MR_NONE; or MR_PARKED */
     _Atomic uint64_t acked;              /* records */
     _Atomic uint64_t moving;             /* records on their way to another topic: where cursor will be then; or MR_NONE. Where to look: */
     _Atomic uint64_t moving_topic;       /* the topic's created_ns, */
     _Atomic uint64_t moving_producer;    /* partition << 32 | the producer slot used there, */
-    _Atomic uint64_t moving_client;      /* its owner then, */
+    _Atomic uint64_t moving_serial;      /* that producer's serial, */
     _Atomic uint64_t moving_count;       /* and its records once they are in */
 };
 static_assert(sizeof(struct mr_member_shm) == 128, "two cache lines a member");
@@ -113,7 +116,7 @@ static_assert(sizeof(struct mr_member_shm) == 128, "two cache lines a member");
 struct mr_group_shm {
     alignas(64) struct mr_lock_shm lock;
     alignas(64) _Atomic uint64_t serial; /* 0: a free group slot; never used twice, so a handle of a removed group knows */
-    _Atomic uint64_t flags;              /* MR_PRIVATE, MR_ORDERED, MR_GROUP_MAKING */
+    _Atomic uint64_t flags;              /* MR_PRIVATE, MR_ORDERED, MR_GROUP_MAKING, MR_GROUP_OVER */
     _Atomic uint64_t orphans;            /* member slots with owner 0 and something unacknowledged */
     _Atomic uint64_t acked;              /* records, of members that have left */
     _Atomic uint64_t redelivered, dead_lettered, lost;
@@ -121,13 +124,18 @@ struct mr_group_shm {
     alignas(64) struct mr_cond data; /* members wait here for records */
 };
 
-#define MR_GROUP_MAKING 0x100u /* start positions are not all set: holds the limits down, cannot be joined; removed by the topic lock's repair */
+#define MR_PARKED (UINT64_MAX - 1) /* in_hand of an orphan whose record is due for a dead-letter topic that did not take it */
+#define MR_CLIENT_GONE 0xffffu     /* a client id that is never alive */
+
+/* States of a group slot, besides free (serial 0) and live (neither flag). Both are mended by the next taker of the topic's lock. */
+#define MR_GROUP_MAKING 0x100u /* start positions are not all set, no member yet: holds the limits down, cannot be joined */
+#define MR_GROUP_OVER 0x200u   /* holds nothing back; committed still tells what was acknowledged, until the limits know it */
 
 struct mr_group_part_shm { /* per group and partition; stored under the group's lock */
     _Atomic uint64_t next;        /* first unclaimed position */
     _Atomic uint64_t next_offset; /* its offset */
-    _Atomic uint64_t committed;   /* lowest unacknowledged: only grows (except by a reset); stored after all that it stands for */
-    uint64_t unused;
+    _Atomic uint64_t committed;   /* lowest unacknowledged: only grows; stored after all that it stands for */
+    _Atomic uint64_t before;      /* the log's limit before this group was given its start position */
 };
 
 struct mr_tip_shm { /* what belongs to a head; valid is the one whose head equals the log's, so publishing is ONE store */
@@ -135,7 +143,8 @@ struct mr_tip_shm { /* what belongs to a head; valid is the one whose head equal
     _Atomic uint64_t next_offset;
     _Atomic uint64_t last_ts_ns; /* the latest time of any record so far */
     _Atomic uint64_t producer; /* slot of who published it, */
-    _Atomic uint64_t count;    /* and that producer's records with it: repaired into its slot */
+    _Atomic uint64_t serial;   /* its serial, */
+    _Atomic uint64_t count;    /* and that producer's records with it: repaired into its slot if it is still that producer's */
     _Atomic uint64_t source;   /* what the records came from, 0 unknown, */
     _Atomic uint64_t position; /* and its progress with them: repaired into the source's slot */
     _Atomic uint64_t check;
@@ -169,6 +178,7 @@ struct mr_source_shm { /* how far a source has come in this partition; stored un
 #define MR_PRODUCERS 256u
 #define MR_MEMBERS 256u
 #define MR_GROUPS 32u
+#define MR_GROUP_SLOTS (MR_GROUPS + 1) /* one more, so that a group can always be moved: made anew, then exchanged */
 
 struct mr_topic_shm {
     _Atomic uint64_t magic;
@@ -179,11 +189,12 @@ struct mr_topic_shm {
     uint64_t pid_namespace;
     uint64_t created_ns;
     uint32_t partition_cnt, producer_cnt, member_cnt, group_cnt;
-    uint64_t part_records_max; /* per partition; 0 none */
+    uint64_t part_records_max; /* per partition, rounded down; the first ones hold what is left, one more each; 0 none */
     struct mr_settings settings;
 
     alignas(64) struct mr_lock_shm lock; /* producers, groups, members joining and leaving, columns */
     _Atomic uint64_t serial;             /* of the newest group */
+    _Atomic uint64_t producer_serial;    /* of the newest producer handle */
     _Atomic uint64_t member_high;        /* member slots in use lie below */
     _Atomic uint64_t producer_high;
     _Atomic uint64_t group_high;

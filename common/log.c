@@ -189,10 +189,13 @@ static void mend(struct mr_topic *topic, uint32_t p)
         const struct mr_tip_shm *tip = &log->tips[i];
         uint64_t slot = atomic_load_explicit(&tip->producer, memory_order_relaxed);
         if (head && atomic_load_explicit(&tip->head, memory_order_relaxed) == head && slot < topic->producer_cnt) {
-            _Atomic uint64_t *records = &topic->producers[slot].records;
+            /* The slot may be another producer's by now: it must not be told that it has appended what it has not (I11). */
+            struct mr_producer_shm *who = &topic->producers[slot];
             uint64_t count = atomic_load_explicit(&tip->count, memory_order_relaxed);
-            if (atomic_load_explicit(records, memory_order_relaxed) < count)
-                atomic_store_explicit(records, count, memory_order_relaxed);
+            if (atomic_load_explicit(&who->serial, memory_order_relaxed) ==
+                    atomic_load_explicit(&tip->serial, memory_order_relaxed) &&
+                atomic_load_explicit(&who->records, memory_order_relaxed) < count)
+                atomic_store_explicit(&who->records, count, memory_order_relaxed);
             uint64_t id = atomic_load_explicit(&tip->source, memory_order_relaxed);
             struct mr_source_shm *source = id ? find_source(topic, p, id) : NULL;
             if (source)
@@ -209,6 +212,15 @@ static void mend(struct mr_topic *topic, uint32_t p)
 int mr_log_lock(struct mr_topic *topic, uint32_t p)
 {
     int error = mr_lock(topic, &topic->logs[p].lock);
+    if (error <= 0)
+        return error;
+    mend(topic, p);
+    return 0;
+}
+
+int mr_log_lock_try(struct mr_topic *topic, uint32_t p)
+{
+    int error = mr_lock_try(topic, &topic->logs[p].lock);
     if (error <= 0)
         return error;
     mend(topic, p);
@@ -276,14 +288,15 @@ static void write_record(unsigned char *at, uint64_t pos, const struct mr_messag
 }
 
 /* The first offset that has no room, as far as the number of records goes; 0 while a group in the making holds the limit below the tail. */
-static uint64_t room_in_records(const struct mr_topic *topic, const unsigned char *ring, uint64_t bound, uint64_t head, uint64_t next_offset)
+static uint64_t room_in_records(struct mr_topic *topic, uint32_t p, uint64_t bound, uint64_t head, uint64_t next_offset)
 {
     struct mr_record_shm r;
-    if (!topic->part_records_max)
+    uint64_t most = mr_log_records_max(topic, p);
+    if (!most)
         return MR_NONE;
     if (bound == head)
-        return next_offset + topic->part_records_max;
-    return mr_log_header(topic, ring, bound, head, &r) ? r.offset + topic->part_records_max : 0;
+        return next_offset + most;
+    return mr_log_header(topic, mr_topic_ring(topic, p), bound, head, &r) ? r.offset + most : 0;
 }
 
 static inline struct mr_message *message(const struct mr_batch *batch, size_t i)
@@ -324,7 +337,7 @@ static int make_space(struct mr_topic *topic, uint32_t p, struct space *space, c
             return 0;
         space->bound = mr_groups_limit(topic, p, space->bound);
         atomic_store_explicit(&log->limit, space->bound, memory_order_relaxed);
-        space->offset_end = room_in_records(topic, ring, space->bound, head->head, head->next_offset);
+        space->offset_end = room_in_records(topic, p, space->bound, head->head, head->next_offset);
         space->fresh = 1;
         if (last >= space->offset_end || need > space->bound)
             return 0;
@@ -333,7 +346,7 @@ static int make_space(struct mr_topic *topic, uint32_t p, struct space *space, c
     if (need > tail)
         tail = tail_past(topic, p, ring, tail, need, space->bound);
     if (drops(topic) && topic->part_records_max && tail != MR_NONE)
-        tail = tail_for_count(topic, ring, tail, head->head, offset, topic->part_records_max - 1);
+        tail = tail_for_count(topic, ring, tail, head->head, offset, mr_log_records_max(topic, p) - 1);
     if (tail == MR_NONE)
         return -EBADMSG;
     if (tail != space->tail) {
@@ -414,11 +427,11 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
     space.end = room_end(topic, space.tail);
     if (drops(topic)) {
         space.bound = head;
-        space.offset_end = topic->part_records_max ? before.next_offset + topic->part_records_max : MR_NONE;
+        space.offset_end = topic->part_records_max ? before.next_offset + mr_log_records_max(topic, p) : MR_NONE;
         space.fresh = 1;
     } else {
         space.bound = atomic_load_explicit(&log->limit, memory_order_relaxed);
-        space.offset_end = room_in_records(topic, ring, space.bound, head, before.next_offset);
+        space.offset_end = room_in_records(topic, p, space.bound, head, before.next_offset);
     }
     if (batch->whole) {
         int got = make_whole_space(topic, p, &space, &before, batch);
@@ -481,6 +494,7 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
         atomic_store_explicit(&tip->next_offset, offset, memory_order_relaxed);
         atomic_store_explicit(&tip->last_ts_ns, last_ts, memory_order_relaxed);
         atomic_store_explicit(&tip->producer, batch->producer, memory_order_relaxed);
+        atomic_store_explicit(&tip->serial, batch->serial, memory_order_relaxed);
         atomic_store_explicit(&tip->count, count, memory_order_relaxed);
         atomic_store_explicit(&tip->source, batch->source, memory_order_relaxed);
         atomic_store_explicit(&tip->position, progress.position, memory_order_relaxed);

@@ -36,6 +36,13 @@ static inline uint64_t mr_message_bytes(const struct mr_message *msg)
 
 /* mr_log_lock takes the log's lock and mends what a dead producer left: 0 or a negative errno. */
 int mr_log_lock(struct mr_topic *topic, uint32_t p);
+int mr_log_lock_try(struct mr_topic *topic, uint32_t p); /* -EBUSY a live process has the lock */
+
+/* mr_log_records_max: how many records may wait in the partition; 0: only bytes bound them. */
+static inline uint64_t mr_log_records_max(const struct mr_topic *topic, uint32_t p)
+{
+    return topic->part_records_max ? topic->part_records_max + (p < topic->records_extra) : 0;
+}
 
 /* What a producer remembers of a partition. All zeros at first. */
 struct mr_place {
@@ -49,7 +56,8 @@ struct mr_batch {
     const uint32_t *order;    /* NULL, or the n indices of msgs to take */
     size_t n;
     int whole;                /* all of them in one publication, or none */
-    uint32_t producer;        /* slot of the appending producer */
+    uint32_t producer;        /* slot of the appending producer, */
+    uint64_t serial;          /* and its serial */
     uint64_t source;          /* 0: none; else progress belongs to msgs, index by index */
     const struct mr_progress *progress;
     uint64_t now_ns;

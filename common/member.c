@@ -1,4 +1,4 @@
-/* member.c - see group.h: groups made and removed, members joining, leaving, giving back and dying. */
+/* member.c - see group.h: members joining, leaving, giving back, parking and dying. */
 #include "group.h"
 
 #include <errno.h>
@@ -9,91 +9,6 @@
 static inline uint64_t load(const _Atomic uint64_t *word)
 {
     return atomic_load_explicit(word, memory_order_relaxed);
-}
-
-/* ---- making and removing groups; the caller holds the topic's lock ---- */
-
-/* Sets a group's position in every partition, each under its log's lock, so that no producer moves the tail past it meanwhile. */
-static int place(struct mr_topic *topic, uint32_t group, enum mr_start start, int64_t arg)
-{
-    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
-        int error = mr_log_lock(topic, p);
-        if (error)
-            return error;
-        uint64_t pos, offset;
-        error = mr_log_find(topic, p, start, arg, &pos, &offset);
-        if (!error) {
-            struct mr_log_shm *log = &topic->logs[p];
-            struct mr_group_part_shm *part = mr_group_part(topic, group, p);
-            struct mr_tx tx = mr_tx_begin(topic, &log->lock);
-            mr_tx_set(&tx, &part->next, pos);
-            mr_tx_set(&tx, &part->next_offset, offset);
-            mr_tx_set(&tx, &part->committed, pos);
-            if (pos < load(&log->limit))
-                mr_tx_set(&tx, &log->limit, pos);
-            mr_tx_commit(&tx);
-        }
-        mr_unlock(&topic->logs[p].lock);
-        if (error)
-            return error;
-    }
-    return 0;
-}
-
-static void free_slots(struct mr_topic *topic, uint32_t group)
-{
-    for (uint32_t i = 0; i < topic->member_cnt; i++)
-        if (load(&topic->members[i].group) == group + 1)
-            atomic_store_explicit(&topic->members[i].group, 0, memory_order_release);
-}
-
-static int make_group(struct mr_topic *topic, uint32_t g, const char *name, uint64_t flags, enum mr_start start, int64_t arg)
-{
-    struct mr_group_shm *group = &topic->groups[g];
-    uint64_t serial = load(&topic->shm->serial) + 1;
-    free_slots(topic, g); /* of a group whose remover was killed half way */
-    mr_words_store(group->name, (MR_GROUP_NAME_MAX + 1) / 8, name);
-    for (uint32_t p = 0; p < topic->partition_cnt; p++)
-        atomic_store_explicit(&mr_group_part(topic, g, p)->committed, 0, memory_order_relaxed);
-    struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
-    mr_tx_set(&tx, &group->flags, flags | MR_GROUP_MAKING);
-    mr_tx_set(&tx, &group->orphans, 0);
-    mr_tx_set(&tx, &group->acked, 0);
-    mr_tx_set(&tx, &group->redelivered, 0);
-    mr_tx_set(&tx, &group->dead_lettered, 0);
-    mr_tx_set(&tx, &group->lost, 0);
-    mr_tx_set(&tx, &topic->shm->serial, serial);
-    if (g >= load(&topic->shm->group_high))
-        mr_tx_set(&tx, &topic->shm->group_high, g + 1);
-    mr_tx_set(&tx, &group->serial, serial); /* from here on its zero positions hold every limit down */
-    mr_tx_commit(&tx);
-    int error = place(topic, g, start, arg);
-    atomic_store_explicit(error ? &group->serial : &group->flags, error ? 0 : flags, memory_order_release);
-    return error;
-}
-
-static int remove_group(struct mr_topic *topic, uint32_t g)
-{
-    /* What this group has acknowledged stays acknowledged if it was the last one: the limits remember it. */
-    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
-        int error = mr_group_settle(topic, g, p);
-        if (!error)
-            error = mr_log_lock(topic, p);
-        if (error)
-            return error;
-        struct mr_log_shm *log = &topic->logs[p];
-        atomic_store_explicit(&log->limit, mr_groups_limit(topic, p, load(&log->limit)), memory_order_relaxed);
-        mr_unlock(&log->lock);
-    }
-    int error = mr_group_lock(topic, g);
-    if (error)
-        return error;
-    atomic_store_explicit(&topic->groups[g].serial, 0, memory_order_release);
-    free_slots(topic, g);
-    mr_group_unlock(topic, g);
-    mr_cond_broadcast(&topic->groups[g].data);
-    mr_cond_broadcast(&topic->shm->space);
-    return 0;
 }
 
 /* ---- joining and leaving ---- */
@@ -161,11 +76,12 @@ static void set_left(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, ui
     }
 }
 
+/* A group that can be joined by name; group_cnt if there is none. */
 static uint32_t find_group(const struct mr_topic *topic, const char *name)
 {
     char text[MR_GROUP_NAME_MAX + 1];
     for (uint32_t g = 0; g < topic->group_cnt; g++) {
-        if (!load(&topic->groups[g].serial))
+        if (!mr_group_there(topic, g) || (load(&topic->groups[g].flags) & MR_PRIVATE))
             continue;
         mr_words_load(topic->groups[g].name, sizeof text / 8, text);
         if (strcmp(text, name) == 0)
@@ -182,69 +98,109 @@ static int has_members(const struct mr_topic *topic, uint32_t group)
     return 0;
 }
 
-/* An existing group that is to start elsewhere: refused while members are attached, who would not know. */
-static int move_group(struct mr_topic *topic, uint32_t g, enum mr_start start, int64_t arg)
+/* A group slot to join: one that is there, or one in the making, to start anew or to take the place of `old`. */
+struct target {
+    uint32_t group, old; /* old: group_cnt, or the group that is to be moved */
+    int making;
+};
+
+static int find_target(struct mr_topic *topic, const char *name, uint64_t flags, enum mr_start start, int64_t arg,
+                       struct target *out)
 {
-    if (has_members(topic, g))
-        return -EBUSY;
-    int error = mr_group_lock(topic, g);
-    if (error)
-        return error;
-    free_slots(topic, g); /* orphans: their records are before or after the new position like all others */
-    atomic_store_explicit(&topic->groups[g].orphans, 0, memory_order_relaxed);
-    error = place(topic, g, start, arg);
-    mr_group_unlock(topic, g);
+    char private_name[MR_GROUP_NAME_MAX + 1];
+    uint32_t none = topic->group_cnt, old = none, g = none;
+    if (flags & MR_PRIVATE) {
+        /* Not a name that mr_name_check lets anybody ask for. */
+        snprintf(private_name, sizeof private_name, "private:%ld:%llu", (long)getpid(),
+                 (unsigned long long)load(&topic->shm->serial) + 1);
+        name = private_name;
+    } else {
+        g = find_group(topic, name);
+    }
+    if (g < none && start == MR_START_STORED) {
+        *out = (struct target){.group = g, .old = none};
+        return 0;
+    }
+    if (g < none) {
+        if (has_members(topic, g)) /* who would not know that their positions move */
+            return -EBUSY;
+        /* Its lock once: what a dead holder had armed in its log is finished before the group is over. */
+        int error = mr_group_lock(topic, g);
+        if (error)
+            return error;
+        mr_group_unlock(topic, g);
+        flags = load(&topic->groups[g].flags);
+        old = g;
+    }
+    int error = mr_group_make(topic, name, flags & (MR_PRIVATE | MR_ORDERED), start, arg, old < none, &g);
+    if (!error)
+        *out = (struct target){.group = g, .old = old, .making = 1};
     return error;
 }
 
-int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum mr_start start, int64_t arg, struct mr_seat *seat)
+/* What the group has counted goes on under its new positions. Nobody looks at a group in the making: plain stores. */
+static void carry_counts(struct mr_topic *topic, uint32_t from, uint32_t to)
 {
-    char private_name[MR_GROUP_NAME_MAX + 1];
-    mr_topic_reap_dead(topic);
-    int error = mr_topic_lock(topic);
-    if (error)
-        return error;
-    if (flags & MR_PRIVATE) {
-        snprintf(private_name, sizeof private_name, "private-%ld-%llu", (long)getpid(), (unsigned long long)load(&topic->shm->serial) + 1);
-        name = private_name;
-    }
-    uint32_t g = find_group(topic, name);
-    if (g == topic->group_cnt) {
-        for (g = 0; g < topic->group_cnt && load(&topic->groups[g].serial); g++)
-            ;
-        error = g == topic->group_cnt ? -EUSERS : make_group(topic, g, name, flags & (MR_PRIVATE | MR_ORDERED), start, arg);
-    } else if (start != MR_START_STORED) {
-        error = move_group(topic, g, start, arg);
-    }
-    if (error)
-        goto unlock;
+    struct mr_group_shm *old = &topic->groups[from], *group = &topic->groups[to];
+    atomic_store_explicit(&group->acked, load(&old->acked), memory_order_relaxed);
+    atomic_store_explicit(&group->redelivered, load(&old->redelivered), memory_order_relaxed);
+    atomic_store_explicit(&group->dead_lettered, load(&old->dead_lettered), memory_order_relaxed);
+    atomic_store_explicit(&group->lost, load(&old->lost), memory_order_relaxed);
+}
 
-    uint32_t slot;
-    error = free_slot(topic, &slot);
+/* The first orphan of a group; member_cnt if there is none. */
+static uint32_t find_orphan(const struct mr_topic *topic, uint32_t group)
+{
+    uint32_t slot = 0;
+    while (slot < topic->member_cnt && (load(&topic->members[slot].group) != group + 1 || load(&topic->members[slot].owner)))
+        slot++;
+    return slot;
+}
+
+/* Adds to tx what makes us a member of the target's group, in a slot that is free or, if none is, an orphan's. With the
+ * topic's and the group's lock held. Returns 0 with *slot; -EUSERS; -EBADMSG. */
+static int set_joined(struct mr_tx *tx, struct mr_topic *topic, const struct target *target, uint32_t *slot)
+{
+    struct mr_group_shm *group = &topic->groups[target->group];
+    if (*slot == topic->member_cnt && target->old < topic->group_cnt)
+        *slot = find_orphan(topic, target->old); /* it goes with the old positions */
+    if (*slot < topic->member_cnt) {
+        set_empty(tx, topic, *slot, target->group);
+    } else {
+        *slot = find_orphan(topic, target->group); /* taken over as it is */
+        if (*slot == topic->member_cnt)
+            return -EUSERS;
+        if (load(&topic->members[*slot].partition) >= topic->partition_cnt)
+            return -EBADMSG;
+        mr_tx_set(tx, &topic->members[*slot].owner, topic->bus->self);
+        mr_tx_set(tx, &topic->members[*slot].claimed_ns, mr_about_ns());
+        mr_tx_set(tx, &topic->members[*slot].in_hand, MR_NONE);
+        mr_tx_set(tx, &group->orphans, load(&group->orphans) - 1);
+    }
+    if (target->making)
+        mr_tx_set(tx, &group->flags, load(&group->flags) & ~(uint64_t)MR_GROUP_MAKING);
+    if (target->old < topic->group_cnt) {
+        _Atomic uint64_t *flags = &topic->groups[target->old].flags;
+        mr_tx_set(tx, flags, load(flags) | MR_GROUP_OVER);
+    }
+    return 0;
+}
+
+/* Takes a member slot of the target's group: the transaction that also makes a group in the making live. In the group's
+ * log, not the topic's: whoever next looks at the group's words takes the group's lock. */
+static int join(struct mr_topic *topic, const struct target *target, struct mr_seat *seat)
+{
+    uint32_t slot, g = target->group;
+    int error = free_slot(topic, &slot);
     if (!error)
         error = mr_group_lock(topic, g);
     if (error)
-        goto unlock;
+        return error;
     struct mr_group_shm *group = &topic->groups[g];
-    /* In the group's log, not the topic's: whoever next looks at the group's words takes the group's lock. */
+    if (target->old < topic->group_cnt)
+        carry_counts(topic, target->old, g);
     struct mr_tx tx = mr_tx_begin(topic, &group->lock);
-    if (slot < topic->member_cnt) {
-        set_empty(&tx, topic, slot, g);
-    } else {
-        /* All slots are taken; one that is an orphan of this group can be taken over as it is. */
-        for (slot = 0; slot < topic->member_cnt; slot++)
-            if (load(&topic->members[slot].group) == g + 1 && !load(&topic->members[slot].owner))
-                break;
-        if (slot == topic->member_cnt) {
-            error = -EUSERS;
-        } else if (load(&topic->members[slot].partition) >= topic->partition_cnt) {
-            error = -EBADMSG;
-        } else {
-            mr_tx_set(&tx, &topic->members[slot].owner, topic->bus->self);
-            mr_tx_set(&tx, &topic->members[slot].claimed_ns, mr_about_ns());
-            mr_tx_set(&tx, &group->orphans, load(&group->orphans) - 1);
-        }
-    }
+    error = set_joined(&tx, topic, target, &slot);
     if (!error) {
         mr_tx_commit(&tx);
         *seat = (struct mr_seat){.group = g,
@@ -257,31 +213,80 @@ int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum
                                  .end_offset = MR_NONE};
     }
     mr_group_unlock(topic, g);
-unlock:
+    return error;
+}
+
+int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum mr_start start, int64_t arg,
+                  struct mr_seat *seat)
+{
+    struct target target;
+    mr_topic_reap_dead(topic);
+    int error = mr_topic_lock(topic);
+    if (error)
+        return error;
+    error = find_target(topic, name, flags, start, arg, &target);
+    if (!error) {
+        error = join(topic, &target, seat);
+        if (error && target.making)
+            mr_group_abandon(topic, target.group);
+        else if (!error && target.old < topic->group_cnt)
+            mr_group_free(topic, target.old, 0);
+    }
     mr_unlock(&topic->shm->lock);
     return error;
 }
 
+/* Adds to tx the end of a private group with its only member, what that held included. With the topic's and the group's
+ * lock held. */
+static void set_over(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, uint32_t g)
+{
+    struct mr_member_shm *member = &topic->members[slot];
+    struct mr_group_shm *group = &topic->groups[g];
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) /* the last time that it can be looked up */
+        if (load(&mr_group_part(topic, g, p)->committed) != load(&mr_group_part(topic, g, p)->next))
+            mr_group_commit(topic, g, p);
+    mr_tx_set(tx, &group->acked, load(&group->acked) + load(&member->acked));
+    mr_tx_set(tx, &member->group, 0);
+    mr_tx_set(tx, &group->flags, load(&group->flags) | MR_GROUP_OVER);
+}
+
+/* We cannot wait for the lock that leaving takes: the slot is handed over as a dead member's would be, without blame. */
+static void leave_unlocked(struct mr_topic *topic, const struct mr_seat *seat)
+{
+    struct mr_member_shm *member = &topic->members[seat->member];
+    uint64_t self = topic->bus->self;
+    if (!mr_group_seated(topic, seat))
+        return;
+    atomic_store_explicit(&member->in_hand, MR_NONE, memory_order_release);
+    atomic_compare_exchange_strong_explicit(&member->owner, &self, MR_CLIENT_GONE, memory_order_release,
+                                            memory_order_relaxed);
+}
+
 void mr_group_leave(struct mr_topic *topic, struct mr_seat *seat)
 {
-    if (mr_topic_lock(topic))
-        return; /* the kernel tells others when we are gone */
     struct mr_group_shm *group = &topic->groups[seat->group];
-    int go = 0;
-    if (mr_group_lock(topic, seat->group) == 0) {
-        if (mr_group_seated(topic, seat)) {
-            go = (load(&group->flags) & MR_PRIVATE) != 0;
+    int error = mr_topic_lock(topic);
+    if (!error) {
+        error = mr_group_lock(topic, seat->group);
+        if (!error && mr_group_seated(topic, seat)) {
+            int last = (load(&group->flags) & MR_PRIVATE) != 0;
             struct mr_tx tx = mr_tx_begin(topic, &group->lock);
-            set_left(&tx, topic, seat->member, seat->group, 0);
+            if (last)
+                set_over(&tx, topic, seat->member, seat->group);
+            else
+                set_left(&tx, topic, seat->member, seat->group, 0);
             mr_tx_commit(&tx);
-            if (!go)
+            if (!last)
                 mr_group_commit(topic, seat->group, seat->partition);
         }
-        mr_group_unlock(topic, seat->group);
-        if (go)
-            remove_group(topic, seat->group);
+        if (!error)
+            mr_group_unlock(topic, seat->group);
+        if (!error && !mr_group_holds(topic, seat->group))
+            mr_group_free(topic, seat->group, 0);
+        mr_unlock(&topic->shm->lock);
     }
-    mr_unlock(&topic->shm->lock);
+    if (error && mr_intact(topic) == 0)
+        leave_unlocked(topic, seat);
     mr_cond_broadcast(&group->data);
     mr_cond_broadcast(&topic->shm->space);
 }
@@ -320,13 +325,73 @@ unlock:
     return error;
 }
 
+/* When a parked record is tried again. */
+#define PARKED_NS 1000000000u
+
+/* Adds to tx the words of an orphan that is one parked record, in a free slot. */
+static void set_parked(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, const struct mr_seat *seat, uint64_t pos,
+                       uint64_t bytes)
+{
+    const struct mr_member_shm *own = &topic->members[seat->member];
+    struct mr_member_shm *member = &topic->members[slot];
+    struct mr_group_shm *group = &topic->groups[seat->group];
+    mr_tx_set(tx, &member->partition, seat->partition);
+    mr_tx_set(tx, &member->cursor, pos);
+    mr_tx_set(tx, &member->end, pos + bytes);
+    mr_tx_set(tx, &member->blamed, pos);
+    mr_tx_set(tx, &member->tries, load(&own->tries));
+    mr_tx_set(tx, &member->failed_pid, load(&own->failed_pid));
+    mr_tx_set(tx, &member->in_hand, MR_PARKED);
+    mr_tx_set(tx, &member->claimed_ns, mr_now_ns() + PARKED_NS);
+    mr_tx_set(tx, &member->moving, MR_NONE);
+    mr_tx_set(tx, &member->acked, 0);
+    mr_tx_set(tx, &member->owner, 0);
+    mr_tx_set(tx, &member->group, seat->group + 1);
+    mr_tx_set(tx, &group->orphans, load(&group->orphans) + 1);
+    if (slot >= load(&topic->shm->member_high))
+        mr_tx_set(tx, &topic->shm->member_high, slot + 1);
+}
+
+int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, uint64_t bytes, int *own)
+{
+    int error = mr_topic_lock(topic);
+    if (error)
+        return error;
+    struct mr_group_shm *group = &topic->groups[seat->group];
+    struct mr_member_shm *member = &topic->members[seat->member];
+    uint32_t slot;
+    error = free_slot(topic, &slot);
+    if (!error)
+        error = mr_group_lock(topic, seat->group);
+    if (error)
+        goto unlock;
+    if (!mr_group_seated(topic, seat)) {
+        error = mr_blame(topic, -ESTALE);
+    } else if (slot == topic->member_cnt) {
+        error = -EUSERS;
+    } else if (load(&member->cursor) != pos || load(&member->end) < pos + bytes) {
+        error = -EBADMSG;
+    } else {
+        struct mr_tx tx = mr_tx_begin(topic, &group->lock);
+        *own = pos + bytes < load(&member->end);
+        set_parked(&tx, topic, slot, seat, pos, bytes);
+        mr_tx_set(&tx, &member->cursor, pos + bytes);
+        mr_tx_set(&tx, &member->in_hand, MR_NONE);
+        mr_tx_commit(&tx);
+    }
+    mr_group_unlock(topic, seat->group);
+unlock:
+    mr_unlock(&topic->shm->lock);
+    return error;
+}
+
 int mr_groups_orphan(struct mr_topic *topic, uint64_t client)
 {
     for (uint32_t g = 0; g < topic->group_cnt; g++) {
         struct mr_group_shm *group = &topic->groups[g];
-        if (!load(&group->serial))
+        if (!mr_group_there(topic, g))
             continue;
-        int error = mr_group_lock(topic, g), found = 0;
+        int error = mr_group_lock(topic, g);
         if (error)
             return error;
         for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
@@ -334,15 +399,15 @@ int mr_groups_orphan(struct mr_topic *topic, uint64_t client)
             if (load(&member->group) != g + 1 || load(&member->owner) != client)
                 continue;
             struct mr_tx tx = mr_tx_begin(topic, &group->lock);
-            set_left(&tx, topic, i, g, 1);
+            if (load(&group->flags) & MR_PRIVATE)
+                set_over(&tx, topic, i, g);
+            else
+                set_left(&tx, topic, i, g, 1);
             mr_tx_commit(&tx);
-            found = 1;
         }
         mr_group_unlock(topic, g);
-        if (found && (load(&group->flags) & MR_PRIVATE))
-            error = remove_group(topic, g);
-        if (error)
-            return error;
+        if (!mr_group_holds(topic, g))
+            mr_group_free(topic, g, 0);
     }
     return 0;
 }
@@ -353,7 +418,7 @@ ssize_t mr_group_purge(struct mr_topic *topic, uint32_t g)
     if (error)
         return error;
     uint64_t skipped = 0;
-    for (uint32_t p = 0; p < topic->partition_cnt && load(&topic->groups[g].serial); p++) {
+    for (uint32_t p = 0; p < topic->partition_cnt && mr_group_there(topic, g); p++) {
         struct mr_group_part_shm *part = mr_group_part(topic, g, p);
         struct mr_tip tip = mr_log_tip(topic, p);
         if (tip.next_offset == MR_NONE || tip.next_offset < load(&part->next_offset)) {

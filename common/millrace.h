@@ -39,7 +39,8 @@ extern "C" {
 #define MR_VERSION "0.1.0"
 
 #define MR_BUS_NAME_MAX 32u    /* characters: letters, digits, '_', '-' */
-#define MR_TOPIC_NAME_MAX 180u /* characters: letters, digits, '_', '-', '.', not starting with '.' or '-' */
+#define MR_TOPIC_NAME_MAX 180u /* characters: letters, digits, '_', '-', '.', not starting with '.' or '-'; */
+#define MR_DEAD_SUFFIX ".dead" /* room for it is left: a name without it has at most 175 */
 #define MR_GROUP_NAME_MAX 63u  /* the same characters as a topic */
 #define MR_CLIENT_NAME_MAX 31u /* bytes, free text; longer is cut */
 #define MR_PARTITIONS_MAX 256u
@@ -72,6 +73,8 @@ enum mr_wait_for {
     MR_WAIT_RECORDS, /* a consumer: nothing to take */
     MR_WAIT_ACKNOWLEDGED, /* mr_producer_join: said as for ROOM, with topic and partition */
     MR_WAIT_BROKER,  /* mr_topic_create: the broker, process pid, has not answered yet (stopped, if it takes long) */
+    MR_WAIT_DEAD,    /* told at once, not a wait: the dead-letter topic `topic` did not take the record with this partition and
+                        offset, for the reason `error`. The record is kept, and tried again after a second or later */
 };
 
 struct mr_wait {
@@ -83,6 +86,8 @@ struct mr_wait {
     int32_t pid;        /* the holder, or the broker; 0: the records wait for nobody in particular (no member, or none has taken them) */
     uint64_t held_ns;   /* how long the holder has held its claim; 0 when pid is 0 */
     uint64_t waited_ns; /* how long this call has waited */
+    uint64_t offset;    /* DEAD: of the record, in the topic that it comes from */
+    int error;          /* DEAD: negative errno, -EPIPE sealed, -EMSGSIZE too small, -EINVAL no room in the name for the suffix ... */
 };
 
 /* Called by a waiting function after 0.5 s, then about every 0.5 s. Return nonzero to give up the wait with -EINTR.
@@ -136,7 +141,8 @@ enum mr_full { MR_FULL_DEFAULT, MR_FULL_BLOCK, MR_FULL_DROP_OLDEST, MR_FULL_FAIL
 
 struct mr_settings {           /* 0 anywhere: the broker's default */
     uint64_t size_bytes;       /* room for records, in [4096, MR_SIZE_MAX]; split evenly over the partitions, each rounded up to a page */
-    uint64_t records_max;      /* how many records may wait, split evenly over the partitions (rounded up); 0: only bytes bound them */
+    uint64_t records_max;      /* how many records may wait, in [partitions, 2^48], split evenly over the partitions; 0: only bytes
+                                  bound them */
     uint64_t record_max_bytes; /* largest record, key + headers + value + overhead; 0: whatever fits into a partition */
     uint32_t partitions;       /* in [1, MR_PARTITIONS_MAX] */
     uint32_t full;             /* enum mr_full */
@@ -395,8 +401,8 @@ int mr_rewind(struct mr_consumer *consumer);
 int mr_holds(const struct mr_consumer *consumer);
 
 /* mr_ack_with appends n messages to another topic and acknowledges everything that mr_next has given so far, as one step: after a kill at any
- * moment both have happened or neither, and whoever takes the claim over finds out which (unless all 256 producer slots of that topic
- * were used since, or it was deleted: then the records come again).
+ * moment both have happened or neither, and the next to have the claim finds out which (unless that topic was deleted: then
+ * the records come again).
  *   producer  of another topic of the same bus    msgs  n of them; n 0 is mr_ack. All go to ONE partition, that of msgs[0], and become visible at once
  * Returns   0; errors of mr_append: then nothing was appended or acknowledged; -EMSGSIZE also if the messages do not fit together; -ESTALE.
  * Blocks    while the other topic is full and full=block, up to timeout_ns. */
@@ -406,7 +412,9 @@ int mr_ack_with(struct mr_consumer *consumer, struct mr_producer *producer, stru
 int mr_give_back(struct mr_consumer *consumer);
 
 /* mr_fail says that the record in hand failed: all before it are acknowledged, its try is counted; the next mr_claim gives it again,
- * alone, unless it has failed as often as allowed: then it goes to the dead-letter topic with `reason`. Returns 1 in that case, else 0. */
+ * alone, unless it has failed as often as allowed: then it goes to the dead-letter topic with `reason`.
+ * Returns 0 it comes again; 1 it went to the dead-letter topic; 2 that topic did not take it (on_wait was told why, see
+ * MR_WAIT_DEAD): it waits alone and is tried again later, by the next member to claim; or a negative errno. */
 int mr_fail(struct mr_consumer *consumer, const char *reason);
 /* mr_fail_now is mr_fail for a record that no further try will help: it goes to the dead-letter topic at once. */
 int mr_fail_now(struct mr_consumer *consumer, const char *reason);

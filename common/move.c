@@ -1,6 +1,7 @@
 /* move.c - see move.h. */
 #include "move.h"
 #include "append.h"
+#include "asked.h"
 #include "dead.h"
 
 #include <errno.h>
@@ -18,15 +19,19 @@ int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct m
     struct mr_topic *to = mr_producer_topic(producer);
     struct mr_member_shm *slot = mr_consumer_slot(consumer);
     uint32_t i = mr_producer_slot(producer);
+    _Atomic uint64_t *asked = &to->producers[i].asked;
+    /* Before the note, and taken back after it: our producer's slot is not used again while somebody may ask about it. */
+    atomic_store_explicit(asked, consumer->topic->shm->created_ns, memory_order_release);
     atomic_store_explicit(&slot->moving_topic, to->shm->created_ns, memory_order_relaxed);
     atomic_store_explicit(&slot->moving_producer, (uint64_t)msgs[0].partition << 32 | i, memory_order_relaxed);
-    atomic_store_explicit(&slot->moving_client, to->bus->self, memory_order_relaxed);
+    atomic_store_explicit(&slot->moving_serial, mr_producer_serial(producer), memory_order_relaxed);
     atomic_store_explicit(&slot->moving_count, load(&to->producers[i].records) + n, memory_order_relaxed);
     atomic_store_explicit(&slot->moving, pos, memory_order_release);
     int error = mr_append_whole(producer, msgs, n, timeout_ns);
     if (!error)
         error = mr_consumer_ack_to(consumer, pos, records);
     atomic_store_explicit(&slot->moving, MR_NONE, memory_order_release);
+    atomic_store_explicit(asked, 0, memory_order_release);
     return error;
 }
 
@@ -43,33 +48,11 @@ int mr_ack_with(struct mr_consumer *consumer, struct mr_producer *producer, stru
     return error ? error : mr_move(consumer, producer, msgs, n, consumer->pos, consumer->given, timeout_ns);
 }
 
-/* Opens the topic that was made at that time, if it is still there: 1; 0 gone; or a negative errno: one cannot be looked at, and may be it. */
-static int find_topic(struct mr_bus *bus, uint64_t created_ns, struct mr_topic **out)
-{
-    char **names;
-    ssize_t n = mr_bus_topics(bus, &names);
-    if (n < 0)
-        return (int)n;
-    int found = 0, failed = 0;
-    for (ssize_t i = 0; i < n && !found; i++) {
-        int error = mr_topic_open(bus, names[i], out);
-        if (error) {
-            failed = error == -ENOENT || error == -EIDRM ? failed : error;
-            continue;
-        }
-        found = (*out)->shm->created_ns == created_ns;
-        if (!found)
-            mr_topic_close(*out);
-    }
-    free(names);
-    return found ? found : failed;
-}
-
 /* Have the records that the slot's former owner was moving arrived? 0 no; 1 yes; 2 yes, as a dead letter; or a negative errno. */
 static int arrived(const struct mr_topic *topic, const struct mr_member_shm *slot)
 {
     struct mr_topic *to;
-    int found = find_topic(topic->bus, load(&slot->moving_topic), &to);
+    int found = mr_topic_find(topic->bus, load(&slot->moving_topic), &to);
     if (found <= 0)
         return found;
     uint64_t i = load(&slot->moving_producer) & UINT32_MAX, p = load(&slot->moving_producer) >> 32;
@@ -78,7 +61,8 @@ static int arrived(const struct mr_topic *topic, const struct mr_member_shm *slo
         /* The dead one may have published under a lock that nobody has taken since: take it, so that its count is mended first. */
         error = mr_log_lock(to, (uint32_t)p);
         if (!error) {
-            found = load(&to->producers[i].owner) == load(&slot->moving_client) && load(&to->producers[i].records) >= load(&slot->moving_count);
+            found = load(&to->producers[i].serial) == load(&slot->moving_serial) &&
+                    load(&to->producers[i].records) >= load(&slot->moving_count);
             mr_unlock(&to->logs[p].lock);
         }
     }

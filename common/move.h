@@ -1,8 +1,9 @@
 /* move.h - records on their way to another topic: there once, and acknowledged here, whoever is killed in between.
  *
- * Before they are appended, the member's slot notes what will be true once they are: topic, partition and producer slot used there, its owner,
- * and its number of records (which is published in one step with them). Whoever takes over the slot of one that died in between compares and
- * knows whether they have arrived.
+ * Before they are appended, the member's slot notes what will be true once they are: topic, partition and producer slot used
+ * there, the producer's serial, and its number of records (which is published in one step with them). The next to have the
+ * slot of a member that died in between compares, and knows whether they have arrived; until then the producer's slot is
+ * kept (asked.h).
  *
  *     moving NONE --note--> moving = end of the records --append there, in one publication--> arrived --acknowledge here--> moving NONE
  *                                     \_________________ death: whoever takes the claim over goes on from here ___________/  */

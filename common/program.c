@@ -419,6 +419,10 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
         mr_program_notice("%s: waiting for the broker, pid %" PRId32 ", to create it; if that process is stopped: kill -CONT %" PRId32,
                           topic, wait->pid, wait->pid);
         break;
+    case MR_WAIT_DEAD:
+        mr_program_notice("%s does not take record %" PRIu64 " of partition %" PRIu32 ": %s; it is kept, and tried again later",
+                          topic, wait->offset, wait->partition, mr_program_reason(wait->error));
+        break;
     case MR_WAIT_RECORDS:
         mr_program_notice("%s%swaiting for records", topic, *topic ? ": " : "");
         break;

@@ -1,56 +1,114 @@
 /* reap.c - what is done for a client that died: see mr_topic_reap in topic.h. */
 #include "group.h"
 
+static inline uint64_t load(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
 /* What a client has in a topic: bit 0 a producer, bit 1 a member. Lock-free. */
 static int holdings(const struct mr_topic *topic, uint64_t client)
 {
     int found = 0;
-    for (uint32_t i = 0; i < topic->producer_cnt; i++)
+    for (uint32_t i = 0, n = mr_producers_used(topic); i < n; i++)
         if (atomic_load_explicit(&topic->producers[i].state, memory_order_relaxed) == 'a' &&
             atomic_load_explicit(&topic->producers[i].owner, memory_order_relaxed) == client)
             found |= 1;
-    for (uint32_t i = 0; i < topic->member_cnt; i++)
+    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++)
         if (atomic_load_explicit(&topic->members[i].group, memory_order_relaxed) &&
             atomic_load_explicit(&topic->members[i].owner, memory_order_relaxed) == client)
             found |= 2;
     return found;
 }
 
-void mr_topic_reap(struct mr_topic *topic, uint64_t client)
+/* Writes down what became of a client that has died, or that handed itself over as dead. With the topic's lock held. */
+static void bury(struct mr_topic *topic, uint64_t client)
 {
     struct mr_topic_shm *shm = topic->shm;
+    int found = holdings(topic, client);
+    for (uint32_t i = 0, n = mr_producers_used(topic); (found & 1) && i < n; i++) {
+        struct mr_producer_shm *producer = &topic->producers[i];
+        if (load(&producer->state) != 'a' || load(&producer->owner) != client)
+            continue;
+        struct mr_tx tx = mr_tx_begin(topic, &shm->lock);
+        mr_tx_set(&tx, &producer->state, 'x');
+        mr_tx_set(&tx, &shm->producers_died, load(&shm->producers_died) + 1);
+        mr_tx_commit(&tx);
+    }
+    if (found & 2)
+        mr_groups_orphan(topic, client);
+}
+
+/* Counts the producers that left without the lock. With the topic's lock held. */
+static void count_left(struct mr_topic *topic)
+{
+    struct mr_topic_shm *shm = topic->shm;
+    for (uint32_t i = 0, n = mr_producers_used(topic); i < n; i++) {
+        if (load(&topic->producers[i].state) != 'l')
+            continue;
+        struct mr_tx tx = mr_tx_begin(topic, &shm->lock);
+        mr_tx_set(&tx, &topic->producers[i].state, 'd');
+        mr_tx_set(&tx, &shm->producers_done, load(&shm->producers_done) + 1);
+        mr_tx_commit(&tx);
+    }
+}
+
+/* Is there what taking the topic's lock mends? Lock-free. */
+static int unsettled(const struct mr_topic *topic)
+{
+    for (uint32_t i = 0, n = mr_producers_used(topic); i < n; i++)
+        if (load(&topic->producers[i].state) == 'l')
+            return 1;
+    return mr_groups_unsettled(topic) || (holdings(topic, MR_CLIENT_GONE) & 2);
+}
+
+static void mend(struct mr_topic *topic)
+{
+    if (!unsettled(topic) || mr_topic_lock_try(topic))
+        return; /* a live process that holds the lock has mended it, or the next does */
+    count_left(topic);
+    bury(topic, MR_CLIENT_GONE);
+    mr_unlock(&topic->shm->lock);
+    mr_topic_wake(topic);
+}
+
+void mr_topic_reap(struct mr_topic *topic, uint64_t client)
+{
     if (holdings(topic, client)) {
         if (mr_topic_lock(topic))
             return; /* damaged or stopped: the next to wait tries again */
-        int found = holdings(topic, client);
-        for (uint32_t i = 0; (found & 1) && i < topic->producer_cnt; i++) {
-            struct mr_producer_shm *producer = &topic->producers[i];
-            if (atomic_load_explicit(&producer->state, memory_order_relaxed) != 'a' ||
-                atomic_load_explicit(&producer->owner, memory_order_relaxed) != client)
-                continue;
-            struct mr_tx tx = mr_tx_begin(topic, &shm->lock);
-            mr_tx_set(&tx, &producer->state, 'x');
-            mr_tx_set(&tx, &shm->producers_died, atomic_load_explicit(&shm->producers_died, memory_order_relaxed) + 1);
-            mr_tx_commit(&tx);
-        }
-        if (found & 2)
-            mr_groups_orphan(topic, client);
-        mr_unlock(&shm->lock);
+        bury(topic, client);
+        mr_unlock(&topic->shm->lock);
     }
+    mend(topic); /* it may have died, or left, in the middle of what it left half done */
     /* Even when nothing was found: the dead one may have been woken for a record that somebody else must now take. */
     mr_topic_wake(topic);
 }
 
 void mr_topic_reap_dead(struct mr_topic *topic)
 {
-    for (uint32_t i = 0; i < topic->member_cnt; i++) {
-        uint64_t owner = atomic_load_explicit(&topic->members[i].owner, memory_order_relaxed);
-        if (atomic_load_explicit(&topic->members[i].group, memory_order_relaxed) && owner && !mr_client_alive(topic->bus, owner))
+    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
+        uint64_t owner = load(&topic->members[i].owner);
+        if (load(&topic->members[i].group) && owner && !mr_client_alive(topic->bus, owner))
             mr_topic_reap(topic, owner);
     }
-    for (uint32_t i = 0; i < topic->producer_cnt; i++) {
-        uint64_t owner = atomic_load_explicit(&topic->producers[i].owner, memory_order_relaxed);
-        if (atomic_load_explicit(&topic->producers[i].state, memory_order_relaxed) == 'a' && !mr_client_alive(topic->bus, owner))
+    for (uint32_t i = 0, n = mr_producers_used(topic); i < n; i++) {
+        uint64_t owner = load(&topic->producers[i].owner);
+        if (load(&topic->producers[i].state) == 'a' && !mr_client_alive(topic->bus, owner))
             mr_topic_reap(topic, owner);
     }
+    mend(topic);
+}
+
+void mr_topic_relieve(struct mr_topic *topic)
+{
+    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
+        uint64_t group = load(&topic->members[i].group), owner = load(&topic->members[i].owner);
+        if (!group || group > topic->group_cnt || !owner || !(load(&topic->groups[group - 1].flags) & MR_PRIVATE) ||
+            mr_client_alive(topic->bus, owner) || mr_topic_lock_try(topic))
+            continue;
+        bury(topic, owner);
+        mr_unlock(&topic->shm->lock);
+    }
+    mend(topic);
 }

@@ -53,10 +53,13 @@ const char *mr_name_check(char kind, const char *name)
     size_t max = kind == 'b' ? MR_BUS_NAME_MAX : kind == 'g' ? MR_GROUP_NAME_MAX : MR_TOPIC_NAME_MAX;
     if (len == 0)
         return "is empty";
+    size_t suffix = strlen(MR_DEAD_SUFFIX);
+    if (kind == 't' && (len < suffix || strcmp(name + len - suffix, MR_DEAD_SUFFIX) != 0))
+        max -= suffix; /* so that its dead-letter topic can have a name */
     if (len > max)
         return kind == 'b'   ? "is longer than 32 characters"
                : kind == 'g' ? "is longer than 63 characters"
-                             : "is longer than 180 characters";
+                             : "is longer than 175 characters";
     if (name[0] == '.' || name[0] == '-')
         return "starts with '.' or '-'";
     for (const char *c = name; *c; c++) {

@@ -47,12 +47,13 @@ static int settings_bad(const struct mr_settings *s)
 {
     return s->size_bytes < MR_SIZE_MIN || s->size_bytes > MR_SIZE_MAX || s->partitions < 1 || s->partitions > MR_PARTITIONS_MAX ||
            s->full < MR_FULL_BLOCK || s->full > MR_FULL_FAIL || s->tries < 1 || s->tries > 1000 || s->records_max > (uint64_t)1 << 48 ||
+           (s->records_max && s->records_max < s->partitions) ||
            (s->record_max_bytes && s->record_max_bytes < MR_RECORD_OVERHEAD) || (s->mode & ~0777u) || (s->mode & 0600) != 0600;
 }
 
 static uint64_t records_per_partition(const struct mr_settings *s, uint32_t partition_cnt)
 {
-    return (s->records_max + partition_cnt - 1) / partition_cnt;
+    return s->records_max / partition_cnt;
 }
 
 static int init_segment(int fd, const struct geometry *g, const struct mr_settings *settings, uint64_t page)
@@ -72,11 +73,11 @@ static int init_segment(int fd, const struct geometry *g, const struct mr_settin
     shm->partition_cnt = settings->partitions;
     shm->producer_cnt = MR_PRODUCERS;
     shm->member_cnt = MR_MEMBERS;
-    shm->group_cnt = MR_GROUPS;
+    shm->group_cnt = MR_GROUP_SLOTS;
     shm->part_records_max = records_per_partition(settings, settings->partitions);
     shm->settings = *settings;
     error = mr_lock_init(&shm->lock);
-    for (uint32_t i = 0; i < MR_GROUPS && !error; i++)
+    for (uint32_t i = 0; i < MR_GROUP_SLOTS && !error; i++)
         error = mr_lock_init(&((struct mr_group_shm *)(void *)(base + g->groups))[i].lock);
     for (uint32_t p = 0; p < settings->partitions && !error; p++) {
         struct mr_log_shm *log = &((struct mr_log_shm *)(void *)(base + g->logs))[p];
@@ -97,7 +98,7 @@ int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings
         return -EPERM;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t ring = up((settings->size_bytes + settings->partitions - 1) / settings->partitions, page);
-    struct geometry g = measure(MR_PRODUCERS, MR_MEMBERS, MR_GROUPS, settings->partitions, ring, page);
+    struct geometry g = measure(MR_PRODUCERS, MR_MEMBERS, MR_GROUP_SLOTS, settings->partitions, ring, page);
     char path[MR_PATH_MAX];
     mr_segment_name(path, bus->owner, bus->name, name);
     struct stat st;
@@ -169,7 +170,7 @@ static int attach(struct mr_topic *topic, int fd, const struct stat *st)
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     if (head.page_bytes != page || head.ring_bytes < MR_SIZE_MIN || head.ring_bytes > MR_SIZE_MAX || head.ring_bytes % page ||
         head.partition_cnt < 1 || head.partition_cnt > MR_PARTITIONS_MAX || head.producer_cnt != MR_PRODUCERS ||
-        head.member_cnt != MR_MEMBERS || head.group_cnt != MR_GROUPS || settings_bad(&head.settings) ||
+        head.member_cnt != MR_MEMBERS || head.group_cnt != MR_GROUP_SLOTS || settings_bad(&head.settings) ||
         head.part_records_max != records_per_partition(&head.settings, head.partition_cnt))
         return -EBADMSG;
     struct geometry g = measure(head.producer_cnt, head.member_cnt, head.group_cnt, head.partition_cnt, head.ring_bytes, page);
@@ -197,6 +198,7 @@ static int attach(struct mr_topic *topic, int fd, const struct stat *st)
     topic->member_cnt = head.member_cnt;
     topic->group_cnt = head.group_cnt;
     topic->part_records_max = head.part_records_max;
+    topic->records_extra = (uint32_t)(head.settings.records_max % head.partition_cnt);
     topic->full = head.settings.full;
     topic->tries = head.settings.tries;
     topic->record_max = head.settings.record_max_bytes && head.settings.record_max_bytes < g.ring_bytes
@@ -219,6 +221,24 @@ static int open_file(const struct mr_topic *topic, int write, struct stat *st)
     char path[MR_PATH_MAX];
     mr_segment_name(path, topic->bus->owner, topic->bus->name, topic->name);
     return mr_segment_open(path, topic->bus->owner, write, sizeof(struct mr_topic_shm), st);
+}
+
+int mr_topic_created(struct mr_bus *bus, const char *name, uint64_t *created_ns)
+{
+    char path[MR_PATH_MAX];
+    struct stat st;
+    struct mr_topic_shm head;
+    mr_segment_name(path, bus->owner, bus->name, name);
+    int error = 0, fd = mr_segment_open(path, bus->owner, 0, sizeof head, &st);
+    if (fd < 0)
+        return fd;
+    ssize_t got = pread(fd, &head, sizeof head, 0);
+    if (got != (ssize_t)sizeof head)
+        error = got < 0 ? -errno : -EBADMSG;
+    close(fd);
+    if (!error)
+        *created_ns = head.created_ns;
+    return error;
 }
 
 int mr_topic_reopen(const struct mr_topic *topic, int write)
@@ -396,27 +416,6 @@ int mr_topic_intact(const struct mr_topic *topic)
     return mr_intact(topic);
 }
 
-int mr_topic_lock(struct mr_topic *topic)
-{
-    int error = mr_lock(topic, &topic->shm->lock);
-    if (error <= 0)
-        return error;
-    /* Whoever died may have been moving a group, under a log's lock too: finished now, before the group goes on from there; or making one. */
-    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
-        error = mr_log_lock(topic, p);
-        if (error) {
-            mr_unlock(&topic->shm->lock);
-            return error;
-        }
-        mr_unlock(&topic->logs[p].lock);
-    }
-    for (uint32_t g = 0; g < topic->group_cnt; g++)
-        if (atomic_load_explicit(&topic->groups[g].serial, memory_order_relaxed) &&
-            (atomic_load_explicit(&topic->groups[g].flags, memory_order_relaxed) & MR_GROUP_MAKING))
-            atomic_store_explicit(&topic->groups[g].serial, 0, memory_order_release);
-    return 0;
-}
-
 void mr_topic_wake(struct mr_topic *topic)
 {
     mr_cond_wake_all(&topic->shm->space);
@@ -447,7 +446,7 @@ ssize_t mr_topic_purge(struct mr_topic *topic)
     ssize_t most = 0;
     int groups = 0;
     for (uint32_t g = 0; g < topic->group_cnt && most >= 0; g++) {
-        if (!atomic_load_explicit(&topic->groups[g].serial, memory_order_relaxed))
+        if (!mr_group_there(topic, g))
             continue;
         groups++;
         ssize_t n = mr_group_purge(topic, g);

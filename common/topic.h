@@ -20,7 +20,8 @@ struct mr_topic {
     /* Geometry, copied from the segment and checked at attach; never read there again. */
     uint64_t control_bytes, ring_bytes, total_bytes;
     uint64_t record_max;       /* bytes of a whole record, overhead and padding included */
-    uint64_t part_records_max; /* 0 none */
+    uint64_t part_records_max; /* 0 none; the first records_extra partitions hold one more */
+    uint32_t records_extra;
     uint32_t partition_cnt, producer_cnt, member_cnt, group_cnt, index_cnt; /* index_cnt: entries per partition */
     uint32_t full, tries;
     struct mr_settings settings;
@@ -37,8 +38,11 @@ struct mr_topic {
  * Returns 0; -EEXIST; -ENOSPC; -EINVAL name or settings; -EPERM the bus is another user's. Killed inside: there or not, nothing in between. */
 int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings *settings);
 
-/* mr_topic_lock takes the topic's lock and mends what a dead holder left: 0 or a negative errno. */
+/* mr_topic_lock takes the topic's lock and mends what was left half done, by a process that died or one that gave up
+ * waiting: groups in the making, groups that are over, producers that left without the lock. 0 or a negative errno.
+ * mr_topic_lock_try does not wait: -EBUSY a live process has the lock. */
 int mr_topic_lock(struct mr_topic *topic);
+int mr_topic_lock_try(struct mr_topic *topic);
 
 /* mr_topic_reap: client_id has died. Its claims become orphans with the record in hand blamed, its producers count as died, its private
  * groups go, and all who may care are woken. Idempotent; any process may do it, the broker does it at once. */
@@ -47,9 +51,17 @@ void mr_topic_reap(struct mr_topic *topic, uint64_t client_id);
 /* mr_topic_reap_dead looks for dead clients in the topic itself and reaps them: what a waiting process does when no broker tells it. */
 void mr_topic_reap_dead(struct mr_topic *topic);
 
+/* mr_topic_relieve mends what holds producers back and must not: groups half made, private groups whose member died.
+ * For a producer that finds no room and cannot wait. Takes no lock that a live process holds. */
+void mr_topic_relieve(struct mr_topic *topic);
+
 /* mr_topic_lost: 1 if somebody took the topic's name away without deleting it. It is marked deleted now, and who waits on it is woken: whoever
  * comes next would get another topic of that name. */
 int mr_topic_lost(struct mr_topic *topic);
+
+/* mr_topic_created reads when the topic of that name was made, also if it is damaged. 0; -ENOENT; -EPERM another user's file;
+ * -EBADMSG too short to be a topic; or another negative errno. */
+int mr_topic_created(struct mr_bus *bus, const char *name, uint64_t *created_ns);
 
 int mr_topic_unlink(const char *bus, const char *topic); /* removes the file of this uid, whatever is in it */
 void mr_topic_wake(struct mr_topic *topic);              /* wakes every waiter of the topic */

@@ -99,11 +99,11 @@ __attribute__((noinline)) static int wait_for(struct mr_topic *topic, struct mr_
     }
 }
 
-int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock)
+/* What comes of it that the mutex, asked for, has answered `error`. Inlined, because mr_lock is every append's. */
+__attribute__((always_inline)) static inline int answered(struct mr_topic *topic, struct mr_lock_shm *lock,
+                                                          int error)
 {
-    int repaired = 0, error = pthread_mutex_trylock(&lock->mutex);
-    if (error == EBUSY)
-        error = wait_for(topic, lock);
+    int repaired = 0;
     if (error == EOWNERDEAD) {
         repaired = repair(topic, lock);
         if (repaired < 0)
@@ -120,6 +120,20 @@ int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock)
     }
     atomic_store_explicit(&lock->holder, topic->bus->self, memory_order_relaxed);
     return repaired;
+}
+
+int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock)
+{
+    int error = pthread_mutex_trylock(&lock->mutex);
+    if (error == EBUSY)
+        error = wait_for(topic, lock);
+    return answered(topic, lock, error);
+}
+
+int mr_lock_try(struct mr_topic *topic, struct mr_lock_shm *lock)
+{
+    int error = pthread_mutex_trylock(&lock->mutex);
+    return error == EBUSY ? -EBUSY : answered(topic, lock, error);
 }
 
 void mr_unlock(struct mr_lock_shm *lock)

@@ -31,6 +31,8 @@ int mr_lock_init(struct mr_lock_shm *lock);
 /* mr_lock takes a lock. Returns 0; 1 taken from a dead owner and repaired; -EINTR the wait was given up (on_wait names a stopped holder every
  * half second); -EBADMSG the lock's bytes are damaged. */
 int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock);
+/* mr_lock_try does not wait: -EBUSY a live process has the lock. */
+int mr_lock_try(struct mr_topic *topic, struct mr_lock_shm *lock);
 void mr_unlock(struct mr_lock_shm *lock);
 
 struct mr_tx {

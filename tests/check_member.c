@@ -207,9 +207,10 @@ START_TEST(moving_a_group_forgets_what_its_dead_members_held)
     mr_group_leave(topic, &a);
     ck_assert_uint_eq(word(&topic->groups[a.group].orphans), 1);
     ck_assert_uint_eq(starts_at("g", MR_START_BEGINNING, 0), 0);
-    ck_assert_uint_eq(word(&topic->groups[a.group].orphans), 0);
+    ck_assert_uint_eq(word(&topic->groups[a.group].serial), 0); /* it has another slot now */
     check_invariants(topic);
     a = join("g", 0);
+    ck_assert_uint_eq(word(&topic->groups[a.group].orphans), 0);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 10), 1);
     ck_assert_uint_eq(a.end - a.begin, head(0));
     mr_group_leave(topic, &a);
@@ -366,9 +367,7 @@ START_TEST(private_group_of_a_dead_member_holds_nobody_back)
     ck_assert_int_eq(ended(child(joins_privately_and_dies, NULL)), -SIGKILL);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 4), 1);
     finish(&a);
-    ck_assert_int_eq(put(producer, 0, "x"), -EAGAIN);
-    mr_topic_reap_dead(topic);
-    put_numbers(producer, 0, 2, 2);
+    put_numbers(producer, 0, 2, 2); /* a producer that finds no room, and does not wait, mends it */
     check_invariants(topic);
     mr_group_leave(topic, &a);
 }

@@ -31,7 +31,6 @@ static struct {
     struct mr_topic *topic;
     struct mr_producer *producer;
     struct mr_settings settings;
-    uint64_t part_records_max; /* 0 none */
     int sealed;
     uint64_t starts[PARTITIONS][RECORDS + 1]; /* position of each record, and of the end */
     uint64_t cnt[PARTITIONS];                 /* records appended */
@@ -156,6 +155,12 @@ static void acknowledge(struct model_group *g, struct model_claim *claim, uint64
 
 /* ---- operations ---- */
 
+/* How many records may wait in a partition: what does not divide evenly goes to the first ones. */
+static uint64_t waiting_max(uint32_t p)
+{
+    return m.settings.records_max / m.settings.partitions + (p < m.settings.records_max % m.settings.partitions);
+}
+
 static void do_append(void)
 {
     enum { BATCH = 12 };
@@ -181,7 +186,7 @@ static void do_append(void)
             uint64_t bytes = mr_record_bytes(msgs[i].value_len, 0, 0), limit = limit_of(p);
             ck_assert_uint_lt(next[p], RECORDS);
             full = pos[p] + bytes > m.starts[p][limit] + m.topic->ring_bytes ||
-                   (m.part_records_max && next[p] >= limit + m.part_records_max);
+                   (m.settings.records_max && next[p] >= limit + waiting_max(p));
             if (full)
                 break;
             value_of(p, next[p], msgs[i].value_len, values[i]);
@@ -564,9 +569,10 @@ START_TEST(random_operations_do_what_the_model_says)
     fflush(stdout);
     m.settings =
         (struct mr_settings){.partitions = 1 + below(PARTITIONS), .tries = TRIES, .records_max = below(3) ? 0 : 1 + below(7)};
+    if (m.settings.records_max && m.settings.records_max < m.settings.partitions)
+        m.settings.records_max = m.settings.partitions;
     m.settings.size_bytes = 4096 * (uint64_t)m.settings.partitions;
     m.topic = topic_make("m", m.settings);
-    m.part_records_max = (m.settings.records_max + m.settings.partitions - 1) / m.settings.partitions;
     m.producer = producer_on(m.topic);
     m.groups[1].ordered = (int)below(2);
     for (int i = 0; i < GROUPS; i++)

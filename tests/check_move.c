@@ -3,6 +3,9 @@
 #include "move.h"
 #include "support.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+
 #include <pthread.h>
 
 static struct mr_topic *topic, *other;
@@ -151,6 +154,7 @@ static int passes_on_and_dies(void *arg)
     struct mr_message msgs[2] = {text("a"), text("b")};
     if (mr_ack_with(c, p, msgs, 2, 0))
         return 2;
+    atomic_store(&o->producers[mr_producer_slot(p)].asked, t->shm->created_ns);
     atomic_store(&slot->moving, word(&slot->cursor));
     atomic_store(&slot->cursor, cursor); /* as it was before */
     atomic_store(&slot->acked, 0);
@@ -173,6 +177,107 @@ START_TEST(who_takes_the_claim_over_knows_whether_the_records_arrived)
     ck_assert_uint_eq(info.acked, 4);
     ck_assert_uint_eq(info.dead_lettered, 0);
     check_invariants(topic);
+    mr_consumer_close(c);
+}
+END_TEST
+
+/* Producers come until there is no slot for one more, and go. */
+static void use_all_slots(void)
+{
+    static struct mr_producer *many[MR_PRODUCERS];
+    unsigned n = 0;
+    int error;
+    while ((error = mr_producer_open(other, NULL, &many[n])) == 0)
+        n++;
+    ck_assert_int_eq(error, -EUSERS);
+    while (n)
+        mr_producer_close(many[--n]);
+}
+
+START_TEST(slot_of_a_mover_that_died_is_kept_while_somebody_may_ask)
+{
+    int arrived = _i;
+    uint64_t serial = 0;
+    uint32_t slot = 0;
+    use((struct mr_settings){0}, (struct mr_settings){0});
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(ended(child(passes_on_and_dies, &arrived)), -SIGKILL);
+    while (!word(&other->producers[slot].asked))
+        slot++;
+    serial = word(&other->producers[slot].serial);
+    use_all_slots();
+    ck_assert_uint_eq(word(&other->producers[slot].serial), serial);
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
+    ck_assert_uint_eq(take_all(c), arrived ? 2 : 4);
+    mr_consumer_close(c);
+    use_all_slots();
+    ck_assert_uint_ne(word(&other->producers[slot].serial), serial); /* and comes back then */
+    for (uint32_t i = 0; i < other->producer_cnt; i++)
+        ck_assert_uint_eq(word(&other->producers[i].asked), 0);
+}
+END_TEST
+
+START_TEST(slot_comes_back_when_the_topic_that_may_ask_is_deleted)
+{
+    int arrived = 1;
+    use((struct mr_settings){0}, (struct mr_settings){0});
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(ended(child(passes_on_and_dies, &arrived)), -SIGKILL);
+    mr_producer_close(producer);
+    producer = NULL;
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_ANYWAY), 0);
+    use_all_slots();
+    for (uint32_t i = 0; i < other->producer_cnt; i++)
+        ck_assert_uint_eq(word(&other->producers[i].asked), 0);
+}
+END_TEST
+
+static int locks_the_log_and_dies(void *arg)
+{
+    (void)arg;
+    struct mr_topic *o = topic_of_child("o");
+    if (mr_log_lock(o, 0))
+        return 1;
+    kill(getpid(), SIGKILL);
+    return 1;
+}
+
+START_TEST(producer_in_a_used_slot_is_not_credited_with_what_another_appended)
+{
+    use((struct mr_settings){0}, (struct mr_settings){0});
+    put_numbers(out, 0, 0, 5);
+    uint32_t slot = mr_producer_slot(out);
+    mr_producer_close(out);
+    atomic_store(&other->producers[slot].state, 0); /* so that the next takes this very slot */
+    out = producer_on(other);
+    ck_assert_uint_eq(mr_producer_slot(out), slot);
+    ck_assert_int_eq(ended(child(locks_the_log_and_dies, NULL)), -SIGKILL);
+    ck_assert_int_eq(mr_log_lock(other, 0), 0);
+    mr_unlock(&other->logs[0].lock);
+    ck_assert_uint_eq(word(&other->producers[slot].records), 0);
+}
+END_TEST
+
+/* A file among the topics' that is no topic, while a topic is looked for that is gone. */
+START_TEST(file_that_is_no_topic_keeps_no_claim_from_being_taken_over)
+{
+    int arrived = 1;
+    char path[MR_PATH_MAX];
+    use((struct mr_settings){0}, (struct mr_settings){0});
+    put_numbers(producer, 0, 0, 4);
+    ck_assert_int_eq(ended(child(passes_on_and_dies, &arrived)), -SIGKILL);
+    mr_producer_close(out);
+    out = NULL;
+    ck_assert_int_eq(mr_topic_delete(other, MR_DELETE_ANYWAY), 0);
+    mr_segment_name(path, geteuid(), mr_bus_name(bus), "x");
+    int fd = shm_open(path, O_CREAT | O_RDWR, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, "x", 1), 1);
+    if (geteuid() == 0 && _i) /* another user's */
+        ck_assert_int_eq(fchown(fd, 65534, (gid_t)-1), 0);
+    close(fd);
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
+    ck_assert_uint_eq(take_all(c), 4);
     mr_consumer_close(c);
 }
 END_TEST
@@ -418,6 +523,10 @@ int main(void)
     tcase_add_test(tcase, whole_batch_is_there_as_a_whole_or_not_at_all);
     tcase_add_loop_test(tcase, who_takes_the_claim_over_knows_whether_the_records_arrived, 0, 2);
     tcase_add_test(tcase, records_whose_topic_is_gone_come_again);
+    tcase_add_loop_test(tcase, slot_of_a_mover_that_died_is_kept_while_somebody_may_ask, 0, 2);
+    tcase_add_test(tcase, slot_comes_back_when_the_topic_that_may_ask_is_deleted);
+    tcase_add_test(tcase, producer_in_a_used_slot_is_not_credited_with_what_another_appended);
+    tcase_add_loop_test(tcase, file_that_is_no_topic_keeps_no_claim_from_being_taken_over, 0, 2);
     tcase_add_test(tcase, record_that_no_try_will_help_is_a_letter_at_once);
     tcase_add_test(tcase, each_partition_remembers_how_far_each_source_came);
     tcase_add_test(tcase, progress_is_that_of_what_was_accepted);

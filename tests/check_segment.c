@@ -65,7 +65,7 @@ START_TEST(bad_names_are_refused_with_a_reason)
     static const struct {
         char kind;
         size_t max;
-    } limits[] = {{'b', MR_BUS_NAME_MAX}, {'t', MR_TOPIC_NAME_MAX}, {'g', MR_GROUP_NAME_MAX}};
+    } limits[] = {{'b', MR_BUS_NAME_MAX}, {'t', MR_TOPIC_NAME_MAX - 5}, {'g', MR_GROUP_NAME_MAX}};
     for (size_t i = 0; i < 3; i++) {
         text[limits[i].max] = '\0';
         ck_assert_ptr_null(mr_name_check(limits[i].kind, text));
@@ -74,6 +74,10 @@ START_TEST(bad_names_are_refused_with_a_reason)
         ck_assert_ptr_nonnull(mr_name_check(limits[i].kind, text));
         text[limits[i].max + 1] = 'x';
     }
+    strcpy(text + MR_TOPIC_NAME_MAX - 5, ".dead"); /* a dead-letter topic's may be longer by that */
+    ck_assert_ptr_null(mr_name_check('t', text));
+    strcpy(text + MR_TOPIC_NAME_MAX - 4, ".dead");
+    ck_assert_ptr_nonnull(mr_name_check('t', text));
 }
 END_TEST
 

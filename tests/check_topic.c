@@ -70,7 +70,9 @@ START_TEST(settings_are_shown_as_they_took_effect)
     ck_assert_uint_eq(out.full, MR_FULL_BLOCK);
     ck_assert_uint_eq(out.tries, 5);
     ck_assert_uint_eq(mr_topic_record_max(topic), 4096 - MR_RECORD_OVERHEAD);
-    ck_assert_uint_eq(topic->part_records_max, 3);
+    ck_assert_uint_eq(mr_log_records_max(topic, 0), 3);
+    ck_assert_uint_eq(mr_log_records_max(topic, 1), 2);
+    ck_assert_uint_eq(mr_log_records_max(topic, 2), 2);
     ck_assert_str_eq(mr_topic_name(topic), "t");
     mr_topic_close(topic);
 }

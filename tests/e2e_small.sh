@@ -75,6 +75,20 @@ producer -q --seal "$work/mib.csv" mib || fail "records of 1 MiB: exit status $?
 finish mib
 cmp "$work/mib.csv" "$work/mib.out" || fail "records of 1 MiB came back different"
 
+# What may wait is shared out among the partitions, and never more than was said.
+for partitions in 2 3 5; do
+    broker -q create "shared$partitions" --max-records 5 --partitions "$partitions" --full fail
+    for ((p = 0; p < partitions; p++)); do
+        for ((i = 0; i < 6; i++)); do
+            producer -q -p "$p" "shared$partitions" <<<"$i" 2>/dev/null || true # full
+        done
+    done
+    n=$(consumer -q -e "shared$partitions" | wc -l)
+    [ "$n" = 5 ] || fail "--max-records 5 with $partitions partitions lets $n wait"
+done
+broker -q create tight --max-records 2 --partitions 3 2>"$work/err" && fail "two records for three partitions"
+grep -q 'each partition needs room for one record' "$work/err" || fail "not said why: $(cat "$work/err")"
+
 # A record cannot be larger than a partition of its topic either.
 broker -q create limited --max-record 100
 row 101 | producer -q limited 2>"$work/err" && fail "--max-record 100 lets 101 bytes pass"

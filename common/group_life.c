@@ -1,0 +1,206 @@
+/* group_life.c - see group.h: groups made, moved, over, and their slots used again; and the topic's lock, whose taker mends
+ * what others left half done.
+ *
+ * What is mended is found by the state in the segment, never by the news that a lock's owner has died: that news reaches one
+ * process, which may die or give up before it has acted on it. */
+#include "group.h"
+
+#include <errno.h>
+#include <string.h>
+
+static inline uint64_t load(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static int lock_log(struct mr_topic *topic, uint32_t p, int wait)
+{
+    return wait ? mr_log_lock(topic, p) : mr_log_lock_try(topic, p);
+}
+
+/* ---- making ---- */
+
+/* Sets a group's position in every partition, each under its log's lock, so that no producer moves the tail past it meanwhile. */
+static int place(struct mr_topic *topic, uint32_t group, enum mr_start start, int64_t arg)
+{
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+        int error = mr_log_lock(topic, p);
+        if (error)
+            return error;
+        uint64_t pos, offset;
+        error = mr_log_find(topic, p, start, arg, &pos, &offset);
+        if (!error) {
+            struct mr_log_shm *log = &topic->logs[p];
+            struct mr_group_part_shm *part = mr_group_part(topic, group, p);
+            uint64_t limit = load(&log->limit);
+            struct mr_tx tx = mr_tx_begin(topic, &log->lock);
+            mr_tx_set(&tx, &part->next, pos);
+            mr_tx_set(&tx, &part->next_offset, offset);
+            mr_tx_set(&tx, &part->committed, pos);
+            mr_tx_set(&tx, &part->before, limit);
+            if (pos < limit)
+                mr_tx_set(&tx, &log->limit, pos);
+            mr_tx_commit(&tx);
+        }
+        mr_unlock(&topic->logs[p].lock);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+/* The first free group slot, and how many there are. */
+static uint32_t free_groups(const struct mr_topic *topic, uint32_t *count)
+{
+    uint32_t first = topic->group_cnt;
+    *count = 0;
+    for (uint32_t g = topic->group_cnt; g-- > 0;)
+        if (!load(&topic->groups[g].serial)) {
+            first = g;
+            ++*count;
+        }
+    return first;
+}
+
+int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum mr_start start, int64_t arg, int moved,
+                  uint32_t *out)
+{
+    uint32_t count, needed = topic->group_cnt - MR_GROUPS + !moved, g = free_groups(topic, &count);
+    for (uint32_t i = 0; i < topic->group_cnt && count < needed; i++) {
+        if (!load(&topic->groups[i].serial) || mr_group_holds(topic, i))
+            continue;
+        int error = mr_group_free(topic, i, 1); /* the sweep could not: a live process held a lock */
+        if (error)
+            return error;
+        g = free_groups(topic, &count);
+    }
+    if (count < needed)
+        return -EUSERS;
+    struct mr_group_shm *group = &topic->groups[g];
+    uint64_t serial = load(&topic->shm->serial) + 1;
+    mr_words_store(group->name, (MR_GROUP_NAME_MAX + 1) / 8, name);
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+        atomic_store_explicit(&mr_group_part(topic, g, p)->committed, 0, memory_order_relaxed);
+        atomic_store_explicit(&mr_group_part(topic, g, p)->before, 0, memory_order_relaxed);
+    }
+    struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
+    mr_tx_set(&tx, &group->flags, flags | MR_GROUP_MAKING);
+    mr_tx_set(&tx, &group->orphans, 0);
+    mr_tx_set(&tx, &group->acked, 0);
+    mr_tx_set(&tx, &group->redelivered, 0);
+    mr_tx_set(&tx, &group->dead_lettered, 0);
+    mr_tx_set(&tx, &group->lost, 0);
+    mr_tx_set(&tx, &topic->shm->serial, serial);
+    if (g >= load(&topic->shm->group_high))
+        mr_tx_set(&tx, &topic->shm->group_high, g + 1);
+    mr_tx_set(&tx, &group->serial, serial); /* from here on its zero positions hold every limit down */
+    mr_tx_commit(&tx);
+    int error = place(topic, g, start, arg);
+    if (error)
+        mr_group_abandon(topic, g);
+    else
+        *out = g;
+    return error;
+}
+
+/* The maker may have died with its transaction armed in a log: replayed later, it would lower a limit for a group that is no
+ * more. Such a lock has a dead owner, so it can be had at once. 0; -EBUSY. */
+static int finish_places(struct mr_topic *topic)
+{
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+        if (!atomic_load_explicit(&topic->logs[p].lock.redo.armed, memory_order_acquire))
+            continue;
+        int error = mr_log_lock_try(topic, p);
+        if (error)
+            return error;
+        mr_unlock(&topic->logs[p].lock);
+    }
+    return 0;
+}
+
+void mr_group_abandon(struct mr_topic *topic, uint32_t g)
+{
+    struct mr_group_shm *group = &topic->groups[g];
+    if (finish_places(topic) || mr_lock_try(topic, &group->lock) < 0)
+        return;
+    /* Looked at again: its first member's joining may have been armed in the group's log. */
+    if (load(&group->serial) && (load(&group->flags) & MR_GROUP_MAKING)) {
+        /* What earlier groups had acknowledged counts again as it did before this one held the limits down. */
+        for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+            struct mr_group_part_shm *part = mr_group_part(topic, g, p);
+            atomic_store_explicit(&part->committed, load(&part->before), memory_order_relaxed);
+        }
+        atomic_store_explicit(&group->flags, MR_GROUP_OVER, memory_order_release);
+    }
+    mr_group_unlock(topic, g);
+    if (!mr_group_holds(topic, g))
+        mr_group_free(topic, g, 0);
+}
+
+/* ---- ending ---- */
+
+int mr_group_free(struct mr_topic *topic, uint32_t g, int wait)
+{
+    struct mr_group_shm *group = &topic->groups[g];
+    int error = wait ? mr_lock(topic, &group->lock) : mr_lock_try(topic, &group->lock);
+    if (error < 0)
+        return error;
+    for (uint32_t i = 0; i < topic->member_cnt; i++) /* orphans of a group that was moved */
+        if (load(&topic->members[i].group) == g + 1)
+            atomic_store_explicit(&topic->members[i].group, 0, memory_order_release);
+    mr_group_unlock(topic, g);
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+        error = lock_log(topic, p, wait);
+        if (error)
+            return error;
+        struct mr_log_shm *log = &topic->logs[p];
+        atomic_store_explicit(&log->limit, mr_groups_limit(topic, p, load(&log->limit)), memory_order_relaxed);
+        mr_unlock(&log->lock);
+    }
+    atomic_store_explicit(&group->serial, 0, memory_order_release);
+    mr_cond_broadcast(&group->data);
+    mr_cond_broadcast(&topic->shm->space);
+    return 0;
+}
+
+int mr_groups_unsettled(const struct mr_topic *topic)
+{
+    for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
+        if (load(&topic->groups[g].serial) && (load(&topic->groups[g].flags) & (MR_GROUP_MAKING | MR_GROUP_OVER)))
+            return 1;
+    return 0;
+}
+
+/* ---- the topic's lock ---- */
+
+/* Whoever holds the topic's lock finds here only what others left: making, moving and ending go on under this lock. */
+static void sweep(struct mr_topic *topic)
+{
+    for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++) {
+        if (!load(&topic->groups[g].serial))
+            continue;
+        uint64_t flags = load(&topic->groups[g].flags);
+        if (flags & MR_GROUP_MAKING)
+            mr_group_abandon(topic, g);
+        else if (flags & MR_GROUP_OVER)
+            mr_group_free(topic, g, 0);
+    }
+}
+
+int mr_topic_lock(struct mr_topic *topic)
+{
+    int error = mr_lock(topic, &topic->shm->lock);
+    if (error < 0)
+        return error;
+    sweep(topic);
+    return 0;
+}
+
+int mr_topic_lock_try(struct mr_topic *topic)
+{
+    int error = mr_lock_try(topic, &topic->shm->lock);
+    if (error < 0)
+        return error;
+    sweep(topic);
+    return 0;
+}
