@@ -32,12 +32,17 @@ static int place(struct mr_topic *topic, uint32_t group, enum mr_start start, in
         if (!error) {
             struct mr_log_shm *log = &topic->logs[p];
             struct mr_group_part_shm *part = mr_group_part(topic, group, p);
-            uint64_t limit = load(&log->limit);
+            uint64_t limit = load(&log->limit), before = limit;
+            for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++) { /* over, and the limit may not know yet */
+                uint64_t committed = load(&mr_group_part(topic, g, p)->committed);
+                if (load(&topic->groups[g].serial) && !mr_group_holds(topic, g) && committed > before)
+                    before = committed;
+            }
             struct mr_tx tx = mr_tx_begin(topic, &log->lock);
             mr_tx_set(&tx, &part->next, pos);
             mr_tx_set(&tx, &part->next_offset, offset);
             mr_tx_set(&tx, &part->committed, pos);
-            mr_tx_set(&tx, &part->before, limit);
+            mr_tx_set(&tx, &part->before, before);
             if (pos < limit)
                 mr_tx_set(&tx, &log->limit, pos);
             mr_tx_commit(&tx);
