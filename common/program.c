@@ -93,22 +93,39 @@ int mr_program_sleep(int64_t ns)
 
 #define CLEAR_LINE "\r\033[K"
 
+/* Appends text as mr_shown writes it. What a message quotes (a name, a header, a reason from a file) must
+ * not reach the terminal as it is; a line break followed by two blanks is the message's own. */
+static size_t put_shown(char *line, size_t used, size_t room, const char *text, size_t len)
+{
+    const char *end = text + len, *next;
+
+    for (; text < end && used + 1 < room; text = next) {
+        int breaks = end - text >= 3 && memcmp(text, "\n  ", 3) == 0;
+        if (breaks)
+            line[used++] = *text++;
+        next = memmem(text, (size_t)(end - text), "\n  ", 3);
+        if (!next)
+            next = end;
+        used += mr_shown(line + used, room - used, text, (size_t)(next - text));
+    }
+    return used;
+}
+
 /* Writes "NAME: text[: reason]\n" with one write; a text that is too long is cut. */
 __attribute__((format(printf, 2, 0))) static void say(const char *reason, const char *format, va_list args)
 {
-    char line[4096];
+    char line[4096], text[4096];
     size_t room = sizeof line - 1; /* the last byte is the newline's */
     int len = snprintf(line, room, "%s%s: ", progress_shown ? CLEAR_LINE : "", program_name);
-    size_t used = len < 0 ? 0 : (size_t)len;
+    size_t used = len < 0 ? 0 : (size_t)len, text_len;
     progress_shown = 0;
-    len = vsnprintf(line + used, room - used, format, args);
-    used += len < 0 ? 0 : (size_t)len;
-    if (used < room && reason) {
-        len = snprintf(line + used, room - used, ": %s", reason);
-        used += len < 0 ? 0 : (size_t)len;
+    len = vsnprintf(text, sizeof text, format, args);
+    text_len = len < 0 ? 0 : (size_t)len < sizeof text ? (size_t)len : sizeof text - 1;
+    used = put_shown(line, used, room, text, text_len);
+    if (reason && used + 2 < room) {
+        used = put_shown(line, used, room, ": ", 2);
+        used = put_shown(line, used, room, reason, strlen(reason));
     }
-    if (used >= room)
-        used = room - 1; /* snprintf left a NUL there */
     line[used++] = '\n';
     (void)!write(STDERR_FILENO, line, used);
 }
@@ -165,12 +182,13 @@ int mr_program_flush(void)
 
 void mr_program_progress(const char *line)
 {
-    char text[512];
-    int len = snprintf(text, sizeof text, CLEAR_LINE "%s", line ? line : "");
+    char text[512] = CLEAR_LINE;
+    size_t used = strlen(CLEAR_LINE);
     if (!line && !progress_shown)
         return;
-    if (len > 0)
-        (void)!write(STDERR_FILENO, text, (size_t)len < sizeof text ? (size_t)len : sizeof text - 1);
+    if (line)
+        used += mr_shown(text + used, sizeof text - used, line, strlen(line));
+    (void)!write(STDERR_FILENO, text, used);
     progress_shown = line != NULL;
 }
 

@@ -38,7 +38,9 @@ int mr_program_sleep(int64_t ns);
 /* mr_program_now: nanoseconds of CLOCK_MONOTONIC. */
 int64_t mr_program_now(void);
 
-/* "NAME: text\n" on standard error in one write, so that lines of several processes do not mix. Errors always; notices unless -q. */
+/* "NAME: text\n" on standard error in one write, so that lines of several processes do not mix. Errors always; notices unless -q.
+ * The text is escaped as mr_shown does it (text.h), whatever it quotes. A line break of the message's own is
+ * followed by two blanks: the only one that stays. */
 void mr_program_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void mr_program_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same with the text of a negative errno in Millrace's own words ("the topic is sealed") after what was done: "orders: append: ...". */

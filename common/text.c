@@ -256,3 +256,53 @@ const char *mr_text_suggest(const char *word, const char *const *candidates)
     }
     return found;
 }
+
+/* ---- for a terminal -------------------------------------------------------------------------------- */
+
+/* The length of the UTF-8 character at s, 0 if it is none. Overlong forms, surrogates and what lies past
+ * U+10FFFF are none: terminals differ in what they make of them. */
+static size_t character(const unsigned char *s, size_t left)
+{
+    size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+
+    if (len == 0 || len > left)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return len;
+}
+
+size_t mr_shown(char *out, size_t cap, const char *text, size_t len)
+{
+    static const char hex[] = "0123456789abcdef";
+    const unsigned char *s = (const unsigned char *)text;
+    size_t used = 0, step, n;
+
+    for (size_t i = 0; i < len; i += step) {
+        const char *letter = s[i] == '\n' ? "n" : s[i] == '\r' ? "r" : s[i] == '\t' ? "t" : NULL;
+        int control = s[i] < 0x20 || s[i] == 0x7f;
+        char escape[4];
+
+        step = character(s + i, len - i);
+        control |= step == 0 || (s[i] == 0xc2 && s[i + 1] < 0xa0); /* C1 */
+        if (step == 0 || control)
+            step = 1; /* the second byte of a C1 is then no UTF-8, and escaped as well */
+        n = letter ? 2 : control ? 4 : step;
+        if (cap - used <= n)
+            break;
+        if (control) {
+            escape[0] = '\\';
+            escape[1] = letter ? *letter : 'x';
+            escape[2] = hex[s[i] >> 4];
+            escape[3] = hex[s[i] & 15];
+        }
+        memcpy(out + used, control ? escape : text + i, n);
+        used += n;
+    }
+    out[used] = '\0';
+    return used;
+}

@@ -2,6 +2,7 @@
 #ifndef MR_TEXT_H
 #define MR_TEXT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* All parsers take the whole string or refuse it: 0; -EINVAL not of the form; -ERANGE too large. *out is untouched on failure. */
@@ -20,6 +21,14 @@ const char *mr_text_ns(char buf[static 32], uint64_t ns);
 const char *mr_text_grouped(char buf[static 32], uint64_t number);
 /* mr_text_time writes CLOCK_REALTIME nanoseconds as ISO 8601 UTC with milliseconds: "2026-11-21T03:36:31.123Z". */
 const char *mr_text_time(char buf[static 32], uint64_t ts_ns);
+
+/* mr_shown writes text for a terminal: control characters (C0, DEL, C1) and bytes that are no UTF-8
+ * become \n, \r, \t or \xHH; everything else stays as it is. So a name, a key or a header can neither
+ * move the cursor nor begin a line. The same without a terminal: a message reads alike everywhere.
+ *   out   gets at most cap bytes (cap >= 1), the NUL included; what does not fit is cut, never inside
+ *         a character or an escape; 4 * len + 1 bytes are always enough
+ * Returns how many bytes were written, without the NUL. */
+size_t mr_shown(char *out, size_t cap, const char *text, size_t len);
 
 /* mr_text_suggest finds the candidate (NULL-terminated array) nearest to word by optimal string alignment distance, at most a third of the
  * word's length away (at least 1, but nothing is near to a single letter). Returns NULL when none is near. */

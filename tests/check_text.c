@@ -213,6 +213,50 @@ START_TEST(long_words_are_compared_or_left)
 }
 END_TEST
 
+static void shown_is(const char *text, size_t len, const char *wanted)
+{
+    char out[4 * 64 + 1];
+    size_t n = mr_shown(out, sizeof(out), text, len);
+
+    ck_assert_str_eq(out, wanted);
+    ck_assert_uint_eq(n, strlen(wanted));
+}
+
+START_TEST(what_moves_a_terminal_is_escaped)
+{
+#define SHOWN(text, wanted) shown_is(text, sizeof(text) - 1, wanted)
+    SHOWN("", "");
+    SHOWN("orders_2 \"x\" \\", "orders_2 \"x\" \\");
+    SHOWN("a\033[31mb\007", "a\\x1b[31mb\\x07");
+    SHOWN("a\nb\rc\td", "a\\nb\\rc\\td");
+    SHOWN("\0\177", "\\x00\\x7f");
+    SHOWN("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+    SHOWN("\xc2\x9b" "31m \xc2\x80\xc2\xa0", "\\xc2\\x9b31m \\xc2\\x80\xc2\xa0"); /* CSI, PAD; a no-break space */
+    SHOWN("\x9b" "31m", "\\x9b31m");                                         /* CSI of an 8-bit terminal */
+    SHOWN("\xc0\x9b \xe0\x80\x9b", "\\xc0\\x9b \\xe0\\x80\\x9b");            /* overlong: ESC to some */
+    SHOWN("\xed\xa0\x80 \xf4\x90\x80\x80", "\\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80");
+    SHOWN("\xc3", "\\xc3");
+    SHOWN("\xe2\x82", "\\xe2\\x82");
+}
+END_TEST
+
+START_TEST(what_is_shown_is_cut_between_characters)
+{
+    static const char text[] = "a\033\xe2\x82\xac" "b", whole[] = "a\\x1b\xe2\x82\xac" "b";
+    static const size_t stops[] = {0, 1, 1, 1, 1, 5, 5, 5, 8, 9, 9};
+
+    for (size_t cap = 1; cap <= 11; cap++) {
+        char out[12];
+
+        memset(out, 'X', sizeof(out));
+        ck_assert_uint_eq(mr_shown(out, cap, text, sizeof(text) - 1), stops[cap - 1]);
+        ck_assert_mem_eq(out, whole, stops[cap - 1]);
+        ck_assert_int_eq(out[stops[cap - 1]], '\0');
+        ck_assert_int_eq(out[cap], 'X');
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("text");
@@ -228,6 +272,8 @@ int main(void)
     tcase_add_test(tcase, times_are_utc_whatever_the_time_zone);
     tcase_add_test(tcase, the_nearest_word_is_suggested);
     tcase_add_test(tcase, long_words_are_compared_or_left);
+    tcase_add_test(tcase, what_moves_a_terminal_is_escaped);
+    tcase_add_test(tcase, what_is_shown_is_cut_between_characters);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);
