@@ -29,6 +29,46 @@ static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 
 static const int64_t second_ns = 1000000000;
 
+/* ---- standard output ------------------------------------------------------------------------- */
+
+int mr_program_write(int fd, const void *data, size_t len)
+{
+    const char *at = data;
+
+    while (len) {
+        ssize_t n = write(fd, at, len);
+        if (n >= 0) {
+            at += n;
+            len -= (size_t)n;
+        } else if (errno == EAGAIN) {
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+static ssize_t write_out(void *cookie, const char *data, size_t len)
+{
+    int error = mr_program_write(STDOUT_FILENO, data, len);
+
+    (void)cookie;
+    errno = -error;
+    return error ? 0 : (ssize_t)len; /* 0 is what a cookie's error is */
+}
+
+/* The stream of the C library drops its buffer at EAGAIN, and part of it after a signal. */
+static void replace_stdout(void)
+{
+    FILE *out = fopencookie(NULL, "w", (cookie_io_functions_t){.write = write_out});
+
+    if (!out)
+        return;
+    setvbuf(out, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, BUFSIZ);
+    stdout = out;
+}
+
 /* ---- signals and time ------------------------------------------------------------------------------------------------ */
 
 /* Other threads read the flag; a word that is only ever set needs no more than that. */
@@ -59,6 +99,7 @@ void mr_program_start(const char *name)
         sigaction(stop_signals[i], &action, NULL);
     }
     signal(SIGPIPE, SIG_IGN);
+    replace_stdout();
     mr_guard();
 }
 
@@ -93,8 +134,9 @@ int mr_program_sleep(int64_t ns)
 
 #define CLEAR_LINE "\r\033[K"
 
-/* Appends text as mr_shown writes it. What a message quotes (a name, a header, a reason from a file) must
- * not reach the terminal as it is; a line break followed by two blanks is the message's own. */
+/* Appends text as mr_shown writes it. What a message quotes (a name, a header, a reason from a
+ * file) must not reach the terminal as it is; a line break followed by two blanks is the
+ * message's own. */
 static size_t put_shown(char *line, size_t used, size_t room, const char *text, size_t len)
 {
     const char *end = text + len, *next;
@@ -127,7 +169,11 @@ __attribute__((format(printf, 2, 0))) static void say(const char *reason, const 
         used = put_shown(line, used, room, reason, strlen(reason));
     }
     line[used++] = '\n';
-    (void)!write(STDERR_FILENO, line, used);
+    if (write(STDERR_FILENO, line, used) < 0 && errno == EAGAIN) {
+        /* Non-blocking: worth a while, not for ever. */
+        poll(&(struct pollfd){.fd = STDERR_FILENO, .events = POLLOUT}, 1, 1000);
+        (void)!write(STDERR_FILENO, line, used);
+    }
 }
 
 void mr_program_error(const char *format, ...)

@@ -29,6 +29,7 @@ extern int mr_program_verbose; /* -v */
 
 /* mr_program_start sets the name that messages carry, the handlers (no SA_RESTART), and ignores SIGPIPE so that EPIPE is seen.
  * A segment's file that is cut short becomes -EIO (mr_guard).
+ * From then on stdout writes by mr_program_write.
  * Descriptors 0, 1 and 2 that are closed are opened on /dev/null such that using them fails: no segment may end up there. */
 void mr_program_start(const char *name);
 
@@ -38,9 +39,10 @@ int mr_program_sleep(int64_t ns);
 /* mr_program_now: nanoseconds of CLOCK_MONOTONIC. */
 int64_t mr_program_now(void);
 
-/* "NAME: text\n" on standard error in one write, so that lines of several processes do not mix. Errors always; notices unless -q.
- * The text is escaped as mr_shown does it (text.h), whatever it quotes. A line break of the message's own is
- * followed by two blanks: the only one that stays. */
+/* "NAME: text\n" on standard error in one write, so that lines of several processes do not mix.
+ * Errors always; notices unless -q.
+ * The text is escaped as mr_shown does it (text.h), whatever it quotes. A line break of the message's
+ * own is followed by two blanks: the only one that stays. */
 void mr_program_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void mr_program_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same with the text of a negative errno in Millrace's own words ("the topic is sealed") after what was done: "orders: append: ...". */
@@ -48,6 +50,13 @@ void mr_program_fail(int error, const char *format, ...) __attribute__((format(p
 const char *mr_program_reason(int error);
 /* mr_program_usage prints "NAME: text" and "Try 'NAME --help'." Returns MR_EXIT_USAGE. */
 int mr_program_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* mr_program_write writes all of it to a descriptor that may be in non-blocking mode (any process
+ * that shares the pipe or terminal can set that, at any time): then it waits until more can be
+ * written. A signal that asks to stop does not end it, for a half-written line is of no use; a
+ * second one kills.
+ * Returns 0, or the negative errno of write(2). */
+int mr_program_write(int fd, const void *data, size_t len);
 
 /* mr_program_flush writes out what was printed. Returns MR_EXIT_OK; else says why (not of a reader that is gone: MR_EXIT_SIGPIPE), MR_EXIT_FAILED. */
 int mr_program_flush(void);

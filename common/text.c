@@ -257,13 +257,18 @@ const char *mr_text_suggest(const char *word, const char *const *candidates)
     return found;
 }
 
-/* ---- for a terminal -------------------------------------------------------------------------------- */
+/* ---- for a terminal -------------------------------------------------------------------------- */
 
-/* The length of the UTF-8 character at s, 0 if it is none. Overlong forms, surrogates and what lies past
- * U+10FFFF are none: terminals differ in what they make of them. */
+/* The length of the UTF-8 character at s, 0 if it is none. Overlong forms, surrogates and what lies
+ * past U+10FFFF are none: terminals differ in what they make of them. */
 static size_t character(const unsigned char *s, size_t left)
 {
-    size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    size_t len = s[0] < 0x80   ? 1
+                 : s[0] < 0xc2 ? 0
+                 : s[0] < 0xe0 ? 2
+                 : s[0] < 0xf0 ? 3
+                 : s[0] < 0xf5 ? 4
+                               : 0;
 
     if (len == 0 || len > left)
         return 0;

@@ -23,10 +23,11 @@ const char *mr_text_grouped(char buf[static 32], uint64_t number);
 const char *mr_text_time(char buf[static 32], uint64_t ts_ns);
 
 /* mr_shown writes text for a terminal: control characters (C0, DEL, C1) and bytes that are no UTF-8
- * become \n, \r, \t or \xHH; everything else stays as it is. So a name, a key or a header can neither
- * move the cursor nor begin a line. The same without a terminal: a message reads alike everywhere.
- *   out   gets at most cap bytes (cap >= 1), the NUL included; what does not fit is cut, never inside
- *         a character or an escape; 4 * len + 1 bytes are always enough
+ * become \n, \r, \t or \xHH; everything else stays as it is. So a name, a key or a header can
+ * neither move the cursor nor begin a line. The same without a terminal: a message reads alike
+ * everywhere.
+ *   out   gets at most cap bytes (cap >= 1), the NUL included; what does not fit is cut, never
+ *         inside a character or an escape; 4 * len + 1 bytes are always enough
  * Returns how many bytes were written, without the NUL. */
 size_t mr_shown(char *out, size_t cap, const char *text, size_t len);
 

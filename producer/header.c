@@ -11,11 +11,11 @@
 
 static int differ(const char *what, const char *line, size_t len, const char *other, const char *other_line, size_t other_len)
 {
-    mr_program_error(
-        "%s: the header is not that of %s:\n  %s: %.*s\n  %s: %.*s\n  Nothing of this file was sent. Send it to "
-        "another topic, or without its header (--no-header and --skip 1).",
-        what, other, what, len > HEADER_SHOWN ? HEADER_SHOWN : (int)len, line, other,
-        other_len > HEADER_SHOWN ? HEADER_SHOWN : (int)other_len, other_line);
+    mr_program_error("%s: the header is not that of %s:\n  %s: %.*s\n  %s: %.*s\n  Nothing of this "
+                     "file was sent. Send it to another topic, or without its "
+                     "header (--no-header and --skip 1).",
+                     what, other, what, len > HEADER_SHOWN ? HEADER_SHOWN : (int)len, line, other,
+                     other_len > HEADER_SHOWN ? HEADER_SHOWN : (int)other_len, other_line);
     return MR_EXIT_FAILED;
 }
 

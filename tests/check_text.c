@@ -231,9 +231,13 @@ START_TEST(what_moves_a_terminal_is_escaped)
     SHOWN("a\nb\rc\td", "a\\nb\\rc\\td");
     SHOWN("\0\177", "\\x00\\x7f");
     SHOWN("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
-    SHOWN("\xc2\x9b" "31m \xc2\x80\xc2\xa0", "\\xc2\\x9b31m \\xc2\\x80\xc2\xa0"); /* CSI, PAD; a no-break space */
-    SHOWN("\x9b" "31m", "\\x9b31m");                                         /* CSI of an 8-bit terminal */
-    SHOWN("\xc0\x9b \xe0\x80\x9b", "\\xc0\\x9b \\xe0\\x80\\x9b");            /* overlong: ESC to some */
+    SHOWN("\xc2\x9b"
+          "31m \xc2\x80\xc2\xa0",
+          "\\xc2\\x9b31m \\xc2\\x80\xc2\xa0"); /* CSI, PAD; a no-break space */
+    SHOWN("\x9b"
+          "31m",
+          "\\x9b31m");                                            /* CSI of an 8-bit terminal */
+    SHOWN("\xc0\x9b \xe0\x80\x9b", "\\xc0\\x9b \\xe0\\x80\\x9b"); /* overlong: ESC to some */
     SHOWN("\xed\xa0\x80 \xf4\x90\x80\x80", "\\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80");
     SHOWN("\xc3", "\\xc3");
     SHOWN("\xe2\x82", "\\xe2\\x82");
@@ -242,7 +246,10 @@ END_TEST
 
 START_TEST(what_is_shown_is_cut_between_characters)
 {
-    static const char text[] = "a\033\xe2\x82\xac" "b", whole[] = "a\\x1b\xe2\x82\xac" "b";
+    static const char text[] = "a\033\xe2\x82\xac"
+                               "b",
+                      whole[] = "a\\x1b\xe2\x82\xac"
+                                "b";
     static const size_t stops[] = {0, 1, 1, 1, 1, 5, 5, 5, 8, 9, 9};
 
     for (size_t cap = 1; cap <= 11; cap++) {

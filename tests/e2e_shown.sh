@@ -1,11 +1,13 @@
 #!/bin/bash
-# e2e_shown.sh - what messages quote cannot move the cursor of a terminal: topics, files, options, headers, keys.
+# e2e_shown.sh - what messages quote cannot move the cursor of a terminal: topics, files, options,
+# headers, keys.
 # shellcheck source=tests/expect.sh
 . "$(dirname "$0")/expect.sh"
 
-# quiet FILE: no control characters but line ends, and nothing that is not UTF-8 (iconv) or a C1 (c2 80 to c2 9f).
+# quiet FILE: no control characters but line ends, all of it UTF-8, no C1 (c2 80 to c2 9f).
 quiet() {
-    ! LC_ALL=C grep -qP '[\x00-\x09\x0b-\x1f\x7f]' "$1" || wrong "control characters: $(od -c "$1" | head -n 20)"
+    ! LC_ALL=C grep -qP '[\x00-\x09\x0b-\x1f\x7f]' "$1" ||
+        wrong "control characters: $(od -c "$1" | head -n 20)"
     ! LC_ALL=C grep -qP '\xc2[\x80-\x9f]' "$1" || wrong "C1 characters: $(od -c "$1" | head -n 20)"
     iconv -f UTF-8 -t UTF-8 "$1" >/dev/null 2>&1 || wrong "not UTF-8: $(od -c "$1" | head -n 20)"
 }
