@@ -43,12 +43,18 @@ static size_t bom(const char *line, size_t len)
     return len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
-/* 0 the same columns, -EEXIST others. A byte order mark says nothing about columns. */
-static int compare_columns(const struct mr_topic *topic, const char *line, size_t len)
+/* 0 the same columns, -EEXIST others. A byte order mark and the line end say nothing about
+ * columns. But with another separator, or if quotes mean something in one only, equal lines have
+ * different fields. */
+static int compare_columns(const struct mr_topic *topic, const char *line, size_t len,
+                           uint32_t flags)
 {
-    ssize_t there_len = mr_topic_columns(topic, NULL, 0, NULL);
+    uint32_t there_flags = 0;
+    ssize_t there_len = mr_topic_columns(topic, NULL, 0, &there_flags);
     if (there_len < 0)
         return (int)there_len;
+    if (!MR_SAME_FIELDS(flags, there_flags))
+        return -EEXIST;
     char *there = malloc((size_t)there_len + 1);
     if (!there)
         return -ENOMEM;
@@ -76,7 +82,7 @@ int mr_topic_set_columns(struct mr_topic *topic, const void *line, size_t len, u
     if (error)
         return error;
     if (atomic_load_explicit(&topic->shm->columns, memory_order_relaxed) & 1) {
-        error = compare_columns(topic, line, len);
+        error = compare_columns(topic, line, len, flags);
     } else {
         int fd = mr_topic_reopen(topic, 1);
         if (fd < 0) {

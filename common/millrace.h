@@ -185,10 +185,14 @@ int mr_topic_delete(struct mr_topic *topic, enum mr_delete how);
 /* The topic's header line (the columns of its CSV rows), kept once, by the first producer that has one.
  * mr_topic_set_columns: line without terminator, len <= MR_COLUMNS_MAX; flags: enum mr_record_flags of its line end, MR_SEPARATOR(c)
  *          where it is not a comma, and MR_UNQUOTED if quotes mean nothing in its rows (tab-separated values).
- * Returns  0 stored now, or the same already there (a byte order mark and the line end do not count); -EEXIST another one is there; -EMSGSIZE. */
+ * Returns  0 stored now, or the same already there (a byte order mark and the line end do not count,
+ *          the separator and MR_UNQUOTED do); -EEXIST another one is there; -EMSGSIZE. */
 #define MR_UNQUOTED 4u
 #define MR_SEPARATOR(c) ((uint32_t)(unsigned char)(c) << 8)
 #define MR_SEPARATOR_OF(flags) ((flags) >> 8 ? (char)((flags) >> 8) : ',')
+/* MR_SAME_FIELDS: 1 if rows mean the same fields under both headers: separator and quoting. */
+#define MR_SAME_FIELDS(a, b)                                                                       \
+    (MR_SEPARATOR_OF(a) == MR_SEPARATOR_OF(b) && ((a)&MR_UNQUOTED) == ((b)&MR_UNQUOTED))
 int mr_topic_set_columns(struct mr_topic *topic, const void *line, size_t len, uint32_t flags);
 /* mr_topic_columns copies at most cap bytes. Returns the length of the whole line (may be 0); -ENODATA the topic has none. */
 ssize_t mr_topic_columns(const struct mr_topic *topic, void *line, size_t cap, uint32_t *flags);

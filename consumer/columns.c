@@ -202,5 +202,6 @@ const char *mr_columns_missing(const struct mr_columns *columns, const char *nam
 int mr_columns_same(const struct mr_columns *a, const struct mr_columns *b)
 {
     size_t a_bom = mr_csv_bom(a->line, a->len), b_bom = mr_csv_bom(b->line, b->len);
-    return MR_SEPARATOR_OF(a->flags) == MR_SEPARATOR_OF(b->flags) && a->len - a_bom == b->len - b_bom && memcmp(a->line + a_bom, b->line + b_bom, a->len - a_bom) == 0;
+    return MR_SAME_FIELDS(a->flags, b->flags) && a->len - a_bom == b->len - b_bom &&
+           memcmp(a->line + a_bom, b->line + b_bom, a->len - a_bom) == 0;
 }

@@ -134,7 +134,7 @@ int mr_format_has_header(const struct mr_format *format)
 int mr_format_alike(const struct mr_format *format, const struct mr_columns *a, const struct mr_columns *b)
 {
     if (format->select.cnt > 0) /* they all have these columns */
-        return format->kind == MR_FORMAT_TSV || MR_SEPARATOR_OF(a->flags) == MR_SEPARATOR_OF(b->flags);
+        return format->kind == MR_FORMAT_TSV || MR_SAME_FIELDS(a->flags, b->flags);
     return mr_columns_same(a, b);
 }
 

@@ -4,46 +4,91 @@
 #include "program.h"
 #include "values.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HEADER_SHOWN 1000
 
-static int differ(const char *what, const char *line, size_t len, const char *other, const char *other_line, size_t other_len)
+/* A header line without byte order mark, and where it stands. */
+struct line {
+    const char *where, *text;
+    size_t len;
+    uint32_t flags; /* as mr_topic_set_columns takes them */
+};
+
+static int shown_len(const struct line *line)
 {
-    mr_program_error("%s: the header is not that of %s:\n  %s: %.*s\n  %s: %.*s\n  Nothing of this "
-                     "file was sent. Send it to another topic, or without its "
-                     "header (--no-header and --skip 1).",
-                     what, other, what, len > HEADER_SHOWN ? HEADER_SHOWN : (int)len, line, other,
-                     other_len > HEADER_SHOWN ? HEADER_SHOWN : (int)other_len, other_line);
+    return line->len > HEADER_SHOWN ? HEADER_SHOWN : (int)line->len;
+}
+
+static const char *how_written(char buf[static 64], uint32_t flags)
+{
+    const char *quotes = flags & MR_UNQUOTED ? ", quotes mean nothing" : "";
+
+    if (MR_SEPARATOR_OF(flags) == '\t')
+        snprintf(buf, 64, "separated by tabs%s", quotes);
+    else
+        snprintf(buf, 64, "separated by \"%c\"%s", MR_SEPARATOR_OF(flags), quotes);
+    return buf;
+}
+
+/* Says how the one differs from the other. Returns MR_EXIT_FAILED. */
+static int differ(const struct line *line, const struct line *other)
+{
+    char how[64], other_how[64];
+
+    if (line->len == other->len && memcmp(line->text, other->text, line->len) == 0)
+        mr_program_error(
+            "%s: the header is that of %s, but the fields are written in another way:\n"
+            "  %s: %s\n  %s: %s\n  Nothing of this file was sent. Read both in one way "
+            "(-i csv, -i tsv, --sep), or send it to another topic.",
+            line->where, other->where, line->where, how_written(how, line->flags), other->where,
+            how_written(other_how, other->flags));
+    else
+        mr_program_error(
+            "%s: the header is not that of %s:\n  %s: %.*s\n  %s: %.*s\n"
+            "  Nothing of this file was sent. Send it to another topic, or without its "
+            "header (--no-header and --skip 1).",
+            line->where, other->where, line->where, shown_len(line), line->text, other->where,
+            shown_len(other), other->text);
     return MR_EXIT_FAILED;
+}
+
+static uint32_t flags_of(const struct input *in)
+{
+    return (in->how.sep == ',' ? 0 : MR_SEPARATOR(in->how.sep)) |
+           (in->how.format == INPUT_TSV ? MR_UNQUOTED : 0);
 }
 
 /* All FILEs have the first one's header. A byte order mark does not count. */
 static int same_header(struct run *run, const struct input *in, const struct input_row *row)
 {
-    const char *line = row->data + row->bom;
-    size_t len = row->len - row->bom;
+    struct line line = {in->name, row->data + row->bom, row->len - row->bom, flags_of(in)};
+    struct line first = {run->header_file, run->header, run->header_len, run->header_flags};
 
     if (run->header) {
-        if (len == run->header_len && memcmp(line, run->header, len) == 0)
+        if (line.len == first.len && memcmp(line.text, first.text, line.len) == 0 &&
+            MR_SAME_FIELDS(line.flags, first.flags))
             return 0;
-        return differ(in->name, line, len, run->header_file, run->header, run->header_len);
+        return differ(&line, &first);
     }
-    if (!(run->header = malloc(len + 1)))
+    if (!(run->header = malloc(line.len + 1)))
         return run_file_failed(in->name, -ENOMEM);
-    memcpy(run->header, line, len);
-    run->header_len = len;
+    memcpy(run->header, line.text, line.len);
+    run->header_len = line.len;
+    run->header_flags = line.flags;
     run->header_file = in->name;
     return 0;
 }
 
-int header_set_columns(struct run *run, const char *name, const char *line, size_t len, uint32_t flags)
+int header_set_columns(struct run *run, const char *name, const char *text, size_t len,
+                       uint32_t flags)
 {
-    int error = run->topic ? mr_topic_set_columns(run->topic, line, len, flags) : 0;
+    int error = run->topic ? mr_topic_set_columns(run->topic, text, len, flags) : 0;
+    char topic[MR_TOPIC_NAME_MAX + 16], *other;
     uint32_t other_flags;
     ssize_t other_len;
-    char *other;
 
     if (error == 0)
         return 0;
@@ -56,11 +101,12 @@ int header_set_columns(struct run *run, const char *name, const char *line, size
         return error == -EEXIST || error == -EMSGSIZE ? MR_EXIT_FAILED : mr_program_exit_for(error);
     other_len = mr_topic_columns(run->topic, other, MR_COLUMNS_MAX, &other_flags);
     if (other_len >= 0) {
-        size_t bom = mr_csv_bom(line, len), other_bom = mr_csv_bom(other, (size_t)other_len);
-        char topic[MR_TOPIC_NAME_MAX + 16];
+        size_t bom = mr_csv_bom(text, len), other_bom = mr_csv_bom(other, (size_t)other_len);
 
         snprintf(topic, sizeof(topic), "topic %s", run->options->topic);
-        differ(name, line + bom, len - bom, topic, other + other_bom, (size_t)other_len - other_bom);
+        differ(
+            &(struct line){name, text + bom, len - bom, flags},
+            &(struct line){topic, other + other_bom, (size_t)other_len - other_bom, other_flags});
     }
     free(other);
     return MR_EXIT_FAILED;
@@ -108,9 +154,10 @@ int header_check(struct run *run, const struct input *in, const struct input_row
 int header_take(struct run *run, const struct input *in, const struct input_row *row)
 {
     int status = header_check(run, in, row);
-    uint32_t sep = (in->how.sep == ',' ? 0 : MR_SEPARATOR(in->how.sep)) | (in->how.format == INPUT_TSV ? MR_UNQUOTED : 0);
 
-    return status ? status : header_set_columns(run, in->name, row->data, row->len, row->flags | sep);
+    if (status)
+        return status;
+    return header_set_columns(run, in->name, row->data, row->len, row->flags | flags_of(in));
 }
 
 int header_bad(const struct input *in, const struct input_row *row)

@@ -22,6 +22,7 @@ struct run {
     struct pace pace;
     char *header; /* the first FILE's, without byte order mark; NULL: none yet */
     size_t header_len;
+    uint32_t header_flags; /* how its fields are written: separator, MR_UNQUOTED */
     const char *header_file;
     int32_t time_column;  /* of --timing, from 1 */
     int columns_set;      /* those that envelopes tell were given to the topic */

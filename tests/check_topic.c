@@ -277,6 +277,10 @@ START_TEST(same_columns_again_are_fine_and_others_are_refused)
     ck_assert_int_eq(mr_topic_set_columns(topic, "id,name2", 8, MR_EOL_LF), -EEXIST);
     ck_assert_int_eq(mr_topic_set_columns(topic, "ID,name", 7, MR_EOL_LF), -EEXIST);
     ck_assert_int_eq(mr_topic_set_columns(topic, "", 0, MR_EOL_LF), -EEXIST);
+    /* The same line, of other fields. */
+    ck_assert_int_eq(mr_topic_set_columns(topic, "id,name", 7, MR_SEPARATOR(';')), -EEXIST);
+    ck_assert_int_eq(mr_topic_set_columns(topic, "id,name", 7, MR_UNQUOTED), -EEXIST);
+    ck_assert_int_eq(mr_topic_set_columns(topic, "id,name", 7, MR_SEPARATOR(',')), 0);
     ck_assert_str_eq(columns(topic, &flags), "id,name");
     ck_assert_uint_eq(flags, MR_EOL_LF); /* those of the first */
     mr_topic_close(topic);

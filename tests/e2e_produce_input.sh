@@ -83,6 +83,29 @@ for delimiter in '\r\n' '\n' 'x' 'xy'; do
     expect 0 producer -n -D "$delimiter" rows.txt t
 done
 
+# One header line, other fields: nothing of the file is sent.
+put one.csv 'a\n1\n'
+put two.csv 'a\n"x";y\n'
+put three.tsv 'a\n"\n'
+expect 0 producer -q one.csv alike
+expect 1 producer --sep ';' two.csv alike
+says err '^producer: two.csv: the header is that of topic alike, but the fields are written in another way:'
+says err '^  two.csv: separated by ";"$'
+says err '^  topic alike: separated by ","$'
+expect 1 producer three.tsv alike
+says err '^  three.tsv: separated by tabs, quotes mean nothing$'
+expect 1 producer --sep ';' --columns a two.csv alike
+expect 1 producer -n one.csv three.tsv alike
+says err '^  one.csv: separated by ","$'
+expect 0 producer -q --sep '\t' -i csv one.csv quoted
+expect 1 producer three.tsv quoted
+says err '^  topic quoted: separated by tabs$'
+json alike '"value":\{"a":1\}'
+# Nor do consumers put both under one header.
+expect 0 producer -q three.tsv unquoted
+expect 1 consumer -e -f csv -g both quoted unquoted
+says err 'have different columns'
+
 # ---- large rows ----------------------------------------------------------------------------------------------------------------------
 head -c 1048576 /dev/urandom | base64 -w 1048576 | head -n 1 | tr -d '\n' >mib
 [ "$(wc -c <mib)" = 1048576 ] || fail "mib has $(wc -c <mib) bytes"
