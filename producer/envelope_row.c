@@ -2,6 +2,7 @@
 #include "csv.h"
 #include "envelope_parts.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,24 +121,69 @@ struct fields {
     struct mr_json_value name, extra; /* extra.text NULL: not there yet; name of the last field; its text NULL: it has none */
 };
 
+/* How many columns have this name: of those known, else of the members before the array. */
+static size_t columns_named(const struct reading *r, const struct mr_json_value *object,
+                            const char *text)
+{
+    const struct envelope_columns *columns = r->found.line ? &r->found : r->columns;
+    struct mr_json_value name, value;
+    size_t at = 0, cnt = 0;
+
+    if (!columns->line) {
+        while (mr_json_next(object, &at, &name, &value) && value.kind != MR_JSON_ARRAY)
+            cnt += mr_json_is(&name, text) != 0;
+        return cnt;
+    }
+    for (size_t i = 0; i < columns->cnt; i++)
+        cnt += columns->name[i].len == strlen(text) &&
+               memcmp(columns->name[i].text, text, columns->name[i].len) == 0;
+    return cnt;
+}
+
+/* The name under which consumers write the fields beyond the columns: "_extra", or, where columns are
+ * called so, the next "_extra_2", "_extra_3", ... that none of them has. */
+static const char *extra_name(const struct reading *r, const struct mr_json_value *object,
+                              char buf[static 32])
+{
+    size_t taken = columns_named(r, object, "_extra"), number = 1;
+
+    for (snprintf(buf, 32, "_extra"); taken; taken--)
+        do
+            snprintf(buf, 32, "_extra_%zu", ++number);
+        while (columns_named(r, object, buf));
+    return buf;
+}
+
 /* Returns 1 the next field as it stands; 0 no more; -EINVAL refused. */
 static int next_field(struct reading *r, struct fields *fields, struct mr_json_value *field)
 {
+    char name[32];
+
     if (!fields->extra.text) {
         if (!mr_json_next(fields->object, &fields->at, &fields->name, field))
             return 0;
         if (field->kind == MR_JSON_ARRAY) {
+            const char *extra = extra_name(r, fields->object, name);
+
+            if (!mr_json_is(&fields->name, extra)) {
+                envelope_note(
+                    r, fields->name.text,
+                    "\"%.*s\" is an array: a column is a string, a number, true, false or null "
+                    "(only \"%s\" has the fields beyond the header)",
+                    fields->name.len > 40 ? 40 : (int)fields->name.len, fields->name.text, extra);
+                return -EINVAL;
+            }
             fields->extra = *field;
             fields->name.text = NULL;
         }
     }
     if (fields->extra.text) {
-        struct mr_json_value name, value;
+        struct mr_json_value behind, value;
 
         if (!mr_json_next(&fields->extra, &fields->extra_at, NULL, field)) {
-            if (!mr_json_next(fields->object, &fields->at, &name, &value))
+            if (!mr_json_next(fields->object, &fields->at, &behind, &value))
                 return 0;
-            envelope_note(r, name.text, "a column after those beyond the header");
+            envelope_note(r, behind.text, "a column after those beyond the header");
             return -EINVAL;
         }
     }

@@ -265,8 +265,16 @@ static const struct {
     {"{\"value\":{}}", "has no columns", 10},
     {"{\"value\":{\"_extra\":[1]}}", "has no columns", 10},
     {"{\"value\":{\"a\":{}}}", "a column is a string", 15},
-    {"{\"value\":{\"a\":1,\"x\":[[]]}}", "a column is a string", 22},
-    {"{\"value\":{\"a\":1,\"x\":[],\"b\":2}}", "a column after those", 25},
+    {"{\"value\":{\"a\":1,\"_extra\":[[]]}}", "a column is a string", 27},
+    {"{\"value\":{\"a\":1,\"_extra\":[],\"b\":2}}", "a column after those", 30},
+    {"{\"value\":{\"a\":1,\"tags\":[\"x\"]}}", "\"tags\" is an array: a column is", 18},
+    {"{\"value\":{\"a\":1,\"tags\":[]}}", "\"tags\" is an array", 18},
+    {"{\"value\":{\"a\":1,\"_extra_2\":[1]}}", "(only \"_extra\" has", 18},
+    {"{\"value\":{\"_extra\":1,\"_extra\":[1]}}", "(only \"_extra_2\" has", 23},
+    {"{\"value\":{\"a\":1,\"_extra\":[1]},\"columns\":\"_extra_2,_extra\"}",
+     "(only \"_extra_3\" has", 18},
+    {"{\"value\":{\"a\":1,\"_extra_2\":[1]},\"columns\":\"_extra,_extra\"}",
+     "(only \"_extra_3\" has", 18},
     {"{\"value\":\"x\",\"value\":\"y\"}", "is there twice", 15},
     {"{\"value\":\"x\",\"key\":1}", "\"key\" is not a string or null", 20},
     {"{\"value\":\"x\",\"raw\":1}", "\"raw\" is not a string", 20},
@@ -275,7 +283,8 @@ static const struct {
     {"{\"value\":\"x\",\"headers\":[]}", "\"headers\" is not an object", 24},
     {"{\"value\":\"x\",\"headers\":{\"a\":1}}", "a header's value is not a string", 29},
     {"{\"value\":\"x\",\"headers\":{\"\":\"1\"}}", "a header's name has 1 to 255 bytes", 26},
-    {"{\"value\":\"x\",\"headers\":{\"a\\u0000\":\"1\"}}", "a header's name has 1 to 255 bytes", 26},
+    {"{\"value\":\"x\",\"headers\":{\"a\\u0000\":\"1\"}}", "a header's name has 1 to 255 bytes",
+     26},
     {"{\"value\":\"x\",\"ts\":-1}", "\"ts\" is not a whole number", 19},
     {"{\"value\":\"x\",\"ts\":18446744073709551616}", "\"ts\" is not a whole number", 19},
     {"{\"value\":\"x\",\"ts\":\"1\"}", "\"ts\" is not a whole number", 20},
@@ -291,6 +300,23 @@ START_TEST(what_is_no_envelope_is_refused_with_its_place)
     ck_assert_msg(strstr(fault.reason, bad[_i].reason) != NULL, "%s: %s", bad[_i].text, fault.reason);
     ck_assert_msg(fault.byte == bad[_i].byte, "%s: byte %zu, not %zu: %s", bad[_i].text, fault.byte, bad[_i].byte, fault.reason);
     ck_assert_ptr_null(known.line);
+}
+END_TEST
+
+START_TEST(surplus_fields_have_the_name_that_consumers_give_them)
+{
+    static const char *const headers[] = {"a", "_extra", "_extra,_extra_2", "_extra,_extra",
+                                          "_extra_2,_extra,_extra,x"};
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        struct mr_record record = {.value = "1,2,3,4,5,6", .value_len = 11};
+        size_t len = strlen(headers[i]);
+        ck_assert_int_eq(mr_columns_set(&columns, headers[i], len, MR_EOL_LF), 0);
+        same_record(&record);
+        mr_columns_free(&columns);
+        envelope_columns_free(&known);
+    }
+    ck_assert_int_eq(read_text("{\"value\":{\"a\":1,\"_extr\\u0061\":[\"x\"]}}"), 0);
+    is_value("1,x");
 }
 END_TEST
 
@@ -342,6 +368,7 @@ int main(void)
     tcase_add_test(tcase, the_smallest_envelopes);
     tcase_add_test(tcase, who_edits_a_member_means_it);
     tcase_add_loop_test(tcase, what_is_no_envelope_is_refused_with_its_place, 0, sizeof bad / sizeof *bad);
+    tcase_add_test(tcase, surplus_fields_have_the_name_that_consumers_give_them);
     tcase_add_test(tcase, rows_of_other_columns_are_refused);
     tcase_add_test(tcase, ten_thousand_columns);
     suite_add_tcase(suite, tcase);
