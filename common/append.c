@@ -95,6 +95,8 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     error = mr_topic_rings(topic);
     if (error)
         return error;
+    if (options && options->source && (error = mr_log_source_room(topic, options->source)))
+        return error;
     struct mr_producer *producer = calloc(1, sizeof *producer);
     struct mr_place *places = calloc(topic->partition_cnt, sizeof *places);
     if (!producer || !places) {

@@ -171,7 +171,7 @@ struct mr_source_shm { /* how far a source has come in this partition; stored un
     _Atomic uint64_t id;       /* 0: free */
     _Atomic uint64_t position; /* 0: nothing yet */
     _Atomic uint64_t check;
-    _Atomic uint64_t used;     /* position in the log when it was last stored: the one longest unused makes room for another */
+    _Atomic uint64_t used;     /* position in the log when it was last stored */
 };
 #define MR_SOURCES 128u
 

@@ -132,24 +132,24 @@ static struct mr_source_shm *find_source(const struct mr_topic *topic, uint32_t 
     return NULL;
 }
 
-/* The same for a source that may be new: it gets a free slot, or that of the source which was not heard of for longest. */
-static struct mr_source_shm *make_source(struct mr_topic *topic, uint32_t p, uint64_t id, uint64_t head)
+/* The same for a source that may be new: then a free slot, whose id is 0. NULL: none is free. A
+ * source is never forgotten for another one: its file would be sent again from its start (I11). */
+static struct mr_source_shm *slot_for_source(const struct mr_topic *topic, uint32_t p, uint64_t id)
 {
-    struct mr_source_shm *source = find_source(topic, p, id), *sources = mr_topic_sources(topic, p);
-    if (source)
-        return source;
-    source = sources;
-    for (uint32_t i = 0; i < MR_SOURCES && atomic_load_explicit(&source->id, memory_order_relaxed); i++)
-        if (!atomic_load_explicit(&sources[i].id, memory_order_relaxed) ||
-            atomic_load_explicit(&sources[i].used, memory_order_relaxed) < atomic_load_explicit(&source->used, memory_order_relaxed))
-            source = &sources[i];
+    struct mr_source_shm *source = find_source(topic, p, id);
+    return source ? source : find_source(topic, p, 0);
+}
+
+/* Makes a free slot the source's. */
+static void take_source(struct mr_topic *topic, uint32_t p, struct mr_source_shm *source,
+                        uint64_t id, uint64_t head)
+{
     struct mr_tx tx = mr_tx_begin(topic, &topic->logs[p].lock);
     mr_tx_set(&tx, &source->id, id);
     mr_tx_set(&tx, &source->position, 0);
     mr_tx_set(&tx, &source->check, 0);
     mr_tx_set(&tx, &source->used, head);
     mr_tx_commit(&tx);
-    return source;
 }
 
 static void store_progress(struct mr_source_shm *source, uint64_t position, uint64_t check, uint64_t head)
@@ -177,6 +177,20 @@ int mr_log_progress(struct mr_topic *topic, uint32_t p, uint64_t id, struct mr_p
         return 0;
     *out = progress;
     return 1;
+}
+
+int mr_log_source_room(struct mr_topic *topic, uint64_t id)
+{
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
+        int error = mr_log_lock(topic, p);
+        if (error)
+            return error;
+        const struct mr_source_shm *source = slot_for_source(topic, p, id);
+        mr_unlock(&topic->logs[p].lock);
+        if (!source)
+            return mr_blame(topic, -EUSERS);
+    }
+    return mr_intact(topic);
 }
 
 /* A producer died in here. If it had published, its own counter and its source's slot may not know yet; what it had not published must
@@ -412,6 +426,9 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
         error = -EIDRM;
     else if (atomic_load_explicit(&old->head, memory_order_relaxed) != head)
         error = -EBADMSG;
+    struct mr_source_shm *source = NULL;
+    if (!error && batch->source && !(source = slot_for_source(topic, p, batch->source)))
+        error = -EUSERS;
     if (error)
         goto unlock;
 
@@ -483,10 +500,12 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
     }
     if (done) {
         struct mr_producer_shm *who = &topic->producers[batch->producer];
-        struct mr_source_shm *source = batch->source ? make_source(topic, p, batch->source, head) : NULL;
         struct mr_progress progress = {0};
-        if (source)
+        if (source) {
             progress = batch->progress[message(batch, done - 1) - batch->msgs];
+            if (!atomic_load_explicit(&source->id, memory_order_relaxed))
+                take_source(topic, p, source, batch->source, head);
+        }
         uint64_t count = atomic_load_explicit(&who->records, memory_order_relaxed) + done;
         /* The other tip first, whole; it counts only once head says so. */
         atomic_store_explicit(&tip->head, MR_NONE, memory_order_relaxed);

@@ -66,11 +66,16 @@ struct mr_batch {
 };
 
 /* mr_log_append writes and publishes as many messages of the batch as fit. The lock is taken inside.
- * Returns   how many; 0 no room now; -EPIPE sealed; -EIDRM deleted; -EBADMSG; -EINTR (see mr_lock). */
+ * Returns   how many; 0 no room now; -EPIPE sealed; -EIDRM deleted; -EUSERS the source is new and
+ *           the partition knows MR_SOURCES others; -EBADMSG; -EINTR (see mr_lock). */
 ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch);
 
 /* mr_log_progress: how far a source has come in partition p. 1; 0 nothing is known of it; or a negative errno. */
 int mr_log_progress(struct mr_topic *topic, uint32_t p, uint64_t source, struct mr_progress *out);
+
+/* mr_log_source_room: 0 if every partition knows the source or has room for it; -EUSERS, or another
+ * negative errno. */
+int mr_log_source_room(struct mr_topic *topic, uint64_t source);
 
 /* mr_log_tip reads head and what belongs to it, lock-free. A log that is damaged such that nothing belongs to head has next_offset MR_NONE. */
 struct mr_tip {

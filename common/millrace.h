@@ -311,7 +311,9 @@ struct mr_producer_options {
     uint64_t source;  /* 0: none; else a number, a hash as a rule, that names what the records come from: for mr_append_from */
 };
 
-/* mr_producer_open attaches a producer. options may be NULL. Returns 0; -EPIPE sealed; -EIDRM; -EUSERS all producer slots are taken. */
+/* mr_producer_open attaches a producer. options may be NULL. Returns 0; -EPIPE sealed; -EIDRM;
+ * -EUSERS all producer slots are taken, or the source is new and a partition knows 128 others
+ * (mr_topic_forget_source frees one). */
 int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *options, struct mr_producer **out);
 
 /* mr_append copies a batch of n messages into the topic, in order (within each partition), and publishes them.
@@ -329,11 +331,13 @@ ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t 
 /* mr_append_from is mr_append for a producer with a source, and notes progress[i] with msgs[i]: each partition remembers that of the last message
  * it accepted from the source, in the same step that publishes it. So whoever reads the source after a kill knows where to go on.
  *   progress  n of them; positions > 0, in the caller's measure (rows, bytes), growing in each partition; check: any word, a hash of the row say
- * Returns   as mr_append; -EINVAL no source, or a position 0. */
+ * Returns   as mr_append; -EUSERS the partition knows 128 other sources, and forgets none for a new
+ *           one (mr_topic_forget_source); -EINVAL no source, or a position 0. */
 struct mr_progress { uint64_t position, check; };
 ssize_t mr_append_from(struct mr_producer *producer, struct mr_message *msgs, const struct mr_progress *progress, size_t n, int64_t timeout_ns);
-/* mr_producer_progress: what the partition last accepted from the producer's source, by whichever producer. 1; 0 nothing, or it is forgotten: a
- * partition remembers the last 128 sources; -EINVAL no source; -ERANGE past the last partition. */
+/* mr_producer_progress: what the partition last accepted from the producer's source, by whichever
+ * producer. 1; 0 nothing, or it was forgotten (mr_topic_forget_source); -EINVAL no source; -ERANGE
+ * past the last partition. */
 int mr_producer_progress(struct mr_producer *producer, uint32_t partition, struct mr_progress *out);
 
 /* mr_producer_join waits until every group has acknowledged, or moved to the dead letters, all that this handle has appended; while there is

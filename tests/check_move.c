@@ -392,23 +392,65 @@ START_TEST(progress_is_that_of_what_was_accepted)
 }
 END_TEST
 
-START_TEST(source_heard_of_last_long_ago_makes_room)
+/* For each source in [from_id, until): opens a producer, sends a record to the partition, closes
+ * it. */
+static void put_of_each(uint64_t from_id, uint64_t until, int32_t partition)
+{
+    for (uint64_t id = from_id; id < until; id++) {
+        struct mr_producer *p = from(topic, id);
+        put_from(p, partition, id, id);
+        mr_producer_close(p);
+    }
+}
+
+START_TEST(no_source_is_forgotten_for_another)
 {
     use((struct mr_settings){.size_bytes = 65536}, (struct mr_settings){0});
-    struct mr_producer *first = from(topic, 1), *second = from(topic, 2);
-    put_from(first, 0, 5, 5);
-    put_from(second, 0, 6, 6);
-    put_from(first, 0, 7, 7); /* so the second is the older one */
+    struct mr_producer *known = from(topic, 1), *open = from(topic, 2), *none;
+    put_from(known, 0, 5, 5);
+    put_of_each(100, 100 + MR_SOURCES - 1, 0);
+    struct mr_topic_info before, after;
+    struct mr_message msg = text("x");
+    ck_assert_int_eq(mr_topic_info(topic, &before), 0);
+    ck_assert_int_eq(mr_append_from(open, &msg, &(struct mr_progress){6, 6}, 1, 0), -EUSERS);
+    ck_assert_uint_eq(msg.offset, MR_OFFSET_NONE);
+    ck_assert_int_eq(mr_topic_info(topic, &after), 0);
+    ck_assert_uint_eq(after.records_in, before.records_in);
+    ck_assert_int_eq(mr_producer_open(topic, &(struct mr_producer_options){.source = 3}, &none),
+                     -EUSERS);
+    ck_assert_uint_eq(atomic_load(&topic->producers[0].state),
+                      'a');   /* and no lock or slot is kept */
+    put_from(known, 0, 7, 7); /* those known go on, */
+    came_to(known, 0, 7, 7);
+    came_to(open, 0, 0, 0);
+    put(producer, 0, "of no source"); /* and who has no source */
+    mr_producer_close(open);
+    mr_producer_close(known);
     for (uint64_t id = 100; id < 100 + MR_SOURCES - 1; id++) {
         struct mr_producer *p = from(topic, id);
-        put_from(p, 0, id, id);
         came_to(p, 0, id, id);
         mr_producer_close(p);
     }
-    came_to(first, 0, 7, 7);
-    came_to(second, 0, 0, 0);
-    mr_producer_close(second);
-    mr_producer_close(first);
+}
+END_TEST
+
+START_TEST(partition_full_of_sources_refuses_while_others_have_room)
+{
+    use((struct mr_settings){.partitions = 2, .size_bytes = 131072}, (struct mr_settings){0});
+    struct mr_producer *p = from(topic, 1), *none;
+    put_of_each(100, 100 + MR_SOURCES, 1);
+    struct mr_message msgs[2] = {text("1"), text("2")};
+    msgs[0].partition = 0;
+    msgs[1].partition = 1;
+    struct mr_progress progress[2] = {{1, 1}, {2, 2}};
+    ck_assert_int_eq(mr_append_from(p, msgs, progress, 2, 0), 1);
+    ck_assert_uint_eq(msgs[1].offset, MR_OFFSET_NONE);
+    ck_assert_int_eq(mr_append_from(p, msgs + 1, progress + 1, 1, 0), -EUSERS);
+    came_to(p, 0, 1, 1);
+    came_to(p, 1, 0, 0);
+    ck_assert_int_eq(mr_producer_open(topic, &(struct mr_producer_options){.source = 1}, &none),
+                     -EUSERS);
+    mr_producer_close(p);
 }
 END_TEST
 
@@ -530,7 +572,8 @@ int main(void)
     tcase_add_test(tcase, record_that_no_try_will_help_is_a_letter_at_once);
     tcase_add_test(tcase, each_partition_remembers_how_far_each_source_came);
     tcase_add_test(tcase, progress_is_that_of_what_was_accepted);
-    tcase_add_test(tcase, source_heard_of_last_long_ago_makes_room);
+    tcase_add_test(tcase, no_source_is_forgotten_for_another);
+    tcase_add_test(tcase, partition_full_of_sources_refuses_while_others_have_room);
     tcase_add_test(tcase, progress_of_a_producer_killed_right_after_publishing_is_mended);
     tcase_add_test(tcase, join_ends_when_every_group_has_acknowledged);
     tcase_add_test(tcase, join_is_woken_by_the_last_acknowledgement_and_names_who_holds_it_up);
