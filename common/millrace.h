@@ -340,6 +340,18 @@ ssize_t mr_append_from(struct mr_producer *producer, struct mr_message *msgs, co
  * past the last partition. */
 int mr_producer_progress(struct mr_producer *producer, uint32_t partition, struct mr_progress *out);
 
+/* mr_topic_forget_source makes room for another source: no partition knows how far this one came,
+ * and what it sends again is sent from its start. A producer of it that is attached goes on, and is
+ * known again with its next record.
+ * Returns  0; -ENOENT no partition knows it; -EINVAL source 0; -EINTR, -EIO, ...: some may have
+ *          forgotten it.
+ * Killed   each partition knows it as before, or not at all. */
+int mr_topic_forget_source(struct mr_topic *topic, uint64_t source);
+/* mr_topic_sources_known copies the ids of the sources that a partition knows, at most cap of them.
+ * Returns how many there are, at most 128; -ERANGE past the last partition. */
+ssize_t mr_topic_sources_known(struct mr_topic *topic, uint32_t partition, uint64_t *ids,
+                               size_t cap);
+
 /* mr_producer_join waits until every group has acknowledged, or moved to the dead letters, all that this handle has appended; while there is
  * no group, for the first one. 0; -ETIMEDOUT; -EINTR; -EIDRM; -ESTALE. on_wait says who holds it up (MR_WAIT_ACKNOWLEDGED). */
 int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns);

@@ -480,6 +480,62 @@ START_TEST(progress_of_a_producer_killed_right_after_publishing_is_mended)
 }
 END_TEST
 
+START_TEST(forgotten_source_makes_room_and_starts_anew)
+{
+    use((struct mr_settings){.partitions = 2, .size_bytes = 131072}, (struct mr_settings){0});
+    uint64_t ids[MR_SOURCES];
+    ck_assert_int_eq(mr_topic_sources_known(topic, 0, ids, 1), 0);
+    ck_assert_int_eq(mr_topic_sources_known(topic, 2, ids, 1), -ERANGE);
+    ck_assert_int_eq(mr_topic_forget_source(topic, 7), -ENOENT);
+    ck_assert_int_eq(mr_topic_forget_source(topic, 0), -EINVAL);
+    put_of_each(100, 100 + MR_SOURCES, 0);
+    put_of_each(100, 101, 1);
+    ck_assert_int_eq(mr_topic_sources_known(topic, 0, ids, 1), MR_SOURCES);
+    ck_assert_int_eq(mr_topic_sources_known(topic, 1, ids, MR_SOURCES), 1);
+    ck_assert_uint_eq(ids[0], 100);
+    ck_assert_int_eq(mr_topic_forget_source(topic, 100), 0);
+    ck_assert_int_eq(mr_topic_forget_source(topic, 100), -ENOENT);
+    ck_assert_int_eq(mr_topic_sources_known(topic, 1, ids, MR_SOURCES), 0);
+    struct mr_producer *new = from(topic, 1), *second = from(topic, 101);
+    put_from(new, 0, 5, 5);
+    came_to(new, 0, 5, 5);
+    came_to(second, 0, 101, 101);
+    /* An attached one is forgotten, too; it goes on where it is. */
+    ck_assert_int_eq(mr_topic_forget_source(topic, 1), 0);
+    came_to(new, 0, 0, 0);
+    put_from(new, 0, 6, 6);
+    came_to(new, 0, 6, 6);
+    mr_producer_close(second);
+    mr_producer_close(new);
+}
+END_TEST
+
+/* Killed when source 1, forgotten after it came to 10, has a slot again, nothing published. */
+static int dies_with_a_new_slot(void *arg)
+{
+    (void)arg;
+    struct mr_topic *t = topic_of_child("t");
+    struct mr_producer *p = from(t, 1);
+    put_from(p, 0, 10, 100);
+    if (mr_topic_forget_source(t, 1) || mr_log_lock(t, 0))
+        return 1;
+    atomic_store(&mr_topic_sources(t, 0)->id, 1);
+    kill(getpid(), SIGKILL);
+    return 1;
+}
+
+START_TEST(forgotten_source_is_never_told_what_it_had_reached)
+{
+    use((struct mr_settings){0}, (struct mr_settings){0});
+    ck_assert_int_eq(ended(child(dies_with_a_new_slot, NULL)), -SIGKILL);
+    struct mr_producer *next = from(topic, 1);
+    came_to(next, 0, 0, 0);
+    put_from(next, 0, 1, 1);
+    came_to(next, 0, 1, 1);
+    mr_producer_close(next);
+}
+END_TEST
+
 /* ---- mr_producer_join ---- */
 
 START_TEST(join_ends_when_every_group_has_acknowledged)
@@ -573,6 +629,8 @@ int main(void)
     tcase_add_test(tcase, each_partition_remembers_how_far_each_source_came);
     tcase_add_test(tcase, progress_is_that_of_what_was_accepted);
     tcase_add_test(tcase, no_source_is_forgotten_for_another);
+    tcase_add_test(tcase, forgotten_source_makes_room_and_starts_anew);
+    tcase_add_test(tcase, forgotten_source_is_never_told_what_it_had_reached);
     tcase_add_test(tcase, partition_full_of_sources_refuses_while_others_have_room);
     tcase_add_test(tcase, progress_of_a_producer_killed_right_after_publishing_is_mended);
     tcase_add_test(tcase, join_ends_when_every_group_has_acknowledged);
