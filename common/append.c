@@ -122,6 +122,7 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     mr_tx_set(&tx, &slot->serial, producer->serial);
     mr_tx_set(&tx, &slot->asked, 0);
     mr_tx_set(&tx, &topic->shm->producer_serial, producer->serial);
+    mr_tx_set(&tx, &slot->source, producer->source);
     mr_tx_set(&tx, &slot->owner, topic->bus->self);
     mr_tx_set(&tx, &slot->state, 'a');
     if (producer->slot >= load(&topic->shm->producer_high))
@@ -162,6 +163,34 @@ void mr_producer_close(struct mr_producer *producer)
     free(producer->order);
     free(producer->places);
     free(producer);
+}
+
+int mr_topic_complete_source(struct mr_topic *topic, uint64_t source)
+{
+    int error = mr_topic_check(topic), cnt = 0;
+    if (error)
+        return error;
+    if (!source)
+        return -EINVAL;
+    mr_topic_reap_dead(topic);
+    error = mr_topic_lock(topic);
+    if (error)
+        return error;
+    struct mr_topic_shm *shm = topic->shm;
+    for (uint32_t i = 0; i < topic->producer_cnt; i++) {
+        struct mr_producer_shm *slot = &topic->producers[i];
+        if (load(&slot->state) != 'x' || load(&slot->source) != source)
+            continue;
+        struct mr_tx tx = mr_tx_begin(topic, &shm->lock);
+        mr_tx_set(&tx, &slot->state, 'd');
+        mr_tx_set(&tx, &shm->producers_died, load(&shm->producers_died) - 1);
+        mr_tx_set(&tx, &shm->producers_done, load(&shm->producers_done) + 1);
+        mr_tx_commit(&tx);
+        cnt++;
+    }
+    mr_unlock(&shm->lock);
+    mr_groups_tell(topic, INT_MAX); /* consumers that wait for the end of it all look again */
+    return cnt;
 }
 
 uint32_t mr_producer_slot(const struct mr_producer *producer)

@@ -83,7 +83,7 @@ struct mr_producer_shm { /* stored by: the topic's lock (owner, state), the owne
     _Atomic uint64_t blocked_ns;
     _Atomic uint64_t pid;
     _Atomic uint64_t since_ns;
-    uint64_t unused;
+    _Atomic uint64_t source; /* what its records come from; 0 unknown */
     _Atomic uint64_t name[(MR_CLIENT_NAME_MAX + 1) / 8];
     _Atomic uint64_t serial; /* of the handle that has the slot, or had it last; never used twice in a topic (I11) */
     _Atomic uint64_t asked;  /* created_ns of a topic with a member that may ask whether our records arrived; 0 none */

@@ -352,6 +352,13 @@ int mr_topic_forget_source(struct mr_topic *topic, uint64_t source);
 ssize_t mr_topic_sources_known(struct mr_topic *topic, uint32_t partition, uint64_t *ids,
                                size_t cap);
 
+/* mr_topic_complete_source says that all of the source is in the topic: those of its producers that
+ * died count as done from now on, for nothing that they had not sent is missing any more. One whose
+ * slot another producer got since stays among the dead.
+ * Returns  how many that were; -EINVAL source 0; -EINTR, -EIDRM, -EIO, ...
+ * Killed   each of them counts as the one or the other. */
+int mr_topic_complete_source(struct mr_topic *topic, uint64_t source);
+
 /* mr_producer_join waits until every group has acknowledged, or moved to the dead letters, all that this handle has appended; while there is
  * no group, for the first one. 0; -ETIMEDOUT; -EINTR; -EIDRM; -ESTALE. on_wait says who holds it up (MR_WAIT_ACKNOWLEDGED). */
 int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns);

@@ -536,6 +536,50 @@ START_TEST(forgotten_source_is_never_told_what_it_had_reached)
 }
 END_TEST
 
+static int sends_one_and_dies(void *arg)
+{
+    struct mr_topic *t = topic_of_child("t");
+    struct mr_producer *p = from(t, *(const uint64_t *)arg);
+    put_from(p, 0, 10, 100);
+    kill(getpid(), SIGKILL);
+    return 1;
+}
+
+START_TEST(completed_source_has_no_dead_producers)
+{
+    use((struct mr_settings){0}, (struct mr_settings){0});
+    uint64_t ids[] = {1, 1, 2};
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
+    struct mr_topic_info info;
+    struct mr_producer_info producers[4];
+    ck_assert_int_eq(mr_topic_complete_source(topic, 0), -EINVAL);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(ended(child(sends_one_and_dies, &ids[i])), -SIGKILL);
+    ck_assert_int_eq(mr_topic_complete_source(topic, 1),
+                     2); /* also if nobody has noticed the deaths yet */
+    ck_assert_int_eq(mr_topic_complete_source(topic, 1), 0);
+    ck_assert_int_eq(mr_topic_info(topic, &info), 0);
+    ck_assert_uint_eq(info.producers_died, 1);
+    ck_assert_uint_eq(info.producers_done, 2);
+    for (uint32_t i = 0; i < 4; i++)
+        ck_assert_int_eq(mr_producer_info(topic, i, &producers[i]), 1);
+    ck_assert_int_eq(producers[1].state, 'd');
+    ck_assert_int_eq(producers[2].state, 'd');
+    ck_assert_int_eq(producers[3].state, 'x');
+    take_all(c);
+    mr_producer_close(producer);
+    producer = NULL;
+    ck_assert_int_eq(mr_drained(c), 2);
+    ck_assert_int_eq(mr_topic_complete_source(topic, 2), 1);
+    ck_assert_int_eq(mr_drained(c), 1);
+    /* Its next producer can die, too. */
+    ck_assert_int_eq(ended(child(sends_one_and_dies, &ids[0])), -SIGKILL);
+    take_all(c);
+    ck_assert_int_eq(mr_drained(c), 2);
+    mr_consumer_close(c);
+}
+END_TEST
+
 /* ---- mr_producer_join ---- */
 
 START_TEST(join_ends_when_every_group_has_acknowledged)
@@ -631,6 +675,7 @@ int main(void)
     tcase_add_test(tcase, no_source_is_forgotten_for_another);
     tcase_add_test(tcase, forgotten_source_makes_room_and_starts_anew);
     tcase_add_test(tcase, forgotten_source_is_never_told_what_it_had_reached);
+    tcase_add_test(tcase, completed_source_has_no_dead_producers);
     tcase_add_test(tcase, partition_full_of_sources_refuses_while_others_have_room);
     tcase_add_test(tcase, progress_of_a_producer_killed_right_after_publishing_is_mended);
     tcase_add_test(tcase, join_ends_when_every_group_has_acknowledged);
