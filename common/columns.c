@@ -1,5 +1,6 @@
 /* columns.c - a topic's header line. It lies in the file behind the rings, unmapped, and is read and written with pread and pwrite, so a full
  * /dev/shm is an error here and no signal. */
+#include "segment.h"
 #include "topic.h"
 #include "tx.h"
 
@@ -88,9 +89,7 @@ int mr_topic_set_columns(struct mr_topic *topic, const void *line, size_t len, u
         if (fd < 0) {
             error = fd;
         } else {
-            ssize_t put = len ? pwrite(fd, line, len, (off_t)columns_at(topic)) : 0;
-            if (put != (ssize_t)len)
-                error = put < 0 ? -errno : -ENOSPC;
+            error = mr_segment_write(fd, line, len, columns_at(topic));
             close(fd);
         }
         if (!error) /* release: whoever sees the word finds the bytes */

@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SHM_DIR "/dev/shm" /* where the C library's shm_open puts its files on Linux */
@@ -75,25 +78,84 @@ const char *mr_name_check(char kind, const char *name)
     return NULL;
 }
 
-int mr_segment_create(uint64_t bytes, uint64_t reserve, unsigned mode, gid_t group)
+/* Beyond RLIMIT_FSIZE the kernel raises SIGXFSZ, which kills unless the program has arranged for it, and that is not a
+ * library's to change. So it is blocked in this thread while a file grows, and what was raised meanwhile is taken away. */
+struct held_back {
+    sigset_t too_large, before;
+    int was_pending;
+};
+
+static void hold_back(struct held_back *held)
 {
-    int fd = open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
+    sigset_t pending;
+    held->was_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ) == 1;
+    sigemptyset(&held->too_large);
+    sigaddset(&held->too_large, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &held->too_large, &held->before);
+}
+
+static void let_in(const struct held_back *held)
+{
+    if (!held->was_pending)
+        while (sigtimedwait(&held->too_large, NULL, &(struct timespec){0}) < 0 && errno == EINTR)
+            ;
+    pthread_sigmask(SIG_SETMASK, &held->before, NULL);
+}
+
+/* A positive errno as ours: EFBIG is the process's own limit, or else tmpfs has no room for so much. */
+static int size_error(int error, uint64_t bytes)
+{
+    struct rlimit limit;
+    if (error == EFBIG && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes)
+        return -EFBIG;
+    return error == EFBIG || error == ENOMEM ? -ENOSPC : -error;
+}
+
+static int grow(int fd, uint64_t bytes, uint64_t reserve)
+{
+    struct held_back held;
     int error = 0;
+    hold_back(&held);
     if (ftruncate(fd, (off_t)bytes) < 0)
         error = errno;
     if (!error)
         do
             error = posix_fallocate(fd, 0, (off_t)reserve);
         while (error == EINTR);
+    let_in(&held);
+    return size_error(error, bytes);
+}
+
+int mr_segment_write(int fd, const void *data, size_t len, uint64_t offset)
+{
+    struct held_back held;
+    size_t done = 0;
+    int error = 0;
+    hold_back(&held);
+    while (done < len && !error) {
+        ssize_t n = pwrite(fd, (const char *)data + done, len - done, (off_t)(offset + done));
+        if (n > 0)
+            done += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            error = n == 0 ? ENOSPC : errno;
+    }
+    let_in(&held);
+    return size_error(error, offset + len);
+}
+
+int mr_segment_create(uint64_t bytes, uint64_t reserve, unsigned mode, gid_t group)
+{
+    int fd = open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    int error = grow(fd, bytes, reserve);
     if (!error && group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) < 0)
-        error = errno;
+        error = -errno;
     if (!error && fchmod(fd, mode & 0777) < 0) /* not open's argument: the umask must not change what was asked for */
-        error = errno;
+        error = -errno;
     if (error) {
         close(fd);
-        return error == EFBIG || error == ENOMEM ? -ENOSPC : -error;
+        return error;
     }
     return fd;
 }

@@ -16,8 +16,11 @@ int mr_segment_user(const char *text, size_t len, uid_t *out);
 
 /* mr_segment_create makes a file of `bytes` in /dev/shm without a name, its first `reserve` bytes truly allocated (a sparse file would raise
  * SIGBUS when /dev/shm is full). group (gid_t)-1: leave. A kill leaves nothing behind.
- * Returns a descriptor; -ENOSPC. */
+ * Returns a descriptor; -ENOSPC; -EFBIG larger than this process may make files (RLIMIT_FSIZE; SIGXFSZ is not raised). */
 int mr_segment_create(uint64_t bytes, uint64_t reserve, unsigned mode, gid_t group);
+
+/* mr_segment_write writes into a segment's file, for what is not mapped. Returns 0; -ENOSPC; -EFBIG as mr_segment_create. */
+int mr_segment_write(int fd, const void *data, size_t len, uint64_t offset);
 
 /* mr_segment_publish gives the file its name. Returns 0; -EEXIST the name is taken. */
 int mr_segment_publish(int fd, const char *name);

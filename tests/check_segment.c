@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static char name[MR_PATH_MAX], path[MR_PATH_MAX + 16];
@@ -150,6 +151,39 @@ START_TEST(more_than_shared_memory_has_is_enospc)
 }
 END_TEST
 
+/* In a child, whose limit is its own: 0, or which of the steps was not as it should be. SIGXFSZ has its default action here: it kills. */
+static int makes_large_files(void *arg)
+{
+    (void)arg;
+    struct rlimit limit = {.rlim_cur = 65536, .rlim_max = RLIM_INFINITY};
+    sigset_t set;
+    if (signal(SIGXFSZ, SIG_DFL) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &limit) < 0)
+        return 1;
+    if (mr_segment_create(1 << 20, 1 << 20, 0600, (gid_t)-1) != -EFBIG)
+        return 2;
+    int fd = mr_segment_create(65536, 65536, 0600, (gid_t)-1);
+    if (fd < 0 || mr_segment_write(fd, "abcd", 4, 65532) != 0 || mr_segment_write(fd, "abcd", 4, 65534) != -EFBIG)
+        return 3;
+    if (sigpending(&set) < 0 || sigismember(&set, SIGXFSZ))
+        return 4;
+    if (sigprocmask(SIG_BLOCK, NULL, &set) < 0 || sigismember(&set, SIGXFSZ))
+        return 5;
+    /* A program that has blocked it, and has one pending, keeps both. */
+    sigemptyset(&set);
+    sigaddset(&set, SIGXFSZ);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || raise(SIGXFSZ) != 0)
+        return 6;
+    if (mr_segment_create(1 << 20, 1 << 20, 0600, (gid_t)-1) != -EFBIG || sigpending(&set) < 0 || !sigismember(&set, SIGXFSZ))
+        return 7;
+    return sigprocmask(SIG_BLOCK, NULL, &set) < 0 || !sigismember(&set, SIGXFSZ) ? 8 : 0;
+}
+
+START_TEST(file_beyond_the_limit_of_the_process_is_efbig_and_no_signal)
+{
+    ck_assert_int_eq(ended(child(makes_large_files, NULL)), 0);
+}
+END_TEST
+
 START_TEST(symlink_is_not_followed)
 {
     struct stat st;
@@ -288,6 +322,7 @@ int main(void)
     tcase_add_test(tcase, mode_is_as_asked_whatever_the_umask);
     tcase_add_test(tcase, reserved_bytes_are_allocated_and_the_rest_is_a_hole);
     tcase_add_test(tcase, more_than_shared_memory_has_is_enospc);
+    tcase_add_test(tcase, file_beyond_the_limit_of_the_process_is_efbig_and_no_signal);
     tcase_add_test(tcase, symlink_is_not_followed);
     tcase_add_test(tcase, what_is_no_regular_file_is_refused_without_waiting);
     tcase_add_test(tcase, file_of_another_owner_is_refused);
