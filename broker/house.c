@@ -56,11 +56,16 @@ static int reached(const struct mr_command_line *line, const struct goal *goal, 
     if (*error)
         return 0;
     *error = mr_topic_open(bus, line->operands[0], &topic);
-    if (!*error) {
+    if (!*error && goal->what == EXISTS) {
+        yes = 1;
+        mr_topic_close(topic);
+    } else if (!*error) {
         *error = mr_topic_info(topic, &info);
+        if (!*error && info.damaged &&
+            goal->what == DRAINED) /* what cannot be read is not nothing */
+            *error = -EBADMSG;
         if (!*error && !info.deleted)
-            yes = goal->what == EXISTS    ? 1
-                  : goal->what == SEALED  ? info.sealed
+            yes = goal->what == SEALED    ? info.sealed
                   : goal->what == DRAINED ? drained(&info)
                                           : info.members >= goal->consumers;
         mr_topic_close(topic);
@@ -85,19 +90,21 @@ int mr_command_wait(const struct mr_command_line *line)
         int error;
         if (reached(line, &goal, &error))
             return MR_EXIT_OK;
-        if (error && error != -ENOENT && error != -EIDRM && error != -EINTR) {
+        if (error && error != -ENOENT && error != -EIDRM && error != -EINTR && error != -EAGAIN) {
             mr_program_fail(error, "%s: wait", name);
             return mr_program_exit_for(error);
         }
         int64_t waited_ns = (int64_t)(mr_now_ns() - start_ns);
         if (line->timeout_ns >= 0 && waited_ns >= line->timeout_ns) {
             char text[32];
-            mr_program_error("%s: %s is not so after %s%s", name, line->wait_for, mr_text_ns(text, (uint64_t)line->timeout_ns),
-                             error ? " (no such topic)" : "");
+            mr_program_error("%s: %s is not so after %s%s", name, line->wait_for,
+                             mr_text_ns(text, (uint64_t)line->timeout_ns),
+                             error == -ENOENT ? " (no such topic)" : "");
             return MR_EXIT_TIMEOUT;
         }
         if (!said && waited_ns > 500 * MS) {
-            mr_program_notice("%s: waiting for \"%s\"%s", name, line->wait_for, error ? " (no such topic yet)" : "");
+            mr_program_notice("%s: waiting for \"%s\"%s", name, line->wait_for,
+                              error == -ENOENT ? " (no such topic yet)" : "");
             said = 1;
         }
         int64_t nap_ns = 20 * MS;
@@ -122,6 +129,10 @@ static int ask(const struct mr_command_line *line, enum mr_control_op op, struct
 static int ask_failed(const struct mr_command_line *line, int error)
 {
     int pid = mr_bus_holder(line->bus);
+    if (pid < 0) {
+        mr_program_bus_fail(pid, line->bus);
+        return MR_EXIT_FAILED;
+    }
     if (error == -ETIMEDOUT && pid) {
         mr_program_error("%s: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", line->bus, pid, pid);
         return MR_EXIT_NO_BROKER;
@@ -168,7 +179,10 @@ static int say_kept(struct mr_topic *topic, void *arg)
 {
     const struct mr_command_line *line = arg;
     struct mr_owed owed;
-    if (mr_owed_look(topic, &owed) == 0)
+    int error = mr_owed_look(topic, &owed);
+    if (error)
+        mr_program_fail(error, "%s: kept", mr_topic_name(topic));
+    else
         mr_program_notice("%s: kept: %s; \"broker -b %s clean --all\" removes it", mr_topic_name(topic), owed.text, line->bus);
     return MR_EXIT_OK;
 }
@@ -180,11 +194,12 @@ int mr_command_stop(const struct mr_command_line *line)
     int error = ask(line, MR_CONTROL_STOP, &reply);
     if (error == 0)
         pid = reply.pid;
-    else if (error != -ECONNREFUSED || !pid)
+    else if (error != -ECONNREFUSED || pid <= 0)
         return ask_failed(line, error);
     /* Refused, but there: it ends already, or it has just begun and does not listen yet; so ask again until it is gone. */
     uint64_t start_ns = mr_now_ns();
-    for (int said = 0; mr_bus_holder(line->bus) == pid;) {
+    int holder;
+    for (int said = 0; (holder = mr_bus_holder(line->bus)) == pid;) {
         if (!said && mr_now_ns() - start_ns > 500 * MS) {
             mr_program_notice("%s: waiting for pid %d to end (it gives consumers up to 5 s)", line->bus, pid);
             said = 1;
@@ -194,9 +209,14 @@ int mr_command_stop(const struct mr_command_line *line)
         if (error)
             error = ask(line, MR_CONTROL_STOP, &reply);
     }
+    if (holder < 0) {
+        mr_program_fail(holder, "%s: whether the broker, pid %d, has ended cannot be told",
+                        line->bus, pid);
+        return MR_EXIT_FAILED;
+    }
     struct mr_bus *bus;
     if (mr_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus) == 0) {
-        if (!mr_broker_pid(bus)) {
+        if (mr_broker_pid(bus) == 0) {
             struct mr_command_line copy = *line;
             mr_command_each(bus, say_kept, &copy);
         }

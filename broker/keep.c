@@ -15,7 +15,8 @@
 
 struct kept_topic {
     char *name;
-    struct mr_topic *topic; /* NULL: it cannot be opened, which was said once */
+    struct mr_topic *topic; /* NULL: it cannot be opened, which was said once; */
+    int error;              /* and why */
     int listed;             /* its segment is still there */
 };
 
@@ -45,7 +46,7 @@ struct mr_keep {
 
 static void topic_open(struct mr_keep *keep, struct kept_topic *kept, int said)
 {
-    int error = mr_topic_open(keep->bus, kept->name, &kept->topic);
+    int error = kept->error = mr_topic_open(keep->bus, kept->name, &kept->topic);
     kept->listed = error != -ENOENT && error != -EIDRM;
     if (!error)
         mr_topic_reap_dead(kept->topic); /* those that died while nobody served */
@@ -63,8 +64,8 @@ static int lost(const struct kept_topic *kept)
 
 static int topic_gone(const struct kept_topic *kept)
 {
-    struct mr_topic_info info;
-    return lost(kept) || mr_topic_info(kept->topic, &info) < 0 || info.deleted;
+    return lost(kept) || mr_topic_intact(kept->topic) < 0 ||
+           atomic_load_explicit(&kept->topic->shm->deleted, memory_order_acquire);
 }
 
 /* Where the topic of that name is among the sorted ones, or belongs. */
@@ -274,15 +275,20 @@ int mr_keep_open(struct mr_bus *bus, int epoll, uint64_t tag, int spare_fds, int
     return 0;
 }
 
-uint64_t mr_keep_waited_for(const struct mr_keep *keep)
+int mr_keep_waited_for(const struct mr_keep *keep, uint64_t *records)
 {
-    uint64_t records = 0;
+    int waiting = 0;
+    *records = 0;
     for (size_t i = 0; i < keep->topic_cnt; i++) {
         struct mr_owed owed;
-        if (keep->topics[i].topic && mr_owed_look(keep->topics[i].topic, &owed) == 0 && owed.waited_for)
-            records += owed.records;
+        int error = keep->topics[i].topic ? mr_owed_look(keep->topics[i].topic, &owed)
+                                          : keep->topics[i].error;
+        if (!error && owed.waited_for)
+            *records += owed.records;
+        /* Nobody can take what is damaged; of what cannot be looked at, somebody may. */
+        waiting |= error ? error != -EBADMSG && error != -EIO : owed.waited_for;
     }
-    return records;
+    return waiting;
 }
 
 int mr_keep_empty(const struct mr_keep *keep)
@@ -300,7 +306,7 @@ size_t mr_keep_finish(struct mr_keep *keep)
     for (size_t i = 0; i < keep->topic_cnt; i++) {
         struct kept_topic *it = &keep->topics[i];
         struct mr_owed owed = {0};
-        int error = it->topic ? mr_owed_look(it->topic, &owed) : -EBADMSG;
+        int error = it->topic ? mr_owed_look(it->topic, &owed) : it->error;
         if (!error && owed.records == 0) {
             error = mr_topic_delete(it->topic, MR_DELETE_FINISHED);
             if (!error)

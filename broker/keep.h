@@ -33,8 +33,9 @@ void mr_keep_linger(struct mr_keep *keep);
 /* mr_keep_tick is the backstop, once a second: topics that others created or deleted, or whose file is gone, all client slots. */
 void mr_keep_tick(struct mr_keep *keep);
 
-/* mr_keep_waited_for says how many records the attached consumers still have to take, over all topics; 0: none. */
-uint64_t mr_keep_waited_for(const struct mr_keep *keep);
+/* mr_keep_waited_for: 1 while attached consumers still have to take records, or that cannot be
+ * told; else 0. records: as many as are known. */
+int mr_keep_waited_for(const struct mr_keep *keep, uint64_t *records);
 
 /* mr_keep_empty: 1 when the bus has neither topics nor clients (but this one). */
 int mr_keep_empty(const struct mr_keep *keep);

@@ -19,7 +19,9 @@ int mr_owed_look(const struct mr_topic *topic, struct mr_owed *out)
     size_t used = 0;
     struct mr_group_info group;
     int found;
-    for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
+    for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) != -ERANGE; idx++) {
+        if (found < 0)
+            return found;
         if (!found || group.lag == 0)
             continue;
         owed.waited_for |= group.members > 0;

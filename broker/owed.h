@@ -12,7 +12,8 @@ struct mr_owed {
     char text[280];   /* "12 records are not acknowledged: group billing (12), group audit (3)"; "..." cuts it */
 };
 
-/* mr_owed_look looks at a topic. A topic is finished when records is 0. Returns 0 or a negative errno (damaged). Never blocks. */
+/* mr_owed_look looks at a topic. A topic is finished when records is 0. Returns 0; -EBADMSG
+ * damaged; or another negative errno: it cannot be told. Never blocks. */
 int mr_owed_look(const struct mr_topic *topic, struct mr_owed *out);
 
 #endif

@@ -213,8 +213,8 @@ static void told_to_end(struct server *server)
     close(server->listener);
     server->listener = -1;
     server->accepting = 0;
-    uint64_t records = mr_keep_waited_for(server->keep);
-    if (records)
+    uint64_t records;
+    if (mr_keep_waited_for(server->keep, &records))
         mr_program_notice("ending: waiting up to 5 s for consumers to acknowledge %" PRIu64
                           " records (a second signal ends the wait)",
                           records);
@@ -222,8 +222,9 @@ static void told_to_end(struct server *server)
 
 static int may_end(const struct server *server, uint64_t now_ns)
 {
-    return server->ending > 1 ||
-           (server->ending && (now_ns - server->ending_ns >= ENDING_NS || !mr_keep_waited_for(server->keep)));
+    uint64_t records;
+    return server->ending > 1 || (server->ending && (now_ns - server->ending_ns >= ENDING_NS ||
+                                                     !mr_keep_waited_for(server->keep, &records)));
 }
 
 /* ---- the loop ---- */
@@ -394,7 +395,11 @@ static int start(struct server *server, const sigset_t *set)
     struct mr_connect_options connect = {.name = "broker", .on_wait = give_up_on_stopped, .on_wait_arg = &server->held_up};
     int error = mr_bus_serve(o->bus, o->defaults.mode, o->group, &connect, &server->bus);
     if (error == -EBUSY) {
-        mr_program_error("%s: pid %d serves this bus already", o->bus, mr_bus_holder(o->bus));
+        int pid = mr_bus_holder(o->bus);
+        if (pid > 0)
+            mr_program_error("%s: pid %d serves this bus already", o->bus, pid);
+        else
+            mr_program_error("%s: another broker serves this bus already", o->bus);
         return error;
     }
     if (error) {
@@ -447,8 +452,10 @@ int mr_serve(const struct mr_serve_options *options)
         close(server.listener);
     /* After a failure what was adopted stays for the next broker, but a bus made for nothing goes; if it is still ours. */
     if (server.keep && error != -EIDRM && (error ? mr_keep_empty(server.keep) : mr_keep_finish(server.keep) == 0)) {
-        int gone = mr_bus_remove(options->bus);
-        if (gone && gone != -ENOENT)
+        int gone = mr_bus_withdraw(
+            server.bus,
+            error != 0); /* those attached to a bus that ends are told to look for the next */
+        if (gone && gone != -ENOENT && gone != -EBUSY)
             mr_program_fail(gone, "%s: remove", options->bus);
     }
     mr_keep_close(server.keep);

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #define NOTICE_NS 500000000u /* a wait is worth a word after this, and again after as much */
+#define SLOT_TRIES 100 /* a millisecond each: a slot that is free is locked for some microseconds  \
+                        */
 
 int mr_bus_stopped(const struct mr_bus *bus)
 {
@@ -53,16 +55,25 @@ static void watch_forks(void) { pthread_atfork(before_fork, after_fork_parent, a
 
 /* ---- OFD locks ---- */
 
-static int byte_lock(int fd, off_t byte)
+/* F_WRLCK or F_UNLCK on len bytes: 0; -EAGAIN another has one of them; or why it cannot be told. */
+static int bytes_lock(int fd, short type, off_t from, off_t len)
 {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-    return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = from, .l_len = len};
+    if (len == 0 || fcntl(fd, F_OFD_SETLK, &lock) == 0)
+        return 0;
+    return errno == EACCES ? -EAGAIN : -errno;
 }
 
+static int byte_lock(int fd, off_t byte)
+{
+    return bytes_lock(fd, F_WRLCK, byte, 1);
+}
+
+/* 1; 0; or a negative errno: it cannot be told (I13). */
 static int byte_locked(int fd, off_t byte)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    return fcntl(fd, F_OFD_GETLK, &lock) < 0 ? -errno : lock.l_type != F_UNLCK;
 }
 
 /* ---- opening a bus ---- */
@@ -82,16 +93,24 @@ static void bus_free(struct mr_bus *bus)
     free(bus);
 }
 
-/* Takes a free client slot; only if there is none, a dead client's whose broker has not cleaned up after it yet. */
-static int take_slot(struct mr_bus *bus)
+/* One pass over the slots. Returns 0; -EUSERS all are taken; -EAGAIN one is free, but locked at
+ * this moment. */
+static int take_slot_once(struct mr_bus *bus)
 {
+    int full = -EUSERS;
     for (int dead_ones = 0; dead_ones < 2; dead_ones++) {
         for (uint32_t slot = 0; slot < bus->client_cnt; slot++) {
             struct mr_client_shm *client = &bus->shm->clients[slot];
-            if (!dead_ones && atomic_load_explicit(&client->id, memory_order_relaxed) != 0)
+            int is_free = atomic_load_explicit(&client->id, memory_order_relaxed) == 0;
+            if (!dead_ones && !is_free)
                 continue;
-            if (byte_lock(bus->lock_fd, MR_LOCK_CLIENT(slot)) < 0)
+            int error = byte_lock(bus->lock_fd, MR_LOCK_CLIENT(slot));
+            if (error == -EAGAIN && is_free)
+                full = -EAGAIN;
+            if (error == -EAGAIN)
                 continue;
+            if (error)
+                return error;
             uint64_t generation = atomic_load_explicit(&client->generation, memory_order_relaxed) + 1;
             uint64_t id = generation << 16 | (slot + 1);
             /* The dead owner's id goes first: nobody may take our pid and name for its. */
@@ -105,7 +124,25 @@ static int take_slot(struct mr_bus *bus)
             return 0;
         }
     }
-    return -EUSERS;
+    return full;
+}
+
+/* Takes a free client slot; only if there is none, a dead client's whose broker has not cleaned up
+ * after it yet. Returns 0; -EUSERS; -ENOENT the file has lost its name meanwhile, or is about to.
+ */
+static int take_slot(struct mr_bus *bus)
+{
+    int error = take_slot_once(bus);
+    for (int i = 0; i < SLOT_TRIES && error == -EAGAIN && mr_bus_named(bus);
+         i++) { /* taken by others, or by who removes the bus */
+        usleep(1000);
+        error = take_slot_once(bus);
+    }
+    if (error && error != -EUSERS)
+        return error == -EAGAIN
+                   ? -ENOENT
+                   : error; /* all that are free are locked: the bus is on its way out */
+    return mr_bus_named(bus) ? error : -ENOENT;
 }
 
 static int check_header(struct mr_bus *bus, const struct stat *st)
@@ -306,9 +343,10 @@ int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_c
         }
         if (error)
             return error;
-        if (byte_lock(bus->lock_fd, MR_LOCK_SERVING) < 0) {
+        error = byte_lock(bus->lock_fd, MR_LOCK_SERVING);
+        if (error) {
             bus_free(bus);
-            return -EBUSY;
+            return error == -EAGAIN ? -EBUSY : error;
         }
         /* Still the file of that name? The broker before us may have removed it between our open and its end. */
         struct stat by_name, by_fd;
@@ -317,10 +355,17 @@ int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_c
         int fd = mr_segment_open(path, bus->owner, 0, 1, &by_name);
         if (fd >= 0)
             close(fd);
+        if (fd < 0 && fd != -ENOENT) {
+            bus_free(bus);
+            return fd;
+        }
         if (fd < 0 || fstat(bus->lock_fd, &by_fd) < 0 || by_name.st_ino != by_fd.st_ino) {
             bus_free(bus);
             continue;
         }
+        atomic_store_explicit(
+            &bus->shm->removed, 0,
+            memory_order_release); /* of a broker that was killed while it removed the bus */
         if ((group != (gid_t)-1 && fchown(bus->lock_fd, (uid_t)-1, group) < 0) || (mode && fchmod(bus->lock_fd, mode & 0777) < 0)) {
             error = -errno;
             bus_free(bus);
@@ -348,8 +393,9 @@ uint64_t mr_bus_self(const struct mr_bus *bus) { return bus->self; }
 
 int mr_broker_pid(const struct mr_bus *bus)
 {
-    if (!byte_locked(bus->probe_fd, MR_LOCK_SERVING))
-        return 0;
+    int locked = byte_locked(bus->probe_fd, MR_LOCK_SERVING);
+    if (locked <= 0)
+        return locked;
     int pid = atomic_load_explicit(&bus->shm->broker_pid, memory_order_acquire);
     return pid > 0 ? pid : 1; /* it has the lock but has not said its name yet */
 }
@@ -359,7 +405,7 @@ static int is_client(const struct mr_bus *bus, int32_t pid)
     int32_t its;
     for (uint32_t slot = 0; slot < bus->client_cnt; slot++) {
         uint64_t id = mr_client_id(bus, slot, &its);
-        if (id && its == pid && mr_client_alive(bus, id))
+        if (id && its == pid && mr_client_alive(bus, id) > 0)
             return 1;
     }
     return 0;
@@ -369,11 +415,12 @@ int mr_bus_holder(const char *name)
 {
     struct mr_bus *bus;
     struct mr_connect_options options = {.flags = MR_OBSERVER};
-    if (bus_open(name, &options, &bus) != 0)
-        return 0;
+    int pid = bus_open(name, &options, &bus);
+    if (pid)
+        return pid == -ENOENT ? 0 : pid;
     /* One that has the lock and not said its name yet must not be taken for the one before it. */
-    int pid = mr_broker_pid(bus);
-    for (int i = 0; i < 100 && pid && !is_client(bus, pid); i++) {
+    pid = mr_broker_pid(bus);
+    for (int i = 0; i < 100 && pid > 0 && !is_client(bus, pid); i++) {
         usleep(1000);
         pid = mr_broker_pid(bus);
     }
@@ -398,9 +445,12 @@ int mr_client_alive(const struct mr_bus *bus, uint64_t id)
     if (id == bus->self)
         return 1;
     const struct mr_client_shm *client = &bus->shm->clients[slot];
-    int alive = atomic_load_explicit(&client->id, memory_order_acquire) == id && byte_locked(bus->probe_fd, MR_LOCK_CLIENT(slot)) &&
-                atomic_load_explicit(&client->id, memory_order_acquire) == id;
-    return alive || mr_bus_intact(bus) < 0 || !mr_bus_named(bus);
+    if (atomic_load_explicit(&client->id, memory_order_acquire) == id) {
+        int locked = byte_locked(bus->probe_fd, MR_LOCK_CLIENT(slot));
+        if (locked && atomic_load_explicit(&client->id, memory_order_acquire) == id)
+            return locked;
+    }
+    return mr_bus_intact(bus) < 0 || !mr_bus_named(bus);
 }
 
 int mr_bus_named(const struct mr_bus *bus)
@@ -440,8 +490,9 @@ int mr_client_info(const struct mr_bus *bus, uint32_t idx, struct mr_client_info
     uint64_t id = mr_client_id(bus, idx, NULL);
     if (mr_bus_intact(bus) < 0)
         return -EIO;
-    if (!id || !mr_client_alive(bus, id))
-        return 0;
+    int alive = id ? mr_client_alive(bus, id) : 0;
+    if (alive <= 0)
+        return alive;
     struct mr_client_info info = {0};
     mr_client_about(bus, id, &info.pid, info.name);
     info.since_ns = atomic_load_explicit(&bus->shm->clients[idx].since_ns, memory_order_relaxed);
@@ -458,11 +509,72 @@ void mr_bus_forget(struct mr_bus *bus, uint64_t id)
 
 /* ---- names and changes ---- */
 
+/* All slots but our own, so that no other client lives and none can come. Returns 0; -EBUSY. */
+static int lock_others(struct mr_bus *bus, short type)
+{
+    uint32_t own = (uint32_t)(bus->self & 0xffff) - 1;
+    off_t end = MR_LOCK_CLIENT(bus->client_cnt);
+    int error = bytes_lock(bus->lock_fd, type, MR_LOCK_CLIENT(0), own);
+    if (!error) {
+        error =
+            bytes_lock(bus->lock_fd, type, MR_LOCK_CLIENT(own + 1), end - MR_LOCK_CLIENT(own + 1));
+        if (error)
+            bytes_lock(bus->lock_fd, F_UNLCK, MR_LOCK_CLIENT(0), own);
+    }
+    return error == -EAGAIN ? -EBUSY : error;
+}
+
+int mr_bus_withdraw(struct mr_bus *bus, int unused)
+{
+    char path[MR_PATH_MAX];
+    mr_segment_name(path, bus->owner, bus->name, NULL);
+    int error = mr_bus_usable(bus);
+    if (!error && unused)
+        error = lock_others(bus, F_WRLCK);
+    if (error)
+        return error;
+    error = mr_bus_named(bus) ? 0 : -ENOENT;
+    if (!error) {
+        /* Before, so that a kill in between leaves who waits to find it within its bound; it is
+         * believed only once the name is gone. */
+        atomic_store_explicit(&bus->shm->removed, 1, memory_order_release);
+        error = shm_unlink(path) < 0 ? -errno : 0;
+        if (error)
+            atomic_store_explicit(&bus->shm->removed, 0, memory_order_release);
+        else
+            mr_cond_broadcast(&bus->shm->changed);
+    }
+    if (unused)
+        lock_others(bus, F_UNLCK);
+    return error;
+}
+
+/* Those who are attached wait on the old segment: tell them that it is not the one of that name any
+ * more. */
+static int remove_sound(struct mr_bus *bus, const char *path)
+{
+    struct stat st;
+    void *at;
+    int fd = mr_segment_open(path, bus->owner, 1, sizeof(struct mr_bus_shm), &st);
+    if (fd < 0)
+        return fd;
+    int error = mr_segment_map(fd, 0, sizeof(struct mr_bus_shm), 1, &at);
+    close(fd);
+    if (error)
+        return error;
+    struct mr_bus_shm *shm = at;
+    mr_guard_add(at, sizeof *shm, &bus->damaged); /* failing, it is as without mr_guard */
+    atomic_store_explicit(&shm->removed, 1, memory_order_release);
+    error = shm_unlink(path) < 0 ? -errno : 0;
+    mr_cond_broadcast(&shm->changed);
+    mr_guard_remove(at);
+    munmap(at, sizeof *shm);
+    return error;
+}
+
 int mr_bus_remove(const char *name)
 {
     struct mr_bus *bus;
-    struct stat st;
-    void *at;
     uid_t owner;
     int error = mr_bus_address(name, &owner, &name);
     if (error)
@@ -471,26 +583,18 @@ int mr_bus_remove(const char *name)
         return -EPERM;
     char path[MR_PATH_MAX];
     mr_segment_name(path, owner, name, NULL);
-    /* Those who are attached wait on the old segment: tell them that it is not the one of that name any more. A damaged one has nobody. */
     struct mr_connect_options options = {.flags = MR_OBSERVER};
-    if (bus_open(name, &options, &bus) == 0) {
-        int fd = mr_segment_open(path, bus->owner, 1, sizeof(struct mr_bus_shm), &st);
-        if (fd >= 0 && mr_segment_map(fd, 0, sizeof(struct mr_bus_shm), 1, &at) == 0) {
-            struct mr_bus_shm *shm = at;
-            mr_guard_add(at, sizeof *shm, &bus->damaged); /* failing, it is as without mr_guard */
-            atomic_store_explicit(&shm->removed, 1, memory_order_release);
-            error = shm_unlink(path) < 0 ? -errno : 0;
-            mr_cond_broadcast(&shm->changed);
-            mr_guard_remove(at);
-            munmap(at, sizeof *shm);
-            close(fd);
-            bus_free(bus);
-            return error;
-        }
-        if (fd >= 0)
-            close(fd);
+    error = bus_open(name, &options, &bus);
+    if (!error) {
+        error = remove_sound(bus, path);
         bus_free(bus);
+        return error;
     }
+    /* One that cannot be used has nobody to tell. One that cannot be looked at now may well have.
+     */
+    if (error != -EBADMSG && error != -EPROTO && error != -EIO && error != -EPERM &&
+        error != -EREMOTE)
+        return error;
     return shm_unlink(path) < 0 ? -errno : 0;
 }
 
@@ -521,8 +625,9 @@ int mr_bus_wait_change(struct mr_bus *bus, uint32_t *seen, int64_t timeout_ns)
             *seen = now;
             return 0;
         }
-        if (atomic_load_explicit(&bus->shm->removed, memory_order_acquire))
-            return -EIDRM;
+        if (atomic_load_explicit(&bus->shm->removed, memory_order_acquire) && !mr_bus_named(bus))
+            return -EIDRM; /* named, who was removing it was killed: the next broker goes on with it
+                            */
         if (mr_bus_stopped(bus))
             return -EINTR;
         int64_t bound = NOTICE_NS;
@@ -538,12 +643,18 @@ int mr_bus_wait_change(struct mr_bus *bus, uint32_t *seen, int64_t timeout_ns)
 
 ssize_t mr_bus_topics(const struct mr_bus *bus, char ***names)
 {
-    char prefix[MR_PATH_MAX];
+    char prefix[MR_PATH_MAX], path[MR_PATH_MAX];
     mr_segment_name(prefix, bus->owner, bus->name, "");
     ssize_t n = mr_segment_list(prefix + 1, names), kept = 0;
-    for (ssize_t i = 0; i < n; i++) /* anybody may put a file there; what cannot be a topic is none, and would not even be fit to print */
-        if (!mr_name_check('t', (*names)[i]))
+    /* Anybody may put a file there; what cannot be a topic is none, and would not even be fit to
+     * print. */
+    for (ssize_t i = 0; i < n; i++) {
+        if (mr_name_check('t', (*names)[i]))
+            continue;
+        mr_segment_name(path, bus->owner, bus->name, (*names)[i]);
+        if (!mr_segment_foreign(path, bus->owner))
             (*names)[kept++] = (*names)[i];
+    }
     if (n >= 0)
         (*names)[kept] = NULL;
     return n < 0 ? n : kept;
@@ -551,7 +662,7 @@ ssize_t mr_bus_topics(const struct mr_bus *bus, char ***names)
 
 int mr_bus_list(char ***names)
 {
-    char prefix[MR_PATH_MAX];
+    char prefix[MR_PATH_MAX], path[2 * MR_PATH_MAX];
     mr_segment_name(prefix, geteuid(), "", NULL);
     char **all;
     ssize_t n = mr_segment_list(prefix + 1, &all);
@@ -561,10 +672,11 @@ int mr_bus_list(char ***names)
     for (ssize_t i = 0; i < n; i++) {
         /* A bus is also known by a topic that outlived its bus segment; '.' ends the bus's name. The list is sorted, so equals are neighbours
          * or have a name with '-' between them: compare with all. */
+        snprintf(path, sizeof path, "%s%s", prefix, all[i]);
         char *dot = strchr(all[i], '.');
         if (dot)
             *dot = '\0';
-        int known = mr_name_check('b', all[i]) != NULL;
+        int known = mr_name_check('b', all[i]) != NULL || mr_segment_foreign(path, geteuid());
         for (int k = 0; k < kept && !known; k++)
             known = strcmp(all[k], all[i]) == 0;
         if (!known)

@@ -29,9 +29,11 @@ struct mr_bus {
 /* mr_bus_serve is mr_connect for the broker: creates the bus if missing and takes the serving lock. mode: of the segment, as chmod, also
  * of one that is there (0: leaves that, else 0600); group: (gid_t)-1 leaves it. Returns 0; -EBUSY another broker serves (mr_bus_holder names it). */
 int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_connect_options *options, struct mr_bus **out);
-int mr_bus_holder(const char *name);  /* pid of the broker that serves a bus; 0 none */
-/* mr_bus_address is what -b and MILLRACE_BUS take: "NAME", or "USER/NAME" for another user's bus, USER a user's name or number. text NULL:
- * $MILLRACE_BUS, else "default". Returns 0; -EINVAL. *name points into text. Whatever takes a bus's name here takes this. */
+int mr_bus_holder(const char *name); /* pid of the broker that serves a bus; 0 none; or a negative
+                                        errno: it cannot be told */
+/* mr_bus_address is what -b and MILLRACE_BUS take: "NAME", or "USER/NAME" for another user's bus,
+ * USER a user's name or number. text NULL: $MILLRACE_BUS, else "default". Returns 0; -EINVAL. *name
+ * points into text. Whatever takes a bus's name here takes this. */
 int mr_bus_address(const char *text, uid_t *owner, const char **name);
 /* mr_bus_named: 0 once the bus's file has lost its name: whoever comes now finds none, or the next bus, with other clients. */
 int mr_bus_named(const struct mr_bus *bus);
@@ -41,8 +43,10 @@ uint64_t mr_bus_self(const struct mr_bus *bus);
 
 /* mr_client_id says who is in a slot: the client's id and pid, or 0. */
 uint64_t mr_client_id(const struct mr_bus *bus, uint32_t slot, int32_t *pid);
-/* mr_client_alive: 1 while that very client lives, or if the table is damaged or not named any more: on its word nobody is dead, for who
- * is in the next bus of that name is not in this one. One F_OFD_GETLK, 0.3 us. */
+/* mr_client_alive: 1 while that very client lives, or if the table is damaged or not named any
+ * more: on its word nobody is dead, for who is in the next bus of that name is not in this one. 0
+ * it is dead or gone; or a negative errno: it cannot be told, so only 0 is a death. One
+ * F_OFD_GETLK, 0.3 us. */
 int mr_client_alive(const struct mr_bus *bus, uint64_t id);
 /* mr_client_about copies pid and name of client id; pid 0 when it is not in its slot any more. */
 void mr_client_about(const struct mr_bus *bus, uint64_t id, int32_t *pid, char name[static MR_CLIENT_NAME_MAX + 1]);
@@ -51,7 +55,13 @@ uint64_t mr_client_pid(const struct mr_bus *bus, uint64_t id);
 /* mr_bus_forget frees a dead client's slot. */
 void mr_bus_forget(struct mr_bus *bus, uint64_t id);
 
-int mr_bus_remove(const char *name);       /* unlinks the bus segment of this uid; -EPERM another's */
+/* mr_bus_remove unlinks the bus segment of this uid. Returns 0; -ENOENT; -EPERM another's; or why
+ * it cannot be told whether anybody is attached. */
+int mr_bus_remove(const char *name);
+/* mr_bus_withdraw is the same for the broker that serves it. unused: only if no other client is
+ * attached, asked in the same step: who comes meanwhile finds no bus. Returns 0; -EBUSY; -ENOENT it
+ * has no name any more. */
+int mr_bus_withdraw(struct mr_bus *bus, int unused);
 void mr_bus_changed(struct mr_bus *bus);   /* wakes mr_bus_wait_change */
 void mr_bus_disown(struct mr_bus *bus);    /* the file has lost its name: mr_bus_wait_change says so to whoever waits */
 int mr_bus_list(char ***names);            /* buses of this uid, by their segments; one free(). Returns their number */

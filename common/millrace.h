@@ -107,8 +107,9 @@ struct mr_connect_options {
 };
 
 /* mr_connect attaches this process to a bus as one client.
- *   name     the bus; NULL: $MILLRACE_BUS, else "default". "USER/NAME": another user's, whose broker has --mode 0660 and a group of ours
- * Returns  0; -ENOENT no broker has made this bus; -EUSERS all 2,047 client slots are taken; -EREMOTE; -EPROTO; -EBADMSG; -EPERM.
+ *   name     the bus; NULL: $MILLRACE_BUS, else "default". "USER/NAME": another user's, whose
+ * broker has --mode 0660 and a group of ours Returns  0; -ENOENT no broker has made this bus, or it
+ * is being removed; -EUSERS all 2,047 client slots are taken; -EREMOTE; -EPROTO; -EBADMSG; -EPERM.
  * Works    also while no broker runs, if one ran before (the data path does not need it). */
 int mr_connect(const char *name, const struct mr_connect_options *options, struct mr_bus **out);
 
@@ -116,14 +117,17 @@ int mr_connect(const char *name, const struct mr_connect_options *options, struc
 void mr_disconnect(struct mr_bus *bus);
 
 const char *mr_bus_name(const struct mr_bus *bus);
-int mr_broker_pid(const struct mr_bus *bus); /* > 0: a broker serves the bus now; 0: none does */
+/* mr_broker_pid: > 0 a broker serves the bus now; 0 none does; or a negative errno: it cannot be
+ * told. */
+int mr_broker_pid(const struct mr_bus *bus);
 
 struct mr_client_info {
     int32_t pid;
     char name[MR_CLIENT_NAME_MAX + 1];
     uint64_t since_ns; /* CLOCK_REALTIME */
 };
-/* mr_client_info looks at client slot idx, in [0, 2047). Returns 1 a live client; 0 nobody; -ERANGE idx past the last slot. */
+/* mr_client_info looks at client slot idx, in [0, 2047). Returns 1 a live client; 0 nobody; -ERANGE
+ * idx past the last slot; another negative errno: it cannot be told. */
 int mr_client_info(const struct mr_bus *bus, uint32_t idx, struct mr_client_info *out);
 
 /* mr_bus_topics lists the topics. Returns their number, with *names a NULL-terminated array sorted by name that ONE free() releases. */
@@ -197,7 +201,10 @@ int mr_topic_set_columns(struct mr_topic *topic, const void *line, size_t len, u
 /* mr_topic_columns copies at most cap bytes. Returns the length of the whole line (may be 0); -ENODATA the topic has none. */
 ssize_t mr_topic_columns(const struct mr_topic *topic, void *line, size_t cap, uint32_t *flags);
 
-/* What anyone may look at, also an observer: words are read one by one while others write, so sums may be a moment apart. */
+/* What anyone may look at, also an observer: words are read one by one while others write, so sums
+ * may be a moment apart. Each function that follows returns a negative errno for what it cannot
+ * look at, and then no figures: -ENOMEM, -EMFILE a mapping failed; -EBADMSG damaged; -EAGAIN it
+ * changes faster than it can be read. */
 struct mr_topic_info {
     uint64_t created_ns;
     uint64_t records_in, bytes_in;  /* appended since creation; bytes as they lie in the log */
@@ -210,7 +217,9 @@ struct mr_topic_info {
     uint32_t producers_done, producers_died;         /* since creation: closed properly; died attached */
     uint64_t repairs, replays;      /* since creation: locks taken over from the dead; of those, with a change to complete */
     int sealed, deleted;
-    int damaged; /* a partition's words contradict each other, or its oldest record cannot be read: reading it says -EBADMSG */
+    int damaged; /* a partition's or a group's words contradict each other, or a record cannot be
+                  * read: what could not be read is missing in the figures above, and reading it
+                  * says -EBADMSG */
 };
 int mr_topic_info(const struct mr_topic *topic, struct mr_topic_info *out);
 
@@ -457,7 +466,9 @@ void mr_consumer_close(struct mr_consumer *consumer);
 
 struct mr_consumer_stats { uint64_t records, bytes, claims, waits, starved_ns, redelivered, dead_lettered, lost; };
 void mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_stats *out);
-uint64_t mr_consumer_lag(const struct mr_consumer *consumer); /* records that its group has not acknowledged */
+/* mr_consumer_lag: records that its group has not acknowledged (a peeking consumer: that it has not
+ * seen); or a negative errno. */
+int64_t mr_consumer_lag(const struct mr_consumer *consumer);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

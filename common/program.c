@@ -277,9 +277,13 @@ const char *mr_program_reason(int error)
     case EMSGSIZE:
         return "too large";
     case ENOMEM:
-        return "out of memory";
+        return "out of memory; allow more (ulimit -v)";
     case EMFILE:
         return "too many open files; allow more (ulimit -n)";
+    case ENFILE:
+        return "too many open files in the whole system (sysctl fs.file-max)";
+    case EFBIG:
+        return "larger than a process may make files; allow more (ulimit -f), also for the broker";
     default:
         return strerror(error < 0 ? -error : error);
     }
@@ -497,7 +501,7 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
 void mr_program_create_fail(int error, const struct mr_bus *bus, const char *topic)
 {
     int pid = error == -ETIMEDOUT ? mr_broker_pid(bus) : 0;
-    if (pid)
+    if (pid > 0)
         mr_program_error("%s: create: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", topic, pid, pid);
     else
         mr_program_fail(error, "%s: create", topic);

@@ -196,6 +196,14 @@ int mr_segment_is(const char *name, uint64_t device, uint64_t inode)
     return lstat(path, &st) < 0 ? errno != ENOENT : st.st_dev == device && st.st_ino == inode;
 }
 
+int mr_segment_foreign(const char *name, uid_t owner)
+{
+    char path[MR_PATH_MAX + sizeof SHM_DIR];
+    struct stat st;
+    snprintf(path, sizeof path, SHM_DIR "%s", name);
+    return lstat(path, &st) == 0 && (!S_ISREG(st.st_mode) || st.st_uid != owner);
+}
+
 int mr_segment_map(int fd, uint64_t offset, uint64_t bytes, int write, void **out)
 {
     void *at = mmap(NULL, bytes, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED, fd, (off_t)offset);
@@ -235,9 +243,18 @@ ssize_t mr_segment_list(const char *prefix, char ***names)
     /* First the strings, end to end; then one allocation of pointers followed by the strings. */
     size_t prefix_len = strlen(prefix), used = 0, cap = 4096, n = 0;
     char *text = malloc(cap), **out = NULL;
+    int error = -ENOMEM;
     if (!text)
-        goto no_memory;
-    for (struct dirent *entry; (entry = readdir(dir));) {
+        goto fail;
+    for (;;) {
+        errno = 0;
+        struct dirent *entry = readdir(dir);
+        if (!entry && errno) { /* what came so far is not the list */
+            error = -errno;
+            goto fail;
+        }
+        if (!entry)
+            break;
         if (strncmp(entry->d_name, prefix, prefix_len) != 0 || !entry->d_name[prefix_len])
             continue;
         size_t len = strlen(entry->d_name + prefix_len) + 1;
@@ -245,7 +262,7 @@ ssize_t mr_segment_list(const char *prefix, char ***names)
             cap = 2 * cap + len;
             char *more = realloc(text, cap);
             if (!more)
-                goto no_memory;
+                goto fail;
             text = more;
         }
         memcpy(text + used, entry->d_name + prefix_len, len);
@@ -254,7 +271,7 @@ ssize_t mr_segment_list(const char *prefix, char ***names)
     }
     out = malloc((n + 1) * sizeof *out + used);
     if (!out)
-        goto no_memory;
+        goto fail;
     char *strings = (char *)(out + n + 1);
     if (used)
         memcpy(strings, text, used);
@@ -267,10 +284,10 @@ ssize_t mr_segment_list(const char *prefix, char ***names)
     *names = out;
     return (ssize_t)n;
 
-no_memory:
+fail:
     free(text);
     closedir(dir);
-    return -ENOMEM;
+    return error;
 }
 
 uint64_t mr_segment_pid_namespace(void)

@@ -32,6 +32,10 @@ int mr_segment_open(const char *name, uid_t owner, int write, uint64_t min_bytes
 /* mr_segment_is says whether the name leads to that very file: 1; 0 to none, or to another one. */
 int mr_segment_is(const char *name, uint64_t device, uint64_t inode);
 
+/* mr_segment_foreign: 1 if what has the name can be no segment of this owner: another user's file,
+ * or no regular one. Else 0, also when there is none. */
+int mr_segment_foreign(const char *name, uid_t owner);
+
 /* mr_segment_map maps [offset, offset + bytes). write: PROT_WRITE too. Returns 0 or a negative errno. */
 int mr_segment_map(int fd, uint64_t offset, uint64_t bytes, int write, void **out);
 /* mr_segment_map_twice maps the range twice, back to back, so that what runs past its end goes on at its start. */

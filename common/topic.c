@@ -133,7 +133,8 @@ static int ask_broker(const struct mr_bus *bus, const struct mr_control_msg *req
         if (fd >= 0)
             error = mr_control_answer(fd, request->op, reply, CREATE_STEP_NS);
         if (error == -ETIMEDOUT) {
-            wait.pid = mr_broker_pid(bus);
+            int pid = mr_broker_pid(bus);
+            wait.pid = pid > 0 ? pid : 0;
             wait.held_ns = mr_now_ns() - since;
             if (mr_bus_notice(bus, &wait, since, &said))
                 error = -EINTR;
@@ -252,8 +253,7 @@ int mr_topic_reopen(const struct mr_topic *topic, int write)
     return fd == -ENOENT ? -EIDRM : fd;
 }
 
-/* Maps partition p's ring unless it is. */
-static int map_ring(struct mr_topic *topic, uint32_t p, unsigned char **out)
+int mr_topic_ring_get(struct mr_topic *topic, uint32_t p, unsigned char **out)
 {
     int error = 0;
     *out = atomic_load_explicit(&topic->rings[p], memory_order_acquire);
@@ -281,7 +281,7 @@ static int map_ring(struct mr_topic *topic, uint32_t p, unsigned char **out)
 unsigned char *mr_topic_map_ring(struct mr_topic *topic, uint32_t p)
 {
     unsigned char *ring;
-    return map_ring(topic, p, &ring) ? NULL : ring;
+    return mr_topic_ring_get(topic, p, &ring) ? NULL : ring;
 }
 
 int mr_topic_rings(struct mr_topic *topic)
@@ -289,7 +289,7 @@ int mr_topic_rings(struct mr_topic *topic)
     unsigned char *ring;
     int error = 0;
     for (uint32_t p = 0; p < topic->partition_cnt && !error; p++)
-        error = map_ring(topic, p, &ring);
+        error = mr_topic_ring_get(topic, p, &ring);
     return error;
 }
 
@@ -476,18 +476,20 @@ ssize_t mr_topic_purge(struct mr_topic *topic)
     return mr_intact(topic) < 0 ? -EIO : most;
 }
 
+/* 1 a live client is; 0; or a negative errno: it cannot be told. */
 static int attached(const struct mr_topic *topic)
 {
     const struct mr_bus *bus = topic->bus;
-    for (uint32_t i = 0; i < topic->member_cnt; i++)
-        if (atomic_load_explicit(&topic->members[i].group, memory_order_relaxed) &&
-            mr_client_alive(bus, atomic_load_explicit(&topic->members[i].owner, memory_order_relaxed)))
-            return 1;
-    for (uint32_t i = 0; i < topic->producer_cnt; i++)
-        if (atomic_load_explicit(&topic->producers[i].state, memory_order_relaxed) == 'a' &&
-            mr_client_alive(bus, atomic_load_explicit(&topic->producers[i].owner, memory_order_relaxed)))
-            return 1;
-    return 0;
+    int alive = 0;
+    for (uint32_t i = 0; i < topic->member_cnt && !alive; i++)
+        if (atomic_load_explicit(&topic->members[i].group, memory_order_relaxed))
+            alive = mr_client_alive(
+                bus, atomic_load_explicit(&topic->members[i].owner, memory_order_relaxed));
+    for (uint32_t i = 0; i < topic->producer_cnt && !alive; i++)
+        if (atomic_load_explicit(&topic->producers[i].state, memory_order_relaxed) == 'a')
+            alive = mr_client_alive(
+                bus, atomic_load_explicit(&topic->producers[i].owner, memory_order_relaxed));
+    return alive;
 }
 
 /* Nothing is owed to anybody? Asked with all logs locked, so that nothing can be appended before the answer is acted on. */
@@ -502,17 +504,19 @@ static int finished(struct mr_topic *topic)
     return 1;
 }
 
+/* With the topic's lock held: who is not attached cannot attach meanwhile. */
 static int mark_deleted(struct mr_topic *topic, enum mr_delete how)
 {
-    if (how == MR_DELETE_UNUSED && attached(topic))
-        return -EBUSY;
+    int unused = how == MR_DELETE_UNUSED, done = how == MR_DELETE_FINISHED;
+    int error = unused ? attached(topic) : 0;
+    if (error)
+        return error > 0 ? -EBUSY : error;
     uint32_t locked = 0;
-    int error = 0;
-    for (uint32_t p = 0; how == MR_DELETE_FINISHED && p < topic->partition_cnt && !error; p++)
+    for (uint32_t p = 0; done && p < topic->partition_cnt && !error; p++)
         error = mr_groups_settle(topic, p);
-    for (; how == MR_DELETE_FINISHED && locked < topic->partition_cnt && !error; locked++)
+    for (; done && locked < topic->partition_cnt && !error; locked++)
         error = mr_log_lock(topic, locked);
-    if (!error && how == MR_DELETE_FINISHED && !finished(topic))
+    if (!error && done && !finished(topic))
         error = -ENOTEMPTY;
     if (!error)
         atomic_store_explicit(&topic->shm->deleted, 1, memory_order_release);

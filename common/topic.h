@@ -81,7 +81,10 @@ static inline int mr_blame(const struct mr_topic *topic, int error)
     return atomic_load_explicit(&topic->shm->magic, memory_order_relaxed) == MR_TOPIC_MAGIC ? error : -EBADMSG;
 }
 
-/* mr_topic_ring returns partition p's ring, mapped twice, or NULL when mapping failed; mr_topic_rings maps all of them, or says why not. */
+/* mr_topic_ring returns partition p's ring, mapped twice, or NULL when mapping failed;
+ * mr_topic_ring_get says why: 0 or a negative errno. mr_topic_rings maps all of them, or says why
+ * not. */
+int mr_topic_ring_get(struct mr_topic *topic, uint32_t p, unsigned char **out);
 unsigned char *mr_topic_map_ring(struct mr_topic *topic, uint32_t p);
 int mr_topic_rings(struct mr_topic *topic);
 static inline unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p)

@@ -2,6 +2,7 @@
 #include "program.h"
 #include "run.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -11,15 +12,22 @@ static void describe_dead(const struct source *source)
     struct mr_producer_info producer;
     struct mr_topic_info info;
     uint64_t named = 0;
-    int got;
-    for (uint32_t idx = 0; (got = mr_producer_info(source->topic, idx, &producer)) >= 0; idx++) {
-        if (got == 0 || producer.state != 'x')
+    int got, error = 0;
+    for (uint32_t idx = 0; (got = mr_producer_info(source->topic, idx, &producer)) != -ERANGE;
+         idx++) {
+        error = got < 0 ? got : error;
+        if (got <= 0 || producer.state != 'x')
             continue;
         named++;
         mr_program_error("%s: a producer died: %s, pid %" PRId32 ", after %" PRIu64 " record%s; what it had not sent is missing",
                          source->name, producer.name, producer.pid, producer.records, producer.records == 1 ? "" : "s");
     }
-    if (mr_topic_info(source->topic, &info) == 0 && info.producers_died > named)
+    if (!error)
+        error = mr_topic_info(source->topic, &info);
+    if (error)
+        mr_program_fail(error, "%s: a producer died; who they all are cannot be told",
+                        source->name);
+    else if (info.producers_died > named)
         mr_program_error("%s: %s%" PRIu64 " producer(s) died; what they had not sent is missing", source->name,
                          named > 0 ? "another " : "", info.producers_died - named);
 }
@@ -52,12 +60,17 @@ int mr_drain_check(struct run *run)
 
 const char *mr_drain_describe(char buf[static MR_DRAIN_TEXT], const struct source *source)
 {
-    struct mr_topic_info info = {0};
-    (void)mr_topic_info(source->topic, &info);
-    if (!info.producers && !info.producers_done && !info.producers_died && !info.sealed)
+    struct mr_topic_info info;
+    int64_t lag = mr_consumer_lag(source->consumer);
+    int error = mr_topic_info(source->topic, &info);
+    if (error || lag < 0)
+        snprintf(buf, MR_DRAIN_TEXT, "how far it is cannot be told: %s",
+                 mr_program_reason(error ? error : (int)lag));
+    else if (!info.producers && !info.producers_done && !info.producers_died && !info.sealed)
         snprintf(buf, MR_DRAIN_TEXT, "no producer has come yet");
     else
-        snprintf(buf, MR_DRAIN_TEXT, "%" PRIu32 " producer%s attached, %" PRIu64 " records not acknowledged", info.producers,
-                 info.producers == 1 ? "" : "s", mr_consumer_lag(source->consumer));
+        snprintf(buf, MR_DRAIN_TEXT,
+                 "%" PRIu32 " producer%s attached, %" PRId64 " records not acknowledged",
+                 info.producers, info.producers == 1 ? "" : "s", lag);
     return buf;
 }

@@ -62,7 +62,7 @@ int mr_run_passes(const struct run *run, struct source *source, const struct mr_
 /* mr_drain_check asks whether all topics are drained (drain.c). Returns RUNNING no; else the exit status, after having named the producers that
  * died and how much of each was accepted.
  * mr_drain_describe writes what a topic, which must be OPEN, is still waited for. Returns buf. */
-#define MR_DRAIN_TEXT 128
+#define MR_DRAIN_TEXT 256
 int mr_drain_check(struct run *run);
 const char *mr_drain_describe(char buf[static MR_DRAIN_TEXT], const struct source *source);
 

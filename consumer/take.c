@@ -46,7 +46,12 @@ static int resolve_start(struct run *run, const struct source *source, int64_t *
     *arg = run->take->position.arg;
     if (!run->take->position.skip)
         return 0;
-    for (uint32_t p = 0; mr_partition_info(source->topic, p, &info) == 0; p++) {
+    int error;
+    for (uint32_t p = 0; (error = mr_partition_info(source->topic, p, &info)) != -ERANGE; p++) {
+        if (error) {
+            mr_program_fail(error, "%s: -o +%" PRId64 ": find its beginning", source->name, *arg);
+            return -1;
+        }
         if (p > 0 && info.first_offset != first) {
             mr_program_error("%s: -o +%" PRId64
                              ": its partitions start at different offsets; give an offset (-o N) or a time (-o @TIME)",
@@ -62,14 +67,16 @@ static int resolve_start(struct run *run, const struct source *source, int64_t *
 static void describe_member(const struct run *run, const struct source *source)
 {
     struct mr_topic_info info;
+    int64_t lag;
     if (!mr_program_verbose || mr_topic_info(source->topic, &info) < 0)
         return;
     if (run->take->flags & (MR_PEEK | MR_PRIVATE))
         mr_program_notice("%s: %s, %" PRIu32 " partition(s), %" PRIu64 " records kept", source->name,
                           run->take->flags & MR_PEEK ? "peeking" : "a private group", info.partitions, info.records_kept);
-    else
-        mr_program_notice("%s: group %s, %" PRIu32 " partition(s), %" PRIu64 " records to acknowledge", source->name,
-                          run->take->group ? run->take->group : "default", info.partitions, mr_consumer_lag(source->consumer));
+    else if ((lag = mr_consumer_lag(source->consumer)) >= 0)
+        mr_program_notice(
+            "%s: group %s, %" PRIu32 " partition(s), %" PRId64 " records to acknowledge",
+            source->name, run->take->group ? run->take->group : "default", info.partitions, lag);
 }
 
 /* How many records to claim at a time: no more than are wanted, unless --where says how many of them are. */
@@ -94,17 +101,20 @@ int mr_run_another(const struct run *run, const struct source *source, struct mr
     return mr_consumer_open(source->topic, &options, out);
 }
 
-/* A group that is there stays what it is: 1 if the one just joined is not ordered, though that was asked for. */
+/* A group that is there stays what it is: 1 if the one just joined is not ordered, though that was
+ * asked for; or a negative errno. */
 static int joined_unordered(const struct run *run, const struct source *source, const char *name)
 {
     struct mr_group_info group;
-    int got;
+    int got, error = 0;
     if (!(run->take->flags & MR_ORDERED) || (run->take->flags & MR_PRIVATE))
         return 0;
-    for (uint32_t idx = 0; (got = mr_group_info(source->topic, idx, &group)) >= 0; idx++)
+    for (uint32_t idx = 0; (got = mr_group_info(source->topic, idx, &group)) != -ERANGE; idx++) {
         if (got > 0 && !group.is_private && strcmp(group.name, name) == 0)
             return !group.is_ordered;
-    return 0;
+        error = got < 0 ? got : error;
+    }
+    return error;
 }
 
 static void join(struct run *run, struct source *source)
@@ -118,10 +128,14 @@ static void join(struct run *run, struct source *source)
         return;
     }
     int error = mr_consumer_open(source->topic, &options, &source->consumer);
+    int unordered = 0;
     switch (error) {
     case 0:
         source->state = OPEN;
-        if (joined_unordered(run, source, group)) {
+        unordered = joined_unordered(run, source, group);
+        if (unordered < 0) {
+            end_failed(run, unordered, source, "find out whether its group is ordered");
+        } else if (unordered) {
             mr_program_error("%s: group %s is there already and not ordered; take another (-g NAME)", source->name, group);
             end(run, MR_EXIT_FAILED);
         } else {

@@ -8,17 +8,23 @@
 #define LOOK_NS INT64_C(20000000)
 #define TELL_NS INT64_C(500000000)
 
-/* 1 if a group of the topic has not acknowledged all below ends, or there is no group; its name is then in group ("": there is none). */
+/* 1 if a group of the topic has not acknowledged all below ends, or there is no group; its name is
+ * then in group ("": there is none). 0 all have; or a negative errno: it cannot be told. */
 static int is_owed(const struct mr_topic *topic, const uint64_t *ends, uint32_t partitions, char group[static MR_GROUP_NAME_MAX + 1])
 {
     struct mr_group_info info;
     struct mr_group_partition_info part;
-    int found, groups = 0;
+    int found, there, groups = 0;
 
-    for (uint32_t i = 0; (found = mr_group_info(topic, i, &info)) >= 0; i++) {
+    for (uint32_t i = 0; (found = mr_group_info(topic, i, &info)) != -ERANGE; i++) {
+        if (found < 0)
+            return found;
         groups += found;
         for (uint32_t p = 0; found && p < partitions; p++) {
-            if (mr_group_partition_info(topic, i, p, &part) > 0 && part.committed_offset < ends[p]) {
+            there = mr_group_partition_info(topic, i, p, &part);
+            if (there < 0)
+                return there;
+            if (there && part.committed_offset < ends[p]) {
                 for (size_t c = 0; c <= MR_GROUP_NAME_MAX; c++)
                     group[c] = info.name[c];
                 return 1;
@@ -48,13 +54,17 @@ int join_all(const struct mr_topic *topic, int64_t timeout_ns)
     struct mr_topic_info info;
     int64_t start = mr_program_now(), waited;
     uint64_t *ends;
-    int error, told = 0;
+    int error, owed, told = 0;
 
     mr_topic_settings(topic, &settings);
     if (!(ends = calloc(settings.partitions, sizeof(*ends))))
         return -ENOMEM;
     error = note_ends(topic, ends, settings.partitions);
-    while (!error && is_owed(topic, ends, settings.partitions, group)) {
+    while (!error && (owed = is_owed(topic, ends, settings.partitions, group)) != 0) {
+        if (owed < 0) {
+            error = owed;
+            break;
+        }
         waited = mr_program_now() - start;
         if (waited >= TELL_NS && !told) {
             if (*group)
@@ -65,10 +75,8 @@ int join_all(const struct mr_topic *topic, int64_t timeout_ns)
         }
         if (timeout_ns >= 0 && waited >= timeout_ns)
             error = -ETIMEDOUT;
-        else if (mr_topic_info(topic, &info) == 0 && info.deleted)
-            error = -EIDRM;
-        else
-            error = mr_program_sleep(LOOK_NS);
+        else if (!(error = mr_topic_info(topic, &info)))
+            error = info.deleted ? -EIDRM : mr_program_sleep(LOOK_NS);
     }
     free(ends);
     return error;

@@ -346,7 +346,13 @@ START_TEST(all_slots_taken_is_eusers)
     int fd = open(path, O_RDWR | O_CLOEXEC);
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = MR_LOCK_CLIENT(1), .l_len = MR_CLIENTS_MAX - 1};
     ck_assert_int_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+    ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &client),
+                     -ENOENT); /* free, but none can be had: it is being removed */
+    for (uint32_t slot = 1; slot < MR_CLIENTS_MAX; slot++)
+        bus->shm->clients[slot].id = slot + 1;
     ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &client), -EUSERS);
+    for (uint32_t slot = 1; slot < MR_CLIENTS_MAX; slot++)
+        bus->shm->clients[slot].id = 0;
     close(fd);
     client = connected();
     mr_disconnect(client);

@@ -127,7 +127,7 @@ START_TEST(group_and_partition_show_the_position)
     ck_assert_uint_eq(group.lag, 7);
     ck_assert_uint_eq(group.in_hand, 3);
     ck_assert_uint_eq(group.acked, 3);
-    ck_assert_uint_eq(mr_consumer_lag(c), 7);
+    ck_assert_int_eq(mr_consumer_lag(c), 7);
     ck_assert_int_eq(mr_group_partition_info(topic, 0, 1, &part), 1);
     ck_assert_uint_eq(part.committed_offset, 3);
     ck_assert_uint_eq(part.next_offset, 6);
@@ -270,6 +270,94 @@ START_TEST(sent_is_acknowledged_and_waiting_and_in_hand)
 }
 END_TEST
 
+/* A claim as its process leaves it that is stopped or killed after `applied` of its words are
+ * stored: seen whole, as its redo log has it. */
+START_TEST(claim_in_the_making_is_counted_once)
+{
+    use((struct mr_settings){.records_max = 5});
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
+    put_numbers(producer, 0, 0, 5);
+    ck_assert_uint_eq(take_all(c), 5); /* kept, so that there are more records than may wait */
+    put_numbers(producer, 0, 5, 5);
+    struct mr_member_shm *member = &topic->members[0];
+    struct mr_group_part_shm *part = mr_group_part(topic, 0, 0);
+    struct {
+        _Atomic uint64_t *word;
+        uint64_t before, after;
+    } words[] = {{&member->partition, 0, 0}, {&member->cursor, 200, 200},
+                 {&member->end, 200, 320},   {&member->claimed_ns, 1, 1},
+                 {&part->next, 200, 320},    {&part->next_offset, 5, 8}};
+    enum { WORDS = sizeof words / sizeof *words };
+    for (int applied = 0; applied <= WORDS; applied++) {
+        struct mr_tx tx = mr_tx_begin(topic, &topic->groups[0].lock);
+        for (int i = 0; i < WORDS; i++) {
+            mr_tx_set(&tx, words[i].word, words[i].after);
+            atomic_store(words[i].word, i < applied ? words[i].after : words[i].before);
+        }
+        atomic_store(&tx.redo->armed, WORDS);
+        struct mr_group_info group = group_of(topic, 0);
+        struct mr_group_partition_info share;
+        struct mr_member_info info;
+        ck_assert_uint_eq(group.lag, 5);
+        ck_assert_uint_eq(group.in_hand, 3);
+        ck_assert_uint_eq(about(topic).records_waiting, 5);
+        ck_assert_int_eq(mr_consumer_lag(c), 5);
+        ck_assert_int_eq(mr_group_partition_info(topic, 0, 0, &share), 1);
+        ck_assert_uint_eq(share.lag, 5);
+        ck_assert_uint_eq(share.committed_offset, 5);
+        ck_assert_uint_eq(share.next_offset, 8);
+        ck_assert_int_eq(mr_member_info(topic, 0, &info), 1);
+        ck_assert_uint_eq(info.first_offset, 5);
+        ck_assert_uint_eq(info.end_offset, 8);
+        atomic_store(&tx.redo->armed, 0);
+    }
+    atomic_store(&member->end, 200);
+    atomic_store(&part->next, 200);
+    atomic_store(&part->next_offset, 5);
+    mr_consumer_close(c);
+}
+END_TEST
+
+/* Claims and gives back, or takes, one at a time, until it is killed. */
+static int claims_for_ever(void *arg)
+{
+    (void)arg;
+    struct mr_topic *t = topic_of_child("t");
+    struct mr_consumer *c;
+    struct mr_producer *p;
+    struct mr_record r;
+    if (mr_consumer_open(t, NULL, &c) || mr_producer_open(t, NULL, &p))
+        return 1;
+    for (;;) {
+        put(p, MR_ANY, "x");
+        if (mr_claim(c, 2, 0) > 0 && mr_next(c, &r) == 1)
+            mr_ack(c);
+    }
+}
+
+START_TEST(lag_is_never_above_what_may_wait)
+{
+    use((struct mr_settings){.records_max = 5});
+    pid_t pids[3];
+    for (int i = 0; i < 3; i++)
+        pids[i] = child(claims_for_ever, NULL);
+    wait_until(about(topic).members == 3);
+    uint64_t acked = 0, most = 0;
+    struct mr_group_info group = {0};
+    for (int i = 0; i < 20000 || group.acked < acked + 10000; i++) {
+        group = group_of(topic, 0);
+        acked = acked ? acked : group.acked + 1;
+        most = group.lag > most ? group.lag : most;
+        ck_assert_uint_le(group.lag, 5);
+        ck_assert_uint_le(group.in_hand, group.lag);
+        ck_assert_int_eq(about(topic).damaged, 0);
+    }
+    ck_assert_uint_gt(most, 0);
+    for (int i = 0; i < 3; i++)
+        killed(pids[i]);
+}
+END_TEST
+
 START_TEST(observer_sees_the_same)
 {
     struct mr_connect_options options = {.flags = MR_OBSERVER};
@@ -382,6 +470,8 @@ int main(void)
     tcase_add_test(tcase, producer_shows_what_it_sent_and_how_it_ended);
     tcase_add_test(tcase, dropped_records_are_counted);
     tcase_add_test(tcase, sent_is_acknowledged_and_waiting_and_in_hand);
+    tcase_add_test(tcase, claim_in_the_making_is_counted_once);
+    tcase_add_test(tcase, lag_is_never_above_what_may_wait);
     tcase_add_test(tcase, observer_sees_the_same);
     tcase_add_test(tcase, any_word_of_the_segment_may_be_wrong);
     return test_main(suite);

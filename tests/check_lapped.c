@@ -47,7 +47,7 @@ START_TEST(peeking_takes_nothing_and_holds_nobody_back)
     put_numbers(producer, 0, 4, 4);
     ck_assert_uint_eq(take_all(peek), 7);
     ck_assert_uint_eq(stats_of(peek).lost, 0);
-    ck_assert_uint_eq(mr_consumer_lag(peek), 0);
+    ck_assert_int_eq(mr_consumer_lag(peek), 0);
     mr_consumer_close(peek);
     mr_consumer_close(c);
 }

@@ -59,10 +59,10 @@ START_TEST(acknowledged_with_records_both_happen)
         ck_assert_int_eq(msgs[i].partition, (int)mr_partition_for("k", 1, 4));
         ck_assert_uint_eq(msgs[i].offset, (unsigned)i);
     }
-    ck_assert_uint_eq(mr_consumer_lag(c), 1);
+    ck_assert_int_eq(mr_consumer_lag(c), 1);
     next_is(c, "2");
     ck_assert_int_eq(mr_ack_with(c, out, NULL, 0, -1), 0); /* nothing to append: an acknowledgement */
-    ck_assert_uint_eq(mr_consumer_lag(c), 0);
+    ck_assert_int_eq(mr_consumer_lag(c), 0);
     ck_assert_uint_eq(other_cnt(), 3);
     check_invariants(topic);
     check_invariants(other);
@@ -85,13 +85,13 @@ START_TEST(what_cannot_be_appended_is_not_acknowledged)
     put(out, 0, "y");
     ck_assert_int_eq(mr_ack_with(c, out, msgs, 3, 0), -EAGAIN); /* room for two */
     ck_assert_uint_eq(other_cnt(), 2);
-    ck_assert_uint_eq(mr_consumer_lag(c), 2);
+    ck_assert_int_eq(mr_consumer_lag(c), 2);
     ck_assert_int_eq(mr_ack_with(c, out, msgs, 2, 0), 0);
-    ck_assert_uint_eq(mr_consumer_lag(c), 1);
+    ck_assert_int_eq(mr_consumer_lag(c), 1);
     ck_assert_int_eq(mr_topic_seal(other), 0);
     next_is(c, "1");
     ck_assert_int_eq(mr_ack_with(c, out, msgs, 1, 0), -EPIPE);
-    ck_assert_uint_eq(mr_consumer_lag(c), 1);
+    ck_assert_int_eq(mr_consumer_lag(c), 1);
     check_invariants(topic);
     check_invariants(other);
     mr_consumer_close(c);
