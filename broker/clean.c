@@ -1,6 +1,6 @@
-/* clean.c - removes what dead brokers left. It takes the serving lock of each bus while it looks, so that no broker begins
- * meanwhile. Files are removed by mr_topic_unlink, mr_topic_delete and mr_bus_remove alone, whose names all start with
- * "/millrace.<uid>.". */
+/* clean.c - removes what dead brokers left. It takes the serving lock of each bus while it looks,
+ * so that no broker begins meanwhile. Files are removed by mr_topic_unlink, mr_topic_delete,
+ * mr_bus_withdraw and mr_bus_remove alone, whose names all start with "/millrace.<uid>.". */
 #include "client.h"
 #include "commands.h"
 #include "owed.h"
@@ -22,7 +22,6 @@ struct cleaning {
     const struct mr_command_line *line;
     struct mr_table table;
     const char *bus;
-    uint64_t clients; /* live ones of the bus at hand, without this process */
     size_t left;      /* topics of the bus at hand that stay */
     int status;
 };
@@ -47,41 +46,81 @@ static void removed(struct cleaning *cleaning, const char *topic, int error, con
     report(cleaning, topic, !error || error == -ENOENT, why);
 }
 
-/* The pid of a process that has a segment mapped, or 0: for segments whose own account of their clients cannot be read. */
+/* What was to be decided could not be looked at: it stays, and the command has failed (I13). */
+static void undecided(struct cleaning *cleaning, const char *topic, int error)
+{
+    cleaning->status = MR_EXIT_FAILED;
+    mr_program_fail(error, "clean: %s%s%s: left", cleaning->bus, topic ? ": " : "",
+                    topic ? topic : "");
+    report(cleaning, topic, 0, mr_program_reason(error));
+}
+
+/* Does the process have a mapping whose line ends so? Returns 1; 0; or a negative errno. One that
+ * is gone, or another user's, has none. */
+static int maps(const char *pid, const char *end, char **line, size_t *cap)
+{
+    char path[300];
+    size_t end_len = strlen(end);
+    int found = 0;
+    snprintf(path, sizeof path, "/proc/%s/maps", pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+    errno = 0;
+    for (ssize_t len; !found && (len = getline(line, cap, file)) >= 0;)
+        found = (size_t)len > end_len && strcmp(*line + (size_t)len - end_len, end) == 0;
+    if (!found && errno == ENOMEM)
+        found = -ENOMEM;
+    fclose(file);
+    return found;
+}
+
+/* The pid of a process that has a segment mapped, for segments whose own account of their clients
+ * cannot be read. 0 none; or a negative errno. */
 static int mapped_by(const char *segment)
 {
-    char path[300], end[MR_PATH_MAX + 16], *text = NULL;
+    char end[MR_PATH_MAX + 16], *line = NULL;
     size_t cap = 0;
-    int pid = 0;
+    int found = 0, pid = 0;
     DIR *proc = opendir("/proc");
     if (!proc)
-        return 0;
-    size_t end_len = (size_t)snprintf(end, sizeof end, " /dev/shm%s\n", segment);
-    for (struct dirent *entry; !pid && (entry = readdir(proc));) {
-        if (!isdigit((unsigned char)entry->d_name[0]))
-            continue;
-        snprintf(path, sizeof path, "/proc/%s/maps", entry->d_name);
-        FILE *maps = fopen(path, "re");
-        if (!maps)
-            continue;
-        for (ssize_t len; !pid && (len = getline(&text, &cap, maps)) >= 0;)
-            if ((size_t)len > end_len && strcmp(text + (size_t)len - end_len, end) == 0)
-                pid = atoi(entry->d_name);
-        fclose(maps);
+        return -errno;
+    snprintf(end, sizeof end, " /dev/shm%s\n", segment);
+    while (!found) {
+        errno = 0;
+        struct dirent *entry = readdir(proc);
+        if (!entry) {
+            found = -errno;
+            break;
+        }
+        if (isdigit((unsigned char)entry->d_name[0]))
+            found = maps(entry->d_name, end, &line, &cap);
+        pid = found > 0 ? atoi(entry->d_name) : 0;
     }
-    free(text);
+    free(line);
     closedir(proc);
-    return pid;
+    return found < 0 ? found : pid;
+}
+
+/* What can be removed though it cannot be used: what is damaged, of another version, or without its
+ * bus. Any other error is one of looking, and says nothing about the segment. */
+static int beyond_use(int error)
+{
+    return error == -EBADMSG || error == -EPROTO || error == -EIO || error == -ENOENT;
 }
 
 /* A segment that cannot be opened: damaged, of another version, or a topic without its bus. topic NULL: the bus itself. */
 static void clean_unreadable(struct cleaning *cleaning, const char *topic, int why)
 {
-    char name[MR_PATH_MAX], text[200];
+    char name[MR_PATH_MAX], text[300];
     mr_segment_name(name, geteuid(), cleaning->bus, topic);
-    int pid = mapped_by(name);
     if (why == -EREMOTE) { /* the processes of another namespace may not be visible from here */
         report(cleaning, topic, 0, "it belongs to another pid namespace; clean it there");
+        return;
+    }
+    int pid = beyond_use(why) ? mapped_by(name) : why;
+    if (pid < 0) {
+        undecided(cleaning, topic, pid);
     } else if (pid) {
         snprintf(text, sizeof text, "pid %d uses it: %s", pid, mr_program_reason(why));
         report(cleaning, topic, 0, text);
@@ -94,11 +133,48 @@ static void clean_unreadable(struct cleaning *cleaning, const char *topic, int w
     }
 }
 
+/* Says what stays of a topic because it owes something. */
+static void report_owed(struct cleaning *cleaning, const struct mr_topic *topic,
+                        const struct mr_owed *owed)
+{
+    char text[sizeof owed->text + 32];
+    snprintf(text, sizeof text, "%s; --all removes it", owed->text);
+    report(cleaning, mr_topic_name(topic), 0, text);
+}
+
+/* The look says what there is; whether it may go is asked again where it is marked, for anything
+ * may have come in between. */
+static void clean_open(struct cleaning *cleaning, struct mr_topic *topic)
+{
+    const char *name = mr_topic_name(topic);
+    struct mr_owed owed;
+    int all = cleaning->line->all;
+    if (!cleaning->line->dry_run)
+        mr_topic_reap_dead(topic); /* so that only the living count as attached */
+    int error = mr_owed_look(topic, &owed);
+    if (error) {
+        clean_unreadable(cleaning, name, error);
+        return;
+    }
+    if (cleaning->line->dry_run)
+        error = owed.in_use ? -EBUSY : owed.records && !all ? -ENOTEMPTY : 0;
+    else
+        error = mr_topic_delete(topic, all ? MR_DELETE_UNUSED : MR_DELETE_IDLE);
+    int looked = error == -ENOTEMPTY ? mr_owed_look(topic, &owed) : 0;
+    if (looked)
+        clean_unreadable(cleaning, name, looked);
+    else if (error == -ENOTEMPTY)
+        report_owed(cleaning, topic, &owed);
+    else if (error == -EBUSY)
+        report(cleaning, name, 0, "clients are attached");
+    else
+        removed(cleaning, name, error == -EIDRM ? 0 : error,
+                owed.records ? owed.text : "nothing is owed");
+}
+
 static void clean_topic(struct cleaning *cleaning, struct mr_bus *bus, const char *name)
 {
     struct mr_topic *topic;
-    struct mr_owed owed;
-    char text[sizeof owed.text + 32];
     int error = mr_topic_open(bus, name, &topic);
     if (error == -ENOENT || error == -EIDRM)
         return; /* gone by itself */
@@ -106,35 +182,20 @@ static void clean_topic(struct cleaning *cleaning, struct mr_bus *bus, const cha
         clean_unreadable(cleaning, name, error);
         return;
     }
-    if (!cleaning->line->dry_run)
-        mr_topic_reap_dead(topic); /* so that only the living count as attached */
-    error = mr_owed_look(topic, &owed);
-    if (error) {
-        mr_topic_close(topic);
-        clean_unreadable(cleaning, name, error);
-        return;
-    }
-    if (owed.in_use && cleaning->clients) {
-        report(cleaning, name, 0, "clients are attached");
-    } else if (owed.records && !cleaning->line->all) {
-        snprintf(text, sizeof text, "%s; --all removes it", owed.text);
-        report(cleaning, name, 0, text);
-    } else {
-        error = cleaning->line->dry_run ? 0 : mr_topic_delete(topic, cleaning->clients == 0 ? MR_DELETE_ANYWAY : MR_DELETE_UNUSED);
-        if (error == -EBUSY)
-            report(cleaning, name, 0, "clients are attached");
-        else
-            removed(cleaning, name, error, owed.records ? owed.text : "nothing is owed");
-    }
+    clean_open(cleaning, topic);
     mr_topic_close(topic);
 }
 
-static uint64_t live_clients(const struct mr_bus *bus)
+/* How many others are attached; or a negative errno. */
+static int64_t live_clients(const struct mr_bus *bus)
 {
-    uint64_t n = 0;
+    int64_t n = 0;
     for (uint32_t slot = 0; slot < mr_bus_slots(bus); slot++) {
         uint64_t id = mr_client_id(bus, slot, NULL);
-        n += id && id != mr_bus_self(bus) && mr_client_alive(bus, id);
+        int alive = id && id != mr_bus_self(bus) ? mr_client_alive(bus, id) : 0;
+        if (alive < 0)
+            return alive;
+        n += alive;
     }
     return n;
 }
@@ -144,26 +205,51 @@ static void clean_readable(struct cleaning *cleaning, struct mr_bus *bus)
     char **names, text[64];
     ssize_t n = mr_bus_topics(bus, &names);
     if (n < 0) {
-        report(cleaning, NULL, 0, mr_program_reason((int)n));
+        undecided(cleaning, NULL, (int)n);
         return;
     }
-    cleaning->clients = live_clients(bus);
     for (ssize_t i = 0; i < n; i++)
         clean_topic(cleaning, bus, names[i]);
     free(names);
-    if (cleaning->clients) {
-        snprintf(text, sizeof text, "%" PRIu64 " client%s attached", cleaning->clients, cleaning->clients == 1 ? " is" : "s are");
+    int64_t clients = live_clients(bus);
+    int error = clients < 0 ? (int)clients : clients ? -EBUSY : 0;
+    if (!error && !cleaning->left && !cleaning->line->dry_run)
+        error = mr_bus_withdraw(bus, 1); /* asked again in the same step */
+    if (error == -EBUSY && clients > 0) {
+        snprintf(text, sizeof text, "%" PRId64 " client%s attached", clients,
+                 clients == 1 ? " is" : "s are");
         report(cleaning, NULL, 0, text);
+    } else if (error == -EBUSY) {
+        report(cleaning, NULL, 0, "a client has just attached");
+    } else if (error && error != -ENOENT) {
+        undecided(cleaning, NULL, error);
     } else if (cleaning->left) {
         report(cleaning, NULL, 0, "it has topics");
     } else {
-        removed(cleaning, NULL, cleaning->line->dry_run ? 0 : mr_bus_remove(cleaning->bus), "no topics, no clients");
+        removed(cleaning, NULL, error, "no topics, no clients");
     }
+}
+
+/* A bus that cannot be opened, and its topics. */
+static void clean_unopened(struct cleaning *cleaning, int error)
+{
+    char prefix[MR_PATH_MAX], **topics = NULL;
+    mr_segment_name(prefix, geteuid(), cleaning->bus, "");
+    ssize_t n = beyond_use(error) || error == -EREMOTE ? mr_segment_list(prefix + 1, &topics) : 0;
+    if (n < 0) {
+        undecided(cleaning, NULL, (int)n);
+        return;
+    }
+    for (ssize_t i = 0; i < n; i++)
+        clean_unreadable(cleaning, topics[i], error);
+    free(topics);
+    if (error != -ENOENT)
+        clean_unreadable(cleaning, NULL, error);
 }
 
 static void clean_bus(struct cleaning *cleaning, const char *name)
 {
-    char text[64], prefix[MR_PATH_MAX], **topics;
+    char text[64];
     cleaning->bus = name;
     cleaning->left = 0;
     /* First as an observer: mr_bus_serve would make the bus segment if only topics are left of a bus. */
@@ -175,20 +261,16 @@ static void clean_bus(struct cleaning *cleaning, const char *name)
         error = mr_bus_serve(name, 0, (gid_t)-1, &options, &bus);
     }
     int pid = error == -EBUSY ? mr_bus_holder(name) : !error && cleaning->line->dry_run ? mr_broker_pid(bus) : 0;
-    if (pid) {
-        snprintf(text, sizeof text, "pid %d serves it", pid);
+    if (pid < 0) {
+        undecided(cleaning, NULL, pid);
+    } else if (pid ||
+               error == -EBUSY) { /* one that has just begun, or ended, has not said its pid */
+        snprintf(text, sizeof text, pid ? "pid %d serves it" : "a broker serves it", pid);
         report(cleaning, NULL, 0, text);
     } else if (!error) {
         clean_readable(cleaning, bus);
     } else {
-        mr_segment_name(prefix, geteuid(), name, "");
-        ssize_t n = mr_segment_list(prefix + 1, &topics);
-        for (ssize_t i = 0; i < n; i++)
-            clean_unreadable(cleaning, topics[i], error);
-        if (n >= 0)
-            free(topics);
-        if (error != -ENOENT)
-            clean_unreadable(cleaning, NULL, error);
+        clean_unopened(cleaning, error);
     }
     if (!error)
         mr_disconnect(bus);

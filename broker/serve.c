@@ -346,12 +346,15 @@ static void unmake_topic(struct server *server, const char *name)
 {
     struct mr_topic *topic;
     if (mr_topic_open(server->bus, name, &topic) == 0) {
-        mr_topic_delete(topic, MR_DELETE_ANYWAY);
+        int error = mr_topic_delete(topic, MR_DELETE_IDLE);
+        if (error)
+            mr_program_notice("%s: kept: %s", name,
+                              error == -EBUSY ? "it is in use by now" : mr_program_reason(error));
         mr_topic_close(topic);
     }
 }
 
-/* All of them or none. */
+/* All of them or none; but what clients use already stays. */
 static int make_topics(struct server *server)
 {
     struct mr_topic_spec *specs = server->options->specs;

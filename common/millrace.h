@@ -180,8 +180,10 @@ int mr_topic_seal(struct mr_topic *topic);
 ssize_t mr_topic_purge(struct mr_topic *topic);
 enum mr_delete {
     MR_DELETE_UNUSED,   /* only if no client is attached: else -EBUSY */
-    MR_DELETE_FINISHED, /* only if every group has acknowledged everything (no group: if nothing is unread): else -ENOTEMPTY */
+    MR_DELETE_FINISHED, /* only if every group has acknowledged everything (no group: if nothing is
+                           unread): else -ENOTEMPTY */
     MR_DELETE_ANYWAY,
+    MR_DELETE_IDLE, /* only if both hold, asked in the same step: else -EBUSY or -ENOTEMPTY */
 };
 /* mr_topic_delete marks the topic deleted, in one step with the question whether it may, wakes all who wait on it and takes its name away. */
 int mr_topic_delete(struct mr_topic *topic, enum mr_delete how);

@@ -314,12 +314,16 @@ static void unmap(struct mr_topic *topic)
     free(topic);
 }
 
-/* Takes a deleted topic's name away. In /dev/shm only its owner can: for others, the bus's broker does it when it next looks. */
-static int take_name(const struct mr_bus *bus, const char *topic)
+/* Takes a deleted topic's name away, with its lock held. All who do so hold it, so that between the
+ * look and the step the name does not come to lead to the next topic. In /dev/shm only its owner
+ * can: for others, the bus's broker does it when it next looks. */
+static int take_name(const struct mr_topic *topic)
 {
     char path[MR_PATH_MAX];
-    mr_segment_name(path, bus->owner, bus->name, topic);
-    if (shm_unlink(path) == 0 || errno == ENOENT || bus->owner != geteuid())
+    mr_segment_name(path, topic->bus->owner, topic->bus->name, topic->name);
+    if (!mr_segment_is(path, topic->device, topic->inode))
+        return 0;
+    if (shm_unlink(path) == 0 || errno == ENOENT || topic->bus->owner != geteuid())
         return 0;
     return -errno;
 }
@@ -361,8 +365,11 @@ int mr_topic_open(struct mr_bus *bus, const char *name, struct mr_topic **out)
         error = deleted > 1 ? -EBADMSG : mr_intact(topic);
     if (!error && deleted) {
         /* Who deleted it was killed before it could take the name away. An observer changes nothing, and believes less. */
-        if (topic->write)
-            take_name(bus, name);
+        int locked = topic->write ? mr_topic_lock(topic) : -EPERM;
+        if (topic->write && locked != -EINTR) /* a damaged lock must not keep it for ever */
+            take_name(topic);
+        if (!locked)
+            mr_unlock(&topic->shm->lock);
         error = -ENOENT;
     }
     if (error) {
@@ -505,9 +512,11 @@ static int finished(struct mr_topic *topic)
 }
 
 /* With the topic's lock held: who is not attached cannot attach meanwhile. */
+/* With the topic's lock held: who is not attached cannot attach meanwhile. */
 static int mark_deleted(struct mr_topic *topic, enum mr_delete how)
 {
-    int unused = how == MR_DELETE_UNUSED, done = how == MR_DELETE_FINISHED;
+    int unused = how == MR_DELETE_UNUSED || how == MR_DELETE_IDLE;
+    int done = how == MR_DELETE_FINISHED || how == MR_DELETE_IDLE;
     int error = unused ? attached(topic) : 0;
     if (error)
         return error > 0 ? -EBUSY : error;
@@ -540,10 +549,12 @@ int mr_topic_delete(struct mr_topic *topic, enum mr_delete how)
     if (error)
         return error;
     error = mark_deleted(topic, how);
-    mr_unlock(&topic->shm->lock);
-    if (error)
+    if (error) {
+        mr_unlock(&topic->shm->lock);
         return error;
-    error = take_name(topic->bus, topic->name);
+    }
+    error = take_name(topic);
+    mr_unlock(&topic->shm->lock);
     mr_topic_wake(topic);
     mr_bus_changed(topic->bus);
     return error;

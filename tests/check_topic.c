@@ -440,6 +440,29 @@ START_TEST(topic_that_owes_records_is_not_finished)
 }
 END_TEST
 
+START_TEST(idle_is_unused_and_finished)
+{
+    struct mr_topic *topic = topic_make("t", (struct mr_settings){.partitions = 2});
+    struct mr_producer *producer = producer_on(topic);
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_IDLE), -EBUSY); /* finished, but not unused */
+    put_numbers(producer, 1, 0, 2);
+    mr_producer_close(producer);
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_IDLE),
+                     -ENOTEMPTY); /* unused, but not finished */
+    struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_IDLE), -EBUSY);
+    ck_assert_uint_eq(take_all(consumer), 2);
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_IDLE), -EBUSY);
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_FINISHED), 0); /* in use, but finished */
+    mr_consumer_close(consumer);
+    mr_topic_close(topic);
+    topic = topic_make("t", (struct mr_settings){0});
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_IDLE), 0);
+    mr_topic_close(topic);
+    ck_assert_int_eq(opens("t"), -ENOENT);
+}
+END_TEST
+
 START_TEST(name_is_free_again_while_old_handles_see_the_deletion)
 {
     struct mr_topic *old = topic_make("t", (struct mr_settings){0});
@@ -546,6 +569,7 @@ int main(void)
     tcase_add_test(tcase, topic_in_use_is_not_deleted_unless_anyway);
     tcase_add_test(tcase, unused_topic_is_deleted_also_when_it_is_not_read);
     tcase_add_test(tcase, topic_that_owes_records_is_not_finished);
+    tcase_add_test(tcase, idle_is_unused_and_finished);
     tcase_add_test(tcase, name_is_free_again_while_old_handles_see_the_deletion);
     tcase_add_test(tcase, deletion_whose_process_was_killed_is_finished_by_who_opens);
     tcase_add_test(tcase, unlink_needs_no_valid_contents);
