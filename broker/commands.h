@@ -42,12 +42,14 @@ int mr_command_clean(const struct mr_command_line *line);
  * mr_command_connect: flags as in mr_connect_options. mr_command_topic: opens operand `name`. */
 int mr_command_connect(const struct mr_command_line *line, uint32_t flags, struct mr_bus **out);
 int mr_command_topic(struct mr_bus *bus, const char *name, struct mr_topic **out);
-/* mr_command_each calls visit for every topic that can be opened, and says which cannot. Returns the worst exit status. */
+/* mr_command_each calls visit for every topic that can be opened, and says which cannot. Returns
+ * the worst exit status; that we lack the rights to a topic is none. */
 int mr_command_each(struct mr_bus *bus, int (*visit)(struct mr_topic *topic, void *arg), void *arg);
 /* mr_command_state: "open", "sealed", "deleted", "damaged". */
 const char *mr_command_state(const struct mr_topic_info *info);
 const char *mr_command_full(uint32_t full); /* "block", "drop-oldest", "fail" */
-/* mr_command_group finds a group by its name. Returns its slot, or -1. */
+/* mr_command_group finds a group by its name. Returns its slot; -ENOENT; or another negative errno:
+ * it cannot be told. */
 int mr_command_group(const struct mr_topic *topic, const char *name, struct mr_group_info *out);
 
 #endif

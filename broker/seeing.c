@@ -14,18 +14,25 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static int look_failed(const struct mr_topic *topic, int error)
+/* What the functions of millrace.h answer: 0 or -ERANGE, the end of a list, is success. Returns an
+ * exit status, after having printed why when it is not 0. */
+static int looked(const struct mr_topic *topic, int error)
 {
+    if (error >= 0 || error == -ERANGE)
+        return MR_EXIT_OK;
     mr_program_fail(error, "%s: look", mr_topic_name(topic));
     return MR_EXIT_FAILED;
 }
 
-/* The member of a group that has held its claim longest: the one the others wait for. Returns 0 when nobody holds anything. */
+/* The member of a group that has held its claim longest: the one the others wait for. Returns 1; 0
+ * when nobody holds anything; or a negative errno. */
 static int holder(const struct mr_topic *topic, uint32_t group_idx, struct mr_member_info *out)
 {
     struct mr_member_info member;
     int found, any = 0;
-    for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) >= 0; idx++) {
+    for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) != -ERANGE; idx++) {
+        if (found < 0)
+            return found;
         if (!found || member.group_idx != group_idx || member.first_offset >= member.end_offset)
             continue;
         if (!any || member.held_ns > out->held_ns)
@@ -41,12 +48,16 @@ struct status_tables {
     struct mr_table topics, groups, members, producers;
 };
 
-static void status_groups(struct status_tables *tables, const struct mr_topic *topic)
+static int status_groups(struct status_tables *tables, const struct mr_topic *topic)
 {
     struct mr_table *table = &tables->groups;
     struct mr_group_info group;
     int found;
     for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
+        struct mr_member_info member;
+        int held_by = found ? holder(topic, idx, &member) : 0;
+        if (held_by < 0)
+            return looked(topic, held_by);
         if (!found)
             continue;
         mr_table_text(table, mr_topic_name(topic));
@@ -59,25 +70,28 @@ static void status_groups(struct status_tables *tables, const struct mr_topic *t
         mr_table_count(table, group.dead_lettered);
         mr_table_count(table, group.lost);
         mr_table_count(table, group.orphans);
-        struct mr_member_info member;
         char who[96] = "", held[32];
-        if (holder(topic, idx, &member) && member.pid)
+        if (held_by && member.pid)
             snprintf(who, sizeof who, "pid %" PRId32 "%s%s%s for %s", member.pid, *member.name ? " (" : "", member.name,
                      *member.name ? ")" : "", mr_text_ns(held, member.held_ns));
         else if (group.orphans)
             snprintf(who, sizeof who, "nobody (its consumer is gone)");
         mr_table_text(table, who);
     }
+    return looked(topic, found);
 }
 
-static void status_members(struct status_tables *tables, const struct mr_topic *topic)
+static int status_members(struct status_tables *tables, const struct mr_topic *topic)
 {
     struct mr_table *table = &tables->members;
     struct mr_member_info member;
     int found;
     for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) >= 0; idx++) {
         struct mr_group_info group;
-        if (!found || !member.pid || mr_group_info(topic, member.group_idx, &group) != 1)
+        int joined = found && member.pid ? mr_group_info(topic, member.group_idx, &group) : 0;
+        if (joined < 0)
+            return looked(topic, joined);
+        if (!joined)
             continue;
         int holds = member.first_offset < member.end_offset;
         mr_table_count(table, (uint64_t)member.pid);
@@ -88,9 +102,10 @@ static void status_members(struct status_tables *tables, const struct mr_topic *
         mr_table_count(table, holds ? member.end_offset - member.first_offset : 0);
         mr_table_ns(table, holds ? member.held_ns : 0);
     }
+    return looked(topic, found);
 }
 
-static void status_producers(struct status_tables *tables, const struct mr_topic *topic)
+static int status_producers(struct status_tables *tables, const struct mr_topic *topic)
 {
     struct mr_table *table = &tables->producers;
     struct mr_producer_info producer;
@@ -105,6 +120,7 @@ static void status_producers(struct status_tables *tables, const struct mr_topic
         mr_table_bytes(table, producer.bytes);
         mr_table_ns(table, producer.blocked_ns);
     }
+    return looked(topic, found);
 }
 
 static int status_one(struct mr_topic *topic, void *arg)
@@ -114,7 +130,7 @@ static int status_one(struct mr_topic *topic, void *arg)
     struct mr_topic_info info;
     int error = mr_topic_info(topic, &info);
     if (error)
-        return look_failed(topic, error);
+        return looked(topic, error);
     char used[16];
     snprintf(used, sizeof used, "%" PRIu64 " %%", info.bytes_room ? info.bytes_waiting * 100 / info.bytes_room : 0);
     mr_table_text(table, mr_topic_name(topic));
@@ -129,20 +145,24 @@ static int status_one(struct mr_topic *topic, void *arg)
     mr_table_count(table, info.producers);
     mr_table_count(table, info.producers_died);
     mr_table_count(table, info.members);
-    status_groups(tables, topic);
-    status_members(tables, topic);
-    status_producers(tables, topic);
-    return MR_EXIT_OK;
+    int status = status_groups(tables, topic);
+    if (!status)
+        status = status_members(tables, topic);
+    return status ? status : status_producers(tables, topic);
 }
 
-static void status_bus(const struct mr_command_line *line, const struct mr_bus *bus)
+static int status_bus(const struct mr_command_line *line, const struct mr_bus *bus)
 {
     static const struct mr_column columns[] = {{NULL, "bus", 0}, {NULL, "broker_pid", 0}, {NULL, "clients", 0}};
     uint64_t clients = 0;
     struct mr_client_info client;
-    int found, pid = mr_broker_pid(bus);
-    for (uint32_t idx = 0; (found = mr_client_info(bus, idx, &client)) >= 0; idx++)
+    int found = 0, pid = mr_broker_pid(bus);
+    for (uint32_t idx = 0; pid >= 0 && (found = mr_client_info(bus, idx, &client)) >= 0; idx++)
         clients += found && client.pid != pid;
+    if (pid < 0 || found != -ERANGE) {
+        mr_program_fail(pid < 0 ? pid : found, "bus \"%s\": look", line->bus);
+        return MR_EXIT_FAILED;
+    }
     if (line->json) {
         struct mr_table table;
         mr_table_begin(&table, columns, COUNT(columns), "bus", 1, 0);
@@ -152,13 +172,13 @@ static void status_bus(const struct mr_command_line *line, const struct mr_bus *
         else
             mr_table_text(&table, NULL);
         mr_table_count(&table, clients);
-        mr_table_end(&table);
-        return;
+        return mr_table_end(&table) < 0 ? MR_EXIT_FAILED : MR_EXIT_OK;
     }
     if (pid)
         printf("bus %s: broker pid %d, %" PRIu64 " client%s\n", line->bus, pid, clients, clients == 1 ? "" : "s");
     else
         printf("bus %s: no broker, %" PRIu64 " client%s\n", line->bus, clients, clients == 1 ? "" : "s");
+    return MR_EXIT_OK;
 }
 
 /* Ends a table, with an empty line before it when people read it and it has rows. */
@@ -203,8 +223,8 @@ int mr_command_status(const struct mr_command_line *line)
     mr_table_begin(&tables.groups, groups, COUNT(groups), "group", line->json, line->colour);
     mr_table_begin(&tables.members, members, COUNT(members), "consumer", line->json, line->colour);
     mr_table_begin(&tables.producers, producers, COUNT(producers), "producer", line->json, line->colour);
-    status_bus(line, bus);
-    status = mr_command_each(bus, status_one, &tables);
+    status = status_bus(line, bus);
+    status |= mr_command_each(bus, status_one, &tables);
     status |= end_part(&tables.topics, 1);
     status |= end_part(&tables.groups, 1);
     status |= end_part(&tables.members, mr_program_verbose || line->json);
@@ -222,8 +242,10 @@ struct view {
     int above_max;
 };
 
-/* Who holds records of a group's partition: "12,14", and the name of the first. */
-static void holders(const struct mr_topic *topic, uint32_t group_idx, uint32_t partition, char *pids, size_t cap, char *name)
+/* Who holds records of a group's partition: "12,14", and the name of the first. Returns 0 or a
+ * negative errno. */
+static int holders(const struct mr_topic *topic, uint32_t group_idx, uint32_t partition, char *pids,
+                   size_t cap, char *name)
 {
     struct mr_member_info member;
     size_t used = 0;
@@ -237,6 +259,7 @@ static void holders(const struct mr_topic *topic, uint32_t group_idx, uint32_t p
             memcpy(name, member.name, sizeof member.name);
         used += (size_t)snprintf(pids + used, cap - used, "%s%" PRId32, used ? "," : "", member.pid);
     }
+    return found < 0 && found != -ERANGE ? found : 0;
 }
 
 static int groups_one(struct mr_topic *topic, void *arg)
@@ -245,11 +268,16 @@ static int groups_one(struct mr_topic *topic, void *arg)
     struct mr_table *table = &view->table;
     struct mr_group_info group;
     struct mr_group_partition_info part;
-    int found;
+    int found, there;
     for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
-        for (uint32_t p = 0; found && mr_group_partition_info(topic, idx, p, &part) == 1; p++) {
+        for (uint32_t p = 0; found && (there = mr_group_partition_info(topic, idx, p, &part)) != 0;
+             p++) {
             char pids[64], name[MR_CLIENT_NAME_MAX + 1];
-            holders(topic, idx, p, pids, sizeof pids, name);
+            int error = there > 0 ? holders(topic, idx, p, pids, sizeof pids, name) : there;
+            if (error == -ERANGE)
+                break;
+            if (error)
+                return looked(topic, error);
             mr_table_text(table, group.name);
             mr_table_text(table, mr_topic_name(topic));
             mr_table_count(table, p);
@@ -261,7 +289,7 @@ static int groups_one(struct mr_topic *topic, void *arg)
             mr_table_text(table, *name ? name : NULL);
         }
     }
-    return MR_EXIT_OK;
+    return looked(topic, found);
 }
 
 /* Shows one topic, if an operand names it, or all. visit gets the view. */
@@ -318,8 +346,11 @@ static int wanted(const struct view *view, const struct mr_group_info *group)
 static int check_group(const struct view *view, const struct mr_topic *topic)
 {
     struct mr_group_info group;
-    if (view->line->operand_cnt < 2 || mr_command_group(topic, view->line->operands[1], &group) >= 0)
+    if (view->line->operand_cnt < 2)
         return MR_EXIT_OK;
+    int found = mr_command_group(topic, view->line->operands[1], &group);
+    if (found != -ENOENT)
+        return looked(topic, found);
     mr_program_error("%s: no group \"%s\"; see: broker -b %s groups %s", mr_topic_name(topic), view->line->operands[1],
                      view->line->bus, mr_topic_name(topic));
     return MR_EXIT_FAILED;
@@ -330,7 +361,7 @@ static int lag_one(struct mr_topic *topic, void *arg)
     struct view *view = arg;
     struct mr_table *table = &view->table;
     struct mr_group_info group;
-    int found, status = check_group(view, topic);
+    int found = 0, status = check_group(view, topic);
     for (uint32_t idx = 0; !status && (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
         if (!found || !wanted(view, &group))
             continue;
@@ -341,7 +372,7 @@ static int lag_one(struct mr_topic *topic, void *arg)
         mr_table_count(table, group.in_hand);
         mr_table_count(table, group.members);
     }
-    return status;
+    return status ? status : looked(topic, found);
 }
 
 int mr_command_lag(const struct mr_command_line *line)
@@ -360,10 +391,13 @@ static int pending_one(struct mr_topic *topic, void *arg)
     struct mr_table *table = &view->table;
     struct mr_member_info member;
     struct mr_group_info group;
-    int found, status = check_group(view, topic);
+    int found = 0, status = check_group(view, topic);
     for (uint32_t idx = 0; !status && (found = mr_member_info(topic, idx, &member)) >= 0; idx++) {
-        if (!found || member.first_offset >= member.end_offset || mr_group_info(topic, member.group_idx, &group) != 1 ||
-            !wanted(view, &group))
+        int holds = found && member.first_offset < member.end_offset;
+        int joined = holds ? mr_group_info(topic, member.group_idx, &group) : 0;
+        if (joined < 0)
+            return looked(topic, joined);
+        if (!joined || !wanted(view, &group))
             continue;
         mr_table_text(table, group.name);
         mr_table_count(table, member.partition);
@@ -382,7 +416,7 @@ static int pending_one(struct mr_topic *topic, void *arg)
         mr_table_ns(table, member.held_ns);
         mr_table_count(table, member.tries);
     }
-    return status;
+    return status ? status : looked(topic, found);
 }
 
 int mr_command_pending(const struct mr_command_line *line)

@@ -70,7 +70,8 @@ int mr_command_each(struct mr_bus *bus, int (*visit)(struct mr_topic *topic, voi
         int error = mr_topic_open(bus, names[i], &topic);
         if (error == -ENOENT || error == -EIDRM)
             continue; /* deleted since it was listed */
-        int status = MR_EXIT_FAILED;
+        int status =
+            error == -EPERM ? MR_EXIT_OK : MR_EXIT_FAILED; /* it fails nothing for the others */
         if (error) {
             mr_program_topic_fail(error, bus, names[i]);
         } else {
@@ -95,11 +96,13 @@ const char *mr_command_full(uint32_t full)
 
 int mr_command_group(const struct mr_topic *topic, const char *name, struct mr_group_info *out)
 {
-    int found;
-    for (uint32_t idx = 0; (found = mr_group_info(topic, idx, out)) >= 0; idx++)
-        if (found && strcmp(out->name, name) == 0)
+    int found, error = 0;
+    for (uint32_t idx = 0; (found = mr_group_info(topic, idx, out)) != -ERANGE; idx++) {
+        if (found > 0 && strcmp(out->name, name) == 0)
             return (int)idx;
-    return -1;
+        error = found < 0 ? found : error;
+    }
+    return error ? error : -ENOENT;
 }
 
 /* ---- create ---- */
@@ -219,10 +222,12 @@ static int facts_of(const struct mr_topic *topic, struct topic_facts *facts)
         free(facts->columns);
         facts->columns = NULL;
     }
-    return 0;
+    return len < 0 && len != -ENODATA ? (int)len : 0;
 }
 
-static void describe_partitions(const struct mr_topic *topic, int colour)
+/* The describe_ functions return 0 or a negative errno: what could not be looked at is not shown.
+ */
+static int describe_partitions(const struct mr_topic *topic, int colour)
 {
     static const struct mr_column columns[] = {
         {"PARTITION", NULL, 1}, {"FIRST", NULL, 1}, {"NEXT", NULL, 1},   {"KEPT", NULL, 1},
@@ -231,7 +236,8 @@ static void describe_partitions(const struct mr_topic *topic, int colour)
     struct mr_table table;
     struct mr_partition_info part;
     mr_table_begin(&table, columns, COUNT(columns), NULL, 0, colour);
-    for (uint32_t p = 0; mr_partition_info(topic, p, &part) == 0; p++) {
+    int error;
+    for (uint32_t p = 0; (error = mr_partition_info(topic, p, &part)) == 0; p++) {
         mr_table_count(&table, p);
         mr_table_count(&table, part.first_offset);
         mr_table_count(&table, part.next_offset);
@@ -242,9 +248,10 @@ static void describe_partitions(const struct mr_topic *topic, int colour)
         mr_table_time(&table, part.last_ts_ns);
     }
     mr_table_end(&table);
+    return error == -ERANGE ? 0 : error;
 }
 
-static void describe_groups(const struct mr_topic *topic, int colour)
+static int describe_groups(const struct mr_topic *topic, int colour)
 {
     static const struct mr_column columns[] = {
         {"GROUP", NULL, 0}, {"KIND", NULL, 0},  {"CONSUMERS", NULL, 1}, {"LAG", NULL, 1},  {"IN-HAND", NULL, 1},
@@ -268,9 +275,10 @@ static void describe_groups(const struct mr_topic *topic, int colour)
         mr_table_count(&table, group.lost);
     }
     mr_table_end(&table);
+    return found == -ERANGE ? 0 : found;
 }
 
-static void describe_text(const struct mr_topic *topic, const struct topic_facts *facts, int colour)
+static int describe_text(const struct mr_topic *topic, const struct topic_facts *facts, int colour)
 {
     const struct mr_topic_info *info = &facts->info;
     const struct mr_settings *settings = &facts->settings;
@@ -297,11 +305,12 @@ static void describe_text(const struct mr_topic *topic, const struct topic_facts
     if (info->repairs)
         printf("repairs     %" PRIu64 " locks of the dead, %" PRIu64 " of them with a change to complete\n", info->repairs, info->replays);
     putchar('\n');
-    describe_partitions(topic, colour);
-    if (info->groups) {
+    int error = describe_partitions(topic, colour);
+    if (!error && info->groups) {
         putchar('\n');
-        describe_groups(topic, colour);
+        error = describe_groups(topic, colour);
     }
+    return error;
 }
 
 static void json_number(struct mr_json *json, const char *key, uint64_t value)
@@ -310,7 +319,8 @@ static void json_number(struct mr_json *json, const char *key, uint64_t value)
     mr_json_uint(json, value);
 }
 
-static void describe_json(const struct mr_topic *topic, const struct topic_facts *facts, struct mr_json *json)
+static int describe_json(const struct mr_topic *topic, const struct topic_facts *facts,
+                         struct mr_json *json)
 {
     const struct mr_topic_info *info = &facts->info;
     mr_json_begin(json, '{');
@@ -348,7 +358,8 @@ static void describe_json(const struct mr_topic *topic, const struct topic_facts
     mr_json_key(json, "partitions");
     mr_json_begin(json, '[');
     struct mr_partition_info part;
-    for (uint32_t p = 0; mr_partition_info(topic, p, &part) == 0; p++) {
+    int error;
+    for (uint32_t p = 0; (error = mr_partition_info(topic, p, &part)) == 0; p++) {
         mr_json_begin(json, '{');
         json_number(json, "first_offset", part.first_offset);
         json_number(json, "next_offset", part.next_offset);
@@ -386,6 +397,7 @@ static void describe_json(const struct mr_topic *topic, const struct topic_facts
     mr_json_end(json, ']');
     mr_json_end(json, '}');
     mr_json_line(json);
+    return error != -ERANGE ? error : found != -ERANGE ? found : 0;
 }
 
 int mr_command_describe(const struct mr_command_line *line)
@@ -399,17 +411,19 @@ int mr_command_describe(const struct mr_command_line *line)
     if (!status) {
         struct topic_facts facts = {0};
         int error = facts_of(topic, &facts);
-        if (error) {
-            mr_program_fail(error, "%s: look", line->operands[0]);
-            status = mr_program_exit_for(error);
-        } else if (line->json) {
+        if (!error && line->json) {
             struct mr_json json;
             mr_json_init(&json, NULL, 0);
-            describe_json(topic, &facts, &json);
-            fwrite(json.text, 1, json.len, stdout);
+            error = describe_json(topic, &facts, &json);
+            if (!error)
+                fwrite(json.text, 1, json.len, stdout);
             mr_json_free(&json);
-        } else {
-            describe_text(topic, &facts, line->colour);
+        } else if (!error) {
+            error = describe_text(topic, &facts, line->colour);
+        }
+        if (error) {
+            mr_program_fail(error, "%s: look", line->operands[0]);
+            status = MR_EXIT_FAILED;
         }
         free(facts.columns);
         mr_topic_close(topic);
@@ -459,7 +473,7 @@ static int purge(const struct mr_command_line *line, struct mr_topic *topic)
     return 0;
 }
 
-/* "pid 12 (slow), pid 14": who is attached to a topic. */
+/* "pid 12 (slow), pid 14": who is attached to a topic, as far as that can be told. */
 static void attached(const struct mr_topic *topic, char *text, size_t cap)
 {
     size_t used = 0;
