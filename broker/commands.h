@@ -33,6 +33,8 @@ int mr_command_pending(const struct mr_command_line *line);
 int mr_command_wait(const struct mr_command_line *line);
 int mr_command_ping(const struct mr_command_line *line);
 int mr_command_stop(const struct mr_command_line *line);
+/* forget_source.c */
+int mr_command_forget_source(const struct mr_command_line *line);
 /* redrive.c */
 int mr_command_redrive(const struct mr_command_line *line);
 /* clean.c */

@@ -57,6 +57,12 @@ static const struct command commands[] = {
      "  --max N   exit status 1 when a group's lag is above N\n"},
     {"pending", "TOPIC [GROUP]", "what consumers hold, and for how long", 1, 2, 0, mr_command_pending,
      "  broker pending orders\n"},
+    {"forget-source", "TOPIC FILE", "forget how far producer --resume came", 2, 2, 0,
+     mr_command_forget_source,
+     "  broker forget-source logs app.log\n\n"
+     "A topic remembers 128 files. It forgets none by itself: a path that is used for\n"
+     "another file, as by logrotate, or one that is done with is forgotten so. What was\n"
+     "sent stays; producer --resume sends the file from its start again.\n"},
     {"redrive", "TOPIC", "send dead letters back to their topic", 1, 1, 0, mr_command_redrive,
      "  broker redrive orders\n\n"
      "Each record of TOPIC.dead that was not sent back yet goes to its partition of\n"
@@ -119,7 +125,7 @@ static void help(void)
           "Commands:\n",
           stdout);
     for (size_t i = 0; i < COMMAND_CNT; i++)
-        printf("  %-8s %-14s %s\n", commands[i].name, commands[i].operands, commands[i].summary);
+        printf("  %-13s %-13s %s\n", commands[i].name, commands[i].operands, commands[i].summary);
     printf("\nEverywhere:\n%s"
            "\nExit status: 0 done, 1 failed, 2 usage, 3 no broker, 4 no topic, 5 timed out\n",
            everywhere);

@@ -82,6 +82,14 @@ void mr_program_create_fail(int error, const struct mr_bus *bus, const char *top
  * waited for that could. Returns 0, else an exit status after having printed why. */
 int mr_program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_t wait_ns, struct mr_topic **out);
 
+/* mr_program_file_id: by what producer --resume knows a file, a hash of its real path; of one that
+ * is gone, of the path that it would have. A source of mr_append_from is MR_FILE_SOURCE(id, how),
+ * how a hash of the options that change its rows; MR_SOURCE_FILE(source) is the id again: a path
+ * can be forgotten without knowing how it was read. Returns 0; a negative errno. */
+int mr_program_file_id(const char *file, uint64_t *id);
+#define MR_FILE_SOURCE(id, how) ((id) << 24 | ((how)&0xffffff))
+#define MR_SOURCE_FILE(source)  ((source) >> 24)
+
 /* mr_program_wait_notice is the on_wait of all three: says once a wait exceeds half a second, then when the answer changes or every
  * 10 s, what is waited for and who holds it ("orders: full; group default: pid 123 (slow) holds it since 1.2 s"). Returns 0. */
 int mr_program_wait_notice(const struct mr_wait *wait, void *arg);

@@ -257,6 +257,23 @@ const char *mr_text_suggest(const char *word, const char *const *candidates)
     return found;
 }
 
+/* ---- hashes ---------------------------------------------------------------------------------- */
+
+uint64_t mr_text_hash(uint64_t h, const void *bytes, size_t len)
+{
+    const unsigned char *at = bytes;
+    uint64_t word;
+
+    for (size_t left = len; left; left -= left < 8 ? left : 8, at += 8) {
+        word = 0;
+        memcpy(&word, at, left < 8 ? left : 8);
+        h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 32;
+    }
+    h = (h ^ len) * UINT64_C(0xd6e8feb86659fd93);
+    return h ^ h >> 32;
+}
+
 /* ---- for a terminal -------------------------------------------------------------------------- */
 
 /* The length of the UTF-8 character at s, 0 if it is none. Overlong forms, surrogates and what lies

@@ -22,6 +22,10 @@ const char *mr_text_grouped(char buf[static 32], uint64_t number);
 /* mr_text_time writes CLOCK_REALTIME nanoseconds as ISO 8601 UTC with milliseconds: "2026-11-21T03:36:31.123Z". */
 const char *mr_text_time(char buf[static 32], uint64_t ts_ns);
 
+/* mr_text_hash mixes bytes into h. Each step is one to one, so a change of one byte always shows.
+ * */
+uint64_t mr_text_hash(uint64_t h, const void *bytes, size_t len);
+
 /* mr_shown writes text for a terminal: control characters (C0, DEL, C1) and bytes that are no UTF-8
  * become \n, \r, \t or \xHH; everything else stays as it is. So a name, a key or a header can
  * neither move the cursor nor begin a line. The same without a terminal: a message reads alike

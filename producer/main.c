@@ -12,7 +12,6 @@ static int send_all(struct run *run)
     int status = o->dry_run ? 0 : attach_open(&at, o);
 
     if (!status) {
-        run->bus = at.bus;
         run->topic = at.topic;
         status = sender_close(&run->sender, run_files(run)); /* done before sealed: who waits for both finds both */
     }

@@ -1,81 +1,68 @@
 /* resume.c - see resume.h. Before anything is sent, the file is read up to the last row that the topic has: if that is not the row it was, nothing is. */
 #include "resume.h"
-#include "client.h"
 #include "log.h"
 #include "program.h"
+#include "text.h"
+#include "topic.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define RUN           1024 /* so many rows without a key follow each other in one partition */
+#define LOCKS_AT      (UINT64_C(1) << 62) /* bytes: far behind the end of any segment */
 #define LOCK_WAIT_NS  INT64_C(5000000000)
 #define LOCK_TELL_NS  INT64_C(500000000)
 #define LOCK_RETRY_NS 10000000
 
-/* ---- hashes ---------------------------------------------------------------------------------------------------------- */
-
-/* Eight bytes at a time; each step is one to one, so a change of one byte always shows. */
-static uint64_t hash(uint64_t h, const void *bytes, size_t len)
-{
-    const unsigned char *at = bytes;
-    uint64_t word;
-
-    for (size_t left = len; left; left -= left < 8 ? left : 8, at += 8) {
-        word = 0;
-        memcpy(&word, at, left < 8 ? left : 8);
-        h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-        h ^= h >> 32;
-    }
-    h = (h ^ len) * UINT64_C(0xd6e8feb86659fd93);
-    return h ^ h >> 32;
-}
+/* ---- the source ------------------------------------------------------------------------------ */
 
 static uint64_t hash_text(uint64_t h, const char *text)
 {
-    return text ? hash(h, text, strlen(text) + 1) : hash(h, "", 0);
+    return text ? mr_text_hash(h, text, strlen(text) + 1) : mr_text_hash(h, "", 0);
 }
 
 /* The file, and whatever changes which rows there are, their numbers or their places. */
-static uint64_t source_of(const struct options *o, const char *file, const char *path)
+static uint64_t source_of(const struct options *o, const char *file, uint64_t id)
 {
     const int32_t numbers[] = {(int32_t)options_format(o, file), o->no_header, o->sep, o->partition};
-    uint64_t h = hash_text(0, path);
+    uint64_t h = mr_text_hash(0, numbers, sizeof(numbers));
 
-    h = hash(h, numbers, sizeof(numbers));
-    h = hash(h, o->delimiter ? o->delimiter : "", o->delimiter_len);
-    h = hash(h, o->key_sep ? o->key_sep : "", o->key_sep_len);
+    h = mr_text_hash(h, o->delimiter ? o->delimiter : "", o->delimiter_len);
+    h = mr_text_hash(h, o->key_sep ? o->key_sep : "", o->key_sep_len);
     h = hash_text(hash_text(h, o->key_column), o->key);
-    return h ? h : 1;
+    return MR_FILE_SOURCE(id, h);
 }
 
 /* ---- one process at a time ------------------------------------------------------------------------------------------- */
 
-/* A name that one socket can have, and that goes with its process, however that ends. */
-static int lock_source(struct resume *resume, const struct mr_bus *bus, const char *topic, const char *file)
+/* A lock on a byte of the topic's own file, far behind its end: another one for each source. So it
+ * holds for all who can send the file to this topic, whatever namespaces they live in and on
+ * whatever file system the file is, needs no right to write to that, and goes with its process,
+ * however that ends. */
+static int lock_source(struct resume *resume, struct mr_topic *topic, const char *file)
 {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    struct flock byte = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
     int64_t start = mr_program_now(), waited;
-    uid_t owner = mr_bus_owner(bus);
-    uint64_t id = hash_text(hash_text(hash(resume->source, &owner, sizeof(owner)), mr_bus_name(bus)), topic);
-    int told = 0, len = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "millrace-resume-%016" PRIx64, id);
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
+    int told = 0;
 
-    resume->lock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    byte.l_start = (off_t)(LOCKS_AT + resume->source % LOCKS_AT);
+    resume->lock = mr_topic_reopen(topic, 1);
     if (resume->lock < 0)
-        return -errno;
-    while (bind(resume->lock, (struct sockaddr *)&name, size) < 0) {
-        if (errno != EADDRINUSE)
+        return resume->lock;
+    while (fcntl(resume->lock, F_OFD_SETLK, &byte) < 0) {
+        if (errno != EAGAIN && errno != EACCES)
             return -errno;
         waited = mr_program_now() - start;
         if (waited >= LOCK_WAIT_NS)
-            return -EADDRINUSE;
+            return -EBUSY;
         if (waited >= LOCK_TELL_NS && !told) {
-            mr_program_notice("%s: another producer --resume is sending it to %s, waiting for that to end", file, topic);
+            mr_program_notice(
+                "%s: another producer --resume is sending it to %s, waiting for that to end", file,
+                mr_topic_name(topic));
             told = 1;
         }
         if (mr_program_sleep(LOCK_RETRY_NS))
@@ -105,25 +92,27 @@ static int find_progress(struct resume *resume, struct mr_topic *topic)
     return 0;
 }
 
-int resume_find(struct resume *resume, struct mr_bus *bus, struct mr_topic *topic, const struct options *options, const char *file)
+int resume_find(struct resume *resume, struct mr_topic *topic, const struct options *options,
+                const char *file)
 {
-    char *path = realpath(file, NULL);
-    int error;
+    uint64_t id = 0;
+    int error = mr_program_file_id(file, &id);
 
-    *resume = (struct resume){.lock = -1, .passed = resume->passed};
-    if (!path) {
-        mr_program_error("%s: %s", file, strerror(errno));
+    *resume = (struct resume){.lock = -1, .passed = resume->passed, .file = file};
+    if (error) {
+        mr_program_error("%s: %s", file, strerror(-error));
         return MR_EXIT_FAILED;
     }
-    resume->source = source_of(options, file, path);
-    free(path);
-    error = lock_source(resume, bus, options->topic, file);
-    if (error == -EADDRINUSE) {
+    resume->source = source_of(options, file, id);
+    error = lock_source(resume, topic, file);
+    if (error == -EBUSY) {
         mr_program_error("%s: another producer --resume is sending it to %s; two would send its rows twice", file, options->topic);
         return MR_EXIT_FAILED;
     }
     if (!error)
         error = find_progress(resume, topic);
+    if (!error && (error = mr_log_source_room(topic, resume->source)) == -EUSERS)
+        return resume_no_room(resume, options->topic);
     if (error && error != -EINTR)
         mr_program_fail(error, "%s: --resume", options->topic);
     return error ? mr_program_exit_for(error) : 0;
@@ -135,6 +124,26 @@ void resume_end(struct resume *resume)
         close(resume->lock);
     free(resume->last);
     *resume = (struct resume){.lock = -1, .passed = resume->passed};
+}
+
+int resume_complete(const struct resume *resume, struct mr_topic *topic)
+{
+    int error = mr_topic_complete_source(topic, resume->source);
+
+    if (error >= 0)
+        return 0;
+    if (error != -EINTR)
+        mr_program_fail(error, "%s: --resume", mr_topic_name(topic));
+    return mr_program_exit_for(error);
+}
+
+int resume_no_room(const struct resume *resume, const char *topic)
+{
+    mr_program_error("%s: %s already remembers 128 other files of --resume, as many as it can; let "
+                     "it forget one "
+                     "that is done with (./broker forget-source %s FILE), and start this again",
+                     resume->file, topic, topic);
+    return MR_EXIT_FAILED;
 }
 
 /* ---- is it the same file --------------------------------------------------------------------------------------------- */
@@ -160,8 +169,10 @@ static uint64_t next_remembered(const struct resume *resume, uint64_t row)
 
 static int other_file(const char *file, const char *topic, uint64_t row, const char *how)
 {
-    mr_program_error("%s: not the file that %s has accepted rows of: row %" PRIu64 " %s; nothing was sent (without --resume all of it is sent)", file,
-                     topic, row, how);
+    mr_program_error(
+        "%s: not the file that %s has accepted rows of: row %" PRIu64 " %s; nothing was sent "
+        "(if this is another file: ./broker forget-source %s %s, then all of it is sent)",
+        file, topic, row, how, topic, file);
     return MR_EXIT_FAILED;
 }
 
@@ -185,7 +196,7 @@ int resume_verify(struct resume *resume, struct input *in, const char *topic, in
         } else if (event != INPUT_REST && header) {
             header = 0;
         } else if (event != INPUT_REST && ++n == next) {
-            if (event == INPUT_BAD || !is_as_it_was(resume, n, hash(0, row.data, row.len)))
+            if (event == INPUT_BAD || !is_as_it_was(resume, n, mr_text_hash(0, row.data, row.len)))
                 return other_file(in->name, topic, n, "is another one there");
             next = next_remembered(resume, n);
         }
@@ -211,5 +222,5 @@ int resume_has(const struct resume *resume, int32_t partition)
 
 struct mr_progress resume_note(const struct resume *resume, const char *row, size_t len)
 {
-    return (struct mr_progress){.position = resume->row, .check = hash(0, row, len)};
+    return (struct mr_progress){.position = resume->row, .check = mr_text_hash(0, row, len)};
 }

@@ -13,6 +13,7 @@
 
 struct resume {
     uint64_t source; /* 0: not used */
+    const char *file;
     uint32_t partitions;
     struct mr_progress *last; /* of each partition: the row that it accepted last, before this process; position 0: none */
     uint64_t furthest;        /* the last row of any partition; 0: the topic has none of them */
@@ -23,8 +24,17 @@ struct resume {
 
 /* resume_find names the source and finds out how far the topic is with it. Waits up to 5 s while another process sends the same. Says what is wrong.
  * Returns 0 or an exit status; resume_end is due in both cases. */
-int resume_find(struct resume *resume, struct mr_bus *bus, struct mr_topic *topic, const struct options *options, const char *file);
+int resume_find(struct resume *resume, struct mr_topic *topic, const struct options *options,
+                const char *file);
 void resume_end(struct resume *resume);
+
+/* resume_complete tells the topic that all of the file is there: a producer that died with it has
+ * left nothing out. Returns 0 or an exit status (everything is said). */
+int resume_complete(const struct resume *resume, struct mr_topic *topic);
+
+/* resume_no_room says that the topic remembers as many files as it can, and what to do. Returns
+ * MR_EXIT_FAILED. */
+int resume_no_room(const struct resume *resume, const char *topic);
 
 /* resume_verify reads the file, just opened, up to the last row that the topic has of it, and compares hashes: 0 it is that file; or an exit status. */
 int resume_verify(struct resume *resume, struct input *in, const char *topic, int header);

@@ -220,7 +220,7 @@ static int resume_file(struct run *run, const char *file)
 {
     struct resume *resume = &run->resume;
     struct input in;
-    int status = resume_find(resume, run->bus, run->topic, run->options, file);
+    int status = resume_find(resume, run->topic, run->options, file);
 
     if (!status)
         status = sender_open(&run->sender, run->topic, resume->source);
@@ -273,6 +273,8 @@ static int run_file(struct run *run, const char *file)
     if (!status && run->taken == before && !enough(run))
         mr_program_notice("%s: all %llu rows%s are in %s already: nothing was sent", file, (unsigned long long)run->resume.row,
                           run->bad.cnt > bad_before ? " but bad ones" : "", run->options->topic);
+    if (!status && !enough(run))
+        status = resume_complete(&run->resume, run->topic);
     resume_end(&run->resume);
     return status;
 }

@@ -12,7 +12,6 @@
 
 struct run {
     const struct options *options;
-    struct mr_bus *bus;
     struct mr_topic *topic; /* NULL: a dry run */
     int started;            /* it came as far as sending */
     struct resume resume;

@@ -221,6 +221,8 @@ static int refused(const struct sender *s, int error)
     switch (error) {
     case -EINTR:
         break; /* who pressed the key knows */
+    case -EUSERS:
+        return resume_no_room(s->resume, s->topic);
     case -EAGAIN:
         mr_program_error("%s: full after %" PRIu64 " accepted records (start a consumer%s)", s->topic, s->records,
                          s->options->timeout_ns == 0 ? ", or leave out --fail-if-full to wait for one"

@@ -115,13 +115,14 @@ _millrace() {
     elif [[ $program == producer ]]; then
         words=$(_millrace_names topic list) files=1
     elif [[ ! $command ]]; then
-        words=$(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' <<<"$help")
+        words=$(sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p' <<<"$help")
     else
         # "Usage: broker lag [OPTIONS] TOPIC [GROUP]" says which operand comes next.
-        read -ra wanted < <(sed -n 's/^Usage: broker [a-z]* \[OPTIONS\] *//p' <<<"$help" | tr -d '[]')
+        read -ra wanted < <(sed -n 's/^Usage: broker [a-z-]* \[OPTIONS\] *//p' <<<"$help" | tr -d '[]')
         case ${wanted[${#operands[@]} - 1]-} in
         TOPIC) [[ $command == create ]] || words=$(_millrace_names topic list) ;;
         GROUP) words=$(_millrace_names group groups "${operands[1]}") ;;
+        FILE) files=1 ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur" | sort -u)

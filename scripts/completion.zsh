@@ -25,7 +25,7 @@ for reply in "${(@f)$(bash -c '. "$1" && shift && COMP_WORDS=("$@") COMP_CWORD=$
     millrace "$asked" "${before[@]}" "$current" 2>/dev/null)}"; do
     if [[ -z $reply ]]; then
         continue
-    elif [[ -e $reply && (${words[1]:t} == producer || ${before[-1]} == --stats) ]]; then
+    elif [[ -e $reply && (${words[1]:t} == producer || ${before[-1]} == --stats || ${before[-2]} == forget-source) ]]; then
         files=1
     elif [[ $reply == *= ]]; then
         compadd -S '' -- "$reply" && found=1

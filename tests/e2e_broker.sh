@@ -25,7 +25,7 @@ expect 0 broker --help
 says out '^Usage: broker'
 [ -z "$(broker --help | awk 'length > 80')" ] || wrong "help is wider than 80 columns"
 expect 0 broker --version
-for command in create list describe seal purge delete groups lag pending redrive status wait ping stop clean; do
+for command in create list describe seal purge delete groups lag pending forget-source redrive status wait ping stop clean; do
     expect 0 broker $command --help
     says out "^Usage: broker $command"
 done

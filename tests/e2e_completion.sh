@@ -78,6 +78,9 @@ offers 'broker lag red ' 'early late'
 offers 'broker lag --max 5 blue ' other
 offers 'broker lag red early ' ''
 offers 'broker create ' ''
+offers 'broker forget-source ' 'blue green red'
+: >some.csv
+offers 'broker forget-source red some' some.csv
 offers 'broker ping ' ''
 offers "broker -b $MILLRACE_BUS describe r" red
 offers "consumer -b $MILLRACE_BUS r" red

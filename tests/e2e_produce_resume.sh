@@ -166,8 +166,84 @@ wait_until "the topic is full" has busy.err full
 expect 1 producer --resume busy busy
 says err 'busy: another producer --resume is sending it to busy, waiting'
 says err 'busy: another producer --resume is sending it to busy; two would'
+if unshare -n true 2>/dev/null; then
+    expect 1 unshare -n "$MILLRACE_BIN/producer" --resume busy busy
+    says err 'busy: another producer --resume is sending it to busy; two would'
+else
+    say "not tried: another network namespace (unshare is not allowed)"
+fi
 expect 0 producer -q --resume busy elsewhere # another topic is another matter
 stop_with INT busy 130
+# Nor does the file have to be one that may be written to, and a kill leaves nothing.
+chmod 400 busy
+start killed producer --resume busy busy
+wait_until "the topic is full" has killed.err full
+kill9 killed
+start next producer --resume busy busy
+wait_until "the next one has the lock" has next.err full
+stop_with INT next 130
+
+# ---- what a dead producer had begun ----------------------------------------------------------------------------------------------------
+seq 3000 >begun
+broker -q create begun --size 4096
+start begun producer --resume begun begun
+wait_until "the topic is full" has begun.err full
+kill9 begun
+start drain consumer -q -g drain -o beginning --drain begun
+ended drain 8
+start rest producer --resume begun begun
+consumer -q -g drain begun >/dev/null &
+pids[taker]=$!
+finish rest
+stop_with INT taker 130
+expect 0 consumer -q -g drain --drain begun
+figure_is begun producers_died 0 || wrong "a producer still counts as dead"
+# Nor when the kill came after the last row; nor in a topic that is sealed.
+producer -q -F --resume begun begun &
+pids[late]=$!
+seq 3001 3010 >>begun
+expect 0 consumer -q -c 10 -g drain begun
+kill9 late
+expect 8 consumer -q -g drain --drain begun
+expect 0 producer --resume --seal begun begun
+says err 'all 3010 rows are in begun already'
+expect 0 consumer -q -g drain --drain begun
+
+# ---- as many files as a topic can remember -----------------------------------------------------------------------------------------------
+mkdir many
+for ((i = 0; i < 128; i++)); do
+    echo $i >many/$i
+    producer -q --resume many/$i many || wrong "many/$i: $?"
+done
+echo 128 >many/128
+expect 1 producer --resume many/128 many
+says err '^producer: many/128: many already remembers 128 other files .*broker forget-source many FILE'
+figure_is many records_in 128 || wrong "many has $(figure many records_in) records"
+for ((i = 0; i < 128; i += 50)); do
+    expect 0 producer --resume many/$i many # none was forgotten
+    says err 'nothing was sent'
+done
+expect 1 broker forget-source many many/128
+says err '^broker: many: has no rows of many/128 by producer --resume, or has forgotten it$'
+expect 4 broker forget-source nosuch many/128
+expect 1 broker forget-source many many/nofolder/x
+expect 2 broker forget-source many
+rm many/7
+expect 0 broker forget-source many many/7
+says err '^broker: many: forgot many/7: producer --resume sends it from its start now$'
+expect 1 broker forget-source many many/7
+expect 0 producer --resume many/128 many
+says err 'many: 1 record'
+expect 1 producer --resume -k key many/1 many # read another way it is another source
+# logrotate: another file has the path.
+printf 'a\nb\n' >many/1
+expect 1 producer --resume many/1 many
+says err 'not the file that many has accepted rows of.*broker forget-source many many/1'
+cd many
+expect 0 broker -q forget-source many ./1
+cd ..
+expect 0 producer --resume many/1 many
+says err 'many: 2 records'
 
 # ---- refused --------------------------------------------------------------------------------------------------------------------------
 mkfifo pipe
