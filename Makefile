@@ -209,7 +209,7 @@ demo:
 test:
 	@scripts/deps.sh --test
 	@$(build) all tests
-	@MILLRACE_BIN=$(BIN) MILLRACE_SAN=$(SAN) JOBS=$(or $(JOBS),1) tests/run.sh $(TESTS)
+	@MILLRACE_BIN=$(BIN) MILLRACE_SAN=$(SAN) JOBS=$(JOBS) tests/run.sh $(TESTS)
 
 # On the code that ships: the release build, every instruction of every operation (x86-64). ALL=1 also kills where nothing has changed.
 test-crash:
@@ -236,7 +236,7 @@ fuzz:
 valgrind:
 	@scripts/deps.sh --test --valgrind
 	@$(build) tests
-	@MILLRACE_BIN=$(BIN) MILLRACE_SAN=valgrind MODEL_STEPS=50 JOBS=$(or $(JOBS),1) tests/run.sh $(TESTS)
+	@MILLRACE_BIN=$(BIN) MILLRACE_SAN=valgrind MODEL_STEPS=50 JOBS=$(JOBS) tests/run.sh $(TESTS)
 
 lint:
 	@scripts/deps.sh --lint
