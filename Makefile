@@ -75,6 +75,7 @@ $(OBJ)/library.stamp: FORCE
 	$(call stamp,$(LIB_SRCS))
 
 $(OBJ)/tests/%.o: EXTRA_CFLAGS = $(CHECK_CFLAGS)
+$(OBJ)/tests/clock/%.o: EXTRA_CFLAGS =
 $(OBJ)/tests/bench/%.o: EXTRA_CFLAGS =
 $(OBJ)/tests/fuzz/%.o: EXTRA_CFLAGS =
 $(OBJ)/%.o: %.c $(OBJ)/flags.stamp
@@ -105,8 +106,10 @@ $(OBJ)/program.a: $(PROGRAM_OBJECT)
 $(OBJ)/support.a: $(call objects,$(SUPPORT))
 	$(call run,AR,rm -f $@ && ar qcs $@ $^)
 parts = $(if $(SUPPORT),$(OBJ)/support.a) $(foreach p,$(FOLDERS),$(if $(findstring _$(p),_$(1)),$(OBJ)/$(p).a)) $(if $(PROGRAM_OBJECT),$(OBJ)/program.a)
+# A test that turns its own clock is linked with it: it takes the place of calls of the C library.
+clock = $(if $(shell grep -l '"clock/clock.h"' tests/$(1).c),$(OBJ)/tests/clock/clock.o)
 define check
-$(BIN)/tests/$(1): $(OBJ)/tests/$(1).o $(call parts,$(1)) $(BIN)/libmillrace.a
+$(BIN)/tests/$(1): $(OBJ)/tests/$(1).o $(call clock,$(1)) $(call parts,$(1)) $(BIN)/libmillrace.a
 	@mkdir -p $$(@D)
 	$$(call run,LD,$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBS))
 endef
@@ -146,6 +149,16 @@ $(BIN)/data.csv: data/orders.csv
 	$(call run,CP,cp $< $@)
 
 tests: $(CHECKS:%=$(BIN)/tests/%)
+
+# The clock for the programs, which is loaded before them, has no sanitizer of its own.
+CLOCK := $(BIN)/tests/clock.so $(BIN)/tests/clock
+$(BIN)/tests/clock.so: tests/clock/clock.c tests/clock/clock.h $(OBJ)/flags.stamp
+	@mkdir -p $(@D)
+	$(call run,LD,$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -fPIC -pthread -shared -o $@ $< -ldl)
+$(BIN)/tests/clock: tests/clock/main.c tests/clock/clock.c tests/clock/clock.h $(OBJ)/flags.stamp
+	@mkdir -p $(@D)
+	$(call run,LD,$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -pthread -o $@ $(filter %.c,$^) -ldl)
+tests: $(CLOCK)
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 

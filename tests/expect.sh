@@ -50,7 +50,36 @@ kill_broker() {
 }
 # cpu PID: clock ticks used, in user and kernel mode.
 cpu() { echo $(($(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12,13 | tr ' ' +))); }
-now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
+
+# ---- a clock that the test turns: clock turned|sleeps|alone COMMAND... (see clock/clock.h) ----
+export MILLRACE_TEST_CLOCK=$work/clock
+PATH=$bin/tests:$PATH
+# on_clock MODE NAME...: from now on these programs run on it.
+on_clock() {
+    local mode=$1 name
+    shift
+    mkdir -p "$work/clocked"
+    for name; do
+        printf '#!/bin/sh\nexec clock %s "%s" "$@"\n' "$mode" "$bin/$name" >"$work/clocked/$name"
+        chmod +x "$work/clocked/$name"
+    done
+    PATH=$work/clocked:${PATH#"$work/clocked:"}
+}
+off_clock() {
+    rm -rf "$work/clocked"
+    hash -r
+}
+# pass TIME NAME...: so much time passes for what start has started, and "broker"; then all of them wait again, or have ended.
+pass() {
+    local time=$1 name ids=()
+    shift
+    for name; do
+        if [ "$name" = broker ]; then ids+=("$broker_pid"); else ids+=("${pids[$name]}"); fi
+    done
+    clock pass "$time" "${ids[@]}" || wrong "$*: still busy"
+}
+# silent NAME: it has said nothing.
+silent() { [ ! -s "$work/$1.err" ] || wrong "$1 says: $(head -c 500 "$work/$1.err")"; }
 
 # ---- files ----
 # put NAME TEXT: a file, as printf %b writes it.
