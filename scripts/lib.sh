@@ -51,13 +51,13 @@ same() {
     fail "$3"
 }
 
-# start_broker [OPTION...] returns when producers may attach: the broker itself says so. Fails after 30 s.
+# start_broker [OPTION...] returns when producers may attach: the broker itself says so. Fails after a minute.
 start_broker() {
     mkfifo "$work/ready"
     broker --ready-fd 3 "$@" 3>"$work/ready" 2>"$work/broker.err" &
     broker_pid=$!
     local ready=
-    read -r -t 30 ready <"$work/ready" || true
+    read -r -t 60 ready <"$work/ready" || true
     rm "$work/ready"
     [ "$ready" = READY ] || fail "the broker did not start: $(cat "$work/broker.err")"
 }
@@ -91,13 +91,13 @@ finish() {
     done
 }
 running() { kill -0 "${pids[$1]}" 2>/dev/null; }
-# wait_until WHAT COMMAND...: tries 20 times a second until COMMAND succeeds; fails after 30 s.
+# wait_until WHAT COMMAND...: tries 20 times a second until COMMAND succeeds; fails after a minute.
 wait_until() {
     local what=$1 tries=0
     shift
     until "$@"; do
         tries=$((tries + 1))
-        [ $tries -lt 600 ] || fail "waited 30 s in vain: $what"
+        [ $tries -lt 1200 ] || fail "waited a minute in vain: $what"
         sleep 0.05
     done
 }

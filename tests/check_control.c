@@ -1,5 +1,6 @@
 /* check_control.c - the messages between clients and broker: what is refused, and that a bad or absent server never hangs a
  * client. */
+#include "clock/clock.h"
 #include "control.h"
 
 #include <check.h>
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static char bus[MR_BUS_NAME_MAX + 1];
@@ -18,13 +18,6 @@ static void setup(void)
 {
     snprintf(bus, sizeof bus, "check-control-%d", (int)getpid());
     self = getuid();
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static struct mr_control_msg message(uint32_t op)
@@ -134,10 +127,10 @@ END_TEST
 START_TEST(request_without_a_server_is_refused_at_once)
 {
     struct mr_control_msg msg = message(MR_CONTROL_PING), reply;
-    int64_t start = now_ms();
+    clock_begin(CLOCK_ALONE);
     ck_assert_int_eq(mr_control_request(self, bus, &msg, &reply, 5000000000), -ECONNREFUSED);
     ck_assert_int_eq(mr_control_request(self, bus, &msg, NULL, 0), -ECONNREFUSED);
-    ck_assert_int_lt(now_ms() - start, 2000);
+    ck_assert_int_eq(clock_now_ns(), 0);
 }
 END_TEST
 
@@ -194,24 +187,22 @@ START_TEST(stopped_server_costs_no_more_than_the_timeout)
 {
     int fd = listener(self); /* listens, and never accepts */
     struct mr_control_msg msg = message(MR_CONTROL_PING), reply;
-    int64_t start = now_ms();
+    clock_begin(CLOCK_ALONE);
     ck_assert_int_eq(mr_control_request(self, bus, &msg, &reply, 100000000), -ETIMEDOUT);
-    ck_assert_int_ge(now_ms() - start, 99);
-    ck_assert_int_lt(now_ms() - start, 2000);
+    ck_assert_int_eq(clock_now_ns(), 100000000);
     close(fd);
 }
 END_TEST
 
-START_TEST(full_backlog_costs_no_more_than_the_timeout)
+/* Here it is the kernel that ends the wait. */
+START_TEST(full_backlog_ends_with_the_timeout)
 {
     int fd = listener(self);
     struct mr_control_msg msg = message(MR_CONTROL_HELLO);
-    int64_t start = now_ms();
     int rc = 0;
     for (int i = 0; i < 100 && rc == 0; i++)
         rc = mr_control_request(self, bus, &msg, NULL, 50000000);
     ck_assert_int_eq(rc, -ETIMEDOUT);
-    ck_assert_int_lt(now_ms() - start, 2000);
     close(fd);
 }
 END_TEST
@@ -255,7 +246,7 @@ int main(void)
     tcase_add_test(tcase, server_that_closes_without_an_answer_is_no_server);
     tcase_add_loop_test(tcase, malformed_answer_is_an_error_and_leaves_the_reply_alone, 0, 4);
     tcase_add_test(tcase, stopped_server_costs_no_more_than_the_timeout);
-    tcase_add_test(tcase, full_backlog_costs_no_more_than_the_timeout);
+    tcase_add_test(tcase, full_backlog_ends_with_the_timeout);
     tcase_add_test(tcase, server_of_another_user_is_not_trusted);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

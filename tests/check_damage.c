@@ -53,7 +53,7 @@ static ssize_t peek_from(enum mr_start start)
     if (n)
         return n;
     for (int i = 0; i < 1000 && n >= 0; i++) {
-        n = mr_claim(peek, 0, SECOND);
+        n = mr_claim(peek, 0, HUNG_NS);
         for (int got = 1; n > 0 && got > 0;)
             if ((got = mr_next(peek, &r)) < 0)
                 n = got;
@@ -72,7 +72,7 @@ static ssize_t take_as(const char *group)
     if (n)
         return n;
     for (int i = 0; i < 1000 && n >= 0; i++) {
-        n = mr_claim(c, 0, SECOND);
+        n = mr_claim(c, 0, HUNG_NS);
         for (int got = 1; n > 0 && got > 0;)
             if ((got = mr_next(c, &r)) < 0)
                 n = got;
@@ -116,8 +116,8 @@ START_TEST(tail_that_moves_past_a_reader_to_no_record_does_not_turn_it_for_ever)
     ck_assert_int_eq(mr_consumer_open(seen, &(struct mr_consumer_options){.flags = MR_PEEK}, &peek), 0);
     c = consumer_with(topic, (struct mr_consumer_options){0});
     atomic_store(&topic->logs[0].tail, 41);
-    ck_assert_int_eq(mr_claim(peek, 0, SECOND), -EBADMSG);
-    ck_assert_int_eq(mr_claim(c, 0, SECOND), -EBADMSG);
+    ck_assert_int_eq(mr_claim(peek, 0, HUNG_NS), -EBADMSG);
+    ck_assert_int_eq(mr_claim(c, 0, HUNG_NS), -EBADMSG);
     mr_consumer_close(peek);
     mr_consumer_close(c);
 }

@@ -396,7 +396,6 @@ int main(void)
     Suite *suite = suite_create("dead");
     TCase *tcase = tcase_create("dead");
     suite_add_tcase(suite, tcase);
-    tcase_set_timeout(tcase, 20);
     tcase_add_checked_fixture(tcase, bus_setup, teardown);
     tcase_add_test(tcase, record_that_failed_as_often_as_allowed_is_a_letter_once_and_acknowledged);
     tcase_add_test(tcase, consumer_may_allow_fewer_tries_than_the_topic);

@@ -460,7 +460,6 @@ int main(void)
     Suite *suite = suite_create("info");
     TCase *tcase = tcase_create("info");
     suite_add_tcase(suite, tcase);
-    tcase_set_timeout(tcase, 20);
     tcase_add_checked_fixture(tcase, bus_setup, teardown);
     tcase_add_test(tcase, new_topic_is_empty);
     tcase_add_test(tcase, topic_counts_what_came_in_and_what_waits);

@@ -602,7 +602,6 @@ int main(void)
 {
     Suite *suite = suite_create("model");
     TCase *tcase = test_case(suite, "model");
-    tcase_set_timeout(tcase, 20);
     tcase_add_loop_test(tcase, random_operations_do_what_the_model_says, 0, 8);
     return test_main(suite);
 }

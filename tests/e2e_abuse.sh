@@ -151,7 +151,7 @@ for program in producer consumer broker; do
             consumer) set -- consumer -b "$MILLRACE_BUS-no" --wait 0 "$option=$value" values ;;
             broker) set -- broker -b "$MILLRACE_BUS-no" "$option=$value" ping ;;
             esac
-            timeout 30 "$@" >out 2>err </dev/null || got=$?
+            timeout 60 "$@" >out 2>err </dev/null || got=$?
             case $got in
             [1-6]) grep -q "^$program: " err || wrong "$program $option '${value:0:30}': exit status $got without a reason" ;;
             *) wrong "$program $option '${value:0:30}': exit status $got: $(head -c 200 err)" ;;

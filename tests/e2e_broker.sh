@@ -106,7 +106,7 @@ no_segments || wrong "a failed start leaves segments"
 
 # ---- no auto-create ----
 start_broker --no-auto-create
-echo a | timeout 20 producer - orders >/dev/null 2>err && wrong "a producer made a topic under --no-auto-create"
+echo a | timeout 60 producer - orders >/dev/null 2>err && wrong "a producer made a topic under --no-auto-create"
 expect 4 broker describe orders
 kill -TERM "$broker_pid"
 broker_ended
@@ -141,7 +141,7 @@ kill9 slow
 expect 0 consumer -q -g first -e orders
 cmp -s out <(seq 401 1000) || wrong "the records of a killed consumer: $(wc -l <out) lines"
 broker status -J | grep -q pid || wrong "status -J names no pid"
-expect 0 broker wait orders --for drained --timeout 5s
+expect 0 broker wait orders --for drained --timeout 60s
 
 # ---- purge ----
 expect 0 producer -q - orders <rows

@@ -127,7 +127,7 @@ expect 0 consumer -q -e broken
 for how in '>/dev/full' '>&-'; do
     send "lost${#how}" 1 2 3
     status=0
-    bash -c "exec timeout 20 consumer --stats figures -e 'lost${#how}' $how" 2>err || status=$?
+    bash -c "exec timeout 60 consumer --stats figures -e 'lost${#how}' $how" 2>err || status=$?
     [ "$how $status" = '>/dev/full 1' ] || [ "$how $status" = '>&- 141' ] || wrong "$how: $status: $(cat err)"
     [ "$(number figures records) $(number figures exit)" = "0 $status" ] || wrong "$how: $(cat figures)"
     expect 0 consumer -q -e "lost${#how}"

@@ -71,7 +71,7 @@ expect 0 consumer -e -c 1 nums
 is out 4
 expect 0 consumer -e -c 2 -o beginning nums
 is out $'0\n1'
-start held consumer -q --timeout 10s nums
+start held consumer -q --timeout 60s nums
 wait_until "it has them" lines held.out 8
 expect 1 consumer -e -o beginning nums
 says err 'other consumers attached'
@@ -114,7 +114,7 @@ mkfifo slow
 start producer producer -q -i lines slow drained
 exec 5>slow
 echo 1 >&5
-wait_until "the topic is there" broker -q wait drained --for exists --timeout 1s
+wait_until "the topic is there" broker -q wait drained --for exists --timeout 60s
 start drain consumer --drain drained 5>&-
 wait_until "it says that it waits" has drain.err 'draining: 1 producer attached'
 echo 2 >&5
@@ -126,7 +126,7 @@ mkfifo feed
 start producer producer -q -i lines feed died
 exec 5>feed
 echo 1 >&5
-wait_until "the topic is there" broker -q wait died --for exists --timeout 1s
+wait_until "the topic is there" broker -q wait died --for exists --timeout 60s
 start drain consumer --drain died
 wait_until "it has its record" lines drain.out 1
 kill9 producer
@@ -158,10 +158,10 @@ is out $'id,name\n1,x\n1,x'
 # ---- what is acknowledged ----------------------------------------------------------------------------------------------------
 send full 1 2 3
 status=0
-timeout 5 consumer -e full >/dev/full 2>err || status=$?
+timeout 60 consumer -e full >/dev/full 2>err || status=$?
 [ $status = 1 ] || wrong "/dev/full: $status"
 says err 'cannot write the output: No space left on device'
-timeout 5 consumer -e full 2>err | :
+timeout 60 consumer -e full 2>err | :
 status=${PIPESTATUS[0]}
 [ "$status" = 141 ] || [ "$status" = 0 ] || wrong "reader gone: $status"
 expect 0 consumer -e -g g2 --no-ack full
@@ -170,11 +170,11 @@ expect 0 consumer -e -g g2 -f '%n %s ' full
 is out '1 1 1 2 1 3 '
 # An idle consumer sees that its reader went away.
 send pipe 1
-timeout 5 consumer pipe 2>err | head -n 1 >out
+timeout 60 consumer pipe 2>err | head -n 1 >out
 [ "${PIPESTATUS[0]}" = 141 ] || wrong "idle with a reader gone: $(cat err)"
 [ -s err ] && grep -v 'waiting for records' err && wrong "a broken pipe is no error"
 status=0
-timeout 5 consumer -e -g closed pipe >&- 2>err || status=$?
+timeout 60 consumer -e -g closed pipe >&- 2>err || status=$?
 [ $status = 141 ] || wrong "stdout closed: $status"
 expect 0 consumer -e -g closed pipe
 is out 1

@@ -95,7 +95,7 @@ while read -r example <&4; do
     case $example in
     *' -o end '*)
         start example bash -c "$example"
-        broker -q wait orders --for consumers=1 --timeout 20s
+        broker -q wait orders --for consumers=1 --timeout 60s
         producer -q sent.csv orders
         whole() { [ "$(wc -l <example.out)" = "$(cat cnt)" ]; }
         wait_until "$what" whole

@@ -30,7 +30,7 @@ for name in one several private peeking missing; do
     wait_until "$name waits" grep -q waiting "$work/$name.err"
 done
 wait_until "all is read" all_read
-broker -q wait two --for consumers=2 --timeout 20s
+broker -q wait two --for consumers=2 --timeout 60s
 
 declare -A before used
 pids[broker]=$broker_pid

@@ -81,7 +81,7 @@ for broker in "a broker" "no broker"; do
     start reader consumer -q "$topic"
     rm -f "$work/private.out"
     start private consumer -q --delay 1h --all "$topic"
-    broker -q wait "$topic" --for consumers=2 --timeout 20s
+    broker -q wait "$topic" --for consumers=2 --timeout 60s
     [ "$broker" = "a broker" ] || kill_broker
     start producer producer "$work/numbers" "$topic"
     wait_until "the producer says who holds it up" grep -q "full; group .* pid ${pids[private]} .*holds it" "$work/producer.err"

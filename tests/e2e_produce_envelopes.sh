@@ -6,11 +6,11 @@ start_broker
 
 # copied A B: every envelope of B is that of A, but for the name of the topic; -f csv gives the same bytes.
 copied() {
-    timeout 20 consumer -q --peek -o beginning -e -J "$1" >a.env || wrong "consumer $1: $?"
-    timeout 20 consumer -q --peek -o beginning -e -J "$2" | sed "s/^{\"topic\":\"$2\"/{\"topic\":\"$1\"/" >b.env
+    timeout 60 consumer -q --peek -o beginning -e -J "$1" >a.env || wrong "consumer $1: $?"
+    timeout 60 consumer -q --peek -o beginning -e -J "$2" | sed "s/^{\"topic\":\"$2\"/{\"topic\":\"$1\"/" >b.env
     cmp a.env b.env || wrong "$2 is no copy of $1: $(diff a.env b.env | head -n 4 | cut -c 1-300)"
-    timeout 20 consumer -q --peek -o beginning -e -f csv "$1" >a.csv
-    timeout 20 consumer -q --peek -o beginning -e -f csv "$2" >b.csv
+    timeout 60 consumer -q --peek -o beginning -e -f csv "$1" >a.csv
+    timeout 60 consumer -q --peek -o beginning -e -f csv "$2" >b.csv
     cmp a.csv b.csv || wrong "$2 is no copy of $1 as CSV"
 }
 copy() {
@@ -25,7 +25,7 @@ for file in "$top"/data/*.csv "$top"/data/edge/*.csv; do
     status=0
     producer -q --bad-rows skip -H "file=$name" "$file" "a-$name" 2>/dev/null || status=$?
     [ $status = 0 ] || [ $status = 7 ] || continue
-    timeout 20 consumer -q --peek -o beginning -e "a-$name" >got
+    timeout 60 consumer -q --peek -o beginning -e "a-$name" >got
     [ -s got ] || continue # a topic without records has nothing that could carry its columns
     n=$((n + 1))
     copy "a-$name" "b-$name"
@@ -59,15 +59,15 @@ expect 0 producer -q -D END -K = -H $'bytes=\xff\n"' -H 'empty=' bytes a-bytes
 expect 0 producer -q -i file bytes a-bytes
 copy a-bytes b-bytes
 broker -q create d-bytes --partitions 2 # keys find their partition here, the others a place
-timeout 20 consumer -q --peek -o beginning -e -J a-bytes | producer -q -J - d-bytes || wrong "fewer partitions: $?"
+timeout 60 consumer -q --peek -o beginning -e -J a-bytes | producer -q -J - d-bytes || wrong "fewer partitions: $?"
 for topic in a-bytes d-bytes; do
-    timeout 20 consumer -q --peek -o beginning -e -J $topic | sed 's/^{"topic":"[^"]*","partition":[0-9]*,"offset":[0-9]*//' | sort >sorted-$topic
+    timeout 60 consumer -q --peek -o beginning -e -J $topic | sed 's/^{"topic":"[^"]*","partition":[0-9]*,"offset":[0-9]*//' | sort >sorted-$topic
 done
 cmp sorted-a-bytes sorted-d-bytes || wrong "with fewer partitions something changed"
 expect 0 producer -q -k key -c 1 bytes a-key
-timeout 20 consumer -q -e -J a-key >key.env
+timeout 60 consumer -q -e -J a-key >key.env
 expect 0 producer -q -J -p 1 -H more=1 key.env d-bytes # -p and -H are added
-timeout 20 consumer -q --peek -o -1 -e -J d-bytes | grep -q '"partition":1,.*"headers":{"more":"1"}' || wrong "-p and -H with -J"
+timeout 60 consumer -q --peek -o -1 -e -J d-bytes | grep -q '"partition":1,.*"headers":{"more":"1"}' || wrong "-p and -H with -J"
 
 # ---- while both run ------------------------------------------------------------------------------------------------------------------------
 broker -q create live --size 64k
@@ -80,7 +80,7 @@ cmp "$top/data/orders.csv" final.out || wrong "a copy while both run"
 # ---- what was edited counts; what is no envelope is a bad row ------------------------------------------------------------------------------
 put edit.csv 'id,price\r\n1,5\r\n2,6\r\n'
 expect 0 producer -q edit.csv edit
-timeout 20 consumer -q -e -J edit | sed 's/"price":5/"price":7.50/' >edit.env
+timeout 60 consumer -q -e -J edit | sed 's/"price":5/"price":7.50/' >edit.env
 expect 0 producer -q -J edit.env edited
 gives edited 'id,price\r\n1,7.50\r\n2,6\r\n'
 printf '\xef\xbb\xbf{"value":"first"}\r\nnot json\n{"value":"second","ts":17}\n{"value":"x"\n\n{"key":"k"}\n{"value":"third"}' >mixed

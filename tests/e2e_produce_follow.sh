@@ -11,7 +11,7 @@ follow() {
     wait_until "$name has read $file" has "$name.err" 'read to its end, waiting for more'
 }
 # gets NAME N: the N-th next record of the topic NAME, however long it takes.
-gets() { timeout 20 consumer -q -c "$2" -f csv -g live "$1" >got || wrong "consumer $1: $?"; }
+gets() { timeout 60 consumer -q -c "$2" -f csv -g live "$1" >got || wrong "consumer $1: $?"; }
 
 # ---- it grows ------------------------------------------------------------------------------------------------------------------
 put grow 'one\ntwo\nthr'
@@ -33,7 +33,7 @@ content grow <(printf 'one\ntwo\nthree\nfour\n\nx\r\n')
 # CSV: the header is not a record, a quoted line end is no end, what one adds in between is taken at once.
 put grow.csv 'id,text\r\n1,"a\n'
 start csv producer -F --stats stats grow.csv csv
-wait_until "the topic is there" broker -q wait csv --for exists --timeout 1s
+wait_until "the topic is there" broker -q wait csv --for exists --timeout 60s
 printf 'b"\r\n2,' >>grow.csv
 gets csv 1
 is got $'id,text\r\n1,"a\nb"\r'
@@ -50,7 +50,7 @@ start count producer -F -c 3 --seal few few
 printf 'c\nd\n' >>few
 finish count
 content few <(printf 'a\nb\nc\n')
-broker -q wait few --for sealed --timeout 5s || wrong "not sealed"
+broker -q wait few --for sealed --timeout 60s || wrong "not sealed"
 
 # ---- it is cut ------------------------------------------------------------------------------------------------------------------
 put cut.csv 'n\n1\n2\nhalf'

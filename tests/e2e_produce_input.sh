@@ -56,7 +56,7 @@ back lines -i lines
 expect 0 producer -n -i lines lines t
 says err 'would send 3 records, 0 B'
 expect 0 producer -q -i file rows.csv crlf-rows.csv /dev/null whole
-timeout 20 consumer -q -e -D '' whole >got
+timeout 60 consumer -q -e -D '' whole >got
 cat rows.csv crlf-rows.csv | cmp - got || wrong "whole files"
 expect 0 producer -n -i file rows.csv one /dev/null t
 says err 'would send 3 records'
@@ -153,7 +153,7 @@ broker -q delete large --force
 } >open.csv
 expect 1 producer -q open.csv few
 says err '^producer: open.csv: line 3, byte 1: the quote never closes( within [0-9]+ bytes.*)?; stopped'
-expect 7 timeout 20 producer -n --bad-rows kept open.csv few
+expect 7 timeout 60 producer -n --bad-rows kept open.csv few
 says err 'would send 199,998 records, .* 1 bad row'
 printf '"open,3\n' | cmp - kept || wrong "more than one line was kept"
 broker -q create open2 --size 1M

@@ -8,11 +8,11 @@ seq 1000 >numbers
 # ---- --join ------------------------------------------------------------------------------------------------------------------------
 start join producer --join --stats "$work/stats" numbers joined
 wait_until "it waits for a consumer" has join.err 'joined: not all acknowledged, and no consumer has come yet'
-timeout 20 consumer -q -c 400 -g a joined >/dev/null || wrong "consumer: $?"
-timeout 20 consumer -q -e -g b joined >/dev/null || wrong "consumer: $?"
+timeout 60 consumer -q -c 400 -g a joined >/dev/null || wrong "consumer: $?"
+timeout 60 consumer -q -e -g b joined >/dev/null || wrong "consumer: $?"
 wait_until "it says who holds it up" has join.err 'joined: not all acknowledged; group a '
 running join || wrong "it ended though group a had 600 records left"
-timeout 20 consumer -q -e -g a joined >/dev/null || wrong "consumer: $?"
+timeout 60 consumer -q -e -g a joined >/dev/null || wrong "consumer: $?"
 finish join
 says join.err 'joined: 1,000 records'
 says stats '"records":1000,.*"exit":0}'
@@ -33,9 +33,9 @@ ended join 6
 expect 0 producer -q --resume numbers earlier
 start join producer --resume --join numbers earlier
 wait_until "it waits for a consumer" has join.err 'earlier: no consumer has come yet'
-timeout 20 consumer -q -c 999 earlier >/dev/null || wrong "consumer: $?"
+timeout 60 consumer -q -c 999 earlier >/dev/null || wrong "consumer: $?"
 running join || wrong "it did not wait for what was sent before"
-timeout 20 consumer -q -e earlier >/dev/null || wrong "consumer: $?"
+timeout 60 consumer -q -e earlier >/dev/null || wrong "consumer: $?"
 finish join
 
 # ---- the figures -----------------------------------------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ expect 1 producer --stats stats bad.csv figures-stop
 says stats '"records":0,.*"bad_rows":1,.*"exit":1}'
 start rate producer -r 200 --stats stats numbers figures-int
 wait_until "some were sent" broker -q wait figures-int --for exists
-timeout 20 consumer -q -c 20 figures-int >/dev/null || wrong "consumer: $?"
+timeout 60 consumer -q -c 20 figures-int >/dev/null || wrong "consumer: $?"
 stop_with INT rate 130
 agree "$work/rate.err" figures-int
 says stats '"exit":130}'

@@ -21,7 +21,7 @@ while read -r example; do
     expect 0 timeout 60 bash -eo pipefail -c "$example" </dev/null
     cp err "err$n"
     case $example in
-    *--seal*) broker -q wait orders --for sealed --timeout 1s || wrong "not sealed" ;;
+    *--seal*) broker -q wait orders --for sealed --timeout 60s || wrong "not sealed" ;;
     *timing*) holds "$(grep -oE '[0-9.]+ (ms|s),' err | head -n 1 | awk '{ print $2 == "ms," ? $1 / 1000 : $1 }') >= 0.98" || wrong "too fast: $(cat err)" ;;
     *"-n "*) says err 'would send' ;;
     esac
@@ -29,11 +29,11 @@ done <examples
 [ $n -ge 9 ] || fail "only $n examples"
 rows data.csv | wc -l >want
 for topic in orders by-user safe copy; do
-    timeout 20 consumer -q --peek -o beginning -e -f csv $topic >got
+    timeout 60 consumer -q --peek -o beginning -e -f csv $topic >got
     cmp data.csv got || wrong "$topic is not data.csv"
 done
-timeout 20 consumer -q --peek -o beginning -e log | cmp - <(seq 10) || wrong "log is $(timeout 20 consumer -q --peek -o beginning -e log | tr '\n' ' ')"
-timeout 20 consumer -q --peek -o beginning -e numbers | cmp - <(seq 200) || wrong numbers
+timeout 60 consumer -q --peek -o beginning -e log | cmp - <(seq 10) || wrong "log is $(timeout 60 consumer -q --peek -o beginning -e log | tr '\n' ' ')"
+timeout 60 consumer -q --peek -o beginning -e numbers | cmp - <(seq 200) || wrong numbers
 broker -q lag jobs --max 0 >lags || wrong "--join ended too early"
 finish growing
 stop_with INT jobs 130

@@ -97,7 +97,7 @@ off_clock
 put far.csv 'id,at\n1,2026-11-21\n2,2126-11-21\n'
 start far producer --timing at far.csv far
 wait_until "the first was sent" broker -q wait far --for exists
-timeout 20 consumer -q -c 1 -f csv far >got || wrong "consumer far: $?"
+timeout 60 consumer -q -c 1 -f csv far >got || wrong "consumer far: $?"
 [ "$(cat got)" = "$(printf 'id,at\n1,2026-11-21')" ] || wrong "far gives $(cat got)"
 stop_with INT far 130
 says far.err '^producer: far: 1 record,'

@@ -95,7 +95,7 @@ mkdir sub
 expect 0 producer --resume ./link again # the same file by another name
 says err 'again: 0 records'
 (cd sub && producer -q --resume ../lines again) || wrong "from another folder: $?"
-timeout 20 consumer -q --peek -o beginning -e -f csv again | sort >got
+timeout 60 consumer -q --peek -o beginning -e -f csv again | sort >got
 printf 'more\nand \n' | sort - <(seq -f 'n%g' 5000) >want
 cmp want <(sed 's/^and $/and /' got) || wrong "again: rows are missing or twice"
 printf 'then\n' >>lines # the last row has become another one
@@ -109,7 +109,7 @@ says err 'row 5002 is not there'
 : >lines
 expect 1 producer --resume lines again
 expect 0 producer --resume -i csv --no-header lines again # read another way it is another source
-timeout 20 consumer -q --peek -o beginning -e again | wc -l | grep -qx 5002 || wrong "a refused file was sent in part"
+timeout 60 consumer -q --peek -o beginning -e again | wc -l | grep -qx 5002 || wrong "a refused file was sent in part"
 
 # The header is no row, CRLF and byte order marks do not matter, a file of one record, envelopes, -p, several FILEs.
 printf '\xef\xbb\xbfid,t\r\n1,a\r\n2,b' >a.csv
@@ -122,11 +122,11 @@ for round in 1 2; do
 done
 says err 'a.csv: all 2 rows are in keyed already'
 gives files '\xef\xbb\xbfid,t\r\n1,a\r\n2,b\r\n1,a\r\n2,b'
-timeout 20 consumer -q -e -J whole | wc -l | grep -qx 1 || wrong "-i file"
-timeout 20 consumer -q --peek -o beginning -e -J files >rows.env
+timeout 60 consumer -q -e -J whole | wc -l | grep -qx 1 || wrong "-i file"
+timeout 60 consumer -q --peek -o beginning -e -J files >rows.env
 for round in 1 2; do expect 0 producer --resume -J rows.env copy; done
 says err 'rows.env: all 4 rows are in copy already'
-timeout 20 consumer -q --peek -o beginning -e -J copy | sed 's/"topic":"copy","partition":0/"topic":"files","partition":1/' | cmp - rows.env || wrong "-J --resume"
+timeout 60 consumer -q --peek -o beginning -e -J copy | sed 's/"topic":"copy","partition":0/"topic":"files","partition":1/' | cmp - rows.env || wrong "-J --resume"
 
 # --seal is done even if the kill came just before it; when all is done nothing is wrong.
 expect 0 producer -q --resume --seal a.csv sealed
@@ -146,7 +146,7 @@ for ((i = 0; i < 6; i++)); do
     pids[grown]=$!
     seq $((i * 500 + 1)) $((i * 500 + 500)) >>log
     printf 'half%s' "$i" >>log
-    timeout 20 consumer -q -c 500 grown >>grown.out || wrong "consumer grown: $?"
+    timeout 60 consumer -q -c 500 grown >>grown.out || wrong "consumer grown: $?"
     kill9 grown
     truncate -s -5 log
 done

@@ -146,7 +146,7 @@ exec 4<>pipe
 producer -q - piped <pipe 2>err 4>&- &
 pids[piped]=$!
 echo first >&4
-timeout 10 consumer -q -c 1 piped >out || wrong "the first row was held back: $?"
+timeout 60 consumer -q -c 1 piped >out || wrong "the first row was held back: $?"
 [ "$(cat out)" = first ] || wrong "the pipe gave $(cat out)"
 exec 4>&-
 finish piped

@@ -48,7 +48,7 @@ for partitions in 1 3; do
                 names+=("out.$g.$c")
             done
         done
-        broker -q wait $topic --for consumers=$((4 * groups)) --timeout 30s
+        broker -q wait $topic --for consumers=$((4 * groups)) --timeout 60s
         for p in 1 2 3 4; do
             start "producer.$p" producer -q "$work/in.$p" $topic
         done

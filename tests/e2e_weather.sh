@@ -63,7 +63,7 @@ if command -v prlimit >/dev/null; then
     finish reader
     same "$work/numbers" "$work/reader.out" "without descriptors in the broker, something else came"
     start brief consumer -q --name brief there
-    broker -q wait there --for consumers=1 --timeout 20s
+    broker -q wait there --for consumers=1 --timeout 60s
     kill9 brief
     wait_until "a death is noticed all the same" has broker.err '\(brief\) died'
     ticks=$(($(cpu "$broker_pid") - ticks))
@@ -140,7 +140,7 @@ wait_until "the reader has them" lines "$work/reader.out" 3
 start full producer -q "$work/numbers" gone
 finish full
 start blocked consumer -q -w 1 --delay 1h -g blocked gone
-broker -q wait gone --for consumers=2 --timeout 20s
+broker -q wait gone --for consumers=2 --timeout 60s
 start full producer "$work/numbers" gone
 wait_until "the producer waits" has full.err "full; group blocked"
 rm "$segment.gone"
@@ -153,7 +153,7 @@ kill9 blocked
 # Made again before the broker has looked: it looks after the new one.
 broker -q create twice --size 64k
 start idle consumer -q twice
-broker -q wait twice --for consumers=1 --timeout 20s
+broker -q wait twice --for consumers=1 --timeout 60s
 rm "$segment.twice"
 seq 5 | producer -q twice
 ended idle 1

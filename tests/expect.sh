@@ -6,7 +6,7 @@
 cd "$work"
 exec </dev/null # nobody waits for a terminal
 differences=0
-patience=20 # seconds for one command
+patience=60 # seconds, for one command that only hangs
 
 wrong() {
     printf 'line %s: %s\n' "${BASH_LINENO[-2]}" "$*"
@@ -102,14 +102,14 @@ send() {
 }
 # gives TOPIC TEXT: the topic, read to its end by the group t, is exactly that.
 gives() {
-    timeout 20 consumer -q -e -g t -f csv "$1" >got || wrong "consumer $1: $?"
+    timeout 60 consumer -q -e -g t -f csv "$1" >got || wrong "consumer $1: $?"
     printf %b "$2" | cmp -s - got || wrong "$1 gives: $(head -c 500 got | od -c)"
 }
 # json TOPIC PATTERN...: what the group j still gets of it matches, one line each.
 json() {
     local topic=$1 pattern n=0
     shift
-    timeout 20 consumer -q -e -g j -J "$topic" >got || wrong "consumer $topic: $?"
+    timeout 60 consumer -q -e -g j -J "$topic" >got || wrong "consumer $topic: $?"
     for pattern; do
         n=$((n + 1))
         sed -n "${n}p" got | grep -qE -- "$pattern" || wrong "record $n of $topic does not say \"$pattern\": $(sed -n "${n}p" got)"

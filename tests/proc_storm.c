@@ -359,7 +359,7 @@ int main(void)
     const char *length = getenv("STORM_SECONDS");
     Suite *suite = suite_create("storm");
     TCase *tcase = tcase_create("storm"); /* the bus is the broker's here, not the fixture's */
-    tcase_set_timeout(tcase, 25 + (length ? atoi(length) : 0));
+    tcase_set_timeout(tcase, 120 + (length ? atoi(length) : 0));
     tcase_add_test(tcase, killed_at_random_nothing_is_lost_and_nothing_comes_twice_that_need_not);
     suite_add_tcase(suite, tcase);
     return test_main(suite);

@@ -19,7 +19,7 @@ export MILLRACE_BIN
 san=${MILLRACE_SAN:-}
 jobs=${JOBS:-$(($(nproc) * ($([ "$san" ] && echo 1 || echo 4))))}
 limit=${LIMIT:-$([ "$san" ] && echo 900 || echo 300)}
-export CK_TIMEOUT_MULTIPLIER="${CK_TIMEOUT_MULTIPLIER:-$([ "$san" ] && echo 10 || echo 4)}"
+export CK_DEFAULT_TIMEOUT="${CK_DEFAULT_TIMEOUT:-120}" CK_TIMEOUT_MULTIPLIER="${CK_TIMEOUT_MULTIPLIER:-$([ "$san" ] && echo 5 || echo 2)}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 basics=(check_text check_csv check_cond check_control check_segment check_client check_topic check_tx check_log check_member check_group)
 # Those that take longest: begun first, so that the others fill up what they leave of the machine.

@@ -112,6 +112,10 @@ void clock_begin(enum clock_mode how)
     mode = how;
 }
 
+void clock_go(enum clock_mode how) { mode = how; }
+
+void clock_set(int64_t ahead_ns) { atomic_store(&shm->ahead_ns, ahead_ns); }
+
 int clock_attach(const char *path, enum clock_mode how)
 {
     struct stat st;
@@ -241,7 +245,8 @@ static int look_futex(void *arg, int64_t ns)
         uint64_t val, uaddr;
         uint32_t flags, reserved;
     } waits[2] = {{f->expected, (uintptr_t)f->word, 2, 0}, {turns, (uintptr_t)&shm->turns, 2, 0}};
-    struct timespec until = to_timespec(clock_real_ns() + (mode == CLOCK_TURNED ? 10 * ns : ns)), left = to_timespec(ns);
+    /* Not in slices, if the clock's word wakes it too: a signal between two of them would be missed. */
+    struct timespec until = to_timespec(clock_real_ns() + (mode == CLOCK_TURNED && ns ? HUNG_NS : ns)), left = to_timespec(ns);
     long woken = ns == 0 || now_ns() < f->until_ns ? kernel(SYS_futex_waitv, waits, 2, 0, &until, CLOCK_MONOTONIC) : -1;
     if (woken < 0 && errno == ENOSYS) /* before Linux 5.16, and in valgrind */
         woken = kernel(SYS_futex, f->word, FUTEX_WAIT, (long)f->expected, &left, NULL, 0);
@@ -270,13 +275,16 @@ static int look_futexes(void *arg, int64_t ns)
 
 static int is_wall(clockid_t which) { return which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE; }
 
+/* What the clock shows beside CLOCK_MONOTONIC. */
+static int64_t ahead(clockid_t which) { return is_wall(which) ? shm->wall_ns + atomic_load(&shm->ahead_ns) : 0; }
+
 EXPORT int clock_gettime(clockid_t which, struct timespec *t)
 {
     int ours = is_wall(which) || which == CLOCK_MONOTONIC || which == CLOCK_MONOTONIC_COARSE || which == CLOCK_BOOTTIME ||
                which == CLOCK_MONOTONIC_RAW;
     if (!mode || !ours)
         return (int)kernel(SYS_clock_gettime, which, t);
-    *t = to_timespec(now_ns() + (is_wall(which) ? shm->wall_ns : 0));
+    *t = to_timespec(now_ns() + ahead(which));
     return 0;
 }
 
@@ -298,10 +306,24 @@ EXPORT time_t time(time_t *t)
     return now.tv_sec;
 }
 
-static int poll_until(struct polling *p, int64_t timeout_ns)
+/* A signal that comes between two slices waits for the next one, so that it ends the wait as it should. */
+static int poll_until(struct polling *p, int64_t until, int sleep)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (!p->mask)
+        p->mask = &before;
+    int found = wait_for(look_poll, p, until, sleep), saved = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = saved;
+    return found;
+}
+
+static int poll_for(struct polling *p, int64_t timeout_ns)
 {
     int64_t until = timeout_ns < 0 ? FOR_EVER : after(timeout_ns);
-    int found = timeout_ns == 0 ? look_poll(p, 0) : wait_for(look_poll, p, until, !p->events && p->n == 0);
+    int found = timeout_ns == 0 ? look_poll(p, 0) : poll_until(p, until, !p->events && p->n == 0);
     return found == RUN_OUT ? 0 : found;
 }
 
@@ -310,7 +332,7 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, c
     struct polling p = {.fds = fds, .n = n, .mask = mask};
     if (!mode)
         return real_ppoll(fds, n, timeout ? to_ns(timeout) : FOR_EVER, mask);
-    return poll_until(&p, timeout ? to_ns(timeout) : -1);
+    return poll_for(&p, timeout ? to_ns(timeout) : -1);
 }
 
 EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout_ms)
@@ -324,7 +346,7 @@ EXPORT int epoll_wait(int epoll, struct epoll_event *events, int max, int timeou
     struct polling p = {.epoll = epoll, .events = events, .max = max};
     if (!mode)
         return (int)kernel(SYS_epoll_pwait, epoll, events, max, timeout_ms, NULL, _NSIG / 8);
-    return poll_until(&p, (int64_t)timeout_ms * 1000000);
+    return poll_for(&p, (int64_t)timeout_ms * 1000000);
 }
 
 EXPORT int nanosleep(const struct timespec *time, struct timespec *left)
@@ -333,7 +355,7 @@ EXPORT int nanosleep(const struct timespec *time, struct timespec *left)
         return (int)kernel(SYS_nanosleep, time, left);
     struct polling p = {0};
     int64_t until = after(to_ns(time));
-    if (wait_for(look_poll, &p, until, 1) == RUN_OUT)
+    if (poll_until(&p, until, 1) == RUN_OUT)
         return 0;
     if (left)
         *left = to_timespec(until > now_ns() ? until - now_ns() : 0);
@@ -346,7 +368,7 @@ EXPORT int clock_nanosleep(clockid_t which, int flags, const struct timespec *ti
         return kernel(SYS_clock_nanosleep, which, flags, time, left) < 0 ? errno : 0;
     int64_t ns = to_ns(time);
     if (flags & TIMER_ABSTIME)
-        ns -= now_ns() + (is_wall(which) ? shm->wall_ns : 0);
+        ns -= now_ns() + ahead(which);
     struct timespec relative = to_timespec(ns > 0 ? ns : 0);
     return nanosleep(&relative, left) < 0 ? errno : 0;
 }
@@ -485,11 +507,11 @@ static int64_t next_deadline(pid_t pid)
         if (atomic_load(&its->pid) != pid)
             continue;
         int64_t until = atomic_load(&its->until_ns);
-        if (until > now) {
+        if ((until && until <= now) || state_of(pid, atomic_load(&its->tid)) != 'S')
+            return -1; /* also one that was just woken: the kernel shows it as running from then on */
+        if (until) {
             waits = 1;
             next = until < next ? until : next;
-        } else if (until || strchr("RD", state_of(pid, atomic_load(&its->tid)))) {
-            return -1;
         }
     }
     return waits ? next : -1;
@@ -498,11 +520,18 @@ static int64_t next_deadline(pid_t pid)
 int clock_pass(int64_t ns, const pid_t *pids, int n)
 {
     int64_t target = now_ns() + ns, give_up = clock_real_ns() + HUNG_NS;
+    uint64_t seen = UINT64_MAX;
     for (int done = 0;;) {
         int64_t next = FOR_EVER;
+        uint64_t waits = 0;
         for (int i = 0; i < n && next >= 0; i++) {
             int64_t its = next_deadline(pids[i]);
             next = its < next ? its : next;
+            waits += clock_waits(pids[i]);
+        }
+        if (next >= 0 && waits != seen) { /* once more: one that was looked at first may have been woken by the last */
+            seen = waits;
+            continue;
         }
         if (next < 0) {
             if (clock_real_ns() > give_up)

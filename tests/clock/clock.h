@@ -28,7 +28,9 @@ enum clock_mode {
 /* What all processes on one clock share. Times are those of CLOCK_MONOTONIC. */
 struct clock_shm {
     _Atomic int64_t now_ns;
-    int64_t began_ns, wall_ns; /* now_ns at first; what CLOCK_REALTIME is ahead of it */
+    int64_t began_ns;          /* now_ns at first */
+    int64_t wall_ns;           /* what CLOCK_REALTIME was ahead of it then, */
+    _Atomic int64_t ahead_ns;  /* and what it was set since */
     _Atomic uint32_t turns;    /* a futex: grows with each change of now_ns */
     struct clock_seat {        /* of a thread that has waited */
         _Atomic int32_t pid;   /* 0: free */
@@ -40,6 +42,10 @@ struct clock_shm {
 
 /* clock_begin puts this process, and what it forks, on a clock of its own; CLOCK_REAL: takes it off again. */
 void clock_begin(enum clock_mode mode);
+/* clock_go changes how this process, and what it forks from now on, goes on the clock that it has. */
+void clock_go(enum clock_mode mode);
+/* clock_set sets the clock on the wall, CLOCK_REALTIME, so far ahead of what it was at first. */
+void clock_set(int64_t ahead_ns);
 /* clock_attach does so with the clock in a file, which is made if it is not there. Returns 0 or a negative errno. */
 int clock_attach(const char *path, enum clock_mode mode);
 
