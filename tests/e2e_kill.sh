@@ -16,24 +16,26 @@ more_records() { [ "$(figure storm records_in)" -gt "$1" ] || ! running feed.0 |
 start_broker
 
 # ---- a consumer that holds records: the next one has them at once, and only the one in hand is blamed -----------
+# By a clock that goes on only when told to. A broker tells of the death, so it takes no time; without one it takes a look, 50 ms.
 for broker in "a broker" "no broker"; do
     topic=held-${broker%% *}
     rm -f "$work/holder.out" "$work/other.out" # of the round before, or what is waited for is there already
     seq 0 999 | producer -q "$topic"
     start holder consumer -q -w 600 --delay 1h -f '%o\n' "$topic"
     wait_until "the holder has its records" lines "$work/holder.out" 1
-    start other consumer -q -w 2000 -f '%o %n\n' "$topic"
+    start other clock turned consumer -q -w 2000 -f '%o %n\n' "$topic"
     wait_until "the other has the rest" lines "$work/other.out" 400
-    [ "$broker" = "a broker" ] || kill_broker
-    began=$(now_ms)
+    if [ "$broker" = "no broker" ]; then
+        kill_broker
+        pass 500ms other # it has noticed
+        pass 49ms other
+    fi
     kill9 holder
+    [ "$broker" = "a broker" ] || pass 1ms other
     wait_until "the other has all" lines "$work/other.out" 1000
-    took=$(($(now_ms) - began))
-    [ $took -lt 3000 ] || fail "with $broker it took $took ms until the records of a killed consumer came"
     stop_with TERM other 143
     { seq -f '%.0f 1' 600 999 && echo 0 2 && seq -f '%.0f 1' 1 599; } |
         same - "$work/other.out" "with $broker: not the record in hand first, then the rest"
-    say "with $broker: $took ms"
 done
 
 # ---- the broker is dead: traffic goes on, the next one adopts what is there, and deaths that happened meanwhile --------------
@@ -137,8 +139,7 @@ new_producer() {
 feeding=() taking=()
 for i in 0 1 2; do new_consumer $i; done
 for i in 0 1; do new_producer $i; done
-until_ms=$(($(now_ms) + ${STORM_SECONDS:-6} * 1000))
-while [ "$(now_ms)" -lt $until_ms ]; do
+for ((blow = 0; blow < ${STORM_BLOWS:-75}; blow++)); do
     # The next blow falls when some more records have arrived, or a producer is done.
     wait_until "traffic" more_records $(($(figure storm records_in) + RANDOM % 5000))
     for i in 0 1; do

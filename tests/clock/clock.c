@@ -394,11 +394,18 @@ EXPORT long syscall(long number, ...)
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(args, long);
     va_end(args);
-    if (mode && number == SYS_futex && (a[1] & FUTEX_CMD_MASK) == FUTEX_WAIT && a[3]) {
-        int64_t until = after(to_ns((const struct timespec *)a[3]));
+    const struct timespec *time = (const struct timespec *)a[3];
+    int futex = mode && number == SYS_futex && (a[1] & FUTEX_CMD_MASK) == FUTEX_WAIT && time;
+    int many = mode && number == SYS_futex_waitv && time && (int)a[4] == CLOCK_MONOTONIC;
+    if ((futex || many) && (time->tv_sec < 0 || time->tv_nsec < 0 || time->tv_nsec >= 1000000000)) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (futex) {
+        int64_t until = after(to_ns(time));
         found = wait_for(look_futex, &(struct futexing){(uint32_t *)a[0], (uint32_t)a[2], until}, until, 0);
-    } else if (mode && number == SYS_futex_waitv && a[3] && (int)a[4] == CLOCK_MONOTONIC) {
-        int64_t until = to_ns((const struct timespec *)a[3]);
+    } else if (many) {
+        int64_t until = to_ns(time);
         found = wait_for(look_futexes, &(struct futexes){(const void *)a[0], (unsigned)a[1]}, until, 0);
     } else {
         return kernel(number, a[0], a[1], a[2], a[3], a[4], a[5]);

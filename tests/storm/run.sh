@@ -10,6 +10,6 @@ while [ "$left" -gt 0 ]; do
     round=$((left < 60 ? left : 60))
     half=$(((round + 1) / 2))
     STORM_SECONDS=$half STORM_SEED=$((RANDOM * 32768 + RANDOM)) "${MILLRACE_BIN:-bin}/tests/proc_storm" || exit 1
-    STORM_SECONDS=$half MILLRACE_BIN=${MILLRACE_BIN:-bin} tests/run.sh e2e_kill || exit 1
+    STORM_BLOWS=$((half * 12)) MILLRACE_BIN=${MILLRACE_BIN:-bin} tests/run.sh e2e_kill || exit 1 # about 12 a second
     left=$((left - round))
 done
