@@ -426,7 +426,6 @@ int mr_serve(const struct mr_serve_options *options)
     for (unsigned idx = 0; idx < CONNECTIONS_MAX; idx++)
         server.connections[idx].fd = -1;
     raise_descriptor_limit();
-    signal(SIGXFSZ, SIG_IGN); /* messages to a file beyond ulimit -f are lost, and no more than they */
     sigset_t set, before;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);

@@ -103,6 +103,7 @@ void mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_st
 {
     *out = consumer->stats;
     out->lost += consumer->seat.lost;
+    out->parked = consumer->joined ? mr_group_parked(consumer->topic, consumer->seat.group) : 0;
 }
 
 /* ---- waiting ---- */

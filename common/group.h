@@ -133,6 +133,8 @@ int mr_groups_orphan(struct mr_topic *topic, uint64_t client);
  * taken over before a second has passed. The seat keeps the rest of its claim; with no rest, *own is 0 and the seat is empty.
  * Returns 0; -EUSERS no member slot is free; -ESTALE and the like. */
 int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, uint64_t bytes, int *own);
+/* mr_group_parked: how many orphans of the group are such records. Lock-free. */
+uint64_t mr_group_parked(const struct mr_topic *topic, uint32_t group);
 
 /* ---- the life of groups, in group_life.c; the caller holds the topic's lock ---- */
 

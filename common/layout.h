@@ -100,7 +100,7 @@ struct mr_member_shm {
     _Atomic uint64_t end;
     _Atomic uint64_t blamed; /* position of the record whose tries are counted */
     _Atomic uint64_t tries;
-    _Atomic uint64_t claimed_ns; /* CLOCK_MONOTONIC; of a parked orphan: when to try again */
+    _Atomic uint64_t claimed_ns; /* CLOCK_MONOTONIC; of a parked orphan: when to try again, 0 at once */
     _Atomic uint64_t failed_pid; /* of the process that failed last on the blamed record */
     alignas(64) _Atomic uint64_t cursor; /* second line: the owner's own stores. First unacknowledged position; == end: nothing held */
     _Atomic uint64_t in_hand;            /* position of the record that the owner looks at, in [cursor, end); else MR_NONE; or MR_PARKED */

@@ -186,6 +186,15 @@ static int set_joined(struct mr_tx *tx, struct mr_topic *topic, const struct tar
     return 0;
 }
 
+/* Records that a dead-letter topic did not take are due at once for a newcomer, which may have come because that is mended.
+ * With the group's lock held. */
+static void unpark(struct mr_topic *topic, uint32_t group)
+{
+    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++)
+        if (load(&topic->members[i].group) == group + 1 && load(&topic->members[i].in_hand) == MR_PARKED)
+            atomic_store_explicit(&topic->members[i].claimed_ns, 0, memory_order_relaxed);
+}
+
 /* Takes a member slot of the target's group: the transaction that also makes a group in the making live. In the group's
  * log, not the topic's: whoever next looks at the group's words takes the group's lock. */
 static int join(struct mr_topic *topic, const struct target *target, struct mr_seat *seat)
@@ -203,6 +212,7 @@ static int join(struct mr_topic *topic, const struct target *target, struct mr_s
     error = set_joined(&tx, topic, target, &slot);
     if (!error) {
         mr_tx_commit(&tx);
+        unpark(topic, g);
         *seat = (struct mr_seat){.group = g,
                                  .member = slot,
                                  .serial = load(&group->serial),
@@ -383,6 +393,14 @@ int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, ui
 unlock:
     mr_unlock(&topic->shm->lock);
     return error;
+}
+
+uint64_t mr_group_parked(const struct mr_topic *topic, uint32_t group)
+{
+    uint64_t parked = 0;
+    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++)
+        parked += load(&topic->members[i].group) == group + 1 && load(&topic->members[i].in_hand) == MR_PARKED;
+    return parked;
 }
 
 int mr_groups_orphan(struct mr_topic *topic, uint64_t client)

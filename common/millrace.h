@@ -466,7 +466,10 @@ int mr_drained(struct mr_consumer *consumer);
 /* mr_consumer_close gives back what is unacknowledged and leaves the group. NULL is allowed. */
 void mr_consumer_close(struct mr_consumer *consumer);
 
-struct mr_consumer_stats { uint64_t records, bytes, claims, waits, starved_ns, redelivered, dead_lettered, lost; };
+struct mr_consumer_stats {
+    uint64_t records, bytes, claims, waits, starved_ns, redelivered, dead_lettered, lost;
+    uint64_t parked; /* of the whole group, now: records that the dead-letter topic did not take */
+};
 void mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_stats *out);
 /* mr_consumer_lag: records that its group has not acknowledged (a peeking consumer: that it has not
  * seen); or a negative errno. */

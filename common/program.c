@@ -99,6 +99,7 @@ void mr_program_start(const char *name)
         sigaction(stop_signals[i], &action, NULL);
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file beyond ulimit -f is an error, with a name */
     replace_stdout();
     mr_guard();
 }
@@ -474,6 +475,7 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
     snprintf(last.group, sizeof last.group, "%s", group);
     pthread_mutex_unlock(&lock);
 
+    int unfit = wait->error == -EPIPE || wait->error == -EMSGSIZE;
     switch (wait->what) {
     case MR_WAIT_ROOM:
     case MR_WAIT_ACKNOWLEDGED:
@@ -488,8 +490,9 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
                           topic, wait->pid, wait->pid);
         break;
     case MR_WAIT_DEAD:
-        mr_program_notice("%s does not take record %" PRIu64 " of partition %" PRIu32 ": %s; it is kept, and tried again later",
-                          topic, wait->offset, wait->partition, mr_program_reason(wait->error));
+        mr_program_notice("%s: does not take record %" PRIu64 " of partition %" PRIu32 ": %s; it is kept, and tried again later%s%s",
+                          topic, wait->offset, wait->partition, mr_program_reason(wait->error),
+                          unfit ? "; read that topic, then let a new one be made: ./broker delete " : "", unfit ? topic : "");
         break;
     case MR_WAIT_RECORDS:
         mr_program_notice("%s%swaiting for records", topic, *topic ? ": " : "");

@@ -148,11 +148,11 @@ int mr_child_find(const char *name, char **path)
 /* What the new process does before it is the command; it shares our memory until then, so it must not touch any of it but *error. */
 __attribute__((noreturn)) static void become(const struct mr_child *child, int in, int out, pid_t parent, volatile int *error)
 {
-    static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGBUS};
+    static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ, SIGBUS};
     struct sigaction action;
-    /* Our handlers must not run here once the signals are let in; what was ignored when we were started stays so, but for SIGPIPE. */
+    /* Our handlers must not run here once the signals are let in; what was ignored when we were started stays so, but for SIGPIPE and SIGXFSZ. */
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        if (sigaction(ours[i], NULL, &action) == 0 && (action.sa_handler != SIG_IGN || ours[i] == SIGPIPE))
+        if (sigaction(ours[i], NULL, &action) == 0 && (action.sa_handler != SIG_IGN || ours[i] == SIGPIPE || ours[i] == SIGXFSZ))
             signal(ours[i], SIG_DFL);
     /* Whoever takes the record over must not find the old command still at work. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -18,7 +18,7 @@
 void mr_crew_end(struct mr_crew *crew, int status)
 {
     pthread_mutex_lock(&crew->lock);
-    if (crew->status == RUNNING)
+    if (crew->status == RUNNING || crew->status == MR_EXIT_OK) /* what was begun before the end may still fail */
         crew->status = status;
     pthread_cond_broadcast(&crew->changed);
     pthread_mutex_unlock(&crew->lock);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -159,11 +160,12 @@ static enum next delay(struct mr_job *job, int64_t first_ns, unsigned doublings)
 }
 
 /* Without blame, to whoever is next; and the run ends. */
-static enum next stop_all(struct worker *worker, const struct mr_job *job, const struct batch *batch, const char *reason)
+static enum next stop_all(struct worker *worker, const struct mr_job *job, const struct batch *batch, const char *reason,
+                          int status)
 {
     mr_program_error("%s: partition %" PRIu32 " offset %" PRIu64 ": %s: %s; stopped, the record is given back", job->source->name,
                      batch->first.partition, batch->first.offset, worker->crew->command->argv[0], reason);
-    mr_crew_end(worker->crew, MR_EXIT_FAILED);
+    mr_crew_end(worker->crew, status);
     return STOP;
 }
 
@@ -193,7 +195,7 @@ static enum next failed(struct worker *worker, struct mr_job *job, const struct 
         mr_program_notice("%s: partition %" PRIu32 " offset %" PRIu64 ", %" PRIu64 " record(s), try %" PRIu32 ": %s", job->source->name,
                           batch->first.partition, batch->first.offset, batch->cnt, batch->first.try_number, reason);
     if (on_fail == MR_ON_FAIL_STOP)
-        return stop_all(worker, job, batch, reason);
+        return stop_all(worker, job, batch, reason, MR_EXIT_FAILED);
     if (batch->cnt > 1) { /* one of them is to blame: each by itself, and it will show which */
         job->singles = batch->cnt;
         int error = mr_rewind(job->consumer);
@@ -275,6 +277,15 @@ static enum next judge(struct worker *worker, struct mr_job *job, const struct b
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     if (interrupted(status))
         return STOP;
+    if (worker->output.error) { /* ours, whatever the command made of it: no try is counted */
+        const char *folder = getenv("TMPDIR");
+        mr_program_error("%s: partition %" PRIu32 " offset %" PRIu64 ": cannot keep what %s writes, in a file in %s: %s; stopped, "
+                         "the record is given back",
+                         job->source->name, batch->first.partition, batch->first.offset, worker->crew->command->argv[0],
+                         folder && *folder ? folder : "/tmp", strerror(-worker->output.error));
+        mr_crew_end(worker->crew, MR_EXIT_FAILED);
+        return STOP;
+    }
     if (WIFSIGNALED(status))
         snprintf(reason, sizeof reason, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
     else
@@ -287,18 +298,34 @@ static enum next judge(struct worker *worker, struct mr_job *job, const struct b
     case TRY_LATER:
         return later(worker, job);
     case STOP_ALL:
-        return stop_all(worker, job, batch, reason);
+        return stop_all(worker, job, batch, reason, MR_EXIT_FAILED);
+    case MR_EXIT_NOT_RUN:
+    case MR_EXIT_NOT_FOUND:
+        return stop_all(worker, job, batch, reason, code);
     default:
-        return failed(worker, job, batch, reason, 0);
-    }
-    if (worker->output.error) {
-        snprintf(reason, sizeof reason, "its output could not be kept: %s", strerror(-worker->output.error));
         return failed(worker, job, batch, reason, 0);
     }
     return succeeded(worker, job, batch);
 }
 
 /* ---- the claim ------------------------------------------------------------------------------------------------------- */
+
+/* The exit status after a command could not be begun. Want of memory, descriptors or processes is no fault of the command. */
+static int exit_of_exec(int error)
+{
+    switch (-error) {
+    case ENOENT:
+    case ENOTDIR:
+        return MR_EXIT_NOT_FOUND;
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case EAGAIN:
+        return MR_EXIT_FAILED;
+    default: /* EACCES, ENOEXEC, ETXTBSY, ELIBBAD, E2BIG, ... */
+        return MR_EXIT_NOT_RUN;
+    }
+}
 
 static enum next run_command(struct worker *worker, struct mr_job *job, const struct batch *batch)
 {
@@ -311,11 +338,9 @@ static enum next run_command(struct worker *worker, struct mr_job *job, const st
                                    .in_len = worker->payload.len,
                                    .mask = &crew->mask};
     int status = 0, error = mr_child_run(&child, &worker->output, &status);
-    if (error == -E2BIG)
-        return failed(worker, job, batch, "its environment would be too long", 0);
-    if (error < 0) {
+    if (error < 0) { /* not the record's fault: it is given back, and no try is counted */
         mr_program_error("%s: %s", command->argv[0], strerror(-error));
-        mr_crew_end(crew, error == -ENOENT ? MR_EXIT_NOT_FOUND : error == -EACCES || error == -ENOEXEC ? MR_EXIT_NOT_RUN : MR_EXIT_FAILED);
+        mr_crew_end(crew, exit_of_exec(error));
         return STOP;
     }
     count(crew, &crew->run->taken->commands, 1);

@@ -24,6 +24,7 @@ struct source {
     struct mr_where_bound *where; /* --where on these columns; NULL: not bound yet */
     int told_strangers;           /* that some values are no JSON objects was said */
     uint64_t dead_lettered, lost; /* by handles that are closed */
+    uint64_t parked; /* records that topic.dead did not take, when the last handle was closed */
 };
 
 struct run {

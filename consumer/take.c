@@ -506,6 +506,7 @@ void mr_run_close(struct run *run, struct source *source, struct mr_consumer *co
     taken->starved_ns += stats.starved_ns;
     source->dead_lettered += stats.dead_lettered;
     source->lost += stats.lost;
+    source->parked = stats.parked;
     mr_consumer_close(consumer);
 }
 
@@ -523,6 +524,13 @@ static void leave(struct run *run)
         if (source->dead_lettered > 0)
             mr_program_error("%s: %" PRIu64 " record%s failed and %s now in %s.dead", source->name, source->dead_lettered,
                              source->dead_lettered == 1 ? "" : "s", source->dead_lettered == 1 ? "is" : "are", source->name);
+        if (source->parked > 0) {
+            mr_program_error("%s: %" PRIu64 " record%s that failed wait%s, as %s.dead did not take %s", source->name, source->parked,
+                             source->parked == 1 ? "" : "s", source->parked == 1 ? "s" : "", source->name,
+                             source->parked == 1 ? "it" : "them");
+            if (run->status == MR_EXIT_OK)
+                run->status = MR_EXIT_FAILED;
+        }
         mr_topic_close(source->topic);
         mr_columns_free(&source->columns);
         mr_where_unbind(source->where);
