@@ -1,16 +1,26 @@
-/* follow.c - stat says what happened; inotify only shortens the wait until the next look. */
+/* follow.c - stat says what happened to the file at hand, inotify which files had its name since.
+ * */
 #include "follow.h"
 #include "program.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define TELL_NS INT64_C(500000000)
+#define LOST_NS                                                                                    \
+    INT64_C(1000000000) /* a file that could not be opened for so long is not waited for */
+#define FOLDER_EVENTS (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE)
+#define FILE_EVENTS   (IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF)
 
 int wait_readable(int fd, int64_t timeout_ns)
 {
@@ -33,31 +43,287 @@ int wait_readable(int fd, int64_t timeout_ns)
     return mr_program_stop ? -EINTR : error;
 }
 
-void follow_start(struct follow *follow, const char *path)
+/* ---- what is watched ------------------------------------------------------------------------- */
+
+static void watch_folder(struct follow *follow)
 {
-    *follow = (struct follow){.path = path, .notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
-    if (follow->notify >= 0)
-        (void)inotify_add_watch(follow->notify, path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF);
+    if (follow->notify >= 0) /* by another name the same folder has the same watch */
+        follow->folder_watch = inotify_add_watch(
+            follow->notify, *follow->folder ? follow->folder : ".", FOLDER_EVENTS | IN_ONLYDIR);
+}
+
+int follow_start(struct follow *follow, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    *follow = (struct follow){.path = path, .notify = -1, .folder_watch = -1, .file_watch = -1};
+    follow->name = slash ? slash + 1 : path;
+    follow->folder = strndup(path, (size_t)(follow->name - path));
+    if (!follow->folder)
+        return -ENOMEM;
+    follow->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    watch_folder(follow);
+    return 0;
+}
+
+void follow_file(struct follow *follow, int fd)
+{
+    char path[64];
+
+    follow->replaced_ns = 0;
+    if (follow->notify < 0)
+        return;
+    if (follow->file_watch >= 0)
+        inotify_rm_watch(follow->notify, follow->file_watch);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d",
+             fd); /* its name may be another file's by now */
+    follow->file_watch = inotify_add_watch(follow->notify, path, FILE_EVENTS);
+}
+
+/* ---- the queue ------------------------------------------------------------------------------- */
+
+static void drop(struct follow *follow, size_t i)
+{
+    if (follow->next[i].fd >= 0)
+        close(follow->next[i].fd);
+    free(follow->next[i].name);
+    follow->next_cnt--;
+    memmove(&follow->next[i], &follow->next[i + 1],
+            (follow->next_cnt - i) * sizeof(follow->next[0]));
+}
+
+static void lose(struct follow *follow, size_t i)
+{
+    mr_program_error("%s: another file had this name and was gone before it could be opened: lines "
+                     "in it are lost",
+                     follow->path);
+    drop(follow, i);
+}
+
+/* Notes that another file has the name. Returns it, or NULL: there is no room for it, which was
+ * said. */
+static struct follow_file *add(struct follow *follow)
+{
+    struct follow_file *file = &follow->next[follow->next_cnt];
+    char *name = follow->next_cnt < FOLLOW_QUEUE ? strdup(follow->name) : NULL;
+
+    if (!name) {
+        mr_program_error("%s: %d files that had this name are still to be read: another one is "
+                         "not, and its lines "
+                         "are lost",
+                         follow->path, FOLLOW_QUEUE);
+        return NULL;
+    }
+    *file = (struct follow_file){.fd = -1, .name = name, .since_ns = mr_program_now()};
+    follow->next_cnt++;
+    return file;
+}
+
+int follow_next(struct follow *follow)
+{
+    int fd = follow->next_cnt ? follow->next[0].fd : -1;
+
+    if (fd >= 0) {
+        follow->next[0].fd = -1;
+        drop(follow, 0);
+    }
+    return fd;
 }
 
 void follow_stop(struct follow *follow)
 {
+    while (follow->next_cnt)
+        drop(follow, 0);
+    free(follow->folder);
+    follow->folder = NULL;
     if (follow->notify >= 0)
         close(follow->notify);
     follow->notify = -1;
 }
 
+/* ---- what was told --------------------------------------------------------------------------- */
+
+static int is_same(int fd, const struct stat *other)
+{
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == other->st_dev &&
+           st.st_ino == other->st_ino;
+}
+
+static int look_at(const struct follow *follow, const char *name, struct stat *st)
+{
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof(path), "%s%s", follow->folder, name);
+
+    return len < 0 || (size_t)len >= sizeof(path) ? -1 : stat(path, st);
+}
+
+/* A file that is not surely open has lost its name for good, removed or renamed over. It is the one
+ * that we have open, unless we came too late and opened another one that had the name after it. */
+static void end_name(struct follow *follow, size_t i)
+{
+    struct stat st;
+
+    if (follow->next[i].fd < 0 ||
+        (look_at(follow, follow->next[i].name, &st) == 0 && is_same(follow->next[i].fd, &st)))
+        lose(follow, i);
+    else
+        follow->next[i].sure = 1;
+}
+
+/* One change in the folder: files that are not surely open are followed to their new names. Returns
+ * 1 if it was about one of those, or a new one. */
+static int note(struct follow *follow, const struct inotify_event *event)
+{
+    int came = (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0, known = 0, about = 0;
+
+    for (size_t i = 0; i < follow->next_cnt; i++) {
+        struct follow_file *file = &follow->next[i];
+
+        if (file->sure)
+            continue;
+        if (!file->name) {
+            if (!(event->mask & IN_MOVED_TO) || event->cookie != file->cookie)
+                continue;
+            file->name = strdup(event->name);
+            known = about = 1;
+        } else if (strcmp(file->name, event->name) == 0) {
+            about = file->touched = 1;
+            if (event->mask & IN_MOVED_FROM) {
+                free(file->name);
+                file->name = NULL;
+                file->cookie = event->cookie;
+            } else {
+                size_t before = follow->next_cnt;
+
+                end_name(follow, i);
+                i -= follow->next_cnt < before;
+            }
+        }
+    }
+    if (!came || known || strcmp(event->name, follow->name) != 0)
+        return about;
+    add(follow);
+    return 1;
+}
+
+/* Takes in all that inotify has to tell. Returns 1 if it was about files of the queue. */
+static int take_events(struct follow *follow)
+{
+    char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+    int about = 0;
+    ssize_t n;
+
+    while (follow->notify >= 0 && (n = read(follow->notify, events, sizeof(events))) > 0)
+        for (char *at = events; at < events + n;) {
+            const struct inotify_event *event = (const struct inotify_event *)(void *)at;
+
+            at += sizeof(*event) + event->len;
+            if (event->mask & IN_Q_OVERFLOW)
+                mr_program_error(
+                    "%s: too much happened in its folder meanwhile: if other files had this name, "
+                    "their lines may be lost",
+                    follow->path);
+            else if (event->wd == follow->folder_watch && event->len)
+                about |= note(follow, event);
+        }
+    return about;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* Opens a file of the queue where it lies by now. What is no file is none to read, and what is open
+ * already was told of twice. */
+static void open_next(struct follow *follow, size_t *i, int current)
+{
+    struct follow_file *file = &follow->next[*i];
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof(path), "%s%s", follow->folder, file->name);
+    int fd = len < 0 || (size_t)len >= sizeof(path)
+                 ? -1
+                 : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat st;
+    size_t j = 0;
+
+    if (fd < 0)
+        return;
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = fd;
+    while (fstat(fd, &st) == 0 && j < follow->next_cnt &&
+           (j == *i || !is_same(follow->next[j].fd, &st)))
+        j++;
+    if (!S_ISREG(st.st_mode) || is_same(current, &st) ||
+        (j < follow->next_cnt && (follow->next[j].looked || follow->next[j].sure))) {
+        drop(follow, (*i)--);
+    } else if (j < *i) { /* that one was opened too late: it is this one */
+        lose(follow, j);
+        (*i)--;
+    }
+}
+
+/* Opens what can be opened, until nothing more was told of it meanwhile. Ends: each turn takes
+ * another change of such a file. */
+static void open_all(struct follow *follow, int current)
+{
+    do {
+        for (size_t i = 0; i < follow->next_cnt; i++) {
+            follow->next[i].touched = 0;
+            if (!follow->next[i].sure && follow->next[i].name)
+                open_next(follow, &i, current);
+        }
+    } while (take_events(follow));
+    for (size_t i = 0; i < follow->next_cnt; i++)
+        follow->next[i].sure |= follow->next[i].fd >= 0 && !follow->next[i].touched;
+}
+
+/* Gives up those that could not be opened: gone to another folder, or without rights while a newer
+ * one can be read. */
+static void give_up(struct follow *follow, int64_t now)
+{
+    struct stat st;
+
+    for (size_t i = 0; i < follow->next_cnt; i++) {
+        const struct follow_file *file = &follow->next[i];
+        int newest = i + 1 == follow->next_cnt;
+
+        if (file->fd >= 0 || now - file->since_ns < LOST_NS)
+            continue;
+        if (!newest || !file->name || look_at(follow, file->name, &st) < 0)
+            lose(follow, i--);
+    }
+}
+
+/* ---- the file at hand ------------------------------------------------------------------------ */
+
 static enum follow_event look(struct follow *follow, int fd, off_t read_bytes, int64_t now)
 {
     struct stat own, named;
-    int gone;
+    struct follow_file *file;
+    int gone, known;
 
+    take_events(follow);
+    open_all(follow, fd);
+    gone = stat(follow->path, &named) < 0;
+    known = gone || is_same(fd, &named);
+    for (size_t i = 0; i < follow->next_cnt; i++)
+        known |= follow->next[i].fd < 0 || (!gone && is_same(follow->next[i].fd, &named));
+    if (!known && (file = add(follow))) {
+        size_t last = follow->next_cnt - 1;
+
+        file->looked = 1;
+        open_next(follow, &last, fd);
+        if (last == follow->next_cnt - 1)
+            follow->next[last].sure = follow->next[last].fd >= 0;
+        watch_folder(follow); /* it may be another folder by now */
+    }
+    give_up(follow, now);
     if (fstat(fd, &own) == 0 && own.st_size != read_bytes) {
         follow->replaced_ns = 0;
         return own.st_size > read_bytes ? FOLLOW_GREW : FOLLOW_CUT;
     }
-    gone = stat(follow->path, &named) < 0;
-    if (gone || (named.st_dev == own.st_dev && named.st_ino == own.st_ino)) {
+    if (!follow->next_cnt || follow->next[0].fd < 0) {
         follow->replaced_ns = 0;
         if (gone && !follow->told_gone && now - follow->idle_ns >= TELL_NS) {
             mr_program_notice("%s: gone; waiting for another file of this name", follow->path);
@@ -65,7 +331,7 @@ static enum follow_event look(struct follow *follow, int fd, off_t read_bytes, i
         }
         return FOLLOW_NOTHING;
     }
-    /* Who has the old one open may still write its last lines. */
+    /* A process that has the old one open may still write its last lines. */
     if (!follow->replaced_ns)
         follow->replaced_ns = now;
     return now - follow->replaced_ns >= FOLLOW_NS ? FOLLOW_REPLACED : FOLLOW_NOTHING;
@@ -73,7 +339,6 @@ static enum follow_event look(struct follow *follow, int fd, off_t read_bytes, i
 
 int follow_wait(struct follow *follow, int fd, off_t read_bytes, enum follow_event *event)
 {
-    char events[4096];
     int64_t now;
     int error;
 
@@ -87,7 +352,5 @@ int follow_wait(struct follow *follow, int fd, off_t read_bytes, enum follow_eve
         }
         if ((error = wait_readable(follow->notify, FOLLOW_NS)))
             return error;
-        while (follow->notify >= 0 && read(follow->notify, events, sizeof(events)) > 0)
-            ;
     }
 }

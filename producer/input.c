@@ -17,7 +17,11 @@ static int open_file(struct input *in)
 {
     int standard = in->name == standard_input;
     struct stat st;
+    int error;
 
+    in->fd = -1;
+    if (in->how.follow && (error = follow_start(&in->follow, in->name)))
+        return error;
     in->fd = standard ? STDIN_FILENO : open(in->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (in->fd < 0 || fstat(in->fd, &st) < 0)
         return -errno;
@@ -32,7 +36,7 @@ static int open_file(struct input *in)
     }
     (void)posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a pipe does not take the hint */
     if (in->how.follow)
-        follow_start(&in->follow, in->name);
+        follow_file(&in->follow, in->fd);
     return 0;
 }
 
@@ -52,38 +56,33 @@ int input_open(struct input *in, const struct input_how *how, const char *name)
     return 0;
 }
 
-static void close_file(struct input *in)
+void input_close(struct input *in)
 {
     follow_stop(&in->follow);
     if (in->fd > STDIN_FILENO)
         close(in->fd);
     in->fd = -1;
-}
-
-void input_close(struct input *in)
-{
-    close_file(in);
     free(in->buf);
     in->buf = NULL;
 }
 
 int input_again(struct input *in)
 {
-    int error;
+    int fd = in->ended == FOLLOW_REPLACED ? follow_next(&in->follow) : -1;
 
-    do {
-        close_file(in);
-        error = open_file(in);
-        if (error == -ENOENT || error == -EACCES) { /* gone again, or not yet given its rights */
-            if (wait_readable(-1, FOLLOW_NS))
-                return -EINTR;
-        }
-    } while (error == -ENOENT || error == -EACCES);
+    if (fd >= 0) {
+        close(in->fd);
+        in->fd = fd;
+        follow_file(&in->follow, fd);
+    } else if (lseek(in->fd, 0, SEEK_SET) < 0) {
+        return -errno;
+    }
+    in->read_bytes = 0;
     in->at_end = in->discarding = in->started = 0;
     in->ended = FOLLOW_NOTHING;
     in->at = in->len = in->searched = 0;
     in->line = 1;
-    return error;
+    return 0;
 }
 
 /* ---- framing --------------------------------------------------------------------------------------------------------- */

@@ -72,7 +72,7 @@ int input_open(struct input *in, const struct input_how *how, const char *name);
 void input_close(struct input *in);
 
 /* input_again goes on at the start of the file, which was cut or replaced by another: after INPUT_END with in->ended set. Lines count anew.
- * Returns 0, -EINTR or -errno. Blocks while there is no file of that name. */
+ * Returns 0 or -errno. */
 int input_again(struct input *in);
 
 /* input_next gives the next row. */

@@ -91,6 +91,89 @@ put log 'd1\n' # perhaps of the same inode number
 gets log 1
 is got d1
 
+# ---- it is replaced more often than it looks -----------------------------------------------------------------------------------------
+# Stopped, it sees all of it at once, and late.
+mkdir logs
+put logs/app 'one\n'
+follow quick logs/app quick
+kill -STOP "${pids[quick]}"
+for text in two three four five; do
+    mv logs/app logs/app.tmp
+    [ ! -e logs/app.1 ] || mv logs/app.1 "logs/app.$text"
+    mv logs/app.tmp logs/app.1
+    put logs/app "$text\n"
+done
+put logs/other 'not this\n'
+mv logs/other logs/another
+kill -CONT "${pids[quick]}"
+gets quick 5
+is got $'one\ntwo\nthree\nfour\nfive'
+# Renamed over: the file between is nowhere any more, which is said.
+kill -STOP "${pids[quick]}"
+for text in lost six; do
+    put logs/app.new "$text\n"
+    mv logs/app.new logs/app
+done
+kill -CONT "${pids[quick]}"
+gets quick 1
+is got six
+says quick.err '^producer: logs/app: another file had this name and was gone before it could be opened: lines in it are lost'
+# Away and back again is the same file; so is one that only got another name beside.
+kill -STOP "${pids[quick]}"
+mv logs/app logs/app.back
+mv logs/app.back logs/app
+ln logs/app logs/app.link
+printf 'seven\n' >>logs/app
+kill -CONT "${pids[quick]}"
+gets quick 1
+is got seven
+# Removed, and one that was there only for a moment.
+kill -STOP "${pids[quick]}"
+mv logs/app logs/app.old
+put logs/app 'short\n'
+rm logs/app
+put logs/app 'eight\n'
+printf 'seven and a half\n' >>logs/app.old
+kill -CONT "${pids[quick]}"
+gets quick 2
+is got $'seven and a half\neight'
+# Through a link, which is turned.
+put logs/day1 'nine\n'
+ln -s day1 logs/today
+follow link logs/today link
+kill -STOP "${pids[link]}"
+for text in ten eleven; do
+    put "logs/$text" "$text\n"
+    ln -s "$text" logs/today.new
+    mv -T logs/today.new logs/today
+done
+kill -CONT "${pids[link]}"
+gets link 2
+is got $'nine\neleven' # ten: the link is gone with what it said
+says link.err 'was gone before it could be opened'
+stop_with INT link 130
+# Each time in the time that one look takes, with the producer running.
+for ((round = 0; round < 12; round++)); do
+    mv logs/app "logs/app.$round"
+    put logs/app "$round\n"
+done
+gets quick 12
+seq 0 11 | cmp - got || wrong "12 files: $(xargs <got)"
+stop_with INT quick 130
+[ "$(grep -c 'are lost' quick.err)" = 2 ] || wrong "lost, it says: $(grep lost quick.err)"
+# A topic that is full holds the reading up, and what happens to the files meanwhile is not missed.
+broker -q create full --size 4096
+seq 2000 >behind
+start behind producer -F behind full
+wait_until "the topic is full" has behind.err 'full'
+for ((round = 0; round < 3; round++)); do
+    mv behind "behind.$round"
+    seq $((2001 + round * 10)) $((2010 + round * 10)) >behind
+done
+gets full 2030
+seq 2030 | cmp - got || wrong "behind: $(tail -n 40 got | xargs)"
+stop_with INT behind 130
+
 # ---- it idles ----------------------------------------------------------------------------------------------------------------------
 before=$(cpu "${pids[log]}") from=$EPOCHREALTIME
 sleep 2
@@ -108,7 +191,6 @@ start many producer -q -F --stats many.stats many many
         if [ $((round % 4)) = 3 ]; then
             mv many "many.$round"
             : >many
-            sleep 0.7
         fi
     done
 } &
