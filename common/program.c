@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -565,6 +566,33 @@ int mr_program_open_topic(struct mr_bus *bus, const char *topic, int create, int
         return 0;
     mr_program_topic_fail(error, bus, topic);
     return mr_program_exit_for(error);
+}
+
+/* ---- named pipes ------------------------------------------------------------------------------- */
+
+int mr_program_create(const char *path)
+{
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int64_t start = mr_program_now();
+    int told = 0;
+
+    for (;;) {
+        struct stat st;
+        int fd = open(path, flags, 0666), error = errno;
+
+        if (fd >= 0) {
+            fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+            return fd;
+        }
+        if (error != ENXIO || stat(path, &st) < 0 || !S_ISFIFO(st.st_mode))
+            return -error;
+        if (!told && mr_program_now() - start >= second_ns / 2) {
+            mr_program_notice("%s: a named pipe that has no reader yet, waiting for one", path);
+            told = 1;
+        }
+        if (mr_program_sleep(second_ns / 100))
+            return -EINTR;
+    }
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

@@ -58,6 +58,12 @@ int mr_program_usage(const char *format, ...) __attribute__((format(printf, 1, 2
  * Returns 0, or the negative errno of write(2). */
 int mr_program_write(int fd, const void *data, size_t len);
 
+/* mr_program_create opens a file to write to, made or emptied, as creat(2) does. A named pipe is
+ * waited for until it has a reader, and after half a second that is said. Returns a descriptor; a
+ * negative errno; -EINTR once mr_program_stop is set: no signal is slept through, as in a blocked
+ * open(2). */
+int mr_program_create(const char *path);
+
 /* mr_program_flush writes out what was printed. Returns MR_EXIT_OK; else says why (not of a reader that is gone: MR_EXIT_SIGPIPE), MR_EXIT_FAILED. */
 int mr_program_flush(void);
 

@@ -21,9 +21,13 @@ int main(int argc, char **argv)
         return done - 1;
     /* Before anything is taken: a file that cannot be written is no reason to lose a run's figures. */
     if (options.stats_path) {
-        stats_fd = open(options.stats_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        stats_fd = mr_program_create(options.stats_path);
+        if (stats_fd == -EINTR) {
+            options_free(&options);
+            return mr_program_exit_for(stats_fd);
+        }
         if (stats_fd < 0) {
-            mr_program_error("--stats %s: %s", options.stats_path, strerror(errno));
+            mr_program_error("--stats %s: %s", options.stats_path, strerror(-stats_fd));
             options_free(&options);
             return MR_EXIT_FAILED;
         }

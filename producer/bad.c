@@ -1,6 +1,7 @@
 #include "bad.h"
 #include "millrace.h"
 #include "program.h"
+#include "report.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -16,9 +17,7 @@ static int cannot_write(const struct bad_rows *bad)
 int bad_open(struct bad_rows *bad, const struct options *options)
 {
     *bad = (struct bad_rows){.policy = options->bad, .path = options->bad_path, .options = options};
-    if (bad->policy == BAD_KEEP && !(bad->out = fopen(bad->path, "we")))
-        return cannot_write(bad);
-    return 0;
+    return bad->policy == BAD_KEEP ? open_output(bad->path, &bad->out) : 0;
 }
 
 int bad_close(struct bad_rows *bad)

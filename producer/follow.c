@@ -27,20 +27,21 @@ int wait_readable(int fd, int64_t timeout_ns)
     struct pollfd pollfd = {.fd = fd, .events = POLLIN};
     struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
     sigset_t ours, before;
-    int error = 0;
+    int result = 0;
 
     sigemptyset(&ours);
     sigaddset(&ours, SIGINT);
     sigaddset(&ours, SIGTERM);
     sigaddset(&ours, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &ours, &before);
-    while (!mr_program_stop && ppoll(&pollfd, 1, timeout_ns < 0 ? NULL : &timeout, &before) < 0)
+    while (!mr_program_stop &&
+           (result = ppoll(&pollfd, 1, timeout_ns < 0 ? NULL : &timeout, &before)) < 0)
         if (errno != EINTR) {
-            error = -errno;
+            result = -errno;
             break;
         }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return mr_program_stop ? -EINTR : error;
+    return mr_program_stop ? -EINTR : result;
 }
 
 /* ---- what is watched ------------------------------------------------------------------------- */
@@ -350,7 +351,7 @@ int follow_wait(struct follow *follow, int fd, off_t read_bytes, enum follow_eve
             mr_program_notice("%s: read to its end, waiting for more", follow->path);
             follow->told_end = 1;
         }
-        if ((error = wait_readable(follow->notify, FOLLOW_NS)))
+        if ((error = wait_readable(follow->notify, FOLLOW_NS)) < 0)
             return error;
     }
 }

@@ -63,8 +63,9 @@ int follow_next(struct follow *follow);
  * once if it takes long. Returns 0 with *event set, or -EINTR when a signal has asked to stop. */
 int follow_wait(struct follow *follow, int fd, off_t read_bytes, enum follow_event *event);
 
-/* wait_readable waits until fd (-1: none) can be read, at most timeout_ns (< 0: for ever). Returns 0, -EINTR when a signal has asked to stop (none is
- * missed between the check and the wait), or -errno. */
+/* wait_readable waits until fd (-1: none) can be read, at most timeout_ns (< 0: for ever). Returns
+ * 1; 0 the time is over; -EINTR when a signal has asked to stop (none is missed between the check
+ * and the wait); or -errno. */
 int wait_readable(int fd, int64_t timeout_ns);
 
 #endif

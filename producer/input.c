@@ -2,6 +2,7 @@
 #include "input.h"
 #include "csv.h"
 #include "millrace.h"
+#include "program.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define TELL_NS INT64_C(500000000)
 
 static const char standard_input[] = "standard input";
 
@@ -22,12 +25,15 @@ static int open_file(struct input *in)
     in->fd = -1;
     if (in->how.follow && (error = follow_start(&in->follow, in->name)))
         return error;
-    in->fd = standard ? STDIN_FILENO : open(in->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* Without O_NONBLOCK a named pipe that has no writer yet would be waited for in here, where a
+     * signal that came just before is slept through. */
+    in->fd = standard ? STDIN_FILENO : open(in->name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (in->fd < 0 || fstat(in->fd, &st) < 0)
         return -errno;
     if (S_ISDIR(st.st_mode))
         return -EISDIR;
     in->size_bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    in->unheard = !standard && S_ISFIFO(st.st_mode);
     in->read_bytes = 0;
     if (standard && in->size_bytes) { /* someone may have read some of it before */
         off_t at = lseek(in->fd, 0, SEEK_CUR);
@@ -324,13 +330,26 @@ static int reached_end(struct input *in)
     return 0;
 }
 
+/* The first wait for a named pipe. */
+static int wait_for_writer(struct input *in)
+{
+    int ready = wait_readable(in->fd, TELL_NS);
+
+    if (ready == 0) {
+        mr_program_notice("%s: a named pipe, and nothing has come from it yet; waiting", in->name);
+        ready = wait_readable(in->fd, -1);
+    }
+    in->unheard = 0;
+    return ready;
+}
+
 int input_fill(struct input *in)
 {
     int error = make_room(in);
     ssize_t n;
 
-    while (!error && !in->at_end) {
-        if ((error = wait_readable(in->fd, -1)))
+    while (error >= 0 && !in->at_end) {
+        if ((error = in->unheard ? wait_for_writer(in) : wait_readable(in->fd, -1)) < 0)
             break;
         n = read(in->fd, in->buf + in->len, in->cap - in->len);
         if (n > 0) {
@@ -343,5 +362,5 @@ int input_fill(struct input *in)
         else if (errno != EINTR && errno != EAGAIN)
             error = -errno;
     }
-    return error;
+    return error < 0 ? error : 0;
 }

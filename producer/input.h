@@ -53,7 +53,8 @@ struct input {
     struct input_how how;
     const char *name; /* for messages */
     int fd;
-    int at_end; /* read(2) has said so; or, when it is followed, nothing more can come: */
+    int unheard; /* a named pipe that nothing came from yet */
+    int at_end;  /* read(2) has said so; or, when it is followed, nothing more can come: */
     enum follow_event ended;
     struct follow follow;
     uint64_t read_bytes, size_bytes; /* read so far; the size of a regular file when it was opened */

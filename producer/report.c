@@ -15,17 +15,26 @@ static uint64_t per_second(uint64_t number, int64_t ns)
     return ns > 0 ? (uint64_t)((double)number * 1e9 / (double)ns + 0.5) : 0;
 }
 
+int open_output(const char *path, FILE **out)
+{
+    int fd = mr_program_create(path), error = fd < 0 ? fd : 0;
+
+    if (!error && !(*out = fdopen(fd, "w"))) {
+        error = -errno;
+        close(fd);
+    }
+    if (error && error != -EINTR)
+        mr_program_error("%s: %s", path, strerror(-error));
+    return error == -EINTR ? mr_program_exit_for(error) : error ? MR_EXIT_FAILED : 0;
+}
+
 int report_open(struct report *report, const struct options *options)
 {
     *report = (struct report){.options = options, .terminal = isatty(STDERR_FILENO)};
     report->progress =
         options->progress == PROGRESS_ALWAYS || (options->progress == PROGRESS_AUTO && report->terminal && !mr_program_quiet);
     report_start(report);
-    if (options->stats_path && !(report->stats = fopen(options->stats_path, "we"))) {
-        mr_program_error("%s: %s", options->stats_path, strerror(errno));
-        return MR_EXIT_FAILED;
-    }
-    return 0;
+    return options->stats_path ? open_output(options->stats_path, &report->stats) : 0;
 }
 
 void report_start(struct report *report)

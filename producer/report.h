@@ -27,6 +27,10 @@ struct figures {
 };
 
 /* report_open opens --stats and starts the clock. Returns 0 or an exit status (everything is said). */
+/* open_output opens a file to be written, of --stats or --bad-rows. Returns 0 or an exit status
+ * (everything is said). */
+int open_output(const char *path, FILE **out);
+
 int report_open(struct report *report, const struct options *options);
 
 /* report_start starts the clock anew: waiting for a broker does not count as sending. */

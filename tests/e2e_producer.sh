@@ -135,6 +135,9 @@ for how in "seal room1" "delete room2 --force"; do
     ended full 6
 done
 
+# handles PID: it has set its handlers for SIGINT and SIGTERM.
+handles() { (((16#$(sed -n 's/^SigCgt:\t*//p' "/proc/$1/status") & 0x4002) == 0x4002)); }
+
 # ---- pace, pipes, signals ----------------------------------------------------------------------------------------------------
 expect 0 producer --stats stats -r 100 -c 51 numbers pace
 holds "$(number stats seconds) >= 0.45 && $(number stats seconds) < 2" || wrong "-r 100: 51 records took $(number stats seconds) s"
@@ -150,6 +153,39 @@ timeout 60 consumer -q -c 1 piped >out || wrong "the first row was held back: $?
 [ "$(cat out)" = first ] || wrong "the pipe gave $(cat out)"
 exec 4>&-
 finish piped
+
+# A named pipe is waited for, which is said, and a signal ends that as it ends any other wait.
+mkfifo fifo
+for signal in INT:130 TERM:143; do
+    name=${signal%:*} status=${signal#*:}
+    for use in "fifo silent" "-i csv fifo silent" "--stats fifo numbers silent" "--bad-rows fifo numbers silent"; do
+        rm -f waits.err
+        # shellcheck disable=SC2086
+        start waits producer $use
+        wait_until "it says what it waits for" has waits.err '^producer: fifo: a named pipe'
+        stop_with "$name" waits "$status"
+        # Also one that comes before it waits.
+        # shellcheck disable=SC2086
+        start early producer $use
+        wait_until "it has its handlers" handles "${pids[early]}"
+        stop_with "$name" early "$status"
+    done
+    rm -f waits.err
+    start waits consumer --stats fifo silent
+    wait_until "it says what it waits for" has waits.err '^consumer: fifo: a named pipe'
+    stop_with "$name" waits "$status"
+done
+start late producer -q fifo late
+printf 'a\nb\n' >fifo
+finish late
+gives late 'a\nb\n'
+start none producer --stats fifo -q - late </dev/null
+cat fifo >stats
+finish none
+says stats '"records":0'
+start none producer -q fifo late
+: >fifo # a writer that has nothing to say
+finish none
 
 # A signal ends the wait for input, a pause, and the wait for room; what was accepted stays, and nothing is sealed.
 for signal in INT:130 TERM:143 HUP:129; do
