@@ -145,7 +145,9 @@ static int ask_failed(const struct mr_command_line *line, int error)
         mr_program_bus_fail(error ? error : -ENOENT, line->bus); /* it may be there, but not for us */
         return error == -EPERM ? MR_EXIT_FAILED : MR_EXIT_NO_BROKER;
     }
-    if (error == -ECONNREFUSED)
+    if (error == -EPERM)
+        mr_program_socket_fail(line->bus, line->bus);
+    else if (error == -ECONNREFUSED)
         mr_program_error("%s: the broker, pid %d, is not taking requests: it begins, or ends, or is in another network namespace",
                          line->bus, pid);
     else

@@ -425,6 +425,21 @@ static int check_given(const struct arguments *args, unsigned accepts, const cha
 
 /* ---- running ---- */
 
+/* What a word that is no command was to be. What changes or ends something is proposed only to who
+ * began like it: "top" is not "stop". */
+static const char *suggest(const char *word, const char **names)
+{
+    static const char *const others[][2] = {
+        {"top", "status"}, {"ls", "list"}, {"rm", "delete"}, {"info", "describe"}};
+    static const char *const harmless[] = {"list",   "describe", "groups", "lag", "pending",
+                                           "status", "wait",     "ping",   NULL};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(word, others[i][0]) == 0)
+            return others[i][1];
+    const char *near = mr_text_suggest(word, names);
+    return near && *near != *word ? mr_text_suggest(word, harmless) : near;
+}
+
 static int run_command(struct arguments *args)
 {
     const char *word = args->line.operands[0];
@@ -440,7 +455,7 @@ static int run_command(struct arguments *args)
         return MR_EXIT_OK;
     }
     if (!command) {
-        const char *near = mr_text_suggest(word, names);
+        const char *near = suggest(word, names);
         return mr_program_usage("%s: no such command%s%s%s", word, near ? " (did you mean \"" : "", near ? near : "",
                                 near ? "\"?)" : "");
     }
@@ -498,7 +513,7 @@ static int detach(int *ready_fd)
         close(null);
     }
     if (chdir("/") < 0)
-        mr_program_fail(-errno, "/");
+        mr_program_error("/: %s", strerror(errno)); /* a folder's errors are not the library's */
     *ready_fd = ends[1];
     return 0;
 }

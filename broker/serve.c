@@ -361,10 +361,18 @@ static int make_topics(struct server *server)
     for (size_t i = 0; i < server->options->spec_cnt; i++) {
         int error = create(server, specs[i].name, &specs[i].settings);
         specs[i].made = !error;
-        if (error == -EEXIST) {
+        struct mr_topic *there = NULL;
+        int exists = error == -EEXIST;
+        if (exists) /* or what has its name cannot be used */
+            error = mr_topic_open(server->bus, specs[i].name, &there);
+        mr_topic_close(there);
+        if (exists && !error) {
             mr_program_notice("%s: exists already and stays as it is", specs[i].name);
         } else if (error) {
-            mr_program_fail(error, "%s: create", specs[i].name);
+            if (exists)
+                mr_program_topic_fail(error, server->bus, specs[i].name);
+            else
+                mr_program_fail(error, "%s: create", specs[i].name);
             while (i-- > 0)
                 if (specs[i].made)
                     unmake_topic(server, specs[i].name);
@@ -405,17 +413,21 @@ static int start(struct server *server, const sigset_t *set)
             mr_program_error("%s: another broker serves this bus already", o->bus);
         return error;
     }
-    if (error) {
+    if (error == -EPERM)
+        mr_program_bus_fail(error, o->bus);
+    else if (error)
         mr_program_fail(error, "%s: serve", o->bus);
+    if (error)
         return error;
-    }
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     error = server->epoll < 0 ? -errno : watch_signals(server, set);
     if (!error)
         error = mr_keep_open(server->bus, server->epoll, ABOUT(ABOUT_CLIENT, 0), (int)SPARE_FDS, &server->held_up, &server->keep);
     if (!error)
         error = listen_on_bus(server);
-    if (error)
+    if (error == -EADDRINUSE)
+        mr_program_socket_fail(o->bus, o->bus);
+    else if (error)
         mr_program_fail(error, "%s: serve", o->bus);
     return error ? error : make_topics(server);
 }

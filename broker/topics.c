@@ -134,8 +134,15 @@ int mr_command_create(const struct mr_command_line *line)
     int status = mr_command_connect(line, MR_OBSERVER, &bus);
     if (status)
         return status;
+    struct mr_topic *there = NULL;
     int error = mr_topic_create(bus, name, &line->settings, 0);
-    if (error == -EEXIST && line->if_not_exists) {
+    int unusable = error == -EEXIST ? mr_topic_open(bus, name, &there) : 0;
+    mr_topic_close(there);
+    if (unusable &&
+        unusable != -ENOENT) { /* what has the name is no topic, or none that can be used */
+        mr_program_topic_fail(unusable, bus, name);
+        status = MR_EXIT_FAILED;
+    } else if (error == -EEXIST && line->if_not_exists) {
         status = MR_EXIT_OK;
     } else if (error == -EEXIST) {
         mr_program_error("%s: exists already (--if-not-exists accepts that)", name);

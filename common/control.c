@@ -9,6 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#define HOLDER_NS                                                                                  \
+    100000000 /* who is asked for its name, and does not take connections, is left alone after     \
+                 this */
+
 static int64_t now_ns(void)
 {
     struct timespec ts;
@@ -36,7 +40,8 @@ int mr_control_check(const struct mr_control_msg *msg, size_t n)
 
 /* A connect that the kernel bounds: a Unix socket whose server's backlog is full makes connect wait for as long as SO_SNDTIMEO
  * says. */
-static int connect_bounded(int fd, uid_t owner, const char *bus, int64_t timeout_ns)
+static int connect_bounded(int fd, uid_t owner, const char *bus, int64_t timeout_ns,
+                           struct ucred *holder)
 {
     struct sockaddr_un address;
     socklen_t len = mr_control_address(owner, bus, &address);
@@ -51,11 +56,20 @@ static int connect_bounded(int fd, uid_t owner, const char *bus, int64_t timeout
             return errno == EAGAIN ? -ETIMEDOUT : -errno;
     }
     /* Anybody may bind an abstract name, so the name alone proves nothing. */
-    struct ucred peer;
-    socklen_t peer_len = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) < 0)
+    socklen_t len_there = sizeof *holder;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, holder, &len_there) < 0)
         return -errno;
-    return peer.uid == owner || peer.uid == 0 ? 0 : -EPERM;
+    return holder->uid == owner || holder->uid == 0 ? 0 : -EPERM;
+}
+
+int mr_control_holder(uid_t owner, const char *bus, struct ucred *out)
+{
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int error = connect_bounded(fd, owner, bus, HOLDER_NS, out);
+    close(fd);
+    return error == -EPERM ? 0 : error;
 }
 
 int mr_control_send(uid_t owner, const char *bus, const struct mr_control_msg *request, int64_t timeout_ns)
@@ -65,7 +79,8 @@ int mr_control_send(uid_t owner, const char *bus, const struct mr_control_msg *r
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    int rc = connect_bounded(fd, owner, bus, timeout_ns);
+    struct ucred holder;
+    int rc = connect_bounded(fd, owner, bus, timeout_ns, &holder);
     /* The send buffer of a fresh socket is empty: a message of this size never waits. */
     if (rc == 0 && send(fd, &msg, sizeof msg, MSG_NOSIGNAL) < 0)
         rc = errno == EPIPE || errno == ECONNRESET ? -ECONNREFUSED : -errno;

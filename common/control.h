@@ -41,6 +41,11 @@ int mr_control_check(const struct mr_control_msg *msg, size_t n);
 int mr_control_request(uid_t owner, const char *bus, const struct mr_control_msg *request, struct mr_control_msg *reply,
                        int64_t timeout_ns);
 
+/* mr_control_holder says which process listens on a bus's socket: of any user, and pid 0 if it is
+ * in another pid namespace. Returns 0; -ECONNREFUSED none does (one may hold the name, though);
+ * -ETIMEDOUT it takes no connections. */
+int mr_control_holder(uid_t owner, const char *bus, struct ucred *out);
+
 /* The same in two steps, for who has something to say while it waits. mr_control_send returns a descriptor, to be closed;
  * mr_control_answer waits on it for the answer to a request `op`, and may be called again after -ETIMEDOUT. */
 int mr_control_send(uid_t owner, const char *bus, const struct mr_control_msg *request, int64_t timeout_ns);

@@ -1,5 +1,6 @@
 #include "program.h"
 #include "client.h"
+#include "control.h"
 #include "segment.h"
 #include "text.h"
 
@@ -267,11 +268,25 @@ const char *mr_program_reason(int error)
     case ETIMEDOUT:
         return "timed out";
     case EUSERS:
-        return "all places are taken";
+        return "no free slot: too many are attached (./broker status -v shows them)";
+    case EBUSY:
+        return "in use";
+    case EEXIST:
+        return "exists already";
+    case ENOTEMPTY:
+        return "records are not acknowledged";
+    case ENODATA:
+        return "nothing there";
+    case ERANGE:
+        return "out of range";
+    case EAGAIN:
+        return "no room or no answer at this moment; try again";
+    case ENOLCK:
+        return "the system has no room for another file lock; end some programs, then try again";
     case ECONNREFUSED:
         return "no broker runs on this bus; start one with: ./broker";
     case EADDRINUSE:
-        return "a broker runs that has another /dev/shm (a container?); use another bus (-b NAME)";
+        return "another process holds the bus's socket; use another bus (-b NAME)";
     case ENOSPC:
         return "no room left in /dev/shm; choose a smaller --size, or free some (df -h /dev/shm; ./broker clean)";
     case EINVAL:
@@ -317,25 +332,34 @@ int mr_program_exit_for(int error)
 
 /* ---- connecting ------------------------------------------------------------------------------------------------------ */
 
-/* The name of a user or a group, else its number. */
-static const char *user_name(uid_t uid, char buf[static 16])
+#define NAME_MAX_SHOWN 64
+
+/* The name of a user or a group, else its number; copied, for the next look-up overwrites it. */
+static const char *user_name(uid_t uid, char buf[static NAME_MAX_SHOWN])
 {
     const struct passwd *user = getpwuid(uid);
-    snprintf(buf, 16, "%u", (unsigned)uid);
-    return user ? user->pw_name : buf;
+    if (user)
+        snprintf(buf, NAME_MAX_SHOWN, "%s", user->pw_name);
+    else
+        snprintf(buf, NAME_MAX_SHOWN, "%u", (unsigned)uid);
+    return buf;
 }
 
-static const char *group_name(gid_t gid, char buf[static 16])
+static const char *group_name(gid_t gid, char buf[static NAME_MAX_SHOWN])
 {
     const struct group *group = getgrgid(gid);
-    snprintf(buf, 16, "%u", (unsigned)gid);
-    return group ? group->gr_name : buf;
+    if (group)
+        snprintf(buf, NAME_MAX_SHOWN, "%s", group->gr_name);
+    else
+        snprintf(buf, NAME_MAX_SHOWN, "%u", (unsigned)gid);
+    return buf;
 }
 
 /* -EPERM, in full: whose file it is, with which rights, and what its owner can do. */
 static void no_rights(const char *bus, const char *topic)
 {
-    char path[MR_PATH_MAX], owner_buf[16], group_buf[16], wanted_buf[16], what[MR_TOPIC_NAME_MAX + 64], file[MR_PATH_MAX + 16];
+    char path[MR_PATH_MAX], file[MR_PATH_MAX + 16], what[MR_TOPIC_NAME_MAX + 64];
+    char owner_buf[NAME_MAX_SHOWN], group_buf[NAME_MAX_SHOWN], wanted_buf[NAME_MAX_SHOWN];
     const char *name;
     uid_t owner;
     struct stat st;
@@ -502,8 +526,46 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
     return 0;
 }
 
+void mr_program_socket_fail(const char *bus, const char *what)
+{
+    const char *name;
+    char user[NAME_MAX_SHOWN];
+    uid_t owner;
+    struct ucred holder;
+    if (mr_bus_address(bus, &owner, &name)) {
+        mr_program_fail(-EADDRINUSE, "%s", what);
+        return;
+    }
+    int error = mr_control_holder(owner, name, &holder);
+    if (error)
+        mr_program_error("%s: another process holds the socket of bus \"%s\" and does not listen "
+                         "on it; end it (ss -xap shows "
+                         "which: @millrace.%u.%s), or use another bus (-b NAME)",
+                         what, bus, (unsigned)owner, name);
+    else if (holder.uid != owner && holder.uid != 0)
+        mr_program_error("%s: pid %d of user %s holds the socket of bus \"%s\"; end it, or use "
+                         "another bus (-b NAME)",
+                         what, (int)holder.pid, user_name(holder.uid, user), bus);
+    else if (holder.pid == 0)
+        mr_program_error("%s: a broker in another pid namespace (container) serves a bus \"%s\"; "
+                         "use another bus (-b NAME)",
+                         what, bus);
+    else
+        mr_program_error(
+            "%s: pid %d holds the socket of bus \"%s\", but not the bus in this /dev/shm "
+            "(is it in a container?); end it, or use another bus (-b NAME)",
+            what, (int)holder.pid, bus);
+}
+
 void mr_program_create_fail(int error, const struct mr_bus *bus, const char *topic)
 {
+    char what[MR_TOPIC_NAME_MAX + 16], address[MR_BUS_NAME_MAX + 16];
+    if (error == -EPERM) { /* what answered is no broker of this bus */
+        snprintf(what, sizeof what, "%s: create", topic);
+        snprintf(address, sizeof address, "%u/%s", (unsigned)mr_bus_owner(bus), mr_bus_name(bus));
+        mr_program_socket_fail(mr_bus_owner(bus) == geteuid() ? mr_bus_name(bus) : address, what);
+        return;
+    }
     int pid = error == -ETIMEDOUT ? mr_broker_pid(bus) : 0;
     if (pid > 0)
         mr_program_error("%s: create: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", topic, pid, pid);

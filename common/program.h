@@ -83,6 +83,8 @@ int mr_program_connect(const char *bus, const char *client_name, int64_t wait_ns
 void mr_program_bus_fail(int error, const char *bus);
 void mr_program_topic_fail(int error, const struct mr_bus *bus, const char *topic);
 void mr_program_create_fail(int error, const struct mr_bus *bus, const char *topic);
+/* mr_program_socket_fail: the bus's socket is another process's: which, and what can be done. */
+void mr_program_socket_fail(const char *bus, const char *what);
 
 /* mr_program_open_topic opens a topic to write to. create: if there is none the broker is asked to make it, and for wait_ns a broker is
  * waited for that could. Returns 0, else an exit status after having printed why. */

@@ -33,6 +33,12 @@ done
 # ---- wrong usage ----
 expect 2 broker statsu
 says err 'did you mean "status"'
+expect 2 broker top # near to a word that ends the broker
+says err 'did you mean "status"'
+expect 2 broker urge
+! grep -q purge err || wrong "proposes to purge: $(cat err)"
+expect 2 broker sotp
+says err 'did you mean "stop"'
 expect 2 broker --frce
 says err 'did you mean "--force"'
 expect 2 broker -x

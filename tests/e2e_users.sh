@@ -58,6 +58,43 @@ expect 1 consumer -e -b "$name-3" t
 says err "/dev/shm/millrace.0.$name-3 is no segment of root: it belongs to [a-z0-9]*, who can remove it"
 rm "/dev/shm/millrace.0.$name-3"
 
+# ---- another user's file among the topics: none of them, and no command fails for the others ---------------------------------------------
+seq 3 | producer -q t.dead
+for squatted in x a.dead zz; do
+    echo 1 >"/dev/shm/millrace.0.$name.$squatted"
+    chown 65534 "/dev/shm/millrace.0.$name.$squatted"
+done
+mkfifo "/dev/shm/millrace.0.$name.fifo"
+for command in list status groups "lag t" "describe t" "redrive t" "clean --dry-run -b $name"; do
+    # shellcheck disable=SC2086
+    expect 0 broker $command
+    ! grep -qE '(x|a\.dead|zz|fifo)\b' out err || wrong "broker $command tells of another user's file: $(cat out err)"
+done
+gives t '1\n2\n3\n'
+expect 1 broker create x
+says err "^broker: x: /dev/shm/millrace.0.$name.x is no segment of root: it belongs to [a-z]*, who can remove it"
+! grep -q 'belongs to root' err || wrong "it says: $(cat err)"
+expect 1 broker create x --if-not-exists
+says err "^broker: x: /dev/shm/millrace.0.$name.x is no segment of root"
+seq 3 >three
+expect 1 producer - x <three
+says err "^producer: x: /dev/shm/millrace.0.$name.x is no segment of root: it belongs to"
+broker -q purge t
+broker -q delete t.dead
+stop_broker_status=0
+broker -q stop || stop_broker_status=$?
+wait "$broker_pid" || stop_broker_status=$?
+broker_pid=
+[ $stop_broker_status = 0 ] || wrong "the broker's end: $stop_broker_status: $(cat broker.err)"
+! grep -qE 'kept|not looked after' broker.err || wrong "the broker says: $(cat broker.err)"
+[ ! -e "/dev/shm/millrace.0.$name" ] || wrong "the bus stays for another user's file"
+expect 0 broker clean --all -b "$name"
+for squatted in x a.dead zz fifo; do
+    [ -e "/dev/shm/millrace.0.$name.$squatted" ] || wrong "$squatted was removed"
+    rm -f "/dev/shm/millrace.0.$name.$squatted"
+done
+start_broker -t t,size=64k
+
 # ---- the next broker shares the bus: the file that is there gets its rights, a topic keeps those it has --------------------------------
 seq 3 | producer -q t
 stop_status=0
