@@ -117,6 +117,7 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     mr_tx_set(&tx, &slot->records, 0);
     mr_tx_set(&tx, &slot->bytes, 0);
     mr_tx_set(&tx, &slot->blocked_ns, 0);
+    mr_tx_set(&tx, &slot->blocked_since_ns, 0);
     mr_tx_set(&tx, &slot->pid, (uint64_t)getpid());
     mr_tx_set(&tx, &slot->since_ns, mr_wall_ns());
     mr_tx_set(&tx, &slot->serial, producer->serial);
@@ -287,8 +288,11 @@ struct waiting {
 
 static void end_waiting(struct mr_producer *producer, struct waiting *waiting)
 {
+    struct mr_producer_shm *slot = &producer->topic->producers[producer->slot];
     producer->stats.blocked_ns += mr_now_ns() - waiting->since;
-    atomic_store_explicit(&producer->topic->producers[producer->slot].blocked_ns, producer->stats.blocked_ns, memory_order_relaxed);
+    /* In this order, so that no observer counts the wait twice. */
+    atomic_store_explicit(&slot->blocked_since_ns, 0, memory_order_release);
+    atomic_store_explicit(&slot->blocked_ns, producer->stats.blocked_ns, memory_order_release);
     *waiting = (struct waiting){0};
 }
 
@@ -309,6 +313,8 @@ static int wait_for_room(struct mr_producer *producer, uint32_t p, const struct 
     if (!waiting->since) {
         waiting->since = now;
         producer->stats.waits++;
+        atomic_store_explicit(&topic->producers[producer->slot].blocked_since_ns, now,
+                              memory_order_release);
     }
     int64_t waited = (int64_t)(now - waiting->since);
     if (call->timeout_ns > 0 && waited >= call->timeout_ns)

@@ -87,7 +87,9 @@ struct mr_producer_shm { /* stored by: the topic's lock (owner, state), the owne
     _Atomic uint64_t name[(MR_CLIENT_NAME_MAX + 1) / 8];
     _Atomic uint64_t serial; /* of the handle that has the slot, or had it last; never used twice in a topic (I11) */
     _Atomic uint64_t asked;  /* created_ns of a topic with a member that may ask whether our records arrived; 0 none */
-    uint64_t reserved[2];
+    uint64_t reserved[1];
+    _Atomic uint64_t blocked_since_ns; /* CLOCK_MONOTONIC: the owner has waited for room since then;
+                                        * 0: it does not */
 };
 static_assert(sizeof(struct mr_producer_shm) == 128, "two cache lines a producer");
 
