@@ -473,7 +473,17 @@ int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_produ
                                     .state = (int)state,
                                     .records = load(&producer->records),
                                     .bytes = load(&producer->bytes),
-                                    .blocked_ns = load(&producer->blocked_ns)};
+                                    .blocked_ns = acquire(&producer->blocked_ns)};
+    uint64_t since = acquire(&producer->blocked_since_ns), now = mr_now_ns();
+    for (int i = 0; i < LOOKS; i++) { /* the sum up to a wait goes with that wait */
+        info.blocked_ns = acquire(&producer->blocked_ns);
+        uint64_t again = acquire(&producer->blocked_since_ns);
+        if (again == since)
+            break;
+        since = again;
+    }
+    if (state == 'a' && since)
+        info.blocked_ns += minus(now, since);
     mr_words_load(producer->name, sizeof info.name / 8, info.name);
     if (mr_intact(topic) < 0)
         return -EIO;

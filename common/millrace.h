@@ -271,7 +271,7 @@ struct mr_producer_info {
     int32_t pid;
     char name[MR_CLIENT_NAME_MAX + 1];
     int state;                          /* 'a' attached, 'd' done (closed properly), 'x' died */
-    uint64_t records, bytes, blocked_ns;
+    uint64_t records, bytes, blocked_ns; /* blocked: waited for room, also the wait that goes on */
 };
 int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_producer_info *out); /* 1, 0, -ERANGE */
 

@@ -227,6 +227,43 @@ START_TEST(producer_shows_what_it_sent_and_how_it_ended)
 }
 END_TEST
 
+static int is_blocked(void *arg)
+{
+    (void)arg;
+    struct mr_topic *t = topic_of_child("t");
+    struct mr_producer *p;
+    struct mr_message msg = {.value = "x", .value_len = 1, .partition = MR_ANY};
+    if (mr_producer_open(t, NULL, &p) || mr_append(p, &msg, 1, -1) != 1)
+        return 1;
+    mr_producer_close(p);
+    topic_leave(t);
+    return 0;
+}
+
+START_TEST(blocked_grows_while_the_producer_waits)
+{
+    struct mr_producer_info info;
+    use((struct mr_settings){.records_max = 1});
+    put_numbers(producer, 0, 0, 1);
+    pid_t pid = child(is_blocked, NULL);
+    wait_until(mr_producer_info(topic, 1, &info) == 1 && info.blocked_ns > 0);
+    uint64_t blocked = info.blocked_ns;
+    ck_assert_int_eq(kill(pid, SIGSTOP), 0); /* it stores nothing any more */
+    wait_until(mr_producer_info(topic, 1, &info) == 1 && info.blocked_ns > blocked + 1000000);
+    ck_assert_int_eq(kill(pid, SIGCONT), 0);
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
+    ck_assert_uint_ge(take_all(c), 1); /* its own may have come already */
+    blocked = info.blocked_ns;
+    ck_assert_int_eq(ended(pid), 0);
+    ck_assert_int_eq(mr_producer_info(topic, 1, &info), 1);
+    ck_assert_uint_ge(info.blocked_ns, blocked);
+    uint64_t at_end = info.blocked_ns;
+    ck_assert_int_eq(mr_producer_info(topic, 1, &info), 1);
+    ck_assert_uint_eq(info.blocked_ns, at_end);
+    mr_consumer_close(c);
+}
+END_TEST
+
 START_TEST(dropped_records_are_counted)
 {
     use((struct mr_settings){.full = MR_FULL_DROP_OLDEST, .records_max = 4});
@@ -467,6 +504,7 @@ int main(void)
     tcase_add_test(tcase, group_and_partition_show_the_position);
     tcase_add_test(tcase, member_shows_its_claim_and_what_it_has_in_hand);
     tcase_add_test(tcase, producer_shows_what_it_sent_and_how_it_ended);
+    tcase_add_test(tcase, blocked_grows_while_the_producer_waits);
     tcase_add_test(tcase, dropped_records_are_counted);
     tcase_add_test(tcase, sent_is_acknowledged_and_waiting_and_in_hand);
     tcase_add_test(tcase, claim_in_the_making_is_counted_once);
