@@ -2,6 +2,8 @@
 #ifndef MR_BROKER_COMMANDS_H
 #define MR_BROKER_COMMANDS_H
 
+#include "table.h"
+
 #include "millrace.h"
 
 struct mr_command_line {
@@ -49,6 +51,9 @@ int mr_command_topic(struct mr_bus *bus, const char *name, struct mr_topic **out
 int mr_command_each(struct mr_bus *bus, int (*visit)(struct mr_topic *topic, void *arg), void *arg);
 /* mr_command_state: "open", "sealed", "deleted", "damaged". */
 const char *mr_command_state(const struct mr_topic_info *info);
+/* mr_command_figure adds a figure of a topic to a table: "-" if the topic is damaged, for then it
+ * is not known. */
+void mr_command_figure(struct mr_table *table, const struct mr_topic_info *info, uint64_t figure);
 const char *mr_command_full(uint32_t full); /* "block", "drop-oldest", "fail" */
 /* mr_command_group finds a group by its name. Returns its slot; -ENOENT; or another negative errno:
  * it cannot be told. */

@@ -70,10 +70,12 @@ static int status_groups(struct status_tables *tables, const struct mr_topic *to
         mr_table_count(table, group.dead_lettered);
         mr_table_count(table, group.lost);
         mr_table_count(table, group.orphans);
-        char who[96] = "", held[32];
+        char who[128] = "", held[32];
         if (held_by && member.pid)
-            snprintf(who, sizeof who, "pid %" PRId32 "%s%s%s for %s", member.pid, *member.name ? " (" : "", member.name,
-                     *member.name ? ")" : "", mr_text_ns(held, member.held_ns));
+            snprintf(who, sizeof who, "pid %" PRId32 "%s%s%s for %s%s", member.pid,
+                     *member.name ? " (" : "", member.name, *member.name ? ")" : "",
+                     mr_text_ns(held, member.held_ns),
+                     mr_program_stopped(member.pid) ? ", stopped" : "");
         else if (group.orphans)
             snprintf(who, sizeof who, "nobody (its consumer is gone)");
         mr_table_text(table, who);
@@ -131,17 +133,19 @@ static int status_one(struct mr_topic *topic, void *arg)
     int error = mr_topic_info(topic, &info);
     if (error)
         return looked(topic, error);
-    char used[16];
-    snprintf(used, sizeof used, "%" PRIu64 " %%", info.bytes_room ? info.bytes_waiting * 100 / info.bytes_room : 0);
     mr_table_text(table, mr_topic_name(topic));
     mr_table_text(table, mr_command_state(&info));
     mr_table_count(table, info.partitions);
     mr_table_bytes(table, info.bytes_room);
-    mr_table_bytes(table, info.bytes_waiting);
-    mr_table_text(table, used);
-    mr_table_count(table, info.records_in);
-    mr_table_count(table, info.records_waiting);
-    mr_table_count(table, info.records_dropped);
+    mr_command_figure(table, &info, info.bytes_waiting);
+    if (info.damaged)
+        mr_table_text(table, NULL);
+    else
+        mr_table_percent(table, info.full_percent);
+    mr_command_figure(table, &info, info.records_in);
+    mr_command_figure(table, &info, info.records_kept);
+    mr_command_figure(table, &info, info.records_waiting);
+    mr_command_figure(table, &info, info.records_dropped);
     mr_table_count(table, info.producers);
     mr_table_count(table, info.producers_died);
     mr_table_count(table, info.members);
@@ -194,12 +198,19 @@ static int end_part(struct mr_table *table, int shown)
 int mr_command_status(const struct mr_command_line *line)
 {
     static const struct mr_column topics[] = {
-        {"TOPIC", "topic", 0},        {"STATE", "state", 0},
-        {"PARTS", "partitions", 1},   {"ROOM", "room_bytes", 1},
-        {NULL, "waiting_bytes", 1},   {"FULL", NULL, 1},
-        {"RECORDS", "records_in", 1}, {"WAITING", "records_waiting", 1},
-        {NULL, "records_dropped", 1}, {"PRODUCERS", "producers", 1},
-        {NULL, "producers_died", 1},  {"CONSUMERS", "consumers", 1},
+        {"TOPIC", "topic", 0},
+        {"STATE", "state", 0},
+        {"PARTS", "partitions", 1},
+        {"ROOM", "room_bytes", 1},
+        {NULL, "waiting_bytes", 1},
+        {"FULL", "full_percent", 1},
+        {"APPENDED", "records_in", 1},
+        {"KEPT", "records_kept", 1},
+        {"WAITING", "records_waiting", 1},
+        {NULL, "records_dropped", 1},
+        {"PRODUCERS", "producers", 1},
+        {NULL, "producers_died", 1},
+        {"CONSUMERS", "consumers", 1},
     };
     static const struct mr_column groups[] = {
         {"TOPIC", "topic", 0},     {"GROUP", "group", 0}, {"CONSUMERS", "consumers", 1},    {"LAG", "lag", 1},
@@ -211,8 +222,8 @@ int mr_command_status(const struct mr_command_line *line)
         {"ACKED", "acked", 1},  {"HOLDS", "holds", 1}, {"FOR", "held_ns", 1},
     };
     static const struct mr_column producers[] = {
-        {"PRODUCER", "pid", 1},    {"NAME", "name", 0},   {"TOPIC", "topic", 0},
-        {"RECORDS", "records", 1}, {"BYTES", "bytes", 1}, {"BLOCKED", "blocked_ns", 1},
+        {"PRODUCER", "pid", 1}, {"NAME", "name", 0},   {"TOPIC", "topic", 0},
+        {"SENT", "records", 1}, {"BYTES", "bytes", 1}, {"BLOCKED", "blocked_ns", 1},
     };
     struct mr_bus *bus;
     int status = mr_command_connect(line, MR_OBSERVER, &bus);
@@ -408,7 +419,10 @@ static int pending_one(struct mr_topic *topic, void *arg)
         else
             mr_table_text(table, NULL);
         mr_table_text(table, member.name);
-        mr_table_text(table, !member.pid ? "orphan" : member.in_hand_offset != MR_OFFSET_NONE ? "in-hand" : "held");
+        mr_table_text(table, !member.pid                               ? "orphan"
+                             : mr_program_stopped(member.pid)          ? "stopped"
+                             : member.in_hand_offset != MR_OFFSET_NONE ? "in-hand"
+                                                                       : "held");
         if (member.in_hand_offset != MR_OFFSET_NONE)
             mr_table_count(table, member.in_hand_offset);
         else

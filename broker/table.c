@@ -47,14 +47,13 @@ static void cell(struct mr_table *table, const char *text)
         table->cells = more;
         table->cell_cap = cap;
     }
-    char *copy = strdup(text);
+    size_t len = strlen(text);
+    char *copy = malloc(4 * len + 1);
     if (!copy) {
         table->failed = 1;
         return;
     }
-    for (char *c = copy; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = '?';
+    mr_shown(copy, 4 * len + 1, text, len);
     table->cells[table->cell_cnt++] = copy;
 }
 
@@ -102,6 +101,13 @@ void mr_table_ns(struct mr_table *table, uint64_t ns)
 {
     char text[32];
     number(table, ns, mr_text_ns(text, ns));
+}
+
+void mr_table_percent(struct mr_table *table, uint64_t percent)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64 " %%", percent);
+    number(table, percent, text);
 }
 
 void mr_table_time(struct mr_table *table, uint64_t ts_ns)

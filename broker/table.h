@@ -26,10 +26,13 @@ struct mr_table {
 void mr_table_begin(struct mr_table *table, const struct mr_column *columns, size_t column_cnt, const char *kind, int as_json,
                     int bold);
 
-void mr_table_text(struct mr_table *table, const char *text); /* control characters are shown as '?'; NULL: "-", null */
+void mr_table_text(
+    struct mr_table *table,
+    const char *text); /* control characters are escaped (mr_shown); NULL: "-", null */
 void mr_table_count(struct mr_table *table, uint64_t number);
 void mr_table_bytes(struct mr_table *table, uint64_t bytes); /* people: "16 MiB" */
 void mr_table_ns(struct mr_table *table, uint64_t ns);       /* people: "1.2 ms" */
+void mr_table_percent(struct mr_table *table, uint64_t percent); /* people: "98 %" */
 void mr_table_time(struct mr_table *table, uint64_t ts_ns);  /* people: ISO 8601; programs: ns since 1970; 0: "-", null */
 void mr_table_bool(struct mr_table *table, int truth);
 

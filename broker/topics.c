@@ -89,6 +89,14 @@ const char *mr_command_state(const struct mr_topic_info *info)
     return info->damaged ? "damaged" : info->deleted ? "deleted" : info->sealed ? "sealed" : "open";
 }
 
+void mr_command_figure(struct mr_table *table, const struct mr_topic_info *info, uint64_t figure)
+{
+    if (info->damaged)
+        mr_table_text(table, NULL);
+    else
+        mr_table_count(table, figure);
+}
+
 const char *mr_command_full(uint32_t full)
 {
     return full == MR_FULL_DROP_OLDEST ? "drop-oldest" : full == MR_FULL_FAIL ? "fail" : "block";
@@ -171,9 +179,9 @@ static int list_one(struct mr_topic *topic, void *arg)
     mr_table_text(table, mr_topic_name(topic));
     mr_table_count(table, info.partitions);
     mr_table_bytes(table, info.bytes_room);
-    mr_table_count(table, info.records_in);
-    mr_table_count(table, info.records_kept);
-    mr_table_count(table, info.records_waiting);
+    mr_command_figure(table, &info, info.records_in);
+    mr_command_figure(table, &info, info.records_kept);
+    mr_command_figure(table, &info, info.records_waiting);
     mr_table_count(table, info.groups);
     mr_table_count(table, info.producers);
     mr_table_count(table, info.members);
@@ -184,10 +192,11 @@ static int list_one(struct mr_topic *topic, void *arg)
 int mr_command_list(const struct mr_command_line *line)
 {
     static const struct mr_column columns[] = {
-        {"TOPIC", "topic", 0},        {"PARTITIONS", "partitions", 1}, {"ROOM", "room_bytes", 1},
-        {"RECORDS", "records_in", 1}, {"KEPT", "records_kept", 1},     {"WAITING", "records_waiting", 1},
-        {"GROUPS", "groups", 1},      {"PRODUCERS", "producers", 1},   {"CONSUMERS", "consumers", 1},
-        {"STATE", "state", 0},
+        {"TOPIC", "topic", 0},         {"PARTITIONS", "partitions", 1},
+        {"ROOM", "room_bytes", 1},     {"APPENDED", "records_in", 1},
+        {"KEPT", "records_kept", 1},   {"WAITING", "records_waiting", 1},
+        {"GROUPS", "groups", 1},       {"PRODUCERS", "producers", 1},
+        {"CONSUMERS", "consumers", 1}, {"STATE", "state", 0},
     };
     struct mr_bus *bus;
     int status = mr_command_connect(line, MR_OBSERVER, &bus);
@@ -285,6 +294,19 @@ static int describe_groups(const struct mr_topic *topic, int colour)
     return found == -ERANGE ? 0 : found;
 }
 
+static void put_shown(const char *text, size_t len)
+{
+    char part[1024];
+    while (len) { /* in parts, none of which is cut by the room there is */
+        size_t n = len < sizeof part / 4 ? len : sizeof part / 4 - 1;
+        while (n < len && n > sizeof part / 4 - 4 && ((unsigned char)text[n] & 0xc0) == 0x80)
+            n--; /* not within a character */
+        fwrite(part, 1, mr_shown(part, sizeof part, text, n), stdout);
+        text += n;
+        len -= n;
+    }
+}
+
 static int describe_text(const struct mr_topic *topic, const struct topic_facts *facts, int colour)
 {
     const struct mr_topic_info *info = &facts->info;
@@ -301,8 +323,7 @@ static int describe_text(const struct mr_topic *topic, const struct topic_facts 
     printf("mode        %04" PRIo32 "\n", settings->mode);
     if (facts->columns) {
         printf("columns     ");
-        for (size_t i = 0; i < facts->columns_len; i++)
-            putchar((unsigned char)facts->columns[i] < ' ' || facts->columns[i] == 127 ? '?' : facts->columns[i]);
+        put_shown(facts->columns, facts->columns_len);
         putchar('\n');
     }
     printf("records     %" PRIu64 " came in, %" PRIu64 " are kept, %" PRIu64 " wait, %" PRIu64 " were dropped\n",

@@ -516,6 +516,12 @@ static int topic_partition(const struct mr_topic *topic, uint32_t p, struct mr_t
     info->records_kept += part.next_offset - part.first_offset;
     info->bytes_waiting += minus(tip.head, from);
     *unread += minus(tip.next_offset, offset);
+    uint64_t full = minus(tip.head, from) * 100 / topic->ring_bytes, most = topic->part_records_max;
+    if (most && minus(tip.next_offset, offset) * 100 / most > full)
+        full = minus(tip.next_offset, offset) * 100 / most;
+    full = full < 100 ? full : 100;
+    if (full > info->full_percent)
+        info->full_percent = (uint32_t)full;
     return 0;
 }
 

@@ -218,6 +218,8 @@ struct mr_topic_info {
     uint32_t partitions, groups, members, producers; /* attached now */
     uint32_t producers_done, producers_died;         /* since creation: closed properly; died attached */
     uint64_t repairs, replays;      /* since creation: locks taken over from the dead; of those, with a change to complete */
+    uint32_t full_percent; /* of the fullest partition: of its bytes, or of the records that may
+                            * wait there, whichever is nearer to holding producers back */
     int sealed, deleted;
     int damaged; /* a partition's or a group's words contradict each other, or a record cannot be
                   * read: what could not be read is missing in the figures above, and reading it

@@ -106,6 +106,19 @@ void mr_program_start(const char *name)
     mr_guard();
 }
 
+int mr_program_stopped(int32_t pid)
+{
+    char path[32], text[512];
+    snprintf(path, sizeof path, "/proc/%" PRId32 "/stat", pid);
+    int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *end = strrchr(text, ')'); /* of its name, which may have any character */
+    return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
+}
+
 int64_t mr_program_now(void)
 {
     struct timespec now;
@@ -468,8 +481,10 @@ static void describe_holder(const struct mr_wait *wait, const char *topic)
         mr_program_notice("%s: %s; group %s has no consumer that takes the next records; waiting (./consumer -g %s %s)", topic, why,
                           group, group, topic);
     else
-        mr_program_notice("%s: %s; group %s: pid %" PRId32 "%s%s%s holds it since %s", topic, why, group, wait->pid,
-                          *name ? " (" : "", name, *name ? ")" : "", mr_text_ns(held, wait->held_ns));
+        mr_program_notice(
+            "%s: %s; group %s: pid %" PRId32 "%s%s%s holds it since %s%s", topic, why, group,
+            wait->pid, *name ? " (" : "", name, *name ? ")" : "", mr_text_ns(held, wait->held_ns),
+            mr_program_stopped(wait->pid) ? ", and is stopped (kill -CONT lets it go on)" : "");
 }
 
 int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
@@ -479,13 +494,16 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
         char topic[MR_TOPIC_NAME_MAX + 1], group[MR_GROUP_NAME_MAX + 1];
         enum mr_wait_for what;
         int32_t pid;
+        int stopped;
         int64_t said_ns; /* 0: never */
     } last;
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* several threads may wait at a time */
     const char *topic = wait->topic ? wait->topic : "", *group = wait->group ? wait->group : "";
     int64_t now = mr_program_now();
+    int stopped = mr_program_stopped(wait->pid);
     pthread_mutex_lock(&lock);
-    int same = last.said_ns && last.what == wait->what && last.pid == wait->pid && strcmp(last.topic, topic) == 0 &&
+    int same = last.said_ns && last.what == wait->what && last.pid == wait->pid &&
+               last.stopped == stopped && strcmp(last.topic, topic) == 0 &&
                strcmp(last.group, group) == 0;
     (void)arg;
     /* An idle consumer is nothing to worry about: once is enough. */
@@ -495,6 +513,7 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
     }
     last.what = wait->what;
     last.pid = wait->pid;
+    last.stopped = stopped;
     last.said_ns = now;
     snprintf(last.topic, sizeof last.topic, "%s", topic);
     snprintf(last.group, sizeof last.group, "%s", group);

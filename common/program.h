@@ -36,6 +36,10 @@ void mr_program_start(const char *name);
 /* mr_program_sleep sleeps for ns nanoseconds (<= 0: not at all). Returns 0; -EINTR once mr_program_stop is set, or if it is already. */
 int mr_program_sleep(int64_t ns);
 
+/* mr_program_stopped: 1 if that process is stopped (SIGSTOP, Ctrl-Z, a debugger), to be shown to
+ * people; else 0, also if it cannot be told. */
+int mr_program_stopped(int32_t pid);
+
 /* mr_program_now: nanoseconds of CLOCK_MONOTONIC. */
 int64_t mr_program_now(void);
 

@@ -87,6 +87,27 @@ START_TEST(topic_counts_what_came_in_and_what_waits)
 }
 END_TEST
 
+START_TEST(full_is_that_of_the_fullest_partition_in_bytes_or_records)
+{
+    use((struct mr_settings){.partitions = 3, .size_bytes = 3 * 4096, .records_max = 15});
+    ck_assert_uint_eq(about(topic).full_percent, 0);
+    put_numbers(producer, 2, 0, 3);
+    ck_assert_uint_eq(about(topic).full_percent, 60);
+    put_numbers(producer, 2, 3, 2);
+    put_numbers(producer, 0, 0, 1);
+    ck_assert_uint_eq(about(topic).full_percent, 100);
+    ck_assert_int_eq(put(producer, 2, "x"), -EAGAIN);
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
+    ck_assert_uint_eq(take_all(c), 6);
+    ck_assert_uint_eq(about(topic).full_percent, 0);
+    static char large[2048 - MR_RECORD_OVERHEAD];
+    struct mr_message msg = {.value = large, .value_len = sizeof large, .partition = 1};
+    ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
+    ck_assert_uint_eq(about(topic).full_percent, 50); /* of the bytes; it is 20 of the records */
+    mr_consumer_close(c);
+}
+END_TEST
+
 START_TEST(partition_shows_what_is_kept)
 {
     struct mr_partition_info info;
@@ -500,6 +521,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, bus_setup, teardown);
     tcase_add_test(tcase, new_topic_is_empty);
     tcase_add_test(tcase, topic_counts_what_came_in_and_what_waits);
+    tcase_add_test(tcase, full_is_that_of_the_fullest_partition_in_bytes_or_records);
     tcase_add_test(tcase, partition_shows_what_is_kept);
     tcase_add_test(tcase, group_and_partition_show_the_position);
     tcase_add_test(tcase, member_shows_its_claim_and_what_it_has_in_hand);

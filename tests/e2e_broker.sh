@@ -149,6 +149,29 @@ cmp -s out <(seq 401 1000) || wrong "the records of a killed consumer: $(wc -l <
 broker status -J | grep -q pid || wrong "status -J names no pid"
 expect 0 broker wait orders --for drained --timeout 60s
 
+# A full buffer is shown full, a producer that waits as waiting, and a stopped holder as stopped.
+expect 0 broker create few --max-records 5
+start waits producer -c 9 rows few
+wait_until "it is full" figure_is few records_waiting 5
+wait_until "it waits" eval 'broker status -J | grep -q "\"topic\":\"few\",\"records\":5,.*\"blocked_ns\":[1-9]"'
+start holder consumer -q -w 2 --delay 1h few
+wait_until "it holds some" eval 'broker pending few | grep -q in-hand'
+expect 0 broker status
+says out '^TOPIC +STATE +PARTS +ROOM +FULL +APPENDED +KEPT +WAITING '
+says out '^few +open +1 +16 MiB +100 % +5 +5 +5 '
+! grep -q stopped out || wrong "who runs is shown as stopped: $(cat out)"
+expect 0 broker list
+says out '^TOPIC +PARTITIONS +ROOM +APPENDED +KEPT +WAITING '
+kill -STOP "${pids[holder]}"
+wait_until "it is shown as stopped" eval 'broker pending few | grep -q stopped'
+expect 0 broker status
+says out "pid ${pids[holder]} \(consumer\) for [0-9.]+ m?s, stopped\$"
+wait_until "the producer says so" has "$work/waits.err" "pid ${pids[holder]} .*, and is stopped \(kill -CONT lets it go on\)"
+kill9 holder
+expect 0 consumer -q -c 9 few
+ended waits 0
+expect 0 broker delete few
+
 # ---- purge ----
 expect 0 producer -q - orders <rows
 expect 0 broker purge orders

@@ -67,6 +67,19 @@ expect 2 consumer -e --where 'nothing = 1' orders
 quiet err
 expect 2 consumer -e --select nothing -f csv orders
 quiet err
+# What tables show.
+expect 0 broker describe orders
+quiet out
+says out '^columns     id,\\x1b\]0;owned\\x07\\x1b\[31m,'
+start named consumer -q -w 1 --delay 1h -g n --name "$red" orders
+wait_until "it holds one" eval 'broker pending orders | grep -q in-hand'
+for command in "status -v" "pending orders" "groups orders" "list"; do
+    # shellcheck disable=SC2086
+    expect 0 broker $command
+    quiet out
+done
+kill9 named
+
 for topic in orders other; do expect 0 broker -q delete --force $topic; done
 stop_broker
 all_well "names, keys and headers are shown, not obeyed"
