@@ -183,10 +183,36 @@ expect 0 consumer -q -e --batch 4 --backoff 10ms together -- sh -c 'echo $MR_COU
 is laters $'4.1\n4.1\n4.1'
 
 # ---- waiting to be tried again -----------------------------------------------------------------------------------------------
-# It takes its time: 100 + 200 ms at least. And "later" without --backoff is a second.
+# It takes its time, 100 + 200 ms, not less and not more; and "later" without --backoff is a second.
+# idle NAME: none of its commands runs. tried N: so many have.
+idle() { [ -z "$(cat "/proc/${pids[$1]}"/task/*/children)" ]; }
+tried() { [ "$(wc -l <tried)" = "$1" ] || wrong "not $1 tries but $(wc -l <tried)"; }
+# again NAME N: the N-th try is over.
+again() {
+    wait_until "try $2" lines tried "$2"
+    wait_until "it is over" idle "$1"
+}
 echo x | producer -q slowly
-expect 0 consumer -q -e --backoff 100ms --tries 3 --stats figures slowly -- sh -c '[ $MR_TRY = 3 ]'
-number figures seconds | awk '{ exit !($1 >= 0.3) }' || wrong "a backoff of 100 + 200 ms took $(number figures seconds) s"
+start slowly clock turned consumer -q -e --backoff 100ms --tries 3 slowly -- sh -c 'echo >>tried; [ $MR_TRY = 3 ]'
+again slowly 1
+pass 99ms slowly
+tried 1
+pass 1ms slowly
+again slowly 2
+pass 199ms slowly
+tried 2
+pass 1ms slowly
+ended slowly 0
+tried 3
+rm tried
+echo x | producer -q later
+start later clock turned consumer -q -e later -- sh -c 'echo >>tried; [ -s put-off ] || { echo >put-off; exit 75; }'
+again later 1
+pass 999ms later
+tried 1
+pass 1ms later
+ended later 0
+tried 2
 # It holds up nobody, also with one worker.
 printf '%s\n' bad good fine | producer -q aside
 start aside consumer -q --backoff 1h aside -- sh -c 'read -r x; [ $x != bad ] && echo $x'
@@ -202,11 +228,11 @@ expect 0 consumer -q -c 3 -j 8 until -- cat
 owes until 7 || wrong "-c 3: $(broker lag until)"
 expect 0 consumer -q -c 4 --batch 3 until -- cat
 [ "$(wc -l <out)" = 4 ] || wrong "-c 4 --batch 3: $(cat out)"
-expect 0 consumer -q --timeout 300ms until -- sh -c 'sleep 0.5; cat' # while a command runs it is not idle
+expect 0 clock sleeps consumer -q --timeout 300ms until -- sh -c 'sleep 0.5; cat' # while a command runs it is not idle
 [ "$(wc -l <out)" = 3 ] || wrong "--timeout: $(cat out)"
 expect 5 consumer -q --timeout 100ms -c 1 until -- cat
 seq 3 | producer -q until
-expect 0 consumer -q --max-seconds 0.2 until -- sh -c 'sleep 0.4; cat'
+expect 0 clock sleeps consumer -q --max-seconds 0.2 until -- sh -c 'sleep 0.4; cat'
 [ "$(wc -l <out)" = 1 ] || wrong "--max-seconds: $(cat out)"
 start drain consumer -q --drain -j 2 until -- cat
 seq 4 6 | producer -q until

@@ -79,9 +79,18 @@ stop_with INT held 130
 is held.out $'2\n3\n4\n5\n6\n7\n8\n9'
 
 # ---- when it ends ------------------------------------------------------------------------------------------------------------
-expect 0 consumer --timeout 100ms nums
-expect 5 consumer --timeout 100ms -c 1 nums
-expect 0 consumer --max-seconds 0.3 nums
+# takes TIME STATUS OPTION...: so long it waits for what does not come.
+takes() {
+    local ns=$1 status=$2 from
+    shift 2
+    from=$(clock now)
+    expect "$status" clock alone consumer "$@"
+    [ $(($(clock now) - from)) = "$ns" ] || wrong "consumer $*: took $(($(clock now) - from)) ns, not $ns"
+}
+takes 100000000 0 --timeout 100ms nums
+takes 7777000000 5 --timeout 7777ms -c 1 nums
+takes 300000000 0 --max-seconds 0.3 nums
+takes 300000000 0 --timeout 500ms --max-seconds 0.3 nums
 expect 4 consumer -e order
 says err 'order: no such topic \(did you mean "orders"\?; topics: nums, orders\)'
 expect 4 consumer --drain order
@@ -196,9 +205,9 @@ expect 0 consumer -e -f '%s/%n ' stop
 is out '2/1 3/1 '
 # A slow consumer takes its time for each record.
 send slow 1 2 3
-expect 0 consumer -e --delay 200ms --stats figures slow
+expect 0 clock sleeps consumer -e --delay 200ms --stats figures slow
 is out $'1\n2\n3'
-says figures '^\{"records":3,"bytes":6,"filtered":0,"seconds":0\.[6-9].*"age_p50_ns":[0-9]+.*"lost":0,.*"exit":0\}$'
+says figures '^\{"records":3,"bytes":6,"filtered":0,"seconds":0\.600000000,"records_per_second":5\.0,.*"age_p50_ns":[0-9]+.*"lost":0,.*"exit":0\}$'
 
 # ---- lost, dead --------------------------------------------------------------------------------------------------------------
 broker create ring --size 4k --full drop-oldest >/dev/null || wrong create
