@@ -175,18 +175,29 @@ seq 2030 | cmp - got || wrong "behind: $(tail -n 40 got | xargs)"
 stop_with INT behind 130
 
 # ---- it idles ----------------------------------------------------------------------------------------------------------------------
-before=$(cpu "${pids[log]}") from=$EPOCHREALTIME
-sleep 2
-holds "($(cpu "${pids[log]}") - $before) / $(getconf CLK_TCK) < 0.05 * ($EPOCHREALTIME - $from)" || wrong "it is busy while it waits: $(cpu "${pids[log]}") - $before ticks"
 stop_with INT log 130
+put still 'a\n'
+start still clock turned producer -F still still
+wait_until "it has read it" figure_is still records_in 1 2>/dev/null
+pass 0s still
+before=$(clock waits "${pids[still]}")
+pass 499ms still
+says_not still.err 'to its end'
+pass 1ms still
+says still.err 'still: read to its end, waiting for more'
+pass 9500ms still
+looks=$(($(clock waits "${pids[still]}") - before))
+[ $looks = 40 ] || wrong "it looked $looks times in 10 s, not every 250 ms"
+stop_with INT still 130
 
 # ---- many lines while it reads, by a writer that rotates ------------------------------------------------------------------------------
+some_of() { [ "$(figure many records_in 2>/dev/null)" -ge "$1" ] 2>/dev/null; }
 : >many
 start many producer -q -F --stats many.stats many many
 {
     for ((round = 0; round < 20; round++)); do
         seq $((round * 1000 + 1)) $((round * 1000 + 1000)) >>many
-        sleep 0.05
+        wait_until "some of it is read" some_of $((round * 1000 + 1 + RANDOM % 1000))
         # Only what was read may be cut off; a rename loses nothing.
         if [ $((round % 4)) = 3 ]; then
             mv many "many.$round"

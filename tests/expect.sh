@@ -78,14 +78,14 @@ pass() {
     done
     clock pass "$time" "${ids[@]}" || wrong "$*: still busy"
 }
-# silent NAME: it has said nothing.
-silent() { [ ! -s "$work/$1.err" ] || wrong "$1 says: $(head -c 500 "$work/$1.err")"; }
 
 # ---- files ----
 # put NAME TEXT: a file, as printf %b writes it.
 put() { printf %b "$2" >"$1"; }
 # says FILE PATTERN: a line of it matches.
 says() { grep -qE -- "$2" "$1" || wrong "$1 does not say \"$2\": $(head -c 500 "$1")"; }
+# says_not FILE PATTERN: no line of it does.
+says_not() { ! grep -E -- "$2" "$1" >match || wrong "$1 says \"$2\": $(head -c 500 match)"; }
 # is FILE TEXT: it is exactly that, whatever newlines it ends with.
 is() { [ "$(cat "$1")" = "$2" ] || wrong "$1 is not \"$2\" but: $(head -c 500 "$1")"; }
 # For wait_until: has FILE PATTERN; lines FILE N, at least; gone PID.

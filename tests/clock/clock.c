@@ -30,6 +30,7 @@
 #define SLICE_NS 2000000 /* of the machine's time: how soon a wait that the kernel bounds sees that the clock was turned */
 #define HUNG_NS INT64_C(60000000000)
 #define FOR_EVER INT64_MAX
+#define BUSY 1 /* instead of until when: it waits for a lock, which its owner is about to let go */
 
 static struct clock_shm *shm;
 static enum clock_mode mode;
@@ -179,6 +180,8 @@ static struct clock_seat *take_seat(void)
 typedef int look_fn(void *arg, int64_t real_ns);
 
 /* Returns what `look` found, or RUN_OUT: the clock shows until_ns. sleep: there is nothing that is waited for. */
+static look_fn look_mutex;
+
 static int wait_for(look_fn *look, void *arg, int64_t until_ns, int sleep)
 {
     struct clock_seat *own = take_seat();
@@ -186,7 +189,7 @@ static int wait_for(look_fn *look, void *arg, int64_t until_ns, int sleep)
     int64_t real_until = mode == CLOCK_SLEEPS && until_ns != FOR_EVER ? clock_real_ns() + until_ns - now_ns() : FOR_EVER;
     if (until_ns > now_ns())
         atomic_fetch_add(&own->waits, 1);
-    atomic_store(&own->until_ns, until_ns);
+    atomic_store(&own->until_ns, look == look_mutex ? BUSY : until_ns);
     for (;;) {
         /* Asked before the look: when the time is over, what is waited for is looked at once more. */
         int64_t left = real_until == FOR_EVER ? SLICE_NS : real_until - clock_real_ns();
