@@ -137,6 +137,48 @@ START_TEST(whole_batch_is_there_as_a_whole_or_not_at_all)
 }
 END_TEST
 
+/* Takes a record that is there alone, and dies after it has arrived, without an acknowledgement. */
+static int passes_one_on_and_dies(void *arg)
+{
+    (void)arg;
+    struct mr_topic *t = topic_of_child("t"), *o;
+    struct mr_consumer *c;
+    struct mr_producer *p;
+    struct mr_record r;
+    if (mr_topic_open(t->bus, "o", &o) || mr_consumer_open(t, NULL, &c) ||
+        mr_producer_open(o, NULL, &p) || mr_claim(c, 0, 0) != 1 || mr_next(c, &r) != 1)
+        return 1;
+    struct mr_member_shm *slot = mr_consumer_slot(c);
+    uint64_t cursor = word(&slot->cursor);
+    struct mr_message msg = text("a");
+    if (mr_ack_with(c, p, &msg, 1, 0))
+        return 2;
+    atomic_store(&o->producers[mr_producer_slot(p)].asked, t->shm->created_ns);
+    atomic_store(&slot->moving, word(&slot->cursor));
+    atomic_store(&slot->cursor, cursor); /* as it was before */
+    atomic_store(&slot->acked, 0);
+    kill(getpid(), SIGKILL);
+    return 3;
+}
+
+START_TEST(claim_whose_records_have_all_arrived_leaves_its_heir_free_to_claim)
+{
+    use((struct mr_settings){0}, (struct mr_settings){0});
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
+    put_numbers(producer, 0, 0, 1);
+    ck_assert_uint_eq(take_all(c), 1);
+    put_numbers(producer, 0, 1, 1);
+    ck_assert_int_eq(ended(child(passes_one_on_and_dies, NULL)), -SIGKILL);
+    mr_topic_reap_dead(topic);
+    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT); /* it has arrived: nothing is left */
+    ck_assert_int_eq(mr_consumer_lag(c), 0);
+    put_numbers(producer, 0, 2, 1);
+    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    next_is(c, "2");
+    mr_consumer_close(c);
+}
+END_TEST
+
 /* Dies after its records have arrived (arg 1) or before (0), without an acknowledgement. */
 static int passes_on_and_dies(void *arg)
 {
@@ -664,6 +706,7 @@ int main(void)
     tcase_add_test(tcase, what_cannot_be_appended_is_not_acknowledged);
     tcase_add_test(tcase, whole_batch_is_there_as_a_whole_or_not_at_all);
     tcase_add_loop_test(tcase, who_takes_the_claim_over_knows_whether_the_records_arrived, 0, 2);
+    tcase_add_test(tcase, claim_whose_records_have_all_arrived_leaves_its_heir_free_to_claim);
     tcase_add_test(tcase, records_whose_topic_is_gone_come_again);
     tcase_add_loop_test(tcase, slot_of_a_mover_that_died_is_kept_while_somebody_may_ask, 0, 2);
     tcase_add_test(tcase, slot_comes_back_when_the_topic_that_may_ask_is_deleted);
