@@ -351,7 +351,8 @@ int follow_wait(struct follow *follow, int fd, off_t read_bytes, enum follow_eve
             mr_program_notice("%s: read to its end, waiting for more", follow->path);
             follow->told_end = 1;
         }
-        if ((error = wait_readable(follow->notify, FOLLOW_NS)) < 0)
+        int64_t tell = follow->idle_ns + TELL_NS - now; /* what others do in the folder must not put it off */
+        if ((error = wait_readable(follow->notify, tell > 0 && tell < FOLLOW_NS ? tell : FOLLOW_NS)) < 0)
             return error;
     }
 }

@@ -176,15 +176,16 @@ stop_with INT behind 130
 
 # ---- it idles ----------------------------------------------------------------------------------------------------------------------
 stop_with INT log 130
-put still 'a\n'
-start still clock turned producer -F still still
+mkdir quiet # nothing else happens in this folder
+put quiet/still 'a\n'
+start still clock turned producer -F quiet/still still
 wait_until "it has read it" figure_is still records_in 1 2>/dev/null
 pass 0s still
 before=$(clock waits "${pids[still]}")
 pass 499ms still
 says_not still.err 'to its end'
 pass 1ms still
-says still.err 'still: read to its end, waiting for more'
+says still.err 'quiet/still: read to its end, waiting for more'
 pass 9500ms still
 looks=$(($(clock waits "${pids[still]}") - before))
 [ $looks = 40 ] || wrong "it looked $looks times in 10 s, not every 250 ms"

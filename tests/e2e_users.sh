@@ -61,8 +61,9 @@ rm "/dev/shm/millrace.0.$name-3"
 # ---- another user's file among the topics: none of them, and no command fails for the others ---------------------------------------------
 seq 3 | producer -q t.dead
 for squatted in x a.dead zz; do
-    echo 1 >"/dev/shm/millrace.0.$name.$squatted"
-    chown 65534 "/dev/shm/millrace.0.$name.$squatted"
+    echo 1 >"/dev/shm/$name.$squatted" # complete before it has the name: the broker looks at any time
+    chown 65534 "/dev/shm/$name.$squatted"
+    mv "/dev/shm/$name.$squatted" "/dev/shm/millrace.0.$name.$squatted"
 done
 mkfifo "/dev/shm/millrace.0.$name.fifo"
 for command in list status groups "lag t" "describe t" "redrive t" "clean --dry-run -b $name"; do

@@ -58,15 +58,17 @@ PATH=$bin/tests:$PATH
 on_clock() {
     local mode=$1 name
     shift
-    mkdir -p "$work/clocked"
+    off_clock
+    clocked=$(mktemp -d "$work/clocked.XXXXXX") # which stays: what was just started may not have opened its script yet
     for name; do
-        printf '#!/bin/sh\nexec clock %s "%s" "$@"\n' "$mode" "$bin/$name" >"$work/clocked/$name"
-        chmod +x "$work/clocked/$name"
+        printf '#!/bin/sh\nexec clock %s "%s" "$@"\n' "$mode" "$bin/$name" >"$clocked/$name"
+        chmod +x "$clocked/$name"
     done
-    PATH=$work/clocked:${PATH#"$work/clocked:"}
+    PATH=$clocked:$PATH
 }
+clocked=
 off_clock() {
-    rm -rf "$work/clocked"
+    PATH=${PATH#"${clocked:+$clocked:}"}
     hash -r
 }
 # pass TIME NAME...: so much time passes for what start has started, and "broker"; then all of them wait again, or have ended.
