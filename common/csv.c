@@ -161,6 +161,8 @@ int mr_csv_field(const char *row, size_t row_len, int sep, size_t *at, const cha
 
     if (*at > row_len)
         return 0;
+    if (*at == 0)
+        *at = mr_csv_row_bom(row, row_len, sep);
     from = row + *at;
     *quoted = (sep & ~0xff) != MR_CSV_UNQUOTED && from < end && *from == '"';
     if (*quoted) {
@@ -177,6 +179,90 @@ int mr_csv_field(const char *row, size_t row_len, int sep, size_t *at, const cha
     *at = stop ? (size_t)(stop - row) + 1 : row_len + 1;
     return 1;
 }
+
+static size_t count_one_by_one(const char *row, size_t row_len, int sep)
+{
+    const char *field;
+    size_t at = 0, field_len, cnt = 0;
+    int quoted;
+
+    while (mr_csv_field(row, row_len, sep, &at, &field, &field_len, &quoted))
+        cnt++;
+    return cnt;
+}
+
+#ifdef __SSE2__
+
+/* Separators and quotes of a row, 16 bytes at a time. */
+struct tally {
+    __m128i sep, quote;   /* what is looked for, in each byte */
+    __m128i seps, quotes; /* how many were found in each byte's place; any bit: some */
+};
+
+static inline void tally(struct tally *t, __m128i block, __m128i counts)
+{
+    __m128i found = _mm_and_si128(_mm_cmpeq_epi8(block, t->sep), counts);
+
+    t->seps = _mm_sub_epi8(t->seps, found);
+    t->quotes = _mm_or_si128(t->quotes, _mm_cmpeq_epi8(block, t->quote));
+}
+
+static inline size_t sum(__m128i bytes)
+{
+    __m128i halves = _mm_sad_epu8(bytes, _mm_setzero_si128());
+
+    return (size_t)_mm_cvtsi128_si32(halves) + (size_t)_mm_extract_epi16(halves, 4);
+}
+
+size_t mr_csv_count(const char *row, size_t row_len, int sep)
+{
+    /* The last block overlaps the one before: from here on, its first bytes do not count. */
+    static const unsigned char late[32] = {[16] = 255, 255, 255, 255, 255, 255, 255, 255,
+                                           255,        255, 255, 255, 255, 255, 255, 255};
+    const __m128i zero = _mm_setzero_si128(), all = _mm_cmpeq_epi8(zero, zero);
+    struct tally t = {_mm_set1_epi8((char)sep), _mm_set1_epi8('"'), zero, zero};
+    const char *at = row, *end = row + row_len;
+    size_t cnt = 1;
+
+    if (row_len < 16) {
+        int quotes = 0;
+
+        for (; at < end; at++) {
+            cnt += *at == (char)sep;
+            quotes |= *at == '"';
+        }
+        return quotes && !(sep & MR_CSV_UNQUOTED) ? count_one_by_one(row, row_len, sep) : cnt;
+    }
+    for (size_t blocks = 1; end - at >= 16; at += 16, blocks++) {
+        tally(&t, _mm_loadu_si128((const __m128i *)(const void *)at), all);
+        if (blocks % 255 == 0) { /* before a byte overflows */
+            cnt += sum(t.seps);
+            t.seps = zero;
+        }
+    }
+    if (at < end)
+        tally(&t, _mm_loadu_si128((const __m128i *)(const void *)(end - 16)),
+              _mm_loadu_si128((const __m128i *)(const void *)(late + (end - at))));
+    if (_mm_movemask_epi8(t.quotes) && !(sep & MR_CSV_UNQUOTED))
+        return count_one_by_one(row, row_len, sep);
+    return cnt + sum(t.seps);
+}
+
+#else
+
+size_t mr_csv_count(const char *row, size_t row_len, int sep)
+{
+    size_t cnt = 1;
+    int quotes = 0;
+
+    for (size_t i = 0; i < row_len; i++) {
+        cnt += row[i] == (char)sep;
+        quotes |= row[i] == '"';
+    }
+    return quotes && !(sep & MR_CSV_UNQUOTED) ? count_one_by_one(row, row_len, sep) : cnt;
+}
+
+#endif
 
 size_t mr_csv_unquote(const char *field, size_t field_len, char *out)
 {
@@ -209,9 +295,4 @@ const char *mr_csv_fault_text(enum mr_csv_fault fault)
         break;
     }
     return "well-formed";
-}
-
-size_t mr_csv_bom(const char *buf, size_t len)
-{
-    return len >= 3 && memcmp(buf, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
 }

@@ -9,6 +9,7 @@
 #include "millrace.h"
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum mr_csv_fault { MR_CSV_OK, MR_CSV_QUOTE_IN_FIELD, MR_CSV_TEXT_AFTER_QUOTE, MR_CSV_OPEN_QUOTE };
 
@@ -27,7 +28,21 @@ struct mr_csv_row {
  * Returns 1 a row in *row; 0 the row is not complete in buf (get more, call again with the same at), or at == len with last. */
 int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct mr_csv_row *row);
 
+/* mr_csv_bom returns 3 if buf starts with a UTF-8 byte order mark, else 0. */
+static inline size_t mr_csv_bom(const char *buf, size_t len)
+{
+    return len >= 3 && memcmp(buf, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
+/* mr_csv_row_bom: the same for a row, in which a separator may be one of these bytes. */
+static inline size_t mr_csv_row_bom(const char *row, size_t row_len, int sep)
+{
+    return mr_csv_bom(row, row_len) && !memchr("\xef\xbb\xbf", (unsigned char)sep, 3) ? 3 : 0;
+}
+
 /* mr_csv_field takes the next field of one row. *at is 0 at first, and is past row_len after the last one.
+ * A byte order mark at the row's beginning belongs to no field: it tells what the file is, and a
+ * file without a header has it in its first record.
  *   sep     a byte, plus MR_CSV_UNQUOTED if quotes mean nothing; mr_csv_sep makes it of a topic's column flags
  * Returns 1 with *field, *field_len, *quoted set (still quoted: the bytes between the outer quotes, "" not yet one); 0 no more fields. */
 #define MR_CSV_UNQUOTED 0x100
@@ -37,12 +52,13 @@ static inline int mr_csv_sep(uint32_t column_flags)
 }
 int mr_csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field, size_t *field_len, int *quoted);
 
+/* mr_csv_count: how many fields mr_csv_field would give for the row; at least 1. A few nanoseconds
+ * where no field is quoted. */
+size_t mr_csv_count(const char *row, size_t row_len, int sep);
+
 /* mr_csv_unquote copies a quoted field's bytes to out (cap >= field_len), each "" as one quote. Returns the new length. */
 size_t mr_csv_unquote(const char *field, size_t field_len, char *out);
 
 const char *mr_csv_fault_text(enum mr_csv_fault fault);
-
-/* mr_csv_bom returns 3 if buf starts with a UTF-8 byte order mark, else 0. */
-size_t mr_csv_bom(const char *buf, size_t len);
 
 #endif

@@ -183,6 +183,8 @@ static int is_canonical(const struct mr_record *record)
     struct mr_field field;
     const char *end = (const char *)record->value + record->value_len;
     size_t at = 0, len = record->value_len;
+    if (mr_csv_bom(record->value, len))
+        return 0;
     if (len == 0 || (!memchr(record->value, '"', len) && !memchr(record->value, '\n', len) && !memchr(record->value, '\r', len)))
         return 1;
     while (mr_csv_field(record->value, record->value_len, ',', &at, &field.text, &field.len, &field.quoted)) {

@@ -124,7 +124,8 @@ size_t mr_object_put(struct mr_format *format, const struct mr_columns *columns,
         return 0;
     }
     const char *end = row + record->value_len;
-    struct mr_json_pass pass = {.from = row, .to = start, .next = row, .sep = (char)sep};
+    const char *first = row + mr_csv_row_bom(row, record->value_len, sep);
+    struct mr_json_pass pass = {.from = first, .to = start, .next = first, .sep = (char)sep};
     for (;; mr_json_pass_to(&pass, pass.from + 1)) {
         if (column < extra) {
             pass.to = put_key(pass.to, column++);

@@ -154,8 +154,11 @@ static int get_member(const struct mr_where *where, struct mr_where_bound *bound
     const struct mr_record *record = bound->record;
     struct mr_json_fault fault;
     if (!bound->looked) {
-        bound->is_object = mr_json_parse(record->value, record->value_len, &bound->object, &fault) == 0 &&
-                           bound->object.kind == MR_JSON_OBJECT;
+        size_t bom = mr_csv_bom(record->value, record->value_len); /* of the file's first line */
+        const char *text = (const char *)record->value + bom;
+        bound->is_object =
+            mr_json_parse(text, record->value_len - bom, &bound->object, &fault) == 0 &&
+            bound->object.kind == MR_JSON_OBJECT;
         bound->strangers += !bound->is_object;
         bound->looked = 1;
     }

@@ -300,12 +300,76 @@ START_TEST(fields_of_a_malformed_row_stay_inside_it)
 }
 END_TEST
 
+/* As many fields as one takes one by one. */
+static void count_is_right(const char *row, size_t len, int sep)
+{
+    const char *field;
+    size_t at = 0, field_len, cnt = 0;
+    int quoted;
+
+    while (mr_csv_field(row, len, sep, &at, &field, &field_len, &quoted))
+        cnt++;
+    ck_assert_msg(mr_csv_count(row, len, sep) == cnt, "%zu fields, not %zu, in \"%.*s\"",
+                  mr_csv_count(row, len, sep), cnt, (int)len, row);
+}
+
+START_TEST(fields_are_counted_as_they_are_split)
+{
+    static const char alphabet[] = "abcdefg,,;\t\r\n\"";
+    char row[10000];
+    /* In a buffer of its own of just this length, so that a look behind its end is seen. */
+    for (int round = 0; round < 20000; round++) {
+        size_t len = round < 2000 ? (size_t)round % 100 : (size_t)rand() % 300;
+        size_t letters = round % 3 ? sizeof(alphabet) - 2 : sizeof(alphabet) - 1;
+        char *exact = malloc(len + !len);
+
+        ck_assert_ptr_nonnull(exact);
+        for (size_t i = 0; i < len; i++)
+            exact[i] = alphabet[(size_t)rand() % letters];
+        count_is_right(exact, len, ',');
+        count_is_right(exact, len, ';');
+        count_is_right(exact, len, '\t' | MR_CSV_UNQUOTED);
+        free(exact);
+    }
+    /* More separators than a byte can count, in each place of a block. */
+    memset(row, ',', sizeof(row));
+    for (size_t len = 0; len < sizeof(row); len += len < 200 || len > 8100 ? 1 : 37)
+        count_is_right(row, len, ',');
+    ck_assert_uint_eq(mr_csv_count(row, sizeof(row), ','), sizeof(row) + 1);
+    memset(row, '\xa7', sizeof(row)); /* a byte above 127 */
+    ck_assert_uint_eq(mr_csv_count(row, 5000, 0xa7), 5001);
+    ck_assert_uint_eq(mr_csv_count("", 0, ','), 1);
+    ck_assert_uint_eq(mr_csv_count("\xef\xbb\xbf\"a,b\"", 8, ','), 1);
+}
+END_TEST
+
 START_TEST(a_byte_order_mark_is_three_bytes)
 {
     ck_assert_uint_eq(mr_csv_bom("\xEF\xBB\xBFid", 5), 3);
     ck_assert_uint_eq(mr_csv_bom("\xEF\xBB\xBF", 3), 3);
     ck_assert_uint_eq(mr_csv_bom("\xEF\xBB", 2), 0);
     ck_assert_uint_eq(mr_csv_bom("id,", 3), 0);
+}
+END_TEST
+
+START_TEST(a_byte_order_mark_is_in_no_field)
+{
+    const char *row = "\xef\xbb\xbf\"a,b\",\xef\xbb\xbf", *field;
+    size_t at = 0, len;
+    int quoted;
+
+    ck_assert_int_eq(mr_csv_field(row, 12, ',', &at, &field, &len, &quoted), 1);
+    ck_assert(quoted && len == 3 && memcmp(field, "a,b", 3) == 0);
+    ck_assert_int_eq(mr_csv_field(row, 12, ',', &at, &field, &len, &quoted), 1);
+    ck_assert(!quoted && len == 3 && memcmp(field, "\xef\xbb\xbf", 3) == 0);
+    ck_assert_int_eq(mr_csv_field(row, 12, ',', &at, &field, &len, &quoted), 0);
+    at = 0; /* the mark alone is an empty field; the separator comes before it */
+    ck_assert_int_eq(mr_csv_field(row, 3, ',', &at, &field, &len, &quoted), 1);
+    ck_assert_uint_eq(len, 0);
+    ck_assert_int_eq(mr_csv_field(row, 3, ',', &at, &field, &len, &quoted), 0);
+    at = 0;
+    ck_assert_int_eq(mr_csv_field(row, 3, 0xbb, &at, &field, &len, &quoted), 1);
+    ck_assert_uint_eq(len, 1);
 }
 END_TEST
 
@@ -338,11 +402,13 @@ int main(void)
     tcase_add_test(tcase, a_malformed_row_ends_at_its_first_line_end);
     tcase_add_test(tcase, nothing_is_decided_before_it_is_certain);
     tcase_add_test(tcase, other_separators);
+    tcase_add_test(tcase, fields_are_counted_as_they_are_split);
     tcase_add_test(tcase, random_input_gives_the_rows_of_the_reference);
     tcase_add_test(tcase, random_input_cut_at_every_byte_gives_the_same_rows);
     tcase_add_test(tcase, fields_are_split_and_unquoted);
     tcase_add_test(tcase, fields_of_a_malformed_row_stay_inside_it);
     tcase_add_test(tcase, a_byte_order_mark_is_three_bytes);
+    tcase_add_test(tcase, a_byte_order_mark_is_in_no_field);
     tcase_add_test(tcase, every_fault_has_a_text_of_its_own);
     suite_add_tcase(suite, tcase);
 

@@ -83,6 +83,35 @@ for delimiter in '\r\n' '\n' 'x' 'xy'; do
     expect 0 producer -n -D "$delimiter" rows.txt t
 done
 
+# A byte order mark is in no field, also where there is no header, for producer and consumer alike; the file
+# comes back with it.
+printf '\xef\xbb\xbf"x,y",1\nz,2\n' >marked.csv
+expect 0 producer -q --columns a,b --key-col a marked.csv marked
+json marked '"key":"x,y",.*"value":\{"a":"x,y","b":1\}' '"key":"z",.*"value":\{"a":"z","b":2\}'
+{ echo a,b && cat marked.csv; } >marked.want
+gives_with() {
+    local want=$1
+    shift
+    timeout 20 consumer -q --peek -o beginning -e "$@" marked >got || wrong "consumer $*: $?"
+    [ "$(cat got)" = "$want" ] || wrong "consumer $*: $(od -c got | head)"
+}
+gives_with "$(cat marked.want)" -f csv
+gives_with "$(printf 'x,y 1\nz 2')" -f '%{a} %{b}\n'
+gives_with "$(printf 'a\n"x,y"\nz')" -f csv --select a
+gives_with "$(printf 'a\tb\nx,y\t1\nz\t2')" -f tsv
+gives_with '{"a":"x,y","b":1}' -f json --where 'a == "x,y"'
+gives_with '{"a":"x,y"}' -f json --where 'b == 1' --select a
+timeout 20 consumer -q --peek -o beginning -e -J marked | producer -q -J remarked || wrong "-J | -J: $?"
+content remarked marked.want
+expect 0 producer -q --no-header --key-col 1 marked.csv unnamed
+json unnamed '"key":"x,y",' '"key":"z",'
+content unnamed marked.csv
+expect 7 producer -n --no-header --timing 1 --bad-rows skip marked.csv t
+says err 'line 1, byte 5: "x,y" is no time'
+printf '\xef\xbb\xbf{"a":1}\n{"a":1}\n' >marked.ndjson
+expect 0 producer -q marked.ndjson objects
+timeout 20 consumer -q -e --where 'a == 1' objects | cmp - marked.ndjson || wrong "--where of a marked object"
+
 # One header line, other fields: nothing of the file is sent.
 put one.csv 'a\n1\n'
 put two.csv 'a\n"x";y\n'
