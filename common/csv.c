@@ -85,7 +85,8 @@ static inline const char *next_mark(struct marks *marks)
 }
 
 /* Fills in a row that begins at start and whose line end is the LF at lf, or the end of input when lf is NULL. */
-static inline int end_row(const char *buf, size_t len, size_t start, const char *lf, size_t lines, struct mr_csv_row *row)
+static inline int end_row(const char *buf, size_t len, size_t start, const char *lf, size_t lines,
+                          int quotes, struct mr_csv_row *row)
 {
     size_t end = lf ? (size_t)(lf - buf) : len;
     int crlf = lf && end > start && buf[end - 1] == '\r';
@@ -93,7 +94,10 @@ static inline int end_row(const char *buf, size_t len, size_t start, const char 
     *row = (struct mr_csv_row){.start = start,
                                .len = end - (size_t)crlf - start,
                                .next = lf ? end + 1 : end,
-                               .eol = crlf ? MR_EOL_CRLF : lf ? MR_EOL_LF : MR_EOL_NONE,
+                               .eol = crlf ? MR_EOL_CRLF
+                                      : lf ? MR_EOL_LF
+                                           : MR_EOL_NONE,
+                               .quotes = quotes,
                                .lines = lines};
     return 1;
 }
@@ -106,7 +110,7 @@ static int bad_row(const char *buf, size_t len, size_t start, const char *first_
         first_lf = find(where, buf + len, '\n');
     if (!first_lf && !last)
         return 0;
-    end_row(buf, len, start, first_lf, 0, row);
+    end_row(buf, len, start, first_lf, 0, 1, row);
     row->fault = (uint16_t)fault;
     row->fault_at = (size_t)(where - buf);
     return 1;
@@ -118,19 +122,21 @@ int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struc
     const char *opening = NULL, *second = NULL; /* the quote of the field that we are in; the second one of a pair in there */
     struct marks marks = {.block = begin, .next = begin, .end = end};
     size_t lines = 0;
+    int quotes = 0;
 
     if (at >= len)
         return 0;
     while ((mark = next_mark(&marks))) {
         if (*mark == '\n') {
             if (!opening)
-                return end_row(buf, len, at, mark, lines, row);
+                return end_row(buf, len, at, mark, lines, quotes, row);
             first_lf = first_lf ? first_lf : mark;
             lines++;
         } else if (!opening) {
             if (mark != begin && mark[-1] != sep)
                 return bad_row(buf, len, at, first_lf, last, row, MR_CSV_QUOTE_IN_FIELD, mark);
             opening = mark;
+            quotes = 1;
         } else if (mark != second) {
             const char *after = mark + 1;
 
@@ -150,7 +156,7 @@ int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struc
         return 0;
     if (opening)
         return bad_row(buf, len, at, first_lf, last, row, MR_CSV_OPEN_QUOTE, opening);
-    return end_row(buf, len, at, NULL, lines, row);
+    return end_row(buf, len, at, NULL, lines, quotes, row);
 }
 
 /* ---- fields ---------------------------------------------------------------------------------------------------------- */
@@ -180,7 +186,7 @@ int mr_csv_field(const char *row, size_t row_len, int sep, size_t *at, const cha
     return 1;
 }
 
-static size_t count_one_by_one(const char *row, size_t row_len, int sep)
+size_t mr_csv_count(const char *row, size_t row_len, int sep)
 {
     const char *field;
     size_t at = 0, field_len, cnt = 0;
@@ -193,73 +199,47 @@ static size_t count_one_by_one(const char *row, size_t row_len, int sep)
 
 #ifdef __SSE2__
 
-/* Separators and quotes of a row, 16 bytes at a time. */
-struct tally {
-    __m128i sep, quote;   /* what is looked for, in each byte */
-    __m128i seps, quotes; /* how many were found in each byte's place; any bit: some */
-};
-
-static inline void tally(struct tally *t, __m128i block, __m128i counts)
+/* Minus one in each byte that is sep and counts. */
+static inline __m128i separators_in(const char *block, __m128i sep, const signed char *counts)
 {
-    __m128i found = _mm_and_si128(_mm_cmpeq_epi8(block, t->sep), counts);
+    __m128i found = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)block), sep);
 
-    t->seps = _mm_sub_epi8(t->seps, found);
-    t->quotes = _mm_or_si128(t->quotes, _mm_cmpeq_epi8(block, t->quote));
+    return _mm_and_si128(found, _mm_loadu_si128((const __m128i *)(const void *)counts));
 }
 
-static inline size_t sum(__m128i bytes)
+size_t mr_csv_separators(const char *row, size_t row_len, char sep)
 {
-    __m128i halves = _mm_sad_epu8(bytes, _mm_setzero_si128());
+#define COUNTS -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1
+    /* From byte 64 - n on: the first n bytes of 64 count. */
+    static const signed char bytes[128] = {COUNTS, COUNTS, COUNTS, COUNTS};
+#undef COUNTS
+    const __m128i wanted = _mm_set1_epi8(sep), zero = _mm_setzero_si128();
+    size_t cnt = 0;
 
-    return (size_t)_mm_cvtsi128_si32(halves) + (size_t)_mm_extract_epi16(halves, 4);
-}
+    for (;; row += 64, row_len -= 64) {
+        const signed char *counts = bytes + (row_len < 64 ? 64 - row_len : 0);
+        __m128i sums = _mm_sub_epi8(zero, separators_in(row, wanted, counts));
 
-size_t mr_csv_count(const char *row, size_t row_len, int sep)
-{
-    /* The last block overlaps the one before: from here on, its first bytes do not count. */
-    static const unsigned char late[32] = {[16] = 255, 255, 255, 255, 255, 255, 255, 255,
-                                           255,        255, 255, 255, 255, 255, 255, 255};
-    const __m128i zero = _mm_setzero_si128(), all = _mm_cmpeq_epi8(zero, zero);
-    struct tally t = {_mm_set1_epi8((char)sep), _mm_set1_epi8('"'), zero, zero};
-    const char *at = row, *end = row + row_len;
-    size_t cnt = 1;
-
-    if (row_len < 16) {
-        int quotes = 0;
-
-        for (; at < end; at++) {
-            cnt += *at == (char)sep;
-            quotes |= *at == '"';
-        }
-        return quotes && !(sep & MR_CSV_UNQUOTED) ? count_one_by_one(row, row_len, sep) : cnt;
+        sums = _mm_sub_epi8(sums, separators_in(row + 16, wanted, counts + 16));
+        sums = _mm_sub_epi8(sums, separators_in(row + 32, wanted, counts + 32));
+        sums = _mm_sub_epi8(sums, separators_in(row + 48, wanted, counts + 48));
+        sums = _mm_sad_epu8(sums, zero);
+        sums = _mm_add_epi64(sums, _mm_srli_si128(sums, 8));
+        cnt += (size_t)(uint32_t)_mm_cvtsi128_si32(sums);
+        if (row_len <= 64)
+            return cnt;
     }
-    for (size_t blocks = 1; end - at >= 16; at += 16, blocks++) {
-        tally(&t, _mm_loadu_si128((const __m128i *)(const void *)at), all);
-        if (blocks % 255 == 0) { /* before a byte overflows */
-            cnt += sum(t.seps);
-            t.seps = zero;
-        }
-    }
-    if (at < end)
-        tally(&t, _mm_loadu_si128((const __m128i *)(const void *)(end - 16)),
-              _mm_loadu_si128((const __m128i *)(const void *)(late + (end - at))));
-    if (_mm_movemask_epi8(t.quotes) && !(sep & MR_CSV_UNQUOTED))
-        return count_one_by_one(row, row_len, sep);
-    return cnt + sum(t.seps);
 }
 
 #else
 
-size_t mr_csv_count(const char *row, size_t row_len, int sep)
+size_t mr_csv_separators(const char *row, size_t row_len, char sep)
 {
-    size_t cnt = 1;
-    int quotes = 0;
+    size_t cnt = 0;
 
-    for (size_t i = 0; i < row_len; i++) {
-        cnt += row[i] == (char)sep;
-        quotes |= row[i] == '"';
-    }
-    return quotes && !(sep & MR_CSV_UNQUOTED) ? count_one_by_one(row, row_len, sep) : cnt;
+    for (size_t i = 0; i < row_len; i++)
+        cnt += row[i] == sep;
+    return cnt;
 }
 
 #endif

@@ -19,6 +19,7 @@ struct mr_csv_row {
     uint16_t eol;        /* MR_EOL_LF, MR_EOL_CRLF, MR_EOL_NONE (last row of the input) */
     uint16_t fault;      /* enum mr_csv_fault; the row then ends at the line's end as if quotes meant nothing (so reading can go on) */
     size_t fault_at;     /* offset of the offending byte; MR_CSV_OPEN_QUOTE: of the quote that never closes */
+    int quotes;          /* it has some; of a row that is well-formed */
     size_t lines;        /* line ends inside the row (quoted newlines), for line numbers */
 };
 
@@ -52,9 +53,14 @@ static inline int mr_csv_sep(uint32_t column_flags)
 }
 int mr_csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field, size_t *field_len, int *quoted);
 
-/* mr_csv_count: how many fields mr_csv_field would give for the row; at least 1. A few nanoseconds
- * where no field is quoted. */
+/* mr_csv_count: how many fields mr_csv_field would give for the row; at least 1. */
 size_t mr_csv_count(const char *row, size_t row_len, int sep);
+
+/* mr_csv_separators: how often sep stands in a row. One less than mr_csv_count where the row has no
+ * quotes, or they mean nothing. MR_CSV_BEHIND bytes behind the row can be read; what they are is no
+ * matter. */
+#define MR_CSV_BEHIND 64
+size_t mr_csv_separators(const char *row, size_t row_len, char sep);
 
 /* mr_csv_unquote copies a quoted field's bytes to out (cap >= field_len), each "" as one quote. Returns the new length. */
 size_t mr_csv_unquote(const char *field, size_t field_len, char *out);

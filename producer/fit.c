@@ -49,7 +49,7 @@ static int join_columns(struct options *o, const char *columns)
 
 static int check_formats(const struct options *o, const struct seen *seen)
 {
-    int want_csv = seen->no_header || seen->columns || o->key_column || o->timing;
+    int want_csv = seen->no_header || seen->columns || o->key_column || o->timing || o->strict;
 
     for (size_t i = 0; i < o->file_cnt; i++) {
         enum input_format format = options_format(o, o->files[i]);
@@ -61,6 +61,7 @@ static int check_formats(const struct options *o, const struct seen *seen)
                                         o->key_column   ? "--key-col"
                                         : seen->columns ? "--columns"
                                         : o->timing     ? "--timing"
+                                        : o->strict     ? "--strict"
                                                         : "--no-header"));
         if (seen->sep && format != INPUT_CSV)
             return END(mr_program_usage("%s is not read as CSV, which --sep needs (-i csv)", file));

@@ -2,6 +2,7 @@
 #include "header.h"
 #include "csv.h"
 #include "program.h"
+#include "text.h"
 #include "values.h"
 #include <errno.h>
 #include <stdio.h>
@@ -55,7 +56,7 @@ static int differ(const struct line *line, const struct line *other)
     return MR_EXIT_FAILED;
 }
 
-static uint32_t flags_of(const struct input *in)
+uint32_t header_flags(const struct input *in)
 {
     return (in->how.sep == ',' ? 0 : MR_SEPARATOR(in->how.sep)) |
            (in->how.format == INPUT_TSV ? MR_UNQUOTED : 0);
@@ -64,7 +65,7 @@ static uint32_t flags_of(const struct input *in)
 /* All FILEs have the first one's header. A byte order mark does not count. */
 static int same_header(struct run *run, const struct input *in, const struct input_row *row)
 {
-    struct line line = {in->name, row->data + row->bom, row->len - row->bom, flags_of(in)};
+    struct line line = {in->name, row->data + row->bom, row->len - row->bom, header_flags(in)};
     struct line first = {run->header_file, run->header, run->header_len, run->header_flags};
 
     if (run->header) {
@@ -112,6 +113,41 @@ int header_set_columns(struct run *run, const char *name, const char *text, size
     return MR_EXIT_FAILED;
 }
 
+int header_of_topic(struct run *run)
+{
+    char *line = run->topic ? malloc(MR_COLUMNS_MAX) : NULL;
+    ssize_t len =
+        line ? mr_topic_columns(run->topic, line, MR_COLUMNS_MAX, &run->columns.flags) : -ENODATA;
+    size_t bom;
+
+    if (run->topic && !line)
+        len = -ENOMEM;
+    if (len < 0) {
+        free(line);
+        if (len == -ENODATA)
+            return 0;
+        mr_program_fail((int)len, "%s: header", run->options->topic);
+        return mr_program_exit_for((int)len);
+    }
+    bom = mr_csv_bom(line, (size_t)len);
+    memmove(line, line + bom, (size_t)len - bom);
+    run->columns.line = line;
+    run->columns.len = (size_t)len - bom;
+    return 0;
+}
+
+int header_other_fields(const struct run *run, const struct input *in)
+{
+    char how[64], other_how[64];
+
+    mr_program_error("%s: its fields are %s, those of topic %s are %s; read it so (-i csv, -i tsv, "
+                     "--sep), or send it "
+                     "to another topic",
+                     in->name, how_written(how, header_flags(in)), run->options->topic,
+                     how_written(other_how, run->columns.flags));
+    return MR_EXIT_FAILED;
+}
+
 /* COL of --timing, or COLxF; a column that is called like the whole of it comes first. */
 static int find_time(struct run *run, const char *name, const char *header, size_t len)
 {
@@ -148,6 +184,7 @@ int header_check(struct run *run, const struct input *in, const struct input_row
 {
     int status = same_header(run, in, row);
 
+    header_expect(run, row->data, row->len, mr_csv_sep(header_flags(in)));
     return status ? status : header_find_columns(run, in, row->data + row->bom, row->len - row->bom);
 }
 
@@ -157,7 +194,7 @@ int header_take(struct run *run, const struct input *in, const struct input_row 
 
     if (status)
         return status;
-    return header_set_columns(run, in->name, row->data, row->len, row->flags | flags_of(in));
+    return header_set_columns(run, in->name, row->data, row->len, row->flags | header_flags(in));
 }
 
 int header_bad(const struct input *in, const struct input_row *row)
@@ -165,4 +202,47 @@ int header_bad(const struct input *in, const struct input_row *row)
     mr_program_error("%s: line %llu, byte %llu: the header: %s", in->name, (unsigned long long)row->bad_line,
                      (unsigned long long)row->bad_byte, row->reason);
     return MR_EXIT_FAILED;
+}
+
+/* ---- rows that do not fit ------------------------------------------------------------------------- */
+
+void header_expect(struct run *run, const char *line, size_t len, int sep)
+{
+    run->uneven.field_cnt = line ? mr_csv_count(line, len, sep) : 0;
+    run->uneven.sep = sep;
+}
+
+__attribute__((cold)) int header_uneven(struct run *run, const struct input *in,
+                                        struct input_row *row, size_t field_cnt)
+{
+    struct uneven *uneven = &run->uneven;
+    char reason[96];
+
+    if (run->options->strict) {
+        snprintf(reason, sizeof(reason), "the row has %zu field%s, and the header %zu", field_cnt,
+                 field_cnt == 1 ? "" : "s", uneven->field_cnt);
+        return sender_refuse(row, 1, reason);
+    }
+    if (!uneven->first_line) {
+        uneven->first_file = in->name;
+        uneven->first_line = row->line;
+    }
+    uneven->fewer += field_cnt < uneven->field_cnt;
+    uneven->more += field_cnt > uneven->field_cnt;
+    return 0;
+}
+
+void header_report(const struct run *run)
+{
+    const struct uneven *uneven = &run->uneven;
+    char fewer[32], more[32];
+
+    if (uneven->first_line)
+        mr_program_notice("%s: %s row%s with fewer fields than the header and %s with more %s "
+                          "sent, the first from "
+                          "line %llu of %s (--strict makes them bad rows)",
+                          run->options->topic, mr_text_grouped(fewer, uneven->fewer),
+                          uneven->fewer == 1 ? "" : "s", mr_text_grouped(more, uneven->more),
+                          uneven->fewer + uneven->more == 1 ? "was" : "were",
+                          (unsigned long long)uneven->first_line, uneven->first_file);
 }

@@ -16,4 +16,22 @@ int header_find_columns(struct run *run, const struct input *in, const char *hea
 /* header_set_columns gives the topic its columns; flags as mr_topic_set_columns. name: where they come from, for messages. */
 int header_set_columns(struct run *run, const char *name, const char *line, size_t len, uint32_t flags);
 
+/* header_of_topic notes the columns that the topic has. header_flags: how the fields of a FILE are
+ * written, as mr_topic_set_columns takes it. header_other_fields refuses a FILE without a header in
+ * which they are written in another way than in the topic. */
+int header_of_topic(struct run *run);
+uint32_t header_flags(const struct input *in);
+int header_other_fields(const struct run *run, const struct input *in);
+
+/* header_expect notes how many fields the rows of the FILE have to have: as many as the line, a
+ * header. NULL: that is not known. header_uneven deals with a row that has another number of them,
+ * field_cnt: counts it, or, with --strict, makes it a bad row. Returns 0 it is to be sent; 1 as
+ * sender_refuse. */
+void header_expect(struct run *run, const char *line, size_t len, int sep);
+int header_uneven(struct run *run, const struct input *in, struct input_row *row, size_t field_cnt);
+
+/* header_report says how many rows had another number of fields than the header; nothing if none
+ * had. */
+void header_report(const struct run *run);
+
 #endif

@@ -52,7 +52,7 @@ int input_open(struct input *in, const struct input_how *how, const char *name)
 
     *in = (struct input){.how = *how, .name = strcmp(name, "-") == 0 ? standard_input : name, .line = 1, .follow.notify = -1};
     error = open_file(in);
-    if (!error && !(in->buf = malloc(INPUT_CHUNK)))
+    if (!error && !(in->buf = malloc(INPUT_CHUNK + MR_CSV_BEHIND)))
         error = -ENOMEM;
     if (error) {
         input_close(in);
@@ -170,6 +170,7 @@ static inline void take(struct input *in, const struct mr_csv_row *found, struct
     row->data = in->buf + found->start;
     row->len = found->len;
     row->flags = found->eol;
+    row->quotes = found->quotes;
     row->line = in->line;
     row->bom = in->started || !has_bom(in->how.format) ? 0 : mr_csv_bom(row->data, row->len);
     row->more = 0;
@@ -303,7 +304,7 @@ static int make_room(struct input *in)
     want = in->cap * 2 < limit ? in->cap * 2 : limit;
     if (want < left + INPUT_CHUNK)
         want = left + INPUT_CHUNK;
-    if (!(bigger = realloc(in->buf, want)))
+    if (!(bigger = realloc(in->buf, want + MR_CSV_BEHIND)))
         return -ENOMEM;
     in->buf = bigger;
     in->cap = want;

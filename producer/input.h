@@ -7,6 +7,7 @@
  *         case INPUT_MORE: (use up all rows: the buffer is about to change)  input_fill(&in);  break;
  *         ...
  *
+ * MR_CSV_BEHIND bytes behind each row can be read.
  * Memory: a row of the largest size that a record can have, plus one read; what is longer is refused in pieces. */
 #ifndef PRODUCER_INPUT_H
 #define PRODUCER_INPUT_H
@@ -32,6 +33,7 @@ struct input_row {
     const char *data; /* without its line end; valid until input_fill or input_close */
     size_t len;
     uint16_t flags; /* MR_EOL_* */
+    int quotes;     /* it has some; of a row of CSV */
     size_t bom;     /* 3: data begins with a byte order mark, which belongs to the line and not to the first field or envelope; else 0 */
     uint64_t line;  /* the line that the row begins in, from 1 */
     /* a bad row only */

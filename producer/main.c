@@ -1,5 +1,6 @@
 /* main.c - producer: every row of FILE (CSV) goes to TOPIC. Options, run, exit status. */
 #include "attach.h"
+#include "header.h"
 #include "options.h"
 #include "program.h"
 #include "run.h"
@@ -42,6 +43,7 @@ static int run_all(struct run *run)
     failed = bad_close(&run->bad);
     if (!status)
         status = failed ? failed : run->bad.cnt ? MR_EXIT_SKIPPED : MR_EXIT_OK;
+    header_report(run);
     run_figures(run, &figures);
     figures.exit_status = status;
     failed = report_end(&run->report, &figures);

@@ -20,6 +20,7 @@ enum long_only {
     OPT_COLUMNS,
     OPT_SEP,
     OPT_BAD_ROWS,
+    OPT_STRICT,
     OPT_KEY_COL,
     OPT_WAIT,
     OPT_NO_CREATE,
@@ -47,6 +48,7 @@ static const struct option long_options[] = {
     {"sep", required_argument, NULL, OPT_SEP},
     {"delimiter", required_argument, NULL, 'D'},
     {"bad-rows", required_argument, NULL, OPT_BAD_ROWS},
+    {"strict", no_argument, NULL, OPT_STRICT},
     {"key-col", required_argument, NULL, OPT_KEY_COL},
     {"key-delimiter", required_argument, NULL, 'K'},
     {"key", required_argument, NULL, 'k'},
@@ -117,6 +119,9 @@ static int parse_option(int option, const char *value, struct options *o, struct
             return END(mr_program_usage("--bad-rows: must not be empty (stop, skip or a FILE)"));
         o->bad = strcmp(value, "stop") == 0 ? BAD_STOP : strcmp(value, "skip") == 0 ? BAD_SKIP : BAD_KEEP;
         o->bad_path = value;
+        return 0;
+    case OPT_STRICT:
+        o->strict = 1;
         return 0;
     case OPT_KEY_COL:
         o->key_column = value;

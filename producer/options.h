@@ -24,6 +24,7 @@ struct options {
     char *delimiter; /* of lines; NULL: LF or CRLF */
     size_t delimiter_len;
     enum bad_policy bad;
+    int strict;           /* a row has as many fields as the header */
     const char *bad_path; /* BAD_KEEP: where they are written */
 
     const char *key_column;

@@ -90,6 +90,10 @@ static int write_stats(struct report *report, const struct figures *figures, int
     mr_json_uint(&json, figures->skipped);
     mr_json_key(&json, "resumed");
     mr_json_uint(&json, figures->passed);
+    mr_json_key(&json, "fewer_fields");
+    mr_json_uint(&json, figures->fewer_fields);
+    mr_json_key(&json, "more_fields");
+    mr_json_uint(&json, figures->more_fields);
     mr_json_key(&json, "seconds");
     mr_json_real(&json, (double)ns / 1e9, 6);
     mr_json_key(&json, "records_per_second");

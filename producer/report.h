@@ -19,6 +19,8 @@ struct figures {
     uint64_t records, bytes; /* accepted; bytes of their values */
     uint64_t bad_rows;
     uint64_t skipped;    /* by --skip */
+    uint64_t fewer_fields,
+        more_fields;     /* rows that were sent though the header has other than so many */
     uint64_t passed;     /* by --resume: they were there already */
     uint64_t read_bytes; /* of the input */
     uint64_t blocked_ns;
@@ -26,11 +28,12 @@ struct figures {
     int exit_status;
 };
 
-/* report_open opens --stats and starts the clock. Returns 0 or an exit status (everything is said). */
 /* open_output opens a file to be written, of --stats or --bad-rows. Returns 0 or an exit status
  * (everything is said). */
 int open_output(const char *path, FILE **out);
 
+/* report_open opens --stats and starts the clock. Returns 0 or an exit status (everything is said).
+ * */
 int report_open(struct report *report, const struct options *options);
 
 /* report_start starts the clock anew: waiting for a broker does not count as sending. */

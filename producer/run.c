@@ -1,4 +1,5 @@
 #include "run.h"
+#include "csv.h"
 #include "header.h"
 #include "program.h"
 #include "timestamp.h"
@@ -127,6 +128,14 @@ static int take_row(struct run *run, const struct input *in, struct input_row *r
     }
     if (run->options->timing && read_time(run, row, &ts_ns))
         return take_bad(run, in, row);
+    if (run->uneven.field_cnt) {
+        size_t cnt = row->quotes
+                         ? mr_csv_count(row->data, row->len, run->uneven.sep)
+                         : mr_csv_separators(row->data, row->len, (char)run->uneven.sep) + 1;
+
+        if (cnt != run->uneven.field_cnt && header_uneven(run, in, row, cnt))
+            return take_bad(run, in, row);
+    }
     if (is_paced(run) && run->resume.row > run->resume.furthest) { /* those up to there have had their time */
         if (run->options->timing)
             pace_row(&run->pace, ts_ns);
@@ -236,6 +245,28 @@ static int resume_file(struct run *run, const char *file)
     return status;
 }
 
+/* Rows of CSV or TSV, the first one too. Their columns are those of --columns, or the topic's. */
+static int begin_without_header(struct run *run, const struct input *in)
+{
+    const struct options *o = run->options;
+    const struct columns *topic = &run->columns;
+    size_t len = o->columns ? strlen(o->columns) : 0;
+
+    if (o->columns)
+        header_expect(run, o->columns, len, mr_csv_sep(header_flags(in)));
+    else if (topic->line)
+        header_expect(run, topic->line, topic->len, mr_csv_sep(topic->flags));
+    if (!o->columns && topic->line && !MR_SAME_FIELDS(header_flags(in), topic->flags))
+        return header_other_fields(run, in);
+    if (o->strict && !o->columns && !topic->line) {
+        mr_program_error("%s: --strict: how many fields a row is to have is not known without a "
+                         "header; give --columns",
+                         in->name);
+        return MR_EXIT_USAGE;
+    }
+    return header_find_columns(run, in, o->columns, len);
+}
+
 static int run_input(struct run *run, const char *file)
 {
     static const char *const formats[] = {
@@ -251,8 +282,9 @@ static int run_input(struct run *run, const char *file)
     if (mr_program_verbose)
         mr_program_notice("%s: read as %s", in.name, formats[in.how.format]);
     sender_format(&run->sender, &in);
+    header_expect(run, NULL, 0, 0);
     if (o->no_header)
-        status = header_find_columns(run, &in, o->columns, o->columns ? strlen(o->columns) : 0);
+        status = begin_without_header(run, &in);
     if (!status)
         status = run_rows(run, &in);
     run->done_bytes += in.bytes;
@@ -291,6 +323,8 @@ int run_files(struct run *run)
         mr_topic_settings(run->topic, &settings);
     }
     run->sender.partitions = settings.partitions;
+    if ((status = header_of_topic(run)))
+        return status;
     if (o->resume)
         run->sender.resume = &run->resume;
     else if (run->topic && (status = sender_open(&run->sender, run->topic, 0)))
@@ -317,6 +351,8 @@ void run_figures(const struct run *run, struct figures *out)
         .bad_rows = run->bad.cnt,
         .skipped = run->skipped,
         .passed = run->resume.passed,
+        .fewer_fields = run->uneven.fewer,
+        .more_fields = run->uneven.more,
         .blocked_ns = run->sender.blocked_ns,
         .started = run->started,
         .read_bytes = run->done_bytes,
@@ -327,5 +363,6 @@ void run_free(struct run *run)
 {
     sender_free(&run->sender);
     free(run->header);
-    run->header = NULL;
+    free(run->columns.line);
+    run->header = run->columns.line = NULL;
 }

@@ -10,6 +10,22 @@
 #include "resume.h"
 #include "sender.h"
 
+/* Rows that have another number of fields than the header. */
+struct uneven {
+    size_t field_cnt; /* of the header of the present FILE; 0: none is known */
+    int sep;          /* as mr_csv_field takes it */
+    uint64_t fewer, more;
+    const char *first_file; /* where the first of them is */
+    uint64_t first_line;
+};
+
+/* The columns that the topic had when we came. */
+struct columns {
+    char *line; /* without byte order mark; NULL: none */
+    size_t len;
+    uint32_t flags; /* as mr_topic_set_columns takes them */
+};
+
 struct run {
     const struct options *options;
     struct mr_topic *topic; /* NULL: a dry run */
@@ -23,7 +39,9 @@ struct run {
     size_t header_len;
     uint32_t header_flags; /* how its fields are written: separator, MR_UNQUOTED */
     const char *header_file;
-    int32_t time_column;  /* of --timing, from 1 */
+    int32_t time_column; /* of --timing, from 1 */
+    struct uneven uneven;
+    struct columns columns;
     int columns_set;      /* those that envelopes tell were given to the topic */
     uint64_t taken;       /* records handed to the sender: -c counts these */
     uint64_t skipped;     /* by --skip */

@@ -135,6 +135,41 @@ expect 0 producer -q three.tsv unquoted
 expect 1 consumer -e -f csv -g both quoted unquoted
 says err 'have different columns'
 
+# ---- fewer and more fields than the header -------------------------------------------------------------------------------------------
+put uneven.csv 'a,b,c\n1,2,3\n4,5\n"6,7",8,9\n10\n11,12,13,14\n"15,\n16"\n\n'
+expect 0 producer --stats stats uneven.csv uneven
+says err '^producer: uneven: 4 rows with fewer fields than the header and 1 with more were sent, the first from line 3 of uneven.csv \(--strict makes them bad rows\)$'
+says stats '"records":7,.*"fewer_fields":4,"more_fields":1,.*"exit":0}'
+content uneven uneven.csv
+expect 1 producer --strict uneven.csv strict
+says err '^producer: uneven.csv: line 3, byte 1: the row has 2 fields, and the header 3; stopped'
+expect 7 producer --strict --bad-rows kept --stats stats uneven.csv strict
+printf '4,5\n10\n11,12,13,14\n"15,\n16"\n\n' | cmp - kept || wrong "--strict: kept $(cat kept)"
+says stats '"records":2,.*"bad_rows":5,.*"fewer_fields":0,"more_fields":0,'
+gives strict 'a,b,c\n1,2,3\n1,2,3\n"6,7",8,9\n'
+put even.csv 'a\n1\n\n"x,y"\n'
+expect 0 producer even.csv even
+! grep -q fewer err || wrong "even.csv is not: $(cat err)"
+put uneven.tsv 'a\tb\n"\t"\n1\n'
+expect 0 producer uneven.tsv tabs
+says err 'tabs: 1 row with fewer fields than the header and 0 with more was sent, the first from line 3 of uneven.tsv'
+# Without a header the columns given, or the topic's, say how many.
+expect 7 producer --strict --bad-rows skip --columns x,y,z uneven.csv columns
+says err 'columns: 3 records'
+tail -n +2 uneven.csv >rest.csv
+expect 7 producer --strict --bad-rows skip --no-header rest.csv uneven
+says err 'uneven: 2 records'
+expect 0 producer --no-header rest.csv uneven
+says err 'the first from line 2 of rest.csv'
+expect 2 producer --strict --no-header rest.csv nocolumns
+says err 'how many fields a row is to have is not known'
+expect 1 producer --no-header --sep ';' rest.csv uneven
+says err 'rest.csv: its fields are separated by ";", those of topic uneven are separated by ","; read it so'
+expect 2 producer --strict -i lines rest.csv t
+expect 2 producer --strict -J rest.csv t
+expect 0 producer -n --strict even.csv t
+expect 1 producer -n --strict uneven.csv t
+
 # ---- large rows ----------------------------------------------------------------------------------------------------------------------
 head -c 1048576 /dev/urandom | base64 -w 1048576 | head -n 1 | tr -d '\n' >mib
 [ "$(wc -c <mib)" = 1048576 ] || fail "mib has $(wc -c <mib) bytes"

@@ -53,7 +53,7 @@ agree() {
 }
 expect 0 producer --stats stats numbers figures
 agree err figures
-says stats '^\{"topic":"figures","bus":"[^"]*","records":1000,"bytes":2893,"bad_rows":0,"skipped":0,"resumed":0,"seconds":[0-9.]+,"records_per_second":[0-9]+,"blocked_seconds":0.000000,"exit":0\}$'
+says stats '^\{"topic":"figures","bus":"[^"]*","records":1000,"bytes":2893,"bad_rows":0,"skipped":0,"resumed":0,"fewer_fields":0,"more_fields":0,"seconds":[0-9.]+,"records_per_second":[0-9]+,"blocked_seconds":0.000000,"exit":0\}$'
 expect 0 producer --stats stats --skip 990 numbers figures-skip
 agree err figures-skip
 says stats '"records":10,"bytes":31,"bad_rows":0,"skipped":990,'
