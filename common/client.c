@@ -676,10 +676,10 @@ int mr_bus_list(char ***names)
         char *dot = strchr(all[i], '.');
         if (dot)
             *dot = '\0';
-        int known = mr_name_check('b', all[i]) != NULL || mr_segment_foreign(path, geteuid());
+        int known = mr_name_check('b', all[i]) != NULL;
         for (int k = 0; k < kept && !known; k++)
             known = strcmp(all[k], all[i]) == 0;
-        if (!known)
+        if (!known && !mr_segment_foreign(path, geteuid()))
             all[kept++] = all[i];
     }
     all[kept] = NULL;

@@ -5,6 +5,8 @@
 #include "support.h"
 
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
 static char name[MR_BUS_NAME_MAX + 1];
 
@@ -35,8 +37,24 @@ static int go_on(pid_t pid)
     }
 }
 
-/* Starts broker with these words, and lets it come to its stop number `stops`. Returns its pid; 0
- * it ended before. */
+/* Is the system call that is about to begin an open of a file of our bus? */
+static int opens_bus(pid_t pid)
+{
+    struct __ptrace_syscall_info info;
+    char path[256] = {0};
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof info, &info) <= 0 ||
+        info.entry.nr != SYS_openat)
+        return 0;
+    struct iovec here = {path, sizeof path - 1},
+                 there = {(void *)(uintptr_t)info.entry.args[1], sizeof path - 1};
+    while (here.iov_len && process_vm_readv(pid, &here, 1, &there, 1, 0) < 0)
+        here.iov_len = there.iov_len =
+            there.iov_len / 2; /* it may lie before the end of what is mapped */
+    return strstr(path, name) != NULL;
+}
+
+/* Starts broker with these words, and lets it come to its stop number `stops` after it has first
+ * opened the bus: what comes before depends on the machine. Returns its pid; 0 it ended before. */
 static pid_t start(const char *const *words, int stops)
 {
     const char *bin = getenv("MILLRACE_BIN");
@@ -59,6 +77,10 @@ static pid_t start(const char *const *words, int stops)
     ck_assert_int_eq(ptrace(PTRACE_SETOPTIONS, pid, NULL,
                             (void *)(intptr_t)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)),
                      0);
+    do
+        if (!go_on(pid))
+            return 0;
+    while (!opens_bus(pid));
     for (int i = 0; i < stops; i++)
         if (!go_on(pid))
             return 0;
@@ -162,7 +184,7 @@ START_TEST(what_is_appended_between_is_kept)
         sent += accepted;
     }
     must_have(NULL);
-    ck_assert_int_gt(sent, 20); /* it did attach while clean was looking */
+    ck_assert_int_gt(sent, 10); /* it did attach while clean was looking */
     ck_assert_int_lt(sent, stops);
 }
 END_TEST
@@ -184,7 +206,7 @@ START_TEST(who_attaches_between_is_not_deprived)
         sent += attached;
     }
     must_have(NULL);
-    ck_assert_int_gt(sent, 20);
+    ck_assert_int_gt(sent, 10);
     ck_assert_int_lt(sent, stops);
 }
 END_TEST
@@ -205,7 +227,7 @@ START_TEST(who_connects_between_keeps_the_bus)
         came += !error;
     }
     must_have(NULL);
-    ck_assert_int_gt(came, 20);
+    ck_assert_int_gt(came, 10);
     ck_assert_int_lt(came, stops);
 }
 END_TEST

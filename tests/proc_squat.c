@@ -44,7 +44,7 @@ static int answer(const char *words)
 {
     const char *bin = getenv("MILLRACE_BIN");
     char command[4096];
-    snprintf(command, sizeof command, "timeout 20 %s/%s -b %s 2>&1 </dev/null", bin ? bin : "bin",
+    snprintf(command, sizeof command, "timeout 60 %s/%s -b %s 2>&1 </dev/null", bin ? bin : "bin",
              words, name);
     FILE *out = popen(command, "r");
     ck_assert_ptr_nonnull(out);
