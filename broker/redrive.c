@@ -102,7 +102,10 @@ int mr_command_redrive(const struct mr_command_line *line)
     } else if (error == -ENOENT) {
         error = 0; /* nothing has died yet */
     }
-    if (error) {
+    if (error == -EPERM && !dead) {
+        mr_program_topic_fail(error, bus, name);
+        status = MR_EXIT_FAILED;
+    } else if (error) {
         mr_program_fail(error, "%s: redrive", line->operands[0]);
         status = mr_program_exit_for(error);
     }

@@ -389,8 +389,9 @@ static void say_ready(const struct server *server)
         int fd = server->options->ready_fds[i];
         if (fd < 0)
             continue;
-        if (write(fd, "READY\n", 6) != 6)
-            mr_program_error("ready-fd %d: %s", fd, strerror(errno));
+        int error = mr_program_write(fd, "READY\n", 6);
+        if (error)
+            mr_program_error("ready-fd %d: %s", fd, strerror(-error)); /* not the library's */
         close(fd);
     }
     int null = server->options->detached ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;

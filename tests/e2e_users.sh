@@ -72,6 +72,14 @@ for command in list status groups "lag t" "describe t" "redrive t" "clean --dry-
     ! grep -qE '(x|a\.dead|zz|fifo)\b' out err || wrong "broker $command tells of another user's file: $(cat out err)"
 done
 gives t '1\n2\n3\n'
+# One's own that is squatted is named, and not the other.
+echo 1 >"/dev/shm/millrace.0.$name.other.dead"
+chown 65534 "/dev/shm/millrace.0.$name.other.dead"
+seq 3 | producer -q other
+expect 1 broker redrive other
+says err "^broker: other.dead: /dev/shm/millrace.0.$name.other.dead is no segment of root: it belongs to nobody"
+rm "/dev/shm/millrace.0.$name.other.dead"
+broker -q delete other
 expect 1 broker create x
 says err "^broker: x: /dev/shm/millrace.0.$name.x is no segment of root: it belongs to [a-z]*, who can remove it"
 ! grep -q 'belongs to root' err || wrong "it says: $(cat err)"
