@@ -189,7 +189,7 @@ static int status_bus(const struct mr_command_line *line, const struct mr_bus *b
 static int end_part(struct mr_table *table, int shown)
 {
     if (!shown)
-        table->cell_cnt = 0;
+        mr_table_clear(table);
     if (!table->as_json && table->cell_cnt)
         putchar('\n');
     return mr_table_end(table) < 0 ? MR_EXIT_FAILED : MR_EXIT_OK;

@@ -173,6 +173,13 @@ static int write_aligned(const struct mr_table *table)
     return (int)rows;
 }
 
+void mr_table_clear(struct mr_table *table)
+{
+    for (size_t i = 0; i < table->cell_cnt; i++)
+        free(table->cells[i]);
+    table->cell_cnt = 0;
+}
+
 int mr_table_end(struct mr_table *table)
 {
     int rows = 0;
@@ -185,8 +192,7 @@ int mr_table_end(struct mr_table *table)
     } else if (!failed) {
         rows = write_aligned(table);
     }
-    for (size_t i = 0; i < table->cell_cnt; i++)
-        free(table->cells[i]);
+    mr_table_clear(table);
     free(table->cells);
     mr_json_free(&table->json);
     return failed ? -ENOMEM : rows;

@@ -36,6 +36,8 @@ void mr_table_percent(struct mr_table *table, uint64_t percent); /* people: "98 
 void mr_table_time(struct mr_table *table, uint64_t ts_ns);  /* people: ISO 8601; programs: ns since 1970; 0: "-", null */
 void mr_table_bool(struct mr_table *table, int truth);
 
+/* mr_table_clear drops the rows that people would see. */
+void mr_table_clear(struct mr_table *table);
 /* mr_table_end writes the table, without titles when it has no rows, and frees it. Returns the number of rows, or -ENOMEM. */
 int mr_table_end(struct mr_table *table);
 
