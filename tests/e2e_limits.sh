@@ -74,8 +74,8 @@ printf 'a,b\n1,2\n' >ab.csv
 expect 1 ./with -f 100 producer ab.csv small
 says err '^producer: small: header: larger than a process may make files'
 expect 0 producer -q ab.csv small
-expect 0 ./with -f 8 consumer -e --tries 1 --on-fail dead small -- false
-says err '^consumer: small.dead does not take .*larger than a process may make files; allow more \(ulimit -f\)'
+expect 1 ./with -f 8 consumer -e --tries 1 --on-fail dead small -- false
+says err '^consumer: small.dead: does not take .*larger than a process may make files; allow more \(ulimit -f\)'
 sent() {
     timeout 20 consumer -q -e --tries 1 --on-fail dead small -- false || true
     figure_is small.dead records_in 4
