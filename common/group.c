@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define TURNS 1000 /* lapped so often in a row, it is damage */
 #define CLAIM_BYTES 131072u /* a claim beyond this only keeps records from other members and room from producers */
 
 static inline uint64_t load(const _Atomic uint64_t *word)
@@ -224,8 +225,17 @@ static int take(struct mr_topic *topic, struct mr_seat *seat, struct mr_group_pa
     uint64_t next = load(&part->next), next_offset = load(&part->next_offset), lost = 0;
     if (atomic_load_explicit(&topic->logs[p].head, memory_order_acquire) == next || next >= until)
         return 0;
-    struct mr_tip tip = mr_log_tip(topic, p);
-    uint64_t tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
+    /* The tail first: what it says is at or below the head that is read then. Further apart than the ring is long, they are
+     * not of one moment; they are again as soon as no producer laps us between the two. */
+    struct mr_tip tip;
+    uint64_t tail;
+    int turn = 0;
+    do {
+        tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
+        tip = mr_log_tip(topic, p);
+    } while (tip.head - tail > topic->ring_bytes && ++turn < TURNS);
+    if (tip.head - tail > topic->ring_bytes || tip.next_offset == MR_NONE)
+        return -EBADMSG; /* I2 broken */
     if (next < tail) { /* drop-oldest: overwritten before anyone took it */
         uint64_t tail_offset = mr_log_offset(topic, p, tail);
         if (tail_offset == MR_NONE || tail_offset < next_offset) /* overwritten again while we looked: the next try sees more */
@@ -233,7 +243,8 @@ static int take(struct mr_topic *topic, struct mr_seat *seat, struct mr_group_pa
         lost = tail_offset - next_offset;
         next = tail;
         next_offset = tail_offset;
-        if (next >= until) { /* all that this seat was to take */
+        /* All that this seat was to take; or all that there is: a producer has made room for what it writes now. */
+        if (next >= until || next == tip.head) {
             struct mr_tx tx = mr_tx_begin(topic, &group->lock);
             mr_tx_set(&tx, &part->next, next);
             mr_tx_set(&tx, &part->next_offset, next_offset);

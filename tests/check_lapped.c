@@ -146,6 +146,23 @@ START_TEST(lapped_group_counts_what_it_lost_and_goes_on)
 }
 END_TEST
 
+/* A producer moves the tail before it writes and publishes: for a while all that there was is gone, and nothing new there. */
+START_TEST(group_is_told_of_no_claim_while_a_producer_has_made_room_for_all_that_there_is)
+{
+    use((struct mr_settings){.full = MR_FULL_DROP_OLDEST});
+    struct mr_consumer *c = consumer();
+    put_numbers(producer, 0, 0, 4);
+    atomic_store(&topic->logs[0].tail, word(&topic->logs[0].head));
+    ck_assert_int_eq(mr_claim(c, 3, 0), -ETIMEDOUT);
+    ck_assert_uint_eq(stats_of(c).lost, 4);
+    put_numbers(producer, 0, 4, 1);
+    ck_assert_uint_eq(take_all(c), 1);
+    ck_assert_uint_eq(stats_of(c).lost, 4);
+    check_invariants(topic);
+    mr_consumer_close(c);
+}
+END_TEST
+
 START_TEST(records_overwritten_after_they_were_given_back_are_lost_once)
 {
     use((struct mr_settings){.full = MR_FULL_DROP_OLDEST, .records_max = 8});
@@ -210,6 +227,7 @@ int main(void)
     tcase_add_test(tcase, observer_peeks);
     tcase_add_loop_test(tcase, peek_survives_any_tail, 0, 5);
     tcase_add_test(tcase, lapped_group_counts_what_it_lost_and_goes_on);
+    tcase_add_test(tcase, group_is_told_of_no_claim_while_a_producer_has_made_room_for_all_that_there_is);
     tcase_add_test(tcase, records_overwritten_after_they_were_given_back_are_lost_once);
     tcase_add_test(tcase, failed_record_of_a_dropping_topic_comes_again_alone_too);
     return test_main(suite);
