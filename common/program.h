@@ -27,7 +27,7 @@ extern volatile sig_atomic_t mr_program_stop;
 extern int mr_program_quiet;   /* -q: no notices (errors are always printed) */
 extern int mr_program_verbose; /* -v */
 
-/* mr_program_start sets the name that messages carry, the handlers (no SA_RESTART), and ignores SIGPIPE so that EPIPE is seen.
+/* mr_program_start sets the name that messages carry, the handlers (no SA_RESTART), and ignores SIGPIPE and SIGXFSZ so that EPIPE and EFBIG are seen.
  * A segment's file that is cut short becomes -EIO (mr_guard).
  * From then on stdout writes by mr_program_write.
  * Descriptors 0, 1 and 2 that are closed are opened on /dev/null such that using them fails: no segment may end up there. */

@@ -38,6 +38,7 @@ static void forget(struct mr_child_output *output)
     output->text = NULL;
     output->len = 0;
     output->error = 0;
+    output->task = MR_CHILD_START;
 }
 
 void mr_child_output_free(struct mr_child_output *output)
@@ -47,11 +48,16 @@ void mr_child_output_free(struct mr_child_output *output)
     output->held = NULL;
 }
 
+const char *mr_child_folder(void)
+{
+    const char *folder = getenv("TMPDIR");
+    return folder && *folder ? folder : "/tmp";
+}
+
 /* A file that nobody else sees and that is gone with us. */
 static int open_file(void)
 {
-    const char *folder = getenv("TMPDIR");
-    int fd = open(folder && *folder ? folder : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = open(mr_child_folder(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     return fd >= 0 ? fd : memfd_create("millrace-output", MFD_CLOEXEC); /* read-only, or a file system that has no such files */
 }
 
@@ -67,30 +73,48 @@ static int write_all(int fd, const char *text, size_t len)
     return 0;
 }
 
-/* Takes up to max bytes of what is in the pipe. Returns what read(2) says, or a negative errno when they cannot be kept. */
+/* What it was doing is not done; the first failure is the one that is told. */
+static int unable(struct mr_child_output *output, int error, enum mr_child_task task)
+{
+    if (output->error == 0) {
+        output->error = error;
+        output->task = task;
+    }
+    return error;
+}
+
+/* What read(2) has said: a number, or a negative errno, which is a failure unless there is just
+ * nothing to read now. */
+static ssize_t was_read(struct mr_child_output *output, ssize_t n)
+{
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        return unable(output, -errno, MR_CHILD_LISTEN);
+    return n < 0 ? -errno : n;
+}
+
+/* Takes up to max bytes of what is in the pipe. Returns how many, 0 at its end; or a negative errno,
+ * which is in *output unless it is -EAGAIN or -EINTR. */
 static ssize_t keep(struct mr_child_output *output, int pipe, size_t max)
 {
     char piece[READ_BYTES];
     ssize_t n;
     if (output->fd < 0 && MR_CHILD_MEMORY - output->len >= READ_BYTES) {
-        n = read(pipe, output->held + output->len, max < READ_BYTES ? max : READ_BYTES);
+        n = was_read(output, read(pipe, output->held + output->len, max < READ_BYTES ? max : READ_BYTES));
         output->len += n > 0 ? (size_t)n : 0;
-        return n < 0 ? -errno : n;
+        return n;
     }
     int error = 0;
     if (output->fd < 0) {
         output->fd = open_file();
         error = output->fd < 0 ? -errno : write_all(output->fd, output->held, output->len);
         if (error < 0)
-            return output->error = error;
+            return unable(output, error, MR_CHILD_KEEP);
     }
-    n = read(pipe, piece, max < sizeof piece ? max : sizeof piece);
-    if (n < 0)
-        return -errno;
-    error = write_all(output->fd, piece, (size_t)n);
+    n = was_read(output, read(pipe, piece, max < sizeof piece ? max : sizeof piece));
+    error = n > 0 ? write_all(output->fd, piece, (size_t)n) : 0;
     if (error < 0)
-        return output->error = error;
-    output->len += (size_t)n;
+        return unable(output, error, MR_CHILD_KEEP);
+    output->len += n > 0 ? (size_t)n : 0;
     return n;
 }
 
@@ -103,7 +127,7 @@ static void finish(struct mr_child_output *output)
     }
     void *at = output->error ? MAP_FAILED : mmap(NULL, output->len, PROT_READ, MAP_SHARED, output->fd, 0);
     if (at == MAP_FAILED && !output->error)
-        output->error = -errno;
+        unable(output, -errno, MR_CHILD_KEEP);
     output->text = at == MAP_FAILED ? NULL : at;
 }
 
@@ -125,7 +149,7 @@ int mr_child_find(const char *name, char **path)
         error = *name ? executable(name) : -ENOENT;
         if (error == 0 && !(*path = strdup(name)))
             error = -ENOMEM;
-        return error == -EACCES || error == -ENOMEM || error == 0 ? error : -ENOENT;
+        return error;
     }
     for (const char *at = folders ? folders : "/bin:/usr/bin"; at; at = *at ? at + 1 : NULL) {
         size_t len = strcspn(at, ":");
@@ -140,13 +164,20 @@ int mr_child_find(const char *name, char **path)
         free(full);
         if (error == -EACCES)
             found = -EACCES; /* another of that name may be further on */
+        else if (error != -ENOENT && error != -ENOTDIR)
+            return error;
         at += len;
     }
     return found;
 }
 
-/* What the new process does before it is the command; it shares our memory until then, so it must not touch any of it but *error. */
-__attribute__((noreturn)) static void become(const struct mr_child *child, int in, int out, pid_t parent, volatile int *error)
+struct failure {
+    int error;     /* a positive errno */
+    int executing; /* 1: of execve; 0: of what comes before */
+};
+
+/* What the new process does before it is the command; it shares our memory until then, so it must not touch any of it but *failed. */
+__attribute__((noreturn)) static void become(const struct mr_child *child, int in, int out, pid_t parent, volatile struct failure *failed)
 {
     static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ, SIGBUS};
     struct sigaction action;
@@ -156,34 +187,49 @@ __attribute__((noreturn)) static void become(const struct mr_child *child, int i
             signal(ours[i], SIG_DFL);
     /* Whoever takes the record over must not find the old command still at work. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    errno = ESRCH;
     if (getppid() == parent && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0) {
         sigprocmask(SIG_SETMASK, child->mask, NULL);
+        failed->executing = 1;
         execvpe(child->path, child->argv, child->env); /* path has a slash: nothing is looked for */
     }
-    *error = errno;
+    failed->error = errno;
     _exit(127);
 }
 
-/* Returns its pid, or a negative errno. */
-static pid_t start(const struct mr_child *child, int in, int out)
+/* Whether it has become another program than the one at path, which then is a script and that program
+ * its interpreter. Of a program that we may not read this cannot be seen; of one that is gone already
+ * it is taken to be so. */
+static int is_script(const char *path, pid_t pid)
+{
+    char link[32];
+    struct stat file, program;
+    snprintf(link, sizeof link, "/proc/%d/exe", (int)pid);
+    if (stat(link, &program) < 0)
+        return errno != EACCES;
+    return stat(path, &file) == 0 && (file.st_dev != program.st_dev || file.st_ino != program.st_ino);
+}
+
+/* Returns its pid; or a negative errno, which is in *output, too.
+ *   unread   1: it is a script, and its interpreter will not be able to read it */
+static pid_t start(const struct mr_child *child, int in, int out, struct mr_child_output *output, int *unread)
 {
     sigset_t all, before;
-    volatile int error = 0;
+    volatile struct failure failed = {0};
     pid_t parent = getpid();
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     pid_t pid = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): nothing is copied, however large we are
     if (pid == 0)
-        become(child, in, out, parent, &error); // NOLINT(clang-analyzer-unix.Vfork): it keeps to the rules
-    int failed = pid < 0 ? errno : 0;
+        become(child, in, out, parent, &failed); // NOLINT(clang-analyzer-unix.Vfork): it keeps to the rules
+    int error = pid < 0 ? errno : failed.error;
+    *unread = !error && faccessat(AT_FDCWD, child->path, R_OK, AT_EACCESS) < 0 && errno == EACCES && is_script(child->path, pid);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed)
-        return -failed;
-    if (error) {
-        waitpid(pid, NULL, 0);
-        return -error;
-    }
-    return pid;
+    if (!error)
+        return pid;
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return unable(output, -error, failed.executing ? MR_CHILD_EXECUTE : MR_CHILD_START);
 }
 
 /* ---- until it ends --------------------------------------------------------------------------------------------------- */
@@ -202,7 +248,7 @@ static void shut(int *fd)
     *fd = -1;
 }
 
-static void give(struct talk *talk)
+static void give(struct talk *talk, pid_t pid, struct mr_child_output *output)
 {
     ssize_t n = write(talk->in, talk->text, talk->left);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -211,7 +257,11 @@ static void give(struct talk *talk)
         talk->text += n;
         talk->left -= (size_t)n;
     }
-    if (n < 0 || talk->left == 0) /* EPIPE: it does not want more */
+    if (n < 0 && errno != EPIPE) { /* else it does not want more */
+        unable(output, -errno, MR_CHILD_FEED);
+        kill(pid, SIGKILL); /* it must not take a part for the whole */
+    }
+    if (n < 0 || talk->left == 0)
         shut(&talk->in);
 }
 
@@ -241,10 +291,10 @@ static void converse(struct talk *talk, const struct mr_child *child, pid_t pid,
         if (talk->pidfd >= 0 ? fds[0].revents != 0 : waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid)
             return;
         if (fds[2].revents)
-            give(talk);
+            give(talk, pid, output);
         if (fds[1].revents) {
             ssize_t n = keep(output, talk->out, READ_BYTES);
-            if (n == 0 || output->error || (n < 0 && n != -EAGAIN && n != -EINTR))
+            if (n == 0 || output->error)
                 shut(&talk->out); /* if it cannot be kept: let it have SIGPIPE */
         }
         say_what_is_waited_for(talk, child, pid);
@@ -255,8 +305,8 @@ static void converse(struct talk *talk, const struct mr_child *child, pid_t pid,
 static void take_rest(struct talk *talk, struct mr_child_output *output)
 {
     int left = 0;
-    if (talk->out < 0 || ioctl(talk->out, FIONREAD, &left) < 0)
-        return;
+    if (talk->out >= 0 && ioctl(talk->out, FIONREAD, &left) < 0)
+        unable(output, -errno, MR_CHILD_LISTEN);
     while (left > 0) {
         ssize_t n = keep(output, talk->out, (size_t)left);
         if (n == -EINTR)
@@ -267,45 +317,47 @@ static void take_rest(struct talk *talk, struct mr_child_output *output)
     }
 }
 
-int mr_child_run(const struct mr_child *child, struct mr_child_output *output, int *status)
+/* Talks to it until it has ended, and takes what it has left. */
+static void attend(const struct mr_child *child, pid_t pid, int *in, int *out, struct mr_child_output *output, int *status)
 {
-    int in[2], out[2], error = 0;
-    forget(output);
-    if (!output->held && !(output->held = malloc(MR_CHILD_MEMORY)))
-        return -ENOMEM;
-    if (pipe2(in, O_CLOEXEC) < 0)
-        return -errno;
-    if (pipe2(out, O_CLOEXEC) < 0) {
-        error = -errno;
-        goto close_in;
-    }
-    pid_t pid = start(child, in[0], out[1]);
-    if (pid < 0) {
-        error = pid;
-        goto close_out;
-    }
-    shut(&in[0]);
-    shut(&out[1]);
-    fcntl(in[1], F_SETFL, O_NONBLOCK);
-    fcntl(out[0], F_SETFL, O_NONBLOCK);
-    struct talk talk = {.in = in[1], .out = out[0], .pidfd = (int)syscall(SYS_pidfd_open, pid, 0), .text = child->in, .left = child->in_len};
+    struct talk talk = {.in = *in, .out = *out, .pidfd = (int)syscall(SYS_pidfd_open, pid, 0), .text = child->in, .left = child->in_len};
+    int error;
+    fcntl(*in, F_SETFL, O_NONBLOCK);
+    fcntl(*out, F_SETFL, O_NONBLOCK);
     if (talk.left == 0)
         shut(&talk.in);
     else
-        give(&talk); /* as a rule that is all of it */
+        give(&talk, pid, output); /* as a rule that is all of it */
     converse(&talk, child, pid, output);
     while ((error = waitpid(pid, status, 0) < 0 ? -errno : 0) == -EINTR)
         ;
+    if (error < 0)
+        unable(output, error, MR_CHILD_LISTEN);
     take_rest(&talk, output);
     finish(output);
     shut(&talk.pidfd);
-    in[1] = talk.in;
-    out[0] = talk.out;
-close_out:
-    shut(&out[0]);
-    shut(&out[1]);
-close_in:
+    *in = talk.in;
+    *out = talk.out;
+}
+
+int mr_child_run(const struct mr_child *child, struct mr_child_output *output, int *status)
+{
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, unread = 0;
+    pid_t pid = -1;
+    forget(output);
+    if (!output->held && !(output->held = malloc(MR_CHILD_MEMORY)))
+        unable(output, -ENOMEM, MR_CHILD_START);
+    else if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
+        unable(output, -errno, MR_CHILD_START);
+    else
+        pid = start(child, in[0], out[1], output, &unread);
     shut(&in[0]);
+    shut(&out[1]);
+    if (pid > 0)
+        attend(child, pid, &in[1], &out[0], output, status);
+    if (unread && *status != 0)
+        unable(output, -EACCES, MR_CHILD_READ);
     shut(&in[1]);
-    return error;
+    shut(&out[0]);
+    return output->error;
 }

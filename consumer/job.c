@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -108,14 +107,18 @@ static void add_number(struct worker *worker, size_t *at, const char *name, uint
     add_fact(worker, at, name, text, len > 0 ? (size_t)len : 0);
 }
 
-/* Puts what is known of the records behind the environment that we have. */
-static int set_facts(struct worker *worker, const struct mr_job *job, const struct batch *batch)
+static int fits_environment(const struct mr_record *record)
+{
+    return record->key && record->key_len <= KEY_MAX && !memchr(record->key, '\0', record->key_len);
+}
+
+/* Puts what is known of the records behind the environment that we have; the key, if it is to be there, comes last. */
+static int set_facts(struct worker *worker, const struct mr_job *job, const struct batch *batch, int with_key)
 {
     const struct mr_record *first = &batch->first;
-    int keyed = batch->cnt == 1 && first->key && first->key_len <= KEY_MAX && !memchr(first->key, '\0', first->key_len);
     size_t at = worker->env_own;
     worker->facts.len = 0;
-    if (!mr_json_room(&worker->facts, 1024 + (keyed ? first->key_len : 0))) /* so that the texts stay where they are */
+    if (!mr_json_room(&worker->facts, 1024 + (with_key ? first->key_len : 0))) /* so that the texts stay where they are */
         return -ENOMEM;
     add_fact(worker, &at, "MR_TOPIC", job->source->name, strlen(job->source->name));
     add_number(worker, &at, "MR_PARTITION", first->partition);
@@ -124,7 +127,7 @@ static int set_facts(struct worker *worker, const struct mr_job *job, const stru
     add_number(worker, &at, "MR_COUNT", batch->cnt);
     add_number(worker, &at, "MR_TRY", first->try_number);
     add_number(worker, &at, "MR_TS", first->ts_ns);
-    if (keyed)
+    if (with_key)
         add_fact(worker, &at, "MR_KEY", first->key, first->key_len);
     worker->env[at] = NULL;
     return 0;
@@ -167,6 +170,49 @@ static enum next stop_all(struct worker *worker, const struct mr_job *job, const
                      batch->first.partition, batch->first.offset, worker->crew->command->argv[0], reason);
     mr_crew_end(worker->crew, status);
     return STOP;
+}
+
+/* What env(1) ends with when execve fails; want of memory, descriptors or processes is no fault of the command. */
+static int exit_of_exec(int error)
+{
+    switch (-error) {
+    case ENOENT:
+        return MR_EXIT_NOT_FOUND;
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case EAGAIN:
+        return MR_EXIT_FAILED;
+    default: /* EACCES, ENOEXEC, ETXTBSY, E2BIG, ... */
+        return MR_EXIT_NOT_RUN;
+    }
+}
+
+/* What is ours has failed: that blames no record, whatever --on-fail says. */
+static enum next unable(struct worker *worker, const struct mr_job *job, const struct batch *batch)
+{
+    const struct mr_child_output *output = &worker->output;
+    const char *cause = strerror(-output->error);
+    char reason[1024];
+    int status = MR_EXIT_FAILED;
+    switch (output->task) {
+    case MR_CHILD_EXECUTE:
+        status = exit_of_exec(output->error);
+        snprintf(reason, sizeof reason, "%s", cause);
+        break;
+    case MR_CHILD_READ:
+        status = MR_EXIT_NOT_RUN;
+        snprintf(reason, sizeof reason, "cannot be read by its interpreter: %s", cause);
+        break;
+    case MR_CHILD_KEEP:
+        snprintf(reason, sizeof reason, "cannot keep its output (TMPDIR=%s): %s", mr_child_folder(), cause);
+        break;
+    default:
+        snprintf(reason, sizeof reason, "cannot %s: %s",
+                 output->task == MR_CHILD_FEED ? "give it its input" : output->task == MR_CHILD_LISTEN ? "read its output" : "start it", cause);
+        break;
+    }
+    return stop_all(worker, job, batch, reason, status);
 }
 
 /* Counts a try of the record in hand, or gives it up. */
@@ -277,15 +323,6 @@ static enum next judge(struct worker *worker, struct mr_job *job, const struct b
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     if (interrupted(status))
         return STOP;
-    if (worker->output.error) { /* ours, whatever the command made of it: no try is counted */
-        const char *folder = getenv("TMPDIR");
-        mr_program_error("%s: partition %" PRIu32 " offset %" PRIu64 ": cannot keep what %s writes, in a file in %s: %s; stopped, "
-                         "the record is given back",
-                         job->source->name, batch->first.partition, batch->first.offset, worker->crew->command->argv[0],
-                         folder && *folder ? folder : "/tmp", strerror(-worker->output.error));
-        mr_crew_end(worker->crew, MR_EXIT_FAILED);
-        return STOP;
-    }
     if (WIFSIGNALED(status))
         snprintf(reason, sizeof reason, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
     else
@@ -310,39 +347,23 @@ static enum next judge(struct worker *worker, struct mr_job *job, const struct b
 
 /* ---- the claim ------------------------------------------------------------------------------------------------------- */
 
-/* The exit status after a command could not be begun. Want of memory, descriptors or processes is no fault of the command. */
-static int exit_of_exec(int error)
-{
-    switch (-error) {
-    case ENOENT:
-    case ENOTDIR:
-        return MR_EXIT_NOT_FOUND;
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-    case EAGAIN:
-        return MR_EXIT_FAILED;
-    default: /* EACCES, ENOEXEC, ETXTBSY, ELIBBAD, E2BIG, ... */
-        return MR_EXIT_NOT_RUN;
-    }
-}
-
 static enum next run_command(struct worker *worker, struct mr_job *job, const struct batch *batch)
 {
     struct mr_crew *crew = worker->crew;
-    const struct mr_command *command = crew->command;
-    const struct mr_child child = {.path = command->path,
-                                   .argv = command->argv,
+    const struct mr_child child = {.path = crew->command->path,
+                                   .argv = crew->command->argv,
                                    .env = worker->env,
                                    .in = worker->payload.text,
                                    .in_len = worker->payload.len,
                                    .mask = &crew->mask};
-    int status = 0, error = mr_child_run(&child, &worker->output, &status);
-    if (error < 0) { /* not the record's fault: it is given back, and no try is counted */
-        mr_program_error("%s: %s", command->argv[0], strerror(-error));
-        mr_crew_end(crew, exit_of_exec(error));
-        return STOP;
-    }
+    int status = 0, with_key = batch->cnt == 1 && fits_environment(&batch->first), error = 0;
+    do { /* without the key, if that is too long beside what else is there */
+        if (set_facts(worker, job, batch, with_key) < 0)
+            return fatal(worker, job, -ENOMEM, "read");
+        error = mr_child_run(&child, &worker->output, &status);
+    } while (error == -E2BIG && with_key-- > 0);
+    if (error < 0)
+        return interrupted(status) ? STOP : unable(worker, job, batch);
     count(crew, &crew->run->taken->commands, 1);
     return judge(worker, job, batch, status);
 }
@@ -366,8 +387,6 @@ static enum next next_batch(struct worker *worker, struct mr_job *job)
     if (n == 0)
         return STOP; /* -c: enough is begun */
     error = format_records(worker, job, n, &batch);
-    if (!error)
-        error = set_facts(worker, job, &batch);
     if (error < 0)
         return fatal(worker, job, error, "read");
     return run_command(worker, job, &batch);

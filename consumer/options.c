@@ -394,7 +394,7 @@ static int check_command(struct options *out, const struct given *given)
     int error = mr_child_find(command->argv[0], &out->command_path);
     if (error < 0) {
         mr_program_error("%s: %s", command->argv[0], error == -ENOENT ? "no such command" : strerror(-error));
-        return 1 + (error == -ENOENT ? MR_EXIT_NOT_FOUND : MR_EXIT_NOT_RUN);
+        return 1 + (error == -ENOENT ? MR_EXIT_NOT_FOUND : error == -ENOMEM ? MR_EXIT_FAILED : MR_EXIT_NOT_RUN);
     }
     command->path = out->command_path;
     command->wait_ns = out->wait_ns;
