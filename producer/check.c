@@ -1,4 +1,5 @@
 /* check.c - all FILEs are looked at before anything is created or sent. */
+#include "guess.h"
 #include "header.h"
 #include "program.h"
 #include "run.h"
@@ -7,24 +8,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int check_header(struct run *run, const char *file)
+/* The first row of a file that is no pipe: what it shows, and, if it is one, the header. */
+static int check_first(struct run *run, const char *file)
 {
     struct input in;
     struct input_row row;
-    int status = run_open_input(&in, run, file, MR_COLUMNS_MAX), error = 0;
+    enum input_event event;
+    int status = run_open_input(&in, run, file, MR_COLUMNS_MAX), error = 0, header;
 
     if (status)
         return status;
-    if (run_has_header(run->options, in.how.format)) {
-        enum input_event event;
-
+    header = run_has_header(run->options, in.how.format);
+    if (header ||
+        (!run->options->follow && in.how.format != INPUT_LINES && in.how.format != INPUT_FILE)) {
         while ((event = input_next(&in, &row)) == INPUT_MORE && !error)
             error = input_fill(&in);
         if (error)
             status = run_read_failed(&in, error);
-        else if (event == INPUT_ROW)
+        else if (event == INPUT_ROW || event == INPUT_BAD)
+            status = guess_row(run, &in, &row);
+        if (!status && header && event == INPUT_ROW)
             status = header_check(run, &in, &row);
-        else if (event == INPUT_BAD)
+        else if (!status && header && event == INPUT_BAD)
             status = header_bad(&in, &row);
     }
     input_close(&in);
@@ -51,7 +56,7 @@ static int check_file(struct run *run, const char *file)
         return mr_program_usage("%s would be written over while it is read", name);
     if (S_ISREG(st.st_mode) && !standard) {
         run->total_bytes += (uint64_t)st.st_size;
-        return check_header(run, file);
+        return check_first(run, file);
     }
     if (S_ISDIR(st.st_mode))
         return run_file_failed(name, -EISDIR);

@@ -35,7 +35,7 @@ static const char *how_written(char buf[static 64], uint32_t flags)
 }
 
 /* Says how the one differs from the other. Returns MR_EXIT_FAILED. */
-static int differ(const struct line *line, const struct line *other)
+static int differ(const struct line *line, const struct line *other, int guessed)
 {
     char how[64], other_how[64];
 
@@ -49,10 +49,12 @@ static int differ(const struct line *line, const struct line *other)
     else
         mr_program_error(
             "%s: the header is not that of %s:\n  %s: %.*s\n  %s: %.*s\n"
-            "  Nothing of this file was sent. Send it to another topic, or without its "
-            "header (--no-header and --skip 1).",
+            "  Nothing of this file was sent. %s",
             line->where, other->where, line->where, shown_len(line), line->text, other->where,
-            shown_len(other), other->text);
+            shown_len(other), other->text,
+            guessed
+                ? "If it has no header: -i csv --no-header. If it is not CSV: -i lines."
+                : "Send it to another topic, or without its header (--no-header and --skip 1).");
     return MR_EXIT_FAILED;
 }
 
@@ -72,7 +74,7 @@ static int same_header(struct run *run, const struct input *in, const struct inp
         if (line.len == first.len && memcmp(line.text, first.text, line.len) == 0 &&
             MR_SAME_FIELDS(line.flags, first.flags))
             return 0;
-        return differ(&line, &first);
+        return differ(&line, &first, in->how.guessed);
     }
     if (!(run->header = malloc(line.len + 1)))
         return run_file_failed(in->name, -ENOMEM);
@@ -105,9 +107,9 @@ int header_set_columns(struct run *run, const char *name, const char *text, size
         size_t bom = mr_csv_bom(text, len), other_bom = mr_csv_bom(other, (size_t)other_len);
 
         snprintf(topic, sizeof(topic), "topic %s", run->options->topic);
-        differ(
-            &(struct line){name, text + bom, len - bom, flags},
-            &(struct line){topic, other + other_bom, (size_t)other_len - other_bom, other_flags});
+        differ(&(struct line){name, text + bom, len - bom, flags},
+               &(struct line){topic, other + other_bom, (size_t)other_len - other_bom, other_flags},
+               run->guess.guessed);
     }
     free(other);
     return MR_EXIT_FAILED;

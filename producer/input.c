@@ -171,6 +171,7 @@ static inline void take(struct input *in, const struct mr_csv_row *found, struct
     row->len = found->len;
     row->flags = found->eol;
     row->quotes = found->quotes;
+    row->first = !in->started;
     row->line = in->line;
     row->bom = in->started || !has_bom(in->how.format) ? 0 : mr_csv_bom(row->data, row->len);
     row->more = 0;

@@ -33,6 +33,7 @@ struct input_row {
     const char *data; /* without its line end; valid until input_fill or input_close */
     size_t len;
     uint16_t flags; /* MR_EOL_* */
+    int first;      /* of the file */
     int quotes;     /* it has some; of a row of CSV */
     size_t bom;     /* 3: data begins with a byte order mark, which belongs to the line and not to the first field or envelope; else 0 */
     uint64_t line;  /* the line that the row begins in, from 1 */
@@ -47,6 +48,7 @@ struct input_how {
     char sep;
     const char *delimiter; /* of lines; NULL: LF or CRLF */
     size_t delimiter_len;
+    int guessed;       /* the format, by the topic's columns */
     int follow;        /* at its end wait for more of it; a regular file */
     size_t record_max; /* bytes; a header may be longer: up to MR_COLUMNS_MAX are held in any case */
 };

@@ -26,9 +26,9 @@ static uint64_t hash_text(uint64_t h, const char *text)
 }
 
 /* The file, and whatever changes which rows there are, their numbers or their places. */
-static uint64_t source_of(const struct options *o, const char *file, uint64_t id)
+static uint64_t source_of(const struct options *o, enum input_format format, uint64_t id)
 {
-    const int32_t numbers[] = {(int32_t)options_format(o, file), o->no_header, o->sep, o->partition};
+    const int32_t numbers[] = {(int32_t)format, o->no_header, o->sep, o->partition};
     uint64_t h = mr_text_hash(0, numbers, sizeof(numbers));
 
     h = mr_text_hash(h, o->delimiter ? o->delimiter : "", o->delimiter_len);
@@ -93,7 +93,7 @@ static int find_progress(struct resume *resume, struct mr_topic *topic)
 }
 
 int resume_find(struct resume *resume, struct mr_topic *topic, const struct options *options,
-                const char *file)
+                const char *file, enum input_format format)
 {
     uint64_t id = 0;
     int error = mr_program_file_id(file, &id);
@@ -103,7 +103,7 @@ int resume_find(struct resume *resume, struct mr_topic *topic, const struct opti
         mr_program_error("%s: %s", file, strerror(-error));
         return MR_EXIT_FAILED;
     }
-    resume->source = source_of(options, file, id);
+    resume->source = source_of(options, format, id);
     error = lock_source(resume, topic, file);
     if (error == -EBUSY) {
         mr_program_error("%s: another producer --resume is sending it to %s; two would send its rows twice", file, options->topic);

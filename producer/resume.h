@@ -25,7 +25,7 @@ struct resume {
 /* resume_find names the source and finds out how far the topic is with it. Waits up to 5 s while another process sends the same. Says what is wrong.
  * Returns 0 or an exit status; resume_end is due in both cases. */
 int resume_find(struct resume *resume, struct mr_topic *topic, const struct options *options,
-                const char *file);
+                const char *file, enum input_format format);
 void resume_end(struct resume *resume);
 
 /* resume_complete tells the topic that all of the file is there: a producer that died with it has

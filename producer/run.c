@@ -1,5 +1,6 @@
 #include "run.h"
 #include "csv.h"
+#include "guess.h"
 #include "header.h"
 #include "program.h"
 #include "timestamp.h"
@@ -31,10 +32,14 @@ static size_t line_max(enum input_format format, uint64_t record_max)
 int run_open_input(struct input *in, const struct run *run, const char *file, uint64_t record_max)
 {
     const struct options *o = run->options;
-    enum input_format format = options_format(o, file);
+    int guessed;
+    enum input_format format = guess_format(run, file, &guessed);
     struct input_how how = {
         .format = format,
-        .sep = format == INPUT_TSV ? '\t' : o->sep,
+        .guessed = guessed,
+        .sep = format == INPUT_TSV ? '\t'
+               : guessed           ? MR_SEPARATOR_OF(run->columns.flags)
+                                   : o->sep,
         .delimiter = format == INPUT_LINES ? o->delimiter : NULL,
         .delimiter_len = o->delimiter_len,
         .record_max = line_max(format, record_max),
@@ -194,7 +199,12 @@ static int run_rows(struct run *run, struct input *in)
     struct input_row row;
 
     while (!status && !enough(run)) {
-        switch (input_next(in, &row)) {
+        enum input_event event = input_next(in, &row);
+
+        if ((event == INPUT_ROW || event == INPUT_BAD) && (row.first || run->guess.looks) &&
+            (status = guess_row(run, in, &row)))
+            break;
+        switch (event) {
         case INPUT_ROW:
             run->resume.row += !header_due;
             status = header_due ? header_take(run, in, &row) : take_row(run, in, &row);
@@ -229,7 +239,9 @@ static int resume_file(struct run *run, const char *file)
 {
     struct resume *resume = &run->resume;
     struct input in;
-    int status = resume_find(resume, run->topic, run->options, file);
+    int guessed;
+    int status =
+        resume_find(resume, run->topic, run->options, file, guess_format(run, file, &guessed));
 
     if (!status)
         status = sender_open(&run->sender, run->topic, resume->source);
@@ -281,6 +293,10 @@ static int run_input(struct run *run, const char *file)
         return status;
     if (mr_program_verbose)
         mr_program_notice("%s: read as %s", in.name, formats[in.how.format]);
+    if ((status = guess_begin(run, &in))) {
+        input_close(&in);
+        return status;
+    }
     sender_format(&run->sender, &in);
     header_expect(run, NULL, 0, 0);
     if (o->no_header)

@@ -26,6 +26,14 @@ struct columns {
     uint32_t flags; /* as mr_topic_set_columns takes them */
 };
 
+/* What the first lines look like. */
+struct guess {
+    int guessed;  /* the format of the present FILE, by the topic's columns */
+    int looks;    /* it is not known yet */
+    size_t names; /* in the first line, if that looks like a header of CSV */
+    char sep;
+};
+
 struct run {
     const struct options *options;
     struct mr_topic *topic; /* NULL: a dry run */
@@ -42,6 +50,7 @@ struct run {
     int32_t time_column; /* of --timing, from 1 */
     struct uneven uneven;
     struct columns columns;
+    struct guess guess;
     int columns_set;      /* those that envelopes tell were given to the topic */
     uint64_t taken;       /* records handed to the sender: -c counts these */
     uint64_t skipped;     /* by --skip */

@@ -170,6 +170,81 @@ expect 2 producer --strict -J rest.csv t
 expect 0 producer -n --strict even.csv t
 expect 1 producer -n --strict uneven.csv t
 
+# ---- what a pipe is that nobody names ------------------------------------------------------------------------------------------------
+put quoted.csv 'id,text\n1,"a\nb"\n2,c\n'
+expect 0 producer -q quoted.csv rows
+# Into a topic with columns, as what the topic is.
+expect 0 producer rows <quoted.csv
+says err '^producer: standard input: rows has columns, so this is read as CSV \(-i lines sends lines as they are\)$'
+says err 'rows: 2 records'
+cp quoted.csv noname
+expect 0 producer -q noname rows
+{ cat quoted.csv && tail -n +2 quoted.csv && tail -n +2 quoted.csv; } >rows.want
+content rows rows.want
+expect 1 producer rows < <(printf '3,d\n')
+says err 'standard input: the header is not that of topic rows'
+says err '^  Nothing of this file was sent. If it has no header: -i csv --no-header. If it is not CSV: -i lines.$'
+content rows rows.want
+expect 0 producer -i csv --no-header rows < <(printf '3,d\n')
+expect 0 producer -i lines rows < <(printf '4,e\n')
+says err 'standard input: rows has columns, but this is not read as their rows'
+printf '3,d\n4,e\n' >>rows.want
+content rows rows.want
+expect 0 producer -q --sep ';' semi.csv guessed
+expect 0 producer -q guessed <semi.csv
+expect 0 producer -q uneven.tsv guessed.tsv
+expect 0 producer -q guessed.tsv <uneven.tsv
+json guessed.tsv '"\\"' '"value":\{"a":"1"|"value":\{"a":1' '"\\"' '"a":1'
+printf '{"value":{"a":1},"columns":"a\\n","sep":"|","quotes":false}\n' | producer -q -J strange || wrong "-J: $?"
+expect 1 producer strange <quoted.csv
+says err 'strange has columns, in rows that are neither CSV nor TSV'
+# The same with --resume, which counts rows, not lines.
+expect 0 producer -q -c 1 --resume noname rows
+expect 0 producer --resume noname rows
+says err 'rows: 1 record, .* 1 there already'
+# Into a topic without any, as lines; what looks like CSV is said to.
+expect 0 producer plain <quoted.csv
+says err 'looks like CSV: -i csv reads the first line as'
+expect 0 producer plain <semi.csv
+says err "standard input: read as lines, but it looks like CSV: -i csv --sep ';' reads the first line as"
+expect 0 producer -n plain < <(printf 'id,name\n1,x\n')
+says err 'looks like CSV: -i csv reads'
+for text in '1,2\n3,4\n' 'one\ntwo\n' '{"a":1,"b":2}\n{"a":1,"b":2}\n' 'id,name\n1\n' 'id,name\n' ''; do
+    expect 0 producer -n plain < <(printf %b "$text")
+    ! grep -q 'looks like' err || wrong "$text: $(cat err)"
+done
+expect 0 producer -n -i lines plain < <(printf 'id,name\n1,x\n')
+! grep -q 'looks like' err || wrong "-i lines: $(cat err)"
+
+# ---- what is no text of ours -------------------------------------------------------------------------------------------------------------
+for to in UTF-16 UTF-16LE UTF-16BE; do
+    iconv -f UTF-8 -t $to quoted.csv >wide16.csv
+    expect 1 producer wide16.csv wide16
+    says err '^producer: wide16.csv: this is UTF-16, which is not read; convert it: iconv'
+    expect 1 producer -n --no-header --bad-rows skip wide16.csv wide16
+    says err 'this is UTF-16'
+    expect 1 producer -n -i tsv wide16.csv wide16
+    expect 1 producer -n -i ndjson wide16.csv wide16
+    expect 1 producer -n -J wide16.csv wide16
+    expect 0 producer -n wide16 <wide16.csv
+    says err 'standard input: this seems to be UTF-16'
+done
+tr '\n' '\r' <semi.csv >mac.csv
+for options in '' --no-header '-i tsv' '--columns a'; do
+    # shellcheck disable=SC2086
+    expect 1 producer $options mac.csv mac
+    says err 'mac.csv: the first row has a carriage return that ends no line; .*: tr '
+done
+expect 0 producer -n mac <mac.csv
+says err 'standard input: one line, with carriage returns in it; .*: tr '
+expect 0 producer -n mac < <(printf 'loading 1%%\rloading 2%%\ndone\n')
+! grep -q carriage err || wrong "lines with carriage returns are fine: $(cat err)"
+expect 0 producer -n -D '\r' mac <mac.csv
+! grep -q carriage err || wrong "-D: $(cat err)"
+put crs.csv 'a,b\r\n"x\ry",1\r\n'
+expect 0 producer -n crs.csv crs
+broker list | grep -qE 'wide16|mac' && wrong "a topic was made for nothing"
+
 # ---- large rows ----------------------------------------------------------------------------------------------------------------------
 head -c 1048576 /dev/urandom | base64 -w 1048576 | head -n 1 | tr -d '\n' >mib
 [ "$(wc -c <mib)" = 1048576 ] || fail "mib has $(wc -c <mib) bytes"
