@@ -13,7 +13,7 @@ static const char text[] =
     "  consumer -e -J orders | producer -J copy an exact copy of a topic\n"
     "\n"
     "Reading\n"
-    "  -i FORMAT         csv tsv lines ndjson file [by suffix; a pipe is lines]\n"
+    "  -i FORMAT         csv tsv lines ndjson file [suffix; else lines, or as TOPIC]\n"
     "  -J                envelopes, as consumer -J writes them\n"
     "  --no-header       the first row is a record, not the names of the columns\n"
     "  --columns A,B,C   the columns; FILE has no header\n"

@@ -61,6 +61,14 @@ for program in producer consumer broker; do
     done
 done
 if command -v mandoc >/dev/null; then
+    # As they are read: an option has one dash and a letter, or two and a word (Fl gives one of them).
+    for page in "$top"/{producer,consumer,broker}/*.[1-8]; do
+        for device in ascii utf8; do
+            mandoc -T$device "$page" | sed 's/.\x08//g' >page # each letter is struck twice to be bold
+            ! grep -nE -- '---+[[:alnum:]]|(^|[^[:alnum:]-])--[[:alnum:]]($|[^[:alnum:]-])' page >dashes ||
+                wrong "${page##*/}: an option with too many dashes: $(cat dashes)"
+        done
+    done
     mandoc -T lint -W warning "$top"/{producer,consumer,broker}/*.[1-8] >lint 2>&1 || wrong "mandoc: $(cat lint)"
 fi
 
