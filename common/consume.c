@@ -587,8 +587,9 @@ int mr_drained(struct mr_consumer *consumer)
         if (load(&topic->producers[i].state) != 'a')
             continue;
         uint64_t owner = load(&topic->producers[i].owner);
-        if (mr_client_alive(topic->bus, owner))
-            return 0;
+        int alive = mr_client_alive(topic->bus, owner);
+        if (alive)
+            return alive < 0 ? alive : 0;
         mr_topic_reap(topic, owner);
         if (load(&topic->producers[i].state) == 'a')
             return 0;
