@@ -234,8 +234,15 @@ expect 5 consumer -q --timeout 100ms -c 1 until -- cat
 seq 3 | producer -q until
 expect 0 clock sleeps consumer -q --max-seconds 0.2 until -- sh -c 'sleep 0.4; cat'
 [ "$(wc -l <out)" = 1 ] || wrong "--max-seconds: $(cat out)"
-start drain consumer -q --drain -j 2 until -- cat
-seq 4 6 | producer -q until
+mkfifo rows
+start rows producer -q rows until
+exec 6>rows
+attached() { broker -q -J list | grep -q '"topic":"until".*"producers":1'; }
+wait_until "the producer is attached" attached # else all is drained before it comes
+start drain consumer -q --drain -j 2 until -- cat 6>&-
+seq 4 6 >&6
+exec 6>&-
+ended rows 0
 ended drain 0
 [ "$(wc -l <drain.out)" = 5 ] || wrong "--drain: $(cat drain.out)"
 broker -q seal until
