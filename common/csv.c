@@ -31,53 +31,93 @@ static const char *skip_quoted(const char *quote, const char *end)
 
 #define BLOCK 32
 
+/* Separators are counted, too. A constant at each call, so that what it does not need costs
+ * nothing. */
+#define SPLIT 1
+
 /* Line feeds and quotes, one after the other. */
 struct marks {
     const char *block, *next, *end; /* next: where the block behind begins */
     uint32_t found;                 /* a bit for each mark of the block that was not given yet */
+    uint32_t seps; /* SPLIT: a bit for each separator of the block that is not counted yet */
+    size_t sep_cnt;
 };
 
-static inline uint32_t marks_in(const char *block)
+/* The marks of a block; SPLIT: in the upper half, the separators. */
+static inline uint64_t marks_in(const char *block, char sep, int split)
 {
 #ifdef __SSE2__
-    const __m128i lf = _mm_set1_epi8('\n'), quote = _mm_set1_epi8('"');
+    const __m128i lf = _mm_set1_epi8('\n'), quote = _mm_set1_epi8('"'),
+                  separator = _mm_set1_epi8(sep);
     __m128i low = _mm_loadu_si128((const __m128i *)(const void *)block);
     __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(block + 16));
+    uint32_t seps = 0;
 
+    if (split)
+        seps = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(low, separator)) |
+               (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(high, separator)) << 16;
     low = _mm_or_si128(_mm_cmpeq_epi8(low, lf), _mm_cmpeq_epi8(low, quote));
     high = _mm_or_si128(_mm_cmpeq_epi8(high, lf), _mm_cmpeq_epi8(high, quote));
-    return (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16;
+    return (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16 |
+           (uint64_t)seps << 32;
 #else
-    uint32_t found = 0;
+    uint64_t found = 0;
 
-    for (int i = 0; i < BLOCK; i++)
-        found |= (uint32_t)(block[i] == '\n' || block[i] == '"') << i;
+    for (int i = 0; i < BLOCK; i++) {
+        found |= (uint64_t)(block[i] == '\n' || block[i] == '"') << i;
+        found |= (uint64_t)(split && block[i] == sep) << (BLOCK + i);
+    }
     return found;
 #endif
 }
 
 /* The same for the last bytes of the buffer, fewer than a block. Not inline: it would cost every block its zeros. */
-__attribute__((noinline)) static uint32_t marks_in_rest(const char *rest, size_t len)
+__attribute__((noinline)) static uint64_t marks_in_rest(const char *rest, size_t len, char sep)
 {
     char block[BLOCK] = {0};
+    uint64_t bytes = ((uint64_t)1 << len) - 1;
 
     memcpy(block, rest, len);
-    return marks_in(block);
+    return marks_in(block, sep, SPLIT) & (bytes | bytes << BLOCK);
 }
 
-/* NULL: there is none before the end. */
-static inline const char *next_mark(struct marks *marks)
+/* The builtin is a call where the processor's own instruction cannot be taken for granted. */
+static inline uint32_t bits_in(uint32_t word)
+{
+    word -= word >> 1 & 0x55555555;
+    word = (word & 0x33333333) + (word >> 2 & 0x33333333);
+    return ((word + (word >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
+}
+
+/* Counts the separators of the block that stand before the mark (NULL: all), and passes over them.
+ * */
+static inline void count_to(struct marks *marks, const char *mark)
+{
+    uint32_t before = mark ? ((uint32_t)1 << (mark - marks->block)) - 1 : UINT32_MAX;
+
+    marks->sep_cnt += bits_in(marks->seps & before);
+    marks->seps &= ~before;
+}
+
+/* NULL: there is none before the end. quoted: what lies before it is in quotes. */
+static inline const char *next_mark(struct marks *marks, char sep, int split, int quoted)
 {
     const char *mark;
+    uint64_t found;
 
     while (!marks->found) {
         size_t left = (size_t)(marks->end - marks->next);
 
         if (left == 0)
             return NULL;
+        if (split && !quoted)
+            count_to(marks, NULL);
         marks->block = marks->next;
         marks->next += left < BLOCK ? left : BLOCK;
-        marks->found = left < BLOCK ? marks_in_rest(marks->block, left) : marks_in(marks->block);
+        found = left < BLOCK ? marks_in_rest(marks->block, left, sep)
+                             : marks_in(marks->block, sep, split);
+        marks->found = (uint32_t)found;
+        marks->seps = (uint32_t)(found >> 32);
     }
     mark = marks->block + __builtin_ctz(marks->found);
     marks->found &= marks->found - 1;
@@ -86,7 +126,7 @@ static inline const char *next_mark(struct marks *marks)
 
 /* Fills in a row that begins at start and whose line end is the LF at lf, or the end of input when lf is NULL. */
 static inline int end_row(const char *buf, size_t len, size_t start, const char *lf, size_t lines,
-                          int quotes, struct mr_csv_row *row)
+                          size_t fields, struct mr_csv_row *row)
 {
     size_t end = lf ? (size_t)(lf - buf) : len;
     int crlf = lf && end > start && buf[end - 1] == '\r';
@@ -97,7 +137,7 @@ static inline int end_row(const char *buf, size_t len, size_t start, const char 
                                .eol = crlf ? MR_EOL_CRLF
                                       : lf ? MR_EOL_LF
                                            : MR_EOL_NONE,
-                               .quotes = quotes,
+                               .fields = fields,
                                .lines = lines};
     return 1;
 }
@@ -110,33 +150,37 @@ static int bad_row(const char *buf, size_t len, size_t start, const char *first_
         first_lf = find(where, buf + len, '\n');
     if (!first_lf && !last)
         return 0;
-    end_row(buf, len, start, first_lf, 0, 1, row);
+    end_row(buf, len, start, first_lf, 0, 0, row);
     row->fault = (uint16_t)fault;
     row->fault_at = (size_t)(where - buf);
     return 1;
 }
 
-int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct mr_csv_row *row)
+__attribute__((always_inline)) static inline int
+frame(const char *buf, size_t len, size_t at, char sep, int last, int split, struct mr_csv_row *row)
 {
     const char *begin = buf + at, *end = buf + len, *mark, *first_lf = NULL;
     const char *opening = NULL, *second = NULL; /* the quote of the field that we are in; the second one of a pair in there */
     struct marks marks = {.block = begin, .next = begin, .end = end};
     size_t lines = 0;
-    int quotes = 0;
 
     if (at >= len)
         return 0;
-    while ((mark = next_mark(&marks))) {
+    while ((mark = next_mark(&marks, sep, split, opening != NULL))) {
         if (*mark == '\n') {
-            if (!opening)
-                return end_row(buf, len, at, mark, lines, quotes, row);
+            if (!opening) {
+                if (split)
+                    count_to(&marks, mark);
+                return end_row(buf, len, at, mark, lines, split ? marks.sep_cnt + 1 : 0, row);
+            }
             first_lf = first_lf ? first_lf : mark;
             lines++;
         } else if (!opening) {
             if (mark != begin && mark[-1] != sep)
                 return bad_row(buf, len, at, first_lf, last, row, MR_CSV_QUOTE_IN_FIELD, mark);
             opening = mark;
-            quotes = 1;
+            if (split)
+                count_to(&marks, mark);
         } else if (mark != second) {
             const char *after = mark + 1;
 
@@ -145,6 +189,8 @@ int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struc
                 continue;
             }
             opening = NULL;
+            if (split) /* those before it were in the quotes */
+                marks.seps &= ~(((uint32_t)1 << (mark - marks.block)) - 1);
             if (after == end || *after == sep || *after == '\n')
                 continue;
             if (*after == '\r' && (after + 1 < end ? after[1] == '\n' : !last))
@@ -156,7 +202,20 @@ int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struc
         return 0;
     if (opening)
         return bad_row(buf, len, at, first_lf, last, row, MR_CSV_OPEN_QUOTE, opening);
-    return end_row(buf, len, at, NULL, lines, quotes, row);
+    if (split)
+        count_to(&marks, NULL);
+    return end_row(buf, len, at, NULL, lines, split ? marks.sep_cnt + 1 : 0, row);
+}
+
+int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct mr_csv_row *row)
+{
+    return frame(buf, len, at, sep, last, 0, row);
+}
+
+int mr_csv_row_split(const char *buf, size_t len, size_t at, char sep, int last,
+                     struct mr_csv_row *row)
+{
+    return frame(buf, len, at, sep, last, SPLIT, row);
 }
 
 /* ---- fields ---------------------------------------------------------------------------------------------------------- */

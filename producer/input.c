@@ -132,7 +132,8 @@ static int frame(const struct input *in, struct mr_csv_row *row)
     /* The mark stands before the first field's quote, so the framing begins after it; the row includes it. */
     if (!in->started)
         bom = mr_csv_bom(in->buf, in->len);
-    if (!mr_csv_row(in->buf, in->len, in->at + bom, in->how.sep, in->at_end, row)) {
+    if (!(in->split ? mr_csv_row_split : mr_csv_row)(in->buf, in->len, in->at + bom, in->how.sep,
+                                                     in->at_end, row)) {
         if (!bom || !in->at_end || in->len > bom)
             return 0;
         *row = (struct mr_csv_row){.start = bom, .next = bom, .eol = MR_EOL_NONE};
@@ -170,7 +171,7 @@ static inline void take(struct input *in, const struct mr_csv_row *found, struct
     row->data = in->buf + found->start;
     row->len = found->len;
     row->flags = found->eol;
-    row->quotes = found->quotes;
+    row->fields = found->fields;
     row->first = !in->started;
     row->line = in->line;
     row->bom = in->started || !has_bom(in->how.format) ? 0 : mr_csv_bom(row->data, row->len);

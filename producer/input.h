@@ -34,7 +34,7 @@ struct input_row {
     size_t len;
     uint16_t flags; /* MR_EOL_* */
     int first;      /* of the file */
-    int quotes;     /* it has some; of a row of CSV */
+    size_t fields;  /* how many it has, if in->split; 0: not counted (a row of TSV) */
     size_t bom;     /* 3: data begins with a byte order mark, which belongs to the line and not to the first field or envelope; else 0 */
     uint64_t line;  /* the line that the row begins in, from 1 */
     /* a bad row only */
@@ -70,6 +70,7 @@ struct input {
     uint64_t bytes;  /* given out as rows so far, line ends included */
     int discarding;  /* inside a bad row that is too long */
     int started;     /* the first row was given */
+    int split;       /* set at any time: the fields of rows of CSV are to be counted */
 };
 
 /* input_open opens a file ("-": standard input). name is kept, not copied. Returns 0 or -errno (-EISDIR: a directory). */

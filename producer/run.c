@@ -134,8 +134,8 @@ static int take_row(struct run *run, const struct input *in, struct input_row *r
     if (run->options->timing && read_time(run, row, &ts_ns))
         return take_bad(run, in, row);
     if (run->uneven.field_cnt) {
-        size_t cnt = row->quotes
-                         ? mr_csv_count(row->data, row->len, run->uneven.sep)
+        size_t cnt = row->fields
+                         ? row->fields
                          : mr_csv_separators(row->data, row->len, (char)run->uneven.sep) + 1;
 
         if (cnt != run->uneven.field_cnt && header_uneven(run, in, row, cnt))
@@ -198,6 +198,7 @@ static int run_rows(struct run *run, struct input *in)
     int header_due = run_has_header(run->options, in->how.format), status = 0;
     struct input_row row;
 
+    in->split = run->uneven.field_cnt > 0;
     while (!status && !enough(run)) {
         enum input_event event = input_next(in, &row);
 
@@ -209,6 +210,7 @@ static int run_rows(struct run *run, struct input *in)
             run->resume.row += !header_due;
             status = header_due ? header_take(run, in, &row) : take_row(run, in, &row);
             header_due = 0;
+            in->split = run->uneven.field_cnt > 0;
             break;
         case INPUT_BAD:
             run->resume.row++;
