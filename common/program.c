@@ -82,13 +82,25 @@ __attribute__((no_sanitize("thread"))) static void on_stop(int number)
         signal(stop_signals[i], SIG_DFL);
 }
 
+/* A segment that was opened as descriptor 1 would be written over by what is printed: where nothing can
+ * be put in the place of a descriptor that is closed, nothing else is done. */
+static void occupy(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+            continue;
+        /* The lowest free number is fd itself. */
+        if (open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) {
+            mr_program_error("descriptor %d is closed, and /dev/null cannot be opened in its place: %s", fd, strerror(errno));
+            _exit(MR_EXIT_FAILED);
+        }
+    }
+}
+
 void mr_program_start(const char *name)
 {
     program_name = name;
-    for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) /* the lowest free number is fd itself */
-            (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
-
+    occupy();
     struct sigaction action = {.sa_handler = on_stop}, old;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < STOP_SIGNALS; i++)
@@ -229,6 +241,15 @@ int mr_program_usage(const char *format, ...)
     if (len > 0)
         (void)!write(STDERR_FILENO, hint, (size_t)len);
     return MR_EXIT_USAGE;
+}
+
+int mr_program_output(void)
+{
+    int flags = fcntl(STDOUT_FILENO, F_GETFL);
+    if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY)
+        return MR_EXIT_OK;
+    mr_program_error("standard output: %s", strerror(EBADF));
+    return MR_EXIT_FAILED;
 }
 
 int mr_program_flush(void)

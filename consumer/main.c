@@ -19,6 +19,10 @@ int main(int argc, char **argv)
     int done = options_parse(argc, argv, &options);
     if (done)
         return done - 1;
+    if (!options.command.into && mr_program_output() != MR_EXIT_OK) {
+        options_free(&options);
+        return MR_EXIT_FAILED;
+    }
     /* Before anything is taken: a file that cannot be written is no reason to lose a run's figures. */
     if (options.stats_path) {
         stats_fd = mr_program_create(options.stats_path);

@@ -1,4 +1,5 @@
 #include "output.h"
+#include "program.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,18 +19,10 @@ void mr_output_free(struct mr_output *output)
 
 int mr_output_write(struct mr_output *output, const char *text, size_t len)
 {
-    for (size_t at = 0; at < len;) {
-        ssize_t n = write(output->fd, text + at, len - at);
-        if (n >= 0) {
-            at += (size_t)n;
-            output->written += (uint64_t)n;
-        } else if (errno == EAGAIN) {
-            poll(&(struct pollfd){.fd = output->fd, .events = POLLOUT}, 1, -1);
-        } else if (errno != EINTR) { /* after a signal: the rest is still to be written, a second signal kills */
-            return errno == EBADF ? -EPIPE : -errno;
-        }
-    }
-    return 0;
+    int error = mr_program_write(output->fd, text, len);
+    if (!error)
+        output->written += len;
+    return error;
 }
 
 int mr_output_flush(struct mr_output *output)

@@ -21,7 +21,7 @@ int mr_output_init(struct mr_output *output, int fd);
 void mr_output_free(struct mr_output *output);
 
 /* mr_output_flush writes everything that is in the buffer.
- * Returns  0; -EPIPE the reader is gone, or the descriptor is closed; -ENOMEM text is missing from the buffer because memory
+ * Returns  0; -EPIPE the reader is gone; -ENOMEM text is missing from the buffer because memory
  *          ran out (nothing was written); else the negative errno of write(2): some of the buffer may have been written.
  * Blocks   until it is written; short writes, signals and descriptors in non-blocking mode are dealt with. */
 int mr_output_flush(struct mr_output *output);

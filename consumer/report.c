@@ -118,12 +118,5 @@ int mr_report_stats(int fd, const struct mr_taken *taken, int status)
     mr_json_int(&json, status);
     mr_json_end(&json, '}');
     mr_json_line(&json);
-    for (size_t at = 0; at < json.len;) {
-        ssize_t n = write(fd, json.text + at, json.len - at);
-        if (n >= 0)
-            at += (size_t)n;
-        else if (errno != EINTR)
-            return -errno;
-    }
-    return 0;
+    return mr_program_write(fd, json.text, json.len);
 }

@@ -62,6 +62,10 @@ int main(int argc, char **argv)
         options_free(&options);
         return status - 1;
     }
+    if ((options.tee || options.ids) && (status = mr_program_output())) { /* before anything is sent */
+        options_free(&options);
+        return status;
+    }
     run = calloc(1, sizeof(*run)); /* the batch in it is too much for a small stack */
     if (!run) {
         mr_program_error("out of memory");

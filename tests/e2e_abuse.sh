@@ -103,11 +103,22 @@ closed 1 'producer -q closed <&-'
 says err '^producer: standard input: Bad file descriptor'
 closed 0 'producer three closed <&- >&- 2>&-'
 closed 1 'producer nosuch closed <&- >&- 2>&-'
-closed 1 'producer -q --ids three closed >&-'
-says err '^producer: standard output: Bad file descriptor'
-closed 0 'consumer -e -c 6 -g a closed <&- 2>&-'
-[ "$(xargs <out)" = "1 2 3 1 2 3" ] || wrong "with descriptors closed: $(xargs <out)"
-closed 4 'consumer -e --progress always nosuch <&- >&- 2>&-'
+for option in --ids -T; do # before anything is sent
+    closed 1 "producer -q $option three unsent >&-"
+    says err '^producer: standard output: Bad file descriptor'
+    closed 1 "producer -q $option three unsent 1<three"
+    expect 4 broker describe unsent
+done
+for words in 'consumer -e closed' 'consumer --peek -e nosuch' 'consumer -q -e closed -- cat'; do # before anything is taken
+    closed 1 "$words >&-"
+    is err 'consumer: standard output: Bad file descriptor'
+    closed 1 "$words 1<three"
+    is err 'consumer: standard output: Bad file descriptor'
+done
+closed 0 'consumer -q -e -c 1 -g into --into outof closed <&- >&- -- cat' # which needs none
+closed 0 'consumer -e -c 3 -g a closed <&- 2>&-'
+[ "$(xargs <out)" = "1 2 3" ] || wrong "with descriptors closed: $(xargs <out)"
+closed 4 'consumer -e --progress always --into outof nosuch <&- >&- 2>&- -- cat'
 closed 0 'consumer -q -e -c 1 -g b closed <&- -- cat'
 [ "$(cat out)" = 1 ] || wrong "a command of a consumer without standard input: $(cat out)"
 closed 0 'consumer -q -e -c 1 -g b closed 2>&- -- cat'
@@ -117,6 +128,18 @@ for words in 'broker list' 'broker -J status' 'broker --help' 'producer --help' 
     closed 1 "$words >/dev/full"
     says err "^${words%% *}: standard output: No space left on device"
 done
+# Where nothing can be put in their place nothing else is done.
+if unshare -m true 2>/dev/null; then
+    for words in 'broker list' "broker -b $MILLRACE_BUS-closed" 'producer three closed' 'consumer -e closed' 'consumer -V'; do
+        for number in 0 1; do
+            closed 1 "exec unshare -m bash -c 'mount -t tmpfs tmpfs /dev && exec $words $number>&-'"
+            is err "${words%% *}: descriptor $number is closed, and /dev/null cannot be opened in its place: No such file or directory"
+        done
+        closed 1 "exec unshare -m bash -c 'mount -t tmpfs tmpfs /dev && exec $words 2>&-'"
+    done
+else
+    say "not tried: without /dev/null (unshare is not allowed)"
+fi
 closed 0 "broker -b $MILLRACE_BUS-closed -d <&- >&- 2>&-"
 closed 0 "broker -b $MILLRACE_BUS-closed create t <&- >&- 2>&- && broker -q -b $MILLRACE_BUS-closed stop"
 [ -z "$(find /dev/shm -name "millrace.*.$MILLRACE_BUS-closed*")" ] || wrong "a broker without descriptors leaves something"

@@ -184,7 +184,8 @@ timeout 60 consumer pipe 2>err | head -n 1 >out
 [ -s err ] && grep -v 'waiting for records' err && wrong "a broken pipe is no error"
 status=0
 timeout 60 consumer -e -g closed pipe >&- 2>err || status=$?
-[ $status = 141 ] || wrong "stdout closed: $status"
+[ $status = 1 ] || wrong "stdout closed: $status"
+says err '^consumer: standard output: Bad file descriptor$'
 expect 0 consumer -e -g closed pipe
 is out 1
 
