@@ -427,6 +427,8 @@ static void no_rights(const char *bus, const char *topic)
 void mr_program_bus_fail(int error, const char *bus)
 {
     const char *slash = strchr(bus, '/');
+    if (error == -EINTR) /* the user's own doing */
+        return;
     if (error == -EPERM)
         no_rights(bus, NULL);
     else if (error == -ENOENT && slash)
@@ -443,6 +445,8 @@ void mr_program_topic_fail(int error, const struct mr_bus *bus, const char *topi
 {
     char text[MR_BUS_NAME_MAX + 16];
     snprintf(text, sizeof text, "%u/%s", (unsigned)mr_bus_owner(bus), mr_bus_name(bus));
+    if (error == -EINTR)
+        return;
     if (error == -EPERM)
         no_rights(text, topic);
     else

@@ -149,17 +149,13 @@ void mr_crew_take(struct mr_crew *crew, struct source *source, size_t cnt)
     mr_run_learn(run, source, 1);
     pthread_mutex_unlock(&crew->formatting);
     int error = run->status == RUNNING ? mr_crew_sift(crew, source, source->consumer, cnt, &passing) : 0;
-    if (error < 0) {
-        mr_program_fail(error, "%s: read", source->name);
-        run->status = MR_EXIT_FAILED;
-    }
+    if (error < 0)
+        run->status = mr_run_failed(error, source->name, "read");
     if (run->status == RUNNING && passing == 0)
         return;
     struct mr_job *job = run->status == RUNNING ? calloc(1, sizeof *job) : NULL;
-    if (!job && run->status == RUNNING) {
-        mr_program_fail(-ENOMEM, "%s: take", source->name);
-        run->status = MR_EXIT_FAILED;
-    }
+    if (!job && run->status == RUNNING)
+        run->status = mr_run_failed(-ENOMEM, source->name, "take");
     if (!job)
         return;
     *job = (struct mr_job){.source = source, .consumer = source->consumer, .reserved = passing < run->left ? passing : run->left};
@@ -173,10 +169,8 @@ void mr_crew_take(struct mr_crew *crew, struct source *source, size_t cnt)
     enlist(crew, job);
     error = next_handle(crew, source);
     pthread_mutex_unlock(&crew->lock);
-    if (error < 0) {
-        mr_program_fail(error, "%s: join once more", source->name);
-        run->status = MR_EXIT_FAILED;
-    }
+    if (error < 0)
+        run->status = mr_run_failed(error, source->name, "join once more");
 }
 
 /* ---- workers --------------------------------------------------------------------------------------------------------- */

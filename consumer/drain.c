@@ -43,10 +43,8 @@ int mr_drain_check(struct run *run)
         if (source->state != OPEN)
             continue;
         int drained = mr_drained(source->consumer);
-        if (drained < 0) {
-            mr_program_fail(drained, "%s: drain", source->name);
-            return MR_EXIT_FAILED;
-        }
+        if (drained < 0)
+            return mr_run_failed(drained, source->name, "drain");
         if (drained == 0)
             return RUNNING;
         died[i] = drained == 2;

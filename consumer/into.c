@@ -21,7 +21,8 @@ int mr_into_open(struct mr_crew *crew, struct worker *first)
     int error = attach(first);
     if (!error)
         return 0;
-    mr_program_fail(error, "--into %s", command->into);
+    if (error != -EINTR)
+        mr_program_fail(error, "--into %s", command->into);
     return mr_program_exit_for(error);
 }
 

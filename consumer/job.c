@@ -28,9 +28,7 @@ struct batch { /* records that one command gets */
 /* The run ends with an error of the library. */
 static enum next fatal(struct worker *worker, const struct mr_job *job, int error, const char *what)
 {
-    if (error != -EINTR)
-        mr_program_fail(error, "%s: %s", job->source->name, what);
-    mr_crew_end(worker->crew, error == -EINTR ? mr_program_exit_for(error) : MR_EXIT_FAILED);
+    mr_crew_end(worker->crew, mr_run_failed(error, job->source->name, what));
     return STOP;
 }
 

@@ -7,8 +7,7 @@
 
 static int fail(int error, const struct source *source)
 {
-    mr_program_fail(error, "%s: columns", source->name);
-    return MR_EXIT_FAILED;
+    return mr_run_failed(error, source->name, "columns");
 }
 
 static int bind_format(const struct mr_format *format, struct source *source)

@@ -70,6 +70,10 @@ const char *mr_drain_describe(char buf[static MR_DRAIN_TEXT], const struct sourc
 /* mr_run_another opens one more consumer handle on a topic that was joined before. Returns 0; -EUSERS all places are taken; another negative errno. */
 int mr_run_another(const struct run *run, const struct source *source, struct mr_consumer **out);
 
+/* mr_run_failed says of what (a topic) an error ends the run, and in what; of a signal nothing, since
+ * whoever sent it knows. Returns the exit status. */
+int mr_run_failed(int error, const char *of, const char *in);
+
 /* mr_run_close closes a handle, which gives back what it holds, and counts what it has seen. */
 void mr_run_close(struct run *run, struct source *source, struct mr_consumer *consumer);
 

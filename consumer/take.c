@@ -18,14 +18,17 @@ static void end(struct run *run, int status)
         run->status = status;
 }
 
+int mr_run_failed(int error, const char *of, const char *in)
+{
+    if (error == -EINTR && mr_program_stop)
+        return mr_program_exit_for(error);
+    mr_program_fail(error, "%s: %s", of, in);
+    return MR_EXIT_FAILED;
+}
+
 static void end_failed(struct run *run, int error, const struct source *source, const char *what)
 {
-    if (error == -EINTR) {
-        end(run, mr_program_exit_for(error));
-        return;
-    }
-    mr_program_fail(error, "%s: %s", source->name, what);
-    end(run, MR_EXIT_FAILED);
+    end(run, mr_run_failed(error, source->name, what));
 }
 
 static size_t count(const struct run *run, enum source_state state)
@@ -175,6 +178,8 @@ static void open_missing(struct run *run)
             mr_run_learn(run, source, 0); /* before anything is taken */
             if (run->status == RUNNING)
                 join(run, source);
+        } else if (error == -EINTR) {
+            end(run, mr_program_exit_for(error));
         } else if (error != -ENOENT) {
             mr_program_topic_fail(error, run->bus, source->name);
             end(run, MR_EXIT_FAILED);
