@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define SECOND_NS INT64_C(1000000000)
 
@@ -144,13 +145,14 @@ static int parse_clock(struct cursor *c, int64_t *seconds, int64_t *ns)
     return 0;
 }
 
-/* Seconds east of Greenwich. */
-static int parse_zone(struct cursor *c, int64_t *east)
+/* Seconds east of Greenwich; *zoned: it says so. */
+static int parse_zone(struct cursor *c, int64_t *east, int *zoned)
 {
     size_t left = (size_t)(c->end - c->at);
     int west, hours, minutes = 0;
 
     *east = 0;
+    *zoned = left > 0;
     if (left == 0)
         return 0;
     if ((left == 1 && (*c->at | 32) == 'z') || (left == 3 && (strncasecmp(c->at, "UTC", 3) == 0 || strncasecmp(c->at, "GMT", 3) == 0)))
@@ -169,10 +171,11 @@ static int parse_zone(struct cursor *c, int64_t *east)
     return 0;
 }
 
-static int parse_iso(struct cursor *c, int64_t *out)
+static int parse_iso(struct cursor *c, int64_t *out, int *zoned)
 {
     int64_t days, seconds = 0, ns = 0, east = 0;
 
+    *zoned = 0;
     if (parse_date(c, &days))
         return -EINVAL;
     if (c->at < c->end) {
@@ -181,16 +184,17 @@ static int parse_iso(struct cursor *c, int64_t *out)
         if (parse_clock(c, &seconds, &ns))
             return -EINVAL;
         skip(c, ' ');
-        if (parse_zone(c, &east))
+        if (parse_zone(c, &east, zoned))
             return -EINVAL;
     }
     return in_nanoseconds(((__int128)days * 86400 + seconds - east) * SECOND_NS + ns, out);
 }
 
-int mr_timestamp_parse(const char *text, size_t len, int64_t *ns)
+int mr_timestamp_read(const char *text, size_t len, int64_t *ns, int *zoned)
 {
     struct cursor c = {text, text + len}, ahead;
 
+    *zoned = 1;
     while (c.at < c.end && (*c.at == ' ' || *c.at == '\t'))
         c.at++;
     while (c.end > c.at && (c.end[-1] == ' ' || c.end[-1] == '\t'))
@@ -200,5 +204,47 @@ int mr_timestamp_parse(const char *text, size_t len, int64_t *ns)
     ahead.at += digits_ahead(&ahead);
     if (ahead.at == c.at || !is_digit(ahead.at[-1]))
         return -EINVAL;
-    return ahead.at == c.end || *ahead.at == '.' ? parse_epoch(&c, ns) : parse_iso(&c, ns);
+    return ahead.at == c.end || *ahead.at == '.' ? parse_epoch(&c, ns) : parse_iso(&c, ns, zoned);
+}
+
+int mr_timestamp_parse(const char *text, size_t len, int64_t *ns)
+{
+    int zoned;
+
+    return mr_timestamp_read(text, len, ns, &zoned);
+}
+
+/* What a clock on the wall shows at a time, as if that were UTC; all in seconds. */
+static int64_t wall_at(int64_t at)
+{
+    struct tm tm;
+    time_t time = (time_t)at;
+
+    return localtime_r(&time, &tm) ? at + tm.tm_gmtoff : at;
+}
+
+int mr_timestamp_parse_local(const char *text, size_t len, int64_t *ns)
+{
+    int64_t read = 0, found = INT64_MAX;
+    int zoned, error = mr_timestamp_read(text, len, &read, &zoned);
+
+    if (error)
+        return error;
+    if (zoned) {
+        *ns = read;
+        return 0;
+    }
+    int64_t wall = read / SECOND_NS - (read % SECOND_NS < 0);
+
+    tzset();
+    /* Clocks may be set then, so there are two ways to be off UTC: that of the day before, and after. */
+    for (int day = -86400; day <= 86400; day += 2 * 86400) {
+        int64_t near = wall + day, at = wall - (wall_at(near) - near);
+
+        if (wall_at(at) == wall && at < found)
+            found = at;
+    }
+    if (found == INT64_MAX)
+        return -EINVAL;
+    return in_nanoseconds((__int128)found * SECOND_NS + (read - wall * SECOND_NS), ns);
 }

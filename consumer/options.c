@@ -188,7 +188,9 @@ static int take_option(int letter, char *value, struct options *out, struct give
     case 'o':
         given->position = value;
         error = mr_position_parse(value, &take->position);
-        return error < 0 ? bad_value("-o", value, error, "stored, beginning, end, N, +N, -N, @SECONDS or @2026-11-21T03:36:31Z")
+        if (error == -ERANGE && *value == '@')
+            return usage(mr_program_usage("-o %s: before 1970 or after 2262", value));
+        return error < 0 ? bad_value("-o", value, error, "stored, beginning, end, N, +N, -N, @SECONDS or @2026-11-21T03:36:31Z, a time that exists")
                          : 0;
     case 'e':
         take->flags |= MR_UNTIL_END;

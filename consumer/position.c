@@ -1,12 +1,9 @@
 #include "position.h"
+#include "timestamp.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static const int64_t second_ns = 1000000000;
 
 /* Digits only, all of text. */
 static int parse_number(const char *text, int64_t *out)
@@ -22,85 +19,15 @@ static int parse_number(const char *text, int64_t *out)
     return 0;
 }
 
-/* ".123" as nanoseconds, further digits cut off. Returns past the last digit, or NULL when there is none. */
-static const char *parse_fraction(const char *text, int64_t *ns)
+static int parse_time(const char *text, int64_t *out)
 {
-    int64_t unit = second_ns;
-    const char *at = text + 1;
-    *ns = 0;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        unit /= 10;
-        *ns += (*at - '0') * unit;
-    }
-    return at == text + 1 ? NULL : at;
-}
-
-/* "Z", "+01:00", "+0100", "+01" or nothing. *zone: seconds east of Greenwich; *local: no zone was given. */
-static int parse_zone(const char *text, long *zone, int *local)
-{
-    *zone = 0;
-    *local = *text == '\0';
-    if (*local || strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
-        return 0;
-    int hours = 0, minutes = 0, used = 0;
-    if (*text != '+' && *text != '-')
-        return -EINVAL;
-    if (sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &used) < 2 && sscanf(text + 1, "%2d%2d%n", &hours, &minutes, &used) < 2) {
-        minutes = 0;
-        if (sscanf(text + 1, "%2d%n", &hours, &used) < 1)
-            return -EINVAL;
-    }
-    if (text[1 + used] || hours < 0 || hours > 23 || minutes < 0 || minutes > 59)
-        return -EINVAL;
-    *zone = (hours * 60L + minutes) * 60 * (*text == '-' ? -1 : 1);
-    return 0;
-}
-
-static int parse_iso(const char *text, int64_t *ns)
-{
-    struct tm tm = {.tm_isdst = -1};
-    int64_t fraction = 0;
-    long zone;
-    int local;
-    const char *at = strptime(text, "%Y-%m-%d", &tm);
-    if (!at)
-        return -EINVAL;
-    if (*at == 'T' || *at == 't' || *at == ' ') {
-        at = strptime(at + 1, "%H:%M", &tm);
-        if (at && *at == ':')
-            at = strptime(at + 1, "%S", &tm);
-        if (at && *at == '.')
-            at = parse_fraction(at, &fraction);
-        if (!at)
-            return -EINVAL;
-    }
-    if (parse_zone(at, &zone, &local) < 0)
-        return -EINVAL;
-    time_t seconds = local ? mktime(&tm) : timegm(&tm) - zone;
-    if (seconds < 0 || seconds > INT64_MAX / second_ns - 1)
-        return -ERANGE;
-    *ns = seconds * second_ns + fraction;
-    return 0;
-}
-
-static int parse_time(const char *text, int64_t *ns)
-{
-    size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || (text[digits] != '\0' && text[digits] != '.'))
-        return parse_iso(text, ns);
-    char *end;
-    int64_t fraction = 0;
-    errno = 0;
-    long long seconds = strtoll(text, &end, 10);
-    if (errno || seconds > INT64_MAX / second_ns - 1)
-        return -ERANGE;
-    if (*end == '.') {
-        const char *after = parse_fraction(end, &fraction);
-        if (!after || *after)
-            return -EINVAL;
-    }
-    *ns = seconds * second_ns + fraction;
-    return 0;
+    int64_t ns;
+    int error = mr_timestamp_parse_local(text, strlen(text), &ns);
+    if (error == 0 && ns < 0)
+        error = -ERANGE;
+    if (error == 0)
+        *out = ns;
+    return error;
 }
 
 int mr_position_parse(const char *text, struct mr_position *position)

@@ -11,9 +11,8 @@ struct mr_position {
 };
 
 /* mr_position_parse understands stored, beginning (earliest, TRIM_HORIZON), end (latest, LATEST), N, +N, -N, and @TIME, TIME
- * being seconds since 1970 ("1763696191.5") or ISO 8601 ("2026-11-21", "2026-11-21T03:36:31.123Z", "...+01:00"; without a zone:
- * local time).
- * Returns  0; -EINVAL not of these forms; -ERANGE too large. */
+ * being as timestamp.h has it ("1763696191.5", "2026-11-21", "2026-11-21T03:36:31.123Z", "...+01:00"; without a zone: local time).
+ * Returns  0; -EINVAL not of these forms, or no such date; -ERANGE too large, or before 1970. */
 int mr_position_parse(const char *text, struct mr_position *position);
 
 #endif

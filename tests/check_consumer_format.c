@@ -332,6 +332,10 @@ static const struct {
     {"@2025-11-21T04:36+01", MR_START_TIME, 1763696160000000000, 0},
     {"@2025-11-21T03:36:31", MR_START_TIME, 1763696191000000000, 0}, /* local: the test sets TZ */
     {"@2025-11-21", MR_START_TIME, 1763683200000000000, 0},
+    {"@1763696191123", MR_START_TIME, 1763696191123000000, 0}, /* as --timing of the producer has it */
+    {"@1763696191123456789", MR_START_TIME, 1763696191123456789, 0},
+    {"@20251121T033631Z", MR_START_TIME, 1763696191000000000, 0},
+    {"@2024-02-29", MR_START_TIME, 1709164800000000000, 0},
 };
 
 START_TEST(positions_are_understood)
@@ -359,6 +363,11 @@ START_TEST(positions_that_mean_nothing_are_refused)
                                       "@1.",
                                       "@1.5x",
                                       "@2025-13-01",
+                                      "@2026-02-29",
+                                      "@2026-02-30",
+                                      "@2026-04-31T10:00Z",
+                                      "@2026-11-21T24:01",
+                                      "@2026-11-21T10:00:61",
                                       "@2025-11-21T",
                                       "@2025-11-21T03:36:31+",
                                       "@2025-11-21T03:36:31+25:00",
@@ -368,7 +377,8 @@ START_TEST(positions_that_mean_nothing_are_refused)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_msg(mr_position_parse(bad[i], &position) == -EINVAL, "%s", bad[i]);
     ck_assert_int_eq(mr_position_parse("99999999999999999999", &position), -ERANGE);
-    ck_assert_int_eq(mr_position_parse("@1763696191123", &position), -ERANGE); /* milliseconds, by mistake */
+    ck_assert_int_eq(mr_position_parse("@9999-12-31", &position), -ERANGE);
+    ck_assert_int_eq(mr_position_parse("@1969-12-31T23:59:59Z", &position), -ERANGE);
 }
 END_TEST
 

@@ -439,6 +439,9 @@ static const struct {
     {"null.x", 0, "no parts"},
     {"headers == 1", 7, "headers.NAME"},
     {"ts > @yesterday", 5, "not a time"},
+    {"ts < @2026-02-31", 5, "not a time that exists"},
+    {"ts < @2027-02-29T00:00Z", 5, "not a time that exists"},
+    {"ts < @2026-11-21T25:00", 5, "not a time that exists"},
     {"ts > @", 5, "not a time"},
     {"!", 1, "missing"},
 };

@@ -145,6 +145,63 @@ START_TEST(every_day_is_the_one_of_the_c_library)
 }
 END_TEST
 
+/* ---- local time --------------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *zone, *text, *utc; /* utc NULL: there is no such time */
+} local[] = {
+    {"UTC0", "2026-11-21T10:15:30.25", "2026-11-21T10:15:30.25Z"},
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-11-21T10:15", "2026-11-21T09:15Z"},
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-07-01", "2026-06-30T22:00Z"},
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-07-01T00:00Z", "2026-07-01T00:00Z"},
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-07-01T00:00+05", "2026-06-30T19:00Z"},
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "1795256130", "2026-11-21T10:15:30Z"},
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-03-29T01:59:59.999999999", "2026-03-29T00:59:59.999999999Z"},
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-03-29T02:00", NULL}, /* put forward */
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-03-29T02:59:59.5", NULL},
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-03-29T03:00", "2026-03-29T01:00Z"},
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-10-25T01:59:59", "2026-10-24T23:59:59Z"},
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-10-25T02:30", "2026-10-25T00:30Z"}, /* put back: the first */
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-10-25T03:00", "2026-10-25T02:00Z"},
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-02-30", NULL},
+    {"EST5EDT,M3.2.0,M11.1.0", "2026-03-08T02:30", NULL},
+    {"EST5EDT,M3.2.0,M11.1.0", "2026-11-01T01:30", "2026-11-01T05:30Z"},
+    {"<+1245>-12:45<+1345>,M9.5.0/2:45,M4.1.0/3:45", "2026-11-21T10:15:30.5", "2026-11-20T20:30:30.5Z"},
+    {"CET-1", "1969-12-31T23:59:59.75", "1969-12-31T22:59:59.75Z"},
+    {"CET-1", "1970-01-01T00:30", "1969-12-31T23:30Z"},
+    {"CET-1", "2016-12-31T23:59:60", "2016-12-31T23:00Z"},
+};
+START_TEST(local_time_is_what_the_clock_on_the_wall_shows)
+{
+    int64_t ns = 7, wanted = 7;
+    setenv("TZ", local[_i].zone, 1);
+    int error = mr_timestamp_parse_local(local[_i].text, strlen(local[_i].text), &ns);
+    ck_assert_int_eq(error, local[_i].utc ? 0 : -EINVAL);
+    if (local[_i].utc)
+        ck_assert_int_eq(mr_timestamp_parse(local[_i].utc, strlen(local[_i].utc), &wanted), 0);
+    ck_assert_msg(ns == wanted, "%s: %lld", local[_i].text, (long long)ns);
+}
+END_TEST
+
+START_TEST(every_local_time_that_is_shown_once_is_read_back)
+{
+    setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+    tzset();
+    for (time_t at = 0, twice = 0; at < 86400 * 400; at += 1800) {
+        struct tm tm;
+        char text[64];
+        int64_t ns = 0;
+        localtime_r(&at, &tm);
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+        ck_assert_int_eq(mr_timestamp_parse_local(text, strlen(text), &ns), 0);
+        if (ns != (int64_t)at * S) {
+            ck_assert_int_eq(ns, (int64_t)(at - 3600) * S);
+            ck_assert_int_le(++twice, 4);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("timestamp");
@@ -153,6 +210,8 @@ int main(void)
     tcase_add_loop_test(tcase, nothing_else_is_taken_for_a_time, 0, sizeof bad / sizeof *bad);
     tcase_add_test(tcase, a_nul_byte_is_no_end);
     tcase_add_test(tcase, every_day_is_the_one_of_the_c_library);
+    tcase_add_loop_test(tcase, local_time_is_what_the_clock_on_the_wall_shows, 0, sizeof local / sizeof *local);
+    tcase_add_test(tcase, every_local_time_that_is_shown_once_is_read_back);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
