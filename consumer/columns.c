@@ -108,6 +108,47 @@ static int is_plain(const struct mr_columns *columns)
     return at == end && mr_json_is_utf8(columns->line, columns->len);
 }
 
+static void put_key(struct mr_columns *columns, struct mr_column *column, const char *text, size_t len, int escaped)
+{
+    size_t before = columns->keys.len;
+    columns->keys.comma = 1;
+    if (escaped) {
+        mr_json_add(&columns->keys, ",\"", 2);
+        mr_json_add(&columns->keys, text, len);
+        mr_json_add(&columns->keys, "\":", 2);
+    } else {
+        mr_json_key_bytes(&columns->keys, text, len);
+    }
+    column->key_len = columns->keys.len - before;
+}
+
+/* Names that are not UTF-8 can be the same where U+FFFD stands for what is wrong in them. */
+static int make_keys_unique(struct mr_columns *columns)
+{
+    const size_t around = 4; /* the comma, two quotes, and the colon */
+    struct mr_columns shown = {.cnt = columns->cnt};
+    char *names = malloc(columns->keys.len + (columns->cnt + 1) * SUFFIX_MAX), *to = names;
+    const char *from = columns->keys.text;
+    shown.column = calloc(columns->cnt + 1, sizeof *shown.column);
+    int error = names && shown.column && !columns->keys.failed ? 0 : -ENOMEM;
+    for (size_t i = 0; i <= columns->cnt && !error; i++) {
+        shown.column[i].name = to;
+        shown.column[i].name_len = columns->column[i].key_len - around;
+        memcpy(to, from + 2, shown.column[i].name_len);
+        to += shown.column[i].name_len + SUFFIX_MAX;
+        from += columns->column[i].key_len;
+    }
+    if (!error)
+        error = make_unique(&shown);
+    if (!error)
+        columns->keys.len = 0;
+    for (size_t i = 0; i <= columns->cnt && !error; i++)
+        put_key(columns, &columns->column[i], shown.column[i].name, shown.column[i].name_len, 1);
+    free(shown.column);
+    free(names);
+    return error;
+}
+
 int mr_columns_set(struct mr_columns *columns, const char *line, size_t len, uint32_t flags)
 {
     struct mr_columns new = {.len = len, .flags = flags};
@@ -144,11 +185,10 @@ int mr_columns_set(struct mr_columns *columns, const char *line, size_t len, uin
     for (i = 0; i <= new.cnt; i++) {
         struct mr_column *column = &new.column[i];
         new.names[column->name + column->name_len - new.names] = '\0'; /* where room for a suffix was left */
-        size_t before = new.keys.len;
-        new.keys.comma = 1;
-        mr_json_key_bytes(&new.keys, column->name, column->name_len);
-        column->key_len = new.keys.len - before;
+        put_key(&new, column, column->name, column->name_len, 0);
     }
+    if (!mr_json_is_utf8(line, len) && make_keys_unique(&new) < 0)
+        goto no_memory;
     char *slack = mr_json_room(&new.keys, MR_JSON_SLACK);
     if (!slack)
         goto no_memory;

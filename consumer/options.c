@@ -285,6 +285,7 @@ static int set_format(struct options *out, const struct given *given)
 {
     struct mr_format *format = &out->take.format;
     char wrong[160] = "out of memory";
+    const char *twice = "a name (but memory ran out)";
     if (given->envelope && given->format)
         return usage(mr_program_usage("-J and -f %s are two formats; choose one", given->format));
     if (mr_format_init(format, given->format, wrong) < 0)
@@ -298,6 +299,9 @@ static int set_format(struct options *out, const struct given *given)
         return usage(mr_program_usage("--select and -J: an envelope carries its whole record; take -f json"));
     if (given->select && mr_select_parse(given->select, &format->select, wrong) < 0)
         return usage(mr_program_usage("--select %s: %s", given->select, wrong));
+    if (format->kind == MR_FORMAT_JSON && mr_select_twice(&format->select, &twice))
+        return usage(mr_program_usage("--select %s: an object of -f json has each name once, and %s is there twice",
+                                      given->select, twice));
     if ((given->zero || given->delimiter) && format->kind != MR_FORMAT_RAW)
         return usage(mr_program_usage("%s is for -f raw", given->zero ? "-0" : "-D"));
     if (given->zero && given->delimiter)

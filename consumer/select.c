@@ -38,6 +38,27 @@ int mr_select_parse(const char *text, struct mr_select *out, char wrong[static 1
     return 0;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+int mr_select_twice(const struct mr_select *select, const char **name)
+{
+    const char **sorted = calloc(select->cnt + 1, sizeof *sorted);
+    int twice = 0;
+    if (!sorted)
+        return -ENOMEM;
+    memcpy((void *)sorted, (const void *)select->name, select->cnt * sizeof *sorted);
+    qsort((void *)sorted, select->cnt, sizeof *sorted, by_name);
+    for (size_t i = 1; i < select->cnt && !twice; i++)
+        if ((twice = strcmp(sorted[i - 1], sorted[i]) == 0))
+            *name = sorted[i];
+    free((void *)sorted);
+    return twice;
+}
+
 void mr_select_free(struct mr_select *select)
 {
     free(select->store);

@@ -189,6 +189,16 @@ START_TEST(duplicate_columns_are_numbered_around_names_that_exist)
 }
 END_TEST
 
+START_TEST(columns_that_are_not_utf8_have_keys_of_their_own)
+{
+    use("json", "\xff,a,\xfe,\xef\xbf\xbd_2,\"\xfd\"\"\",\"\xfc\"\"\"", 0);
+    put("1,2,3,4,5,6");
+    ck_assert_str_eq(printed(), "{\"\xef\xbf\xbd\":1,\"a\":2,\"\xef\xbf\xbd_3\":3,\"\xef\xbf\xbd_2\":4,"
+                                "\"\xef\xbf\xbd\\\"\":5,\"\xef\xbf\xbd\\\"_2\":6}\n");
+    ck_assert_int_eq((int)mr_columns_find(&columns, "\xfe", 1), 2);
+}
+END_TEST
+
 START_TEST(header_of_the_greatest_length_and_one_name_is_named_at_once)
 {
     static char line[MR_COLUMNS_MAX + 1];
@@ -481,6 +491,7 @@ int main(void)
     tcase_add_test(tcase, json_leaves_out_missing_fields_and_collects_extra_ones);
     tcase_add_test(tcase, json_of_a_topic_without_columns_is_a_value);
     tcase_add_test(tcase, duplicate_columns_are_numbered_around_names_that_exist);
+    tcase_add_test(tcase, columns_that_are_not_utf8_have_keys_of_their_own);
     tcase_add_test(tcase, header_of_the_greatest_length_and_one_name_is_named_at_once);
     tcase_add_test(tcase, envelope_carries_everything);
     tcase_add_test(tcase, envelope_carries_raw_where_fields_do_not_tell_the_bytes);

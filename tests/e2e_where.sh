@@ -72,6 +72,8 @@ done <<'END'
 --where a --where b
 --select a --select b
 --select a -J
+--select a,a -f json
+--select 'b,a,"b"' -f json
 --select ''
 --select 'a,"b'
 --where ''
@@ -182,6 +184,8 @@ expect 0 consumer --peek -e -f json --select 'unit price,id' -c 1 orders
 is out '{"unit price":3,"id":1}'
 expect 0 consumer --peek -e --select id,id --where 'country == "FR"' orders
 is out 2,2
+expect 2 consumer --peek -e -f json --select id,user,id orders
+says err '^consumer: --select id,user,id: an object of -f json has each name once, and id is there twice$'
 expect 0 consumer --peek -e -f '%{country} %s\n' --select id -c 1 orders
 is out 'DE 1'
 expect 0 consumer --peek -e -f tsv --where 'id == 4' orders
