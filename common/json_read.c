@@ -162,8 +162,10 @@ static int enter(struct reader *r)
 {
     size_t level = r->depth;
 
-    if (level == MR_JSON_DEPTH_MAX)
-        return wrong(r, r->at, "too many brackets inside each other");
+    if (level == MR_JSON_DEPTH_MAX) {
+        wrong(r, r->at, "too many brackets inside each other");
+        return -EOVERFLOW;
+    }
     r->objects[level / 64] &= ~(UINT64_C(1) << level % 64);
     r->objects[level / 64] |= (uint64_t)(r->text[r->at] == '{') << level % 64;
     r->depth++;
@@ -212,8 +214,8 @@ static int check_value(struct reader *r)
         if (peek(r) == '{' || peek(r) == '[') {
             int close = peek(r) == '{' ? '}' : ']';
 
-            if (enter(r))
-                return -EINVAL;
+            if ((done = enter(r)))
+                return done;
             skip_space(r);
             if (peek(r) != close) { /* its first value is next */
                 done = close == '}' ? check_name(r) : 0;
@@ -258,11 +260,12 @@ int mr_json_parse(const char *text, size_t len, struct mr_json_value *out, struc
 {
     struct reader r = {.text = text, .len = len, .fault = fault};
     size_t from;
+    int error;
 
     skip_space(&r);
     from = r.at;
-    if (check_value(&r))
-        return -EINVAL;
+    if ((error = check_value(&r)))
+        return error;
     len = r.at - from;
     skip_space(&r);
     if (r.at < r.len)

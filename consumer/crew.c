@@ -122,11 +122,15 @@ int mr_crew_sift(struct mr_crew *crew, struct source *source, struct mr_consumer
     pthread_mutex_lock(&crew->formatting);
     while (!error && (got = mr_next(consumer, &record)) > 0) {
         int passes = mr_run_passes(run, source, &record);
+        if (passes == -EOVERFLOW) {
+            found += found == 0;
+            break;
+        }
         error = passes < 0 ? passes : 0;
         found += passes > 0;
     }
     pthread_mutex_unlock(&crew->formatting);
-    if (!error)
+    if (!error && got < 0)
         error = got;
     if (!error)
         error = found > 0 ? mr_rewind(consumer) : mr_ack(consumer);

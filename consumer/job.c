@@ -23,6 +23,7 @@ struct batch { /* records that one command gets */
     uint64_t filtered; /* that lie before or among them, and go with them */
     struct mr_record first;
     uint64_t last_offset;
+    int undecided; /* it is one of which --where cannot tell whether it passes */
 };
 
 /* The run ends with an error of the library. */
@@ -67,6 +68,12 @@ static int format_records(struct worker *worker, struct mr_job *job, uint64_t n,
     mr_format_header(format, &job->source->columns, &worker->payload);
     while (batch->cnt < n && (got = mr_next(job->consumer, &record)) > 0) {
         int passes = mr_run_passes(run, job->source, &record);
+        if (passes == -EOVERFLOW) { /* mr_crew_sift sees to it that it comes alone */
+            batch->undecided = 1;
+            batch->first = record;
+            batch->cnt = 1;
+            break;
+        }
         if (passes <= 0) {
             worker->payload.failed |= passes < 0;
             batch->filtered++;
@@ -164,8 +171,9 @@ static enum next delay(struct mr_job *job, int64_t first_ns, unsigned doublings)
 static enum next stop_all(struct worker *worker, const struct mr_job *job, const struct batch *batch, const char *reason,
                           int status)
 {
+    const char *who = batch->undecided ? "--where" : worker->crew->command->argv[0];
     mr_program_error("%s: partition %" PRIu32 " offset %" PRIu64 ": %s: %s; stopped, the record is given back", job->source->name,
-                     batch->first.partition, batch->first.offset, worker->crew->command->argv[0], reason);
+                     batch->first.partition, batch->first.offset, who, reason);
     mr_crew_end(worker->crew, status);
     return STOP;
 }
@@ -387,6 +395,8 @@ static enum next next_batch(struct worker *worker, struct mr_job *job)
     error = format_records(worker, job, n, &batch);
     if (error < 0)
         return fatal(worker, job, error, "read");
+    if (batch.undecided) /* to look again helps as little as running a command */
+        return failed(worker, job, &batch, MR_UNDECIDED, crew->command->on_fail == MR_ON_FAIL_RETRY);
     return run_command(worker, job, &batch);
 }
 

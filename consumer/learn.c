@@ -1,7 +1,9 @@
 /* learn.c - what a topic's columns mean for a run: they are found once, before its first record is formatted, and all that names one is bound. */
+#include "json_read.h"
 #include "program.h"
 #include "run.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 
@@ -82,6 +84,7 @@ int mr_learn(struct run *run, struct source *source, int come)
     return status || !source->columns.line ? status : compare_headers(run, source);
 }
 
+static_assert(MR_JSON_DEPTH_MAX == 256, "MR_UNDECIDED says it");
 int mr_run_passes(const struct run *run, struct source *source, const struct mr_record *record)
 {
     const struct mr_take *take = run->take;

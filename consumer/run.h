@@ -57,8 +57,10 @@ void mr_run_learn(struct run *run, struct source *source, int come);
 /* mr_learn does it. Returns 0, or the exit status to end with, after having said why. */
 int mr_learn(struct run *run, struct source *source, int come);
 
-/* mr_run_passes asks --where. Returns 1; 0 the record is filtered out; -ENOMEM. */
+/* mr_run_passes asks --where. Returns 1; 0 the record is filtered out; -ENOMEM; -EOVERFLOW it cannot
+ * be told, for the reason MR_UNDECIDED: it must not be acknowledged as filtered out. */
 int mr_run_passes(const struct run *run, struct source *source, const struct mr_record *record);
+#define MR_UNDECIDED "the value is JSON nested deeper than 256 levels"
 
 /* mr_drain_check asks whether all topics are drained (drain.c). Returns RUNNING no; else the exit status, after having named the producers that
  * died and how much of each was accepted.

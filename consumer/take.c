@@ -233,6 +233,33 @@ static void flush(struct run *run, struct source *source, uint64_t records, uint
         run->left -= records;
 }
 
+/* --where cannot tell whether this record passes, which stays where it is. Those before it are done
+ * with. */
+static void end_undecided(struct run *run, struct source *source, const struct mr_record *undecided,
+                          uint64_t records, uint64_t filtered)
+{
+    const uint32_t partition = undecided->partition;
+    const uint64_t offset = undecided->offset;
+    struct mr_record record;
+    int error = 0;
+    if (!run->take->no_ack && !(run->take->flags & MR_PEEK)) {
+        /* Goes back to where what is to be acknowledged ends. */
+        error = mr_rewind(source->consumer);
+        for (uint64_t i = 0; i < records + filtered && error >= 0; i++)
+            error = mr_next(source->consumer, &record);
+    }
+    if (error < 0)
+        end_failed(run, error, source, "read again");
+    else if (records + filtered > 0 || run->output.text.len > 0)
+        flush(run, source, records, filtered);
+    if (run->status != RUNNING)
+        return;
+    mr_program_error("%s: partition %" PRIu32 " offset %" PRIu64 ": --where: " MR_UNDECIDED
+                     "; it is left there (a COMMAND can make a dead letter of it: --on-fail dead -- cat)",
+                     source->name, partition, offset);
+    end(run, MR_EXIT_FAILED);
+}
+
 /* Takes what the claim holds. All that can be done once a claim is done once. */
 static void take_claim(struct run *run, struct source *source)
 {
@@ -255,6 +282,11 @@ static void take_claim(struct run *run, struct source *source)
     /* Waiting for several topics may have claimed more than is still wanted. */
     while ((got = records < run->left ? mr_next(source->consumer, &record) : 0) > 0) {
         passes = mr_run_passes(run, source, &record);
+        if (passes == -EOVERFLOW) {
+            end_undecided(run, source, &record, records, filtered);
+            records = filtered = 0;
+            break;
+        }
         if (passes <= 0) {
             text->failed |= passes < 0; /* which flush says */
             filtered++;

@@ -148,6 +148,15 @@ static int descend(const struct mr_json_value *from, const char *part, struct mr
     return found;
 }
 
+static int begins_object(const char *text, size_t len)
+{
+    while (len > 0 && (*text == ' ' || *text == '\t' || *text == '\n' || *text == '\r')) {
+        text++;
+        len--;
+    }
+    return len > 0 && *text == '{';
+}
+
 static int get_member(const struct mr_where *where, struct mr_where_bound *bound, const struct mr_operand *operand, int right,
                       struct value *out)
 {
@@ -156,9 +165,10 @@ static int get_member(const struct mr_where *where, struct mr_where_bound *bound
     if (!bound->looked) {
         size_t bom = mr_csv_bom(record->value, record->value_len); /* of the file's first line */
         const char *text = (const char *)record->value + bom;
-        bound->is_object =
-            mr_json_parse(text, record->value_len - bom, &bound->object, &fault) == 0 &&
-            bound->object.kind == MR_JSON_OBJECT;
+        int error = mr_json_parse(text, record->value_len - bom, &bound->object, &fault);
+        if (error == -EOVERFLOW && begins_object(text, record->value_len - bom))
+            return error;
+        bound->is_object = error == 0 && bound->object.kind == MR_JSON_OBJECT;
         bound->strangers += !bound->is_object;
         bound->looked = 1;
     }
@@ -208,7 +218,7 @@ static void get_number(uint64_t number, struct value *out)
     out->len = (size_t)(out->digits + sizeof out->digits - at);
 }
 
-/* right: the value is that of a right side, which must not be where that of the left side is. Returns 0; -ENOMEM. */
+/* right: the value is that of a right side, which must not be where that of the left side is. Returns 0; -ENOMEM; -EOVERFLOW. */
 static int get(const struct mr_where *where, struct mr_where_bound *bound, size_t idx, int right, struct value *out)
 {
     const struct mr_operand *operand = &where->operand[idx];
@@ -298,7 +308,7 @@ static int matches(const struct mr_test *test, const struct value *value)
     return re_search(test->regex, value->text, len, 0, len, NULL) >= 0;
 }
 
-/* Returns 1, 0 or -ENOMEM. */
+/* Returns 1, 0, -ENOMEM or -EOVERFLOW. */
 static int run_test(const struct mr_where *where, struct mr_where_bound *bound, const struct mr_test *test)
 {
     struct value left, right;

@@ -353,6 +353,31 @@ START_TEST(values_that_are_no_objects_have_no_members_and_are_counted)
 }
 END_TEST
 
+/* {"a":1,"d": in which n - 1 more brackets are inside each other. */
+static int passes_nested(const char *expression, const char *begin, size_t n)
+{
+    static char text[4096];
+    size_t used = (size_t)snprintf(text, sizeof text, "%s", begin);
+    memset(text + used, '[', n - 1);
+    memset(text + used + n - 1, ']', n - 1);
+    text[used + 2 * (n - 1)] = *begin == '[' ? ']' : '}';
+    return passes_bytes(expression, text, used + 2 * (n - 1) + 1);
+}
+
+START_TEST(an_object_that_is_too_deep_is_not_decided_upon)
+{
+    ck_assert_int_eq(passes_nested("a == 1", "{\"a\":1,\"d\":", 256), 1);
+    ck_assert_int_eq(passes_nested("a == 2", "{\"a\":1,\"d\":", 256), 0);
+    ck_assert_int_eq(passes_nested("a == 1", "{\"a\":1,\"d\":", 257), -EOVERFLOW);
+    ck_assert_int_eq(passes_nested("!(a == 1)", " \t\r\n{\"a\":1,\"d\":", 257), -EOVERFLOW);
+    ck_assert_int_eq(passes_nested("2 == a", "{\"a\":1,\"d\":", 300), -EOVERFLOW);
+    ck_assert_int_eq(passes_nested("a == null", "[1,", 257), 1); /* no object, however deep */
+    ck_assert_int_eq(passes_nested("offset >= 0 || a == 1", "{\"a\":1,\"d\":", 257), 1);
+    ck_assert_int_eq(passes_nested("offset < 0 && a == 1", "{\"a\":1,\"d\":", 257), 0);
+    ck_assert_int_eq(passes_nested("value ~ \"a\"", "{\"a\":1,\"d\":", 257), 1);
+}
+END_TEST
+
 START_TEST(bytes_of_every_kind_are_matched_as_they_are)
 {
     header("a,b");
@@ -522,6 +547,7 @@ int main(void)
     tcase_add_test(tcase, both_sides_may_need_room_and_it_grows_with_the_rows);
     tcase_add_loop_test(tcase, mistakes_are_pointed_at, 0, sizeof refused / sizeof *refused);
     tcase_add_test(tcase, brackets_are_as_deep_as_is_sane);
+    tcase_add_test(tcase, an_object_that_is_too_deep_is_not_decided_upon);
     tcase_add_test(tcase, columns_that_are_not_there_are_refused_with_what_was_meant);
     tcase_add_test(tcase, the_caret_stands_below_the_fault);
     suite_add_tcase(suite, tcase);

@@ -86,7 +86,7 @@ START_TEST(depth_is_bounded)
     memset(text, '[', MR_JSON_DEPTH_MAX + 1);
     memset(text + MR_JSON_DEPTH_MAX + 1, ']', MR_JSON_DEPTH_MAX + 1);
     text[2 * MR_JSON_DEPTH_MAX + 2] = '\0';
-    ck_assert_int_eq(parse(text), -EINVAL);
+    ck_assert_int_eq(parse(text), -EOVERFLOW);
     ck_assert_uint_eq(fault.at, MR_JSON_DEPTH_MAX);
 }
 END_TEST

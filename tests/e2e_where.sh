@@ -120,6 +120,48 @@ stop_with INT mixed 130
 cp mixed.err err
 counted 2 1 # after Ctrl-C, too
 
+# ---- JSON that is not looked into: nested deeper than 256 levels -------------------------------------------------------------------
+deep() { printf '{"n":%s,"d":%s%s}\n' "$1" "$(printf '%*s' "$2" '' | tr ' ' '[')" "$(printf '%*s' "$2" '' | tr ' ' ']')"; }
+{ echo '{"n":1}' && deep 2 255 && echo '{"n":0}' && deep 3 256 && echo '{"n":4}'; } >deep.ndjson
+why='--where: the value is JSON nested deeper than 256 levels'
+for window in 1 1000; do
+    producer -q deep.ndjson "deep$window" || wrong producer
+    for _ in 1 2; do # it is left there for others, too
+        expect 1 consumer -e -w $window --stats figures --where 'n > 0' -f '%o\n' "deep$window"
+        says err "^consumer: deep$window: partition 0 offset 3: $why; it is left there .*--on-fail dead -- cat"
+        [ "$(lag "deep$window")" = 2 ] || wrong "-w $window: a lag of $(lag "deep$window")"
+        cat out >>seen
+    done
+    is seen $'0\n1'
+    rm seen
+done
+expect 1 consumer --peek -e --where 'n > 0' -f '%o\n' deep1
+is out $'0\n1'
+says err "offset 3: $why"
+expect 1 consumer -e --no-ack -g shown --where 'n > 0' -f '%o\n' deep1
+is out $'0\n1'
+expect 0 consumer -e -g shown --where 'offset != 3 && n > 0' -f '%o\n' deep1 # where it does not matter
+is out $'0\n1\n4'
+# With a command it has failed.
+for policy in retry dead; do
+    for batch in 1 10; do
+        expect 7 consumer -q -e -g "$policy$batch" --batch $batch --on-fail $policy --where 'n > 0' -f '%o\n' deep1000 -- cat
+        sort -o out out
+        is out $'0\n1\n4'
+        expect 0 consumer -q -e -f '%h\n' deep1000.dead
+        [ "$(wc -l <out)" = 1 ] || wrong "--on-fail $policy: $(cat out)"
+        says out "mr-reason=${why#--where: },.*,mr-offset=3,mr-tries=1,"
+    done
+done
+expect 0 consumer -q -e -g skip --on-fail skip -j 2 --batch 2 --where 'n > 0' -f '%o\n' deep1000 -- cat
+sort -o out out
+is out $'0\n1\n4'
+expect 1 consumer -q -e -g stop --on-fail stop --batch 10 --where 'n > 0' -f '%o\n' deep1000 -- cat
+is out $'0\n1'
+says err "^consumer: deep1000: partition 0 offset 3: $why; stopped, the record is given back$"
+expect 0 consumer -q -e -g stop -f '%o %n\n' deep1000
+is out $'2 1\n3 1\n4 1'
+
 # ---- with everything else ----------------------------------------------------------------------------------------------------
 # Two of a group share what passes; nothing is given twice, and --drain ends both.
 seq 1 20000 >numbers
