@@ -2,6 +2,7 @@
 #include "csv.h"
 #include "json_read.h"
 #include "pick.h"
+#include "text.h"
 #include "where_program.h"
 
 #include <errno.h>
@@ -388,9 +389,18 @@ const char *mr_where_point(char buf[static 256], const char *text, const struct 
         end--;
     buf[used++] = ' ';
     buf[used++] = ' ';
-    for (size_t i = from; i < end; i++) {
-        places += i < fault->at && takes_place(text[i]);
-        buf[used++] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
+    for (size_t i = from, n; i < end; i += n) {
+        char shown[4 * 72 + 1];
+        for (n = 1; i + n < end && !takes_place(text[i + n]);)
+            n++;
+        /* What a message would escape is a blank for each byte, so that the caret stays in its place. */
+        int plain = mr_shown(shown, sizeof shown, text + i, n) == n && memcmp(shown, text + i, n) == 0;
+        memcpy(buf + used, text + i, n);
+        if (!plain)
+            memset(buf + used, ' ', n);
+        used += n;
+        if (i < fault->at)
+            places += plain ? 1 : n;
     }
     buf[used++] = '\n';
     for (size_t i = 0; i < places + 2; i++)

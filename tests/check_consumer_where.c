@@ -513,6 +513,8 @@ START_TEST(the_caret_stands_below_the_fault)
     char lines[256];
     fault.at = 6;
     ck_assert_str_eq(mr_where_point(lines, "total = 3", &fault), "  total = 3\n        ^");
+    fault.at = 5; /* what a message would escape is a blank for each byte */
+    ck_assert_str_eq(mr_where_point(lines, "a\xc2\x9b" "b\x9b= 1", &fault), "  a    = 1\n       ^");
     fault.at = 11; /* letters of two bytes, a tab */
     ck_assert_str_eq(mr_where_point(lines, "gr\xc3\xb6\xc3\x9f" "e\t== = 3", &fault), "  gr\xc3\xb6\xc3\x9f" "e == = 3\n           ^");
     char text[600];

@@ -30,6 +30,20 @@ for word in "$red" "a$csi" "a$raw" $'a\nproducer: b' $'a\r\tb'; do
     quiet err
     expect 2 consumer --where "$word = 1" orders
     quiet err
+    for option in -g -o -b --progress --timeout -f -w -D "--$word"; do
+        expect 2 consumer "$option" "$word\\" orders
+        quiet err
+    done
+    for option in --into --on-fail -j --backoff; do
+        expect 2 consumer "$option" "$word" orders -- true
+        quiet err
+    done
+    expect 127 consumer orders -- "$word"
+    quiet err
+    expect 126 consumer orders -- "/etc/passwd/$word"
+    quiet err
+    expect 1 consumer --stats "$work/none/$word" orders
+    quiet err
     expect 2 broker create "$word"
     quiet err
     expect 2 broker create orders --size "$word"
@@ -67,6 +81,26 @@ expect 2 consumer -e --where 'nothing = 1' orders
 quiet err
 expect 2 consumer -e --select nothing -f csv orders
 quiet err
+expect 2 consumer -e -f "%{$red}%{$raw}" orders
+quiet err
+# What commands do, and what is said of a record's key.
+printf '%s=x\n' "$red" "$raw" | producer -q -K = keyed
+printf '#!/bin/sh\nexit 3\n' >"$red$csi"
+chmod +x "$red$csi"
+expect 7 consumer -v -e --tries 2 -g v keyed -- "./$red$csi"
+quiet err
+expect 1 consumer -e --on-fail stop -g stop keyed -- "./$red$csi"
+quiet err
+says err '^consumer: keyed: partition 0 offset 0: ./\\x1b\]0;owned.*: exit status 3; stopped'
+(ulimit -f 2000 && TMPDIR="$work/$red" && mkdir "$TMPDIR" && export TMPDIR &&
+    exec timeout 60 consumer -e -g full keyed -- head -c 5000000 /dev/zero) >out 2>err || true
+quiet err
+says err 'cannot keep its output \(TMPDIR=.*\\x1b'
+# What is data stays as it is.
+expect 0 consumer -q -e -g data -f '%k\n' keyed
+is out "$red"$'\n'"$raw"
+expect 0 broker -q delete --force keyed
+expect 0 broker -q delete --force keyed.dead
 # What tables show.
 expect 0 broker describe orders
 quiet out
