@@ -47,6 +47,20 @@ expect 0 producer --help
 cp out help.want
 through help producer --help
 whole help 0
+# Records, of which those that were written are acknowledged; and what a command writes, in one piece.
+cp numbers take.want
+through take consumer -q -e -g take copied
+whole take 0
+cp numbers cat.want
+through cat consumer -q -e --batch 100000 -g cat copied -- cat
+whole cat 0
+broker -q -J lag copied >lags
+! grep -o '"lag": *[0-9]*' lags | grep -v '[^0-9]0$' || wrong "not all is acknowledged: $(cat lags)"
+# The first signal lets it finish its lines; the others come to who is next.
+signal=INT through int consumer -q -e -g int copied
+is int.status 130
+expect 0 consumer -q -e -g int copied
+cat int.got out | cmp -s - numbers || wrong "SIGINT: $(wc -l <int.got) and $(wc -l <out) lines are not each number once"
 for topic in {1..20}; do
     expect 0 broker -q create "t$topic"
 done
