@@ -500,8 +500,13 @@ static void describe_holder(const struct mr_wait *wait, const char *topic)
     const char *why = wait->what == MR_WAIT_ROOM ? "full" : "not all acknowledged";
     const char *group = wait->group ? wait->group : "", *name = wait->name ? wait->name : "";
     char held[32];
+    int private_pid = 0; /* "private:PID:..." is a name that none can ask for */
+    (void)sscanf(group, "private:%d:", &private_pid);
     if (!*group)
         mr_program_notice("%s: %s, and no consumer has come yet; waiting for one (./consumer %s)", topic, why, topic);
+    else if (wait->pid == 0 && private_pid)
+        mr_program_notice("%s: %s; the private group of pid %d does not take the next records%s; waiting", topic, why,
+                          private_pid, mr_program_stopped(private_pid) ? ", as that is stopped (kill -CONT lets it go on)" : "");
     else if (wait->pid == 0)
         mr_program_notice("%s: %s; group %s has no consumer that takes the next records; waiting (./consumer -g %s %s)", topic, why,
                           group, group, topic);

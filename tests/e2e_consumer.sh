@@ -189,6 +189,24 @@ says err '^consumer: standard output: Bad file descriptor$'
 expect 0 consumer -e -g closed pipe
 is out 1
 
+# A private group has no name that another could join it by, and none is recommended.
+for name in private:1:1 "private:$$:2"; do
+    expect 2 consumer -e -g "$name" pipe
+    says err "^consumer: -g $name: bad name of a group: has a character other than"
+done
+broker -q create narrow --size 4k
+start alone consumer --all narrow
+wait_until "it waits" has alone.err 'narrow: waiting for records'
+kill -STOP "${pids[alone]}"
+seq 1000 >thousand
+start full producer thousand narrow
+wait_until "it says what it waits for" has full.err 'narrow: full; '
+says full.err "^producer: narrow: full; the private group of pid ${pids[alone]} does not take the next records, as that is stopped \(kill -CONT lets it go on\); waiting\$"
+kill -CONT "${pids[alone]}"
+finish full
+wait_until "all came" lines alone.out 1000
+stop_with INT alone 130
+
 # Killed with records in hand: another has them at once, in order.
 send kill 1 2 3 4 5
 start first consumer -w 5 --delay 60s kill
