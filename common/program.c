@@ -517,8 +517,41 @@ static void describe_holder(const struct mr_wait *wait, const char *topic)
             mr_program_stopped(wait->pid) ? ", and is stopped (kill -CONT lets it go on)" : "");
 }
 
+/* No wait but a failure, which comes back about every second and for each record: once for each
+ * cause is enough. */
+static int say_dead(const struct mr_wait *wait)
+{
+    enum { CAUSES = 16 };
+    static struct {
+        char topic[MR_TOPIC_NAME_MAX + 16]; /* it may be too long by the suffix */
+        int error;
+    } said[CAUSES];
+    static size_t said_cnt;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    int unfit = wait->error == -EPIPE || wait->error == -EMSGSIZE, again = 0;
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < said_cnt; i++)
+        again |= said[i].error == wait->error && strcmp(said[i].topic, wait->topic) == 0;
+    if (!again && said_cnt < CAUSES) {
+        snprintf(said[said_cnt].topic, sizeof said[said_cnt].topic, "%s", wait->topic);
+        said[said_cnt++].error = wait->error;
+    }
+    pthread_mutex_unlock(&lock);
+    if (!again)
+        mr_program_error("%s: does not take record %" PRIu64 " of partition %" PRIu32
+                         ": %s; it is kept, and tried again later%s%s",
+                         wait->topic, wait->offset, wait->partition,
+                         wait->error == -EINVAL ? "no topic can have so long a name (--on-fail skip needs none)"
+                                                : mr_program_reason(wait->error),
+                         unfit ? "; read that topic, then let a new one be made: ./broker delete " : "",
+                         unfit ? wait->topic : "");
+    return 0;
+}
+
 int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
 {
+    if (wait->what == MR_WAIT_DEAD)
+        return say_dead(wait);
     /* The last answer: a notice is due when it changes, and every 10 s while it does not. */
     static struct {
         char topic[MR_TOPIC_NAME_MAX + 1], group[MR_GROUP_NAME_MAX + 1];
@@ -549,7 +582,6 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
     snprintf(last.group, sizeof last.group, "%s", group);
     pthread_mutex_unlock(&lock);
 
-    int unfit = wait->error == -EPIPE || wait->error == -EMSGSIZE;
     switch (wait->what) {
     case MR_WAIT_ROOM:
     case MR_WAIT_ACKNOWLEDGED:
@@ -563,10 +595,7 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
         mr_program_notice("%s: waiting for the broker, pid %" PRId32 ", to create it; if that process is stopped: kill -CONT %" PRId32,
                           topic, wait->pid, wait->pid);
         break;
-    case MR_WAIT_DEAD:
-        mr_program_notice("%s: does not take record %" PRIu64 " of partition %" PRIu32 ": %s; it is kept, and tried again later%s%s",
-                          topic, wait->offset, wait->partition, mr_program_reason(wait->error),
-                          unfit ? "; read that topic, then let a new one be made: ./broker delete " : "", unfit ? topic : "");
+    case MR_WAIT_DEAD: /* see above */
         break;
     case MR_WAIT_RECORDS:
         mr_program_notice("%s%swaiting for records", topic, *topic ? ": " : "");

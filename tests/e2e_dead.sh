@@ -38,12 +38,36 @@ is out $'1\n1'
 says err '^consumer: large.dead: does not take record 1 of partition 0: too large; .*/broker delete large.dead$'
 owes large 1 || wrong "large: $(broker lag large)"
 
+# It is said once for each cause, also with -q and whatever else is said meanwhile; and it goes there as soon as it can.
+printf '%s\n' a b c d | producer -q often
+broker -q create often.dead --size 4k
+broker -q seal often.dead
+start often clock turned consumer -q --tries 1 often -- sh -c 'read -r x; echo "$x" >>tried; [ "$x" = a ]'
+wait_until "all were tried" lines tried 4
+for _ in {1..15}; do
+    pass 1s often
+done
+[ "$(grep -c '^consumer: often.dead: does not take record [123] of partition 0: the topic is sealed' often.err)" = 1 ] ||
+    wrong "often: $(cat often.err)"
+[ "$(wc -l <often.err)" = 1 ] || wrong "often: $(cat often.err)"
+broker -q delete often.dead
+pass 5s often
+wait_until "all is acknowledged" owes often 0
+stop_with INT often 130
+expect 0 consumer -q -e often.dead
+[ "$(wc -l <out)" = 3 ] || wrong "often.dead: $(cat out)"
+
 # The longest name of a topic leaves room for the suffix.
 name=$(printf 'z%.0s' {1..175})
 printf '%s\n' p q | producer -q "$name"
 expect 7 consumer -q -e --on-fail dead "$name" -- false
 expect 0 consumer -q -e "$name.dead"
 is out $'p\nq'
+# But there are no dead letters of its dead letters.
+expect 1 consumer -q -e -g letters --on-fail dead "$name.dead" -- false
+says err "^consumer: $name.dead.dead: does not take record 0 of partition 0: no topic can have so long a name \(--on-fail skip needs none\); it is kept, and tried again later\$"
+says err "^consumer: $name.dead: 2 records that failed wait, as $name.dead.dead did not take them\$"
+[ "$(wc -l <err)" = 2 ] || wrong "$name.dead.dead: $(cat err)"
 expect 2 producer -q "z$name" </dev/null
 says err 'is longer than 175 characters'
 
@@ -95,5 +119,6 @@ done
 ! broker -q list | grep -E '^(room|exec|busy|files).*[.]dead ' || wrong "a record became a dead letter"
 
 broker -q delete large
+broker -q delete "$name.dead" # whose records still wait
 stop_broker
 all_well "dead letters that cannot be sent wait alone, and no record is blamed for what is not its fault"
