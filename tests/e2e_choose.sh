@@ -50,11 +50,17 @@ exec 7>endless
 feeder=$!
 busy() { [ "$(consumer -q --peek -e -c 1 busy)" ]; }
 wait_until "records" busy
-expect 0 consumer --stats figures --max-seconds 500ms busy
-[ -s out ] || wrong "--max-seconds: nothing was taken"
-[ "$(wc -l <out)" = "$(number figures records)" ] || wrong "--max-seconds: $(cat figures)"
-expect 5 consumer -c 1000000 --max-seconds 500ms busy
-expect 0 consumer -c 5 --max-seconds 10s busy
+for name in timed counted; do
+    # shellcheck disable=SC2046  # two words or none
+    start $name clock turned consumer --stats "$work/figures" $([ $name = timed ] || echo -c 1000000) --max-seconds 500ms busy
+    wait_until "$name has some" lines $name.out 1
+    pass 499ms $name
+    running $name || wrong "$name: ended too early"
+    pass 1ms $name
+    ended $name $([ $name = timed ] && echo 0 || echo 5)
+    [ "$(wc -l <$name.out)" = "$(number figures records)" ] || wrong "--max-seconds: $(cat figures)"
+done
+expect 0 consumer -c 5 --max-seconds 1h busy
 [ "$(wc -l <out)" = 5 ] || wrong "-c 5 gives $(wc -l <out)"
 exec 7>&-
 kill "$feeder" "${pids[endless]}" 2>/dev/null || true
@@ -81,15 +87,20 @@ has drain.err "^consumer: died: a producer died: [a-z]+, pid ${pids[dying]}, aft
 [ "$(number figures records) $(number figures exit)" = '3 8' ] || wrong "died: $(cat figures)"
 unset 'pids[dying]'
 broker -q create waiting
-expect 5 consumer --drain --timeout 800ms waiting
+expect 5 clock alone consumer --drain --timeout 800ms waiting
 says err 'waiting: draining: no producer has come yet'
 says err 'waiting: not drained: no producer has come yet'
 start slow producer -q -i lines feed waiting
 exec 6>feed
 echo 1 >&6
-expect 5 consumer --drain --max-seconds 700ms waiting
-is out 1
-says err 'waiting: not drained: 1 producer attached, 0 records not acknowledged'
+start drain clock turned consumer --drain --max-seconds 700ms waiting
+wait_until "it has the record" lines drain.out 1
+pass 699ms drain
+running drain || wrong "--max-seconds: ended too early"
+pass 1ms drain
+ended drain 5
+is drain.out 1
+says drain.err 'waiting: not drained: 1 producer attached, 0 records not acknowledged'
 exec 6>&-
 finish slow
 expect 0 consumer --drain waiting

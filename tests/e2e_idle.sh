@@ -48,7 +48,8 @@ pass ${seconds}s broker "${names[@]}"
 for name in "${names[@]}" broker; do
     woke=$(($(clock waits "${pids[$name]}") - before[$name]))
     printf '%-10s %3d wakeups in %d s\n' "$name" "$woke" "$seconds"
-    [ $woke -le $((2 * seconds)) ] || wrong "$name woke $woke times in $seconds s"
+    # A wakeup that another one of the group has passed on comes on top, once.
+    [ $woke -le $((2 * seconds + 1)) ] || wrong "$name woke $woke times in $seconds s"
 done
 unset "pids[broker]"
 
@@ -61,7 +62,8 @@ done
 
 exec 5>&-
 for name in "${names[@]}"; do
-    stop_with TERM "$name" 143
+    stop_turned TERM "$name" 143
 done
+pass 1s broker
 stop_broker
 all_well "idle processes wake at most twice a second"

@@ -33,7 +33,7 @@ for broker in "a broker" "no broker"; do
     kill9 holder
     [ "$broker" = "a broker" ] || pass 1ms other
     wait_until "the other has all" lines "$work/other.out" 1000
-    stop_with TERM other 143
+    stop_turned TERM other 143
     { seq -f '%.0f 1' 600 999 && echo 0 2 && seq -f '%.0f 1' 1 599; } |
         same - "$work/other.out" "with $broker: not the record in hand first, then the rest"
 done

@@ -189,7 +189,7 @@ says still.err 'quiet/still: read to its end, waiting for more'
 pass 9500ms still
 looks=$(($(clock waits "${pids[still]}") - before))
 [ $looks = 40 ] || wrong "it looked $looks times in 10 s, not every 250 ms"
-stop_with INT still 130
+stop_turned INT still 130
 
 # ---- many lines while it reads, by a writer that rotates ------------------------------------------------------------------------------
 some_of() { [ "$(figure many records_in 2>/dev/null)" -ge "$1" ] 2>/dev/null; }

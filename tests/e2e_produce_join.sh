@@ -77,7 +77,7 @@ says_not full.err 'full: '
 pass 1ms full
 says full.err 'figures-full: full'
 pass 237ms full
-stop_with TERM full 143
+stop_turned TERM full 143
 agree "$work/full.err" figures-full
 says stats '"blocked_seconds":0\.737000,'
 says full.err 'blocked 737 ms'

@@ -54,7 +54,7 @@ cpu() { echo $(($(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12,13 | tr ' ' 
 # ---- a clock that the test turns: clock turned|sleeps|alone COMMAND... (see clock/clock.h) ----
 export MILLRACE_TEST_CLOCK=$work/clock
 PATH=$bin/tests:$PATH
-# on_clock MODE NAME...: from now on these programs run on it.
+# on_clock MODE NAME...: what is begun from now on of these programs runs on it. off_clock: no longer.
 on_clock() {
     local mode=$1 name
     shift
@@ -79,6 +79,12 @@ pass() {
         if [ "$name" = broker ]; then ids+=("$broker_pid"); else ids+=("${pids[$name]}"); fi
     done
     clock pass "$time" "${ids[@]}" || wrong "$*: still busy"
+}
+# stop_turned SIGNAL NAME STATUS: as stop_with. A signal that comes just before a wait is seen after it, so the clock has to go on.
+stop_turned() {
+    kill "-$1" "${pids[$2]}"
+    pass 1s "$2"
+    ended "$2" "$3"
 }
 
 # ---- files ----

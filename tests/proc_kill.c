@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 static struct mr_topic *topic;
 
@@ -243,32 +244,25 @@ END_TEST
 
 /* ---- attaching ---- */
 
-static int by_size(const void *a, const void *b)
+/* That it takes less than 5 ms bench_start shows; here, that it does not grow with the topic: of 16 MiB few pages are touched. */
+START_TEST(attaching_touches_few_pages)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-START_TEST(attaching_takes_less_than_5_ms)
-{
-    uint64_t took_ns[51];
     struct mr_settings settings = {.size_bytes = 16 << 20, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
     ck_assert_int_eq(mr_topic_make(bus, "large", &settings), 0);
-    for (int i = 0; i < 51; i++) {
+    for (int i = 0; i < 5; i++) {
         struct mr_bus *mine;
         struct mr_topic *large;
-        uint64_t since = mr_now_ns();
+        struct rusage before, after;
+        getrusage(RUSAGE_SELF, &before);
         ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &mine), 0);
         ck_assert_int_eq(mr_topic_open(mine, "large", &large), 0);
         struct mr_consumer *consumer = consumer_with(large, (struct mr_consumer_options){0});
-        took_ns[i] = mr_now_ns() - since;
+        getrusage(RUSAGE_SELF, &after);
+        ck_assert_int_lt(after.ru_minflt - before.ru_minflt, 200);
         mr_consumer_close(consumer);
         mr_topic_close(large);
         mr_disconnect(mine);
     }
-    qsort(took_ns, 51, sizeof *took_ns, by_size);
-    printf("attaching: p50 %.3f ms, longest %.3f ms\n", (double)took_ns[25] / 1e6, (double)took_ns[50] / 1e6);
-    ck_assert_uint_lt(took_ns[25], 5000000);
 }
 END_TEST
 
@@ -281,6 +275,6 @@ int main(void)
     tcase_add_test(tcase, stopped_consumer_keeps_what_it_holds);
     tcase_add_test(tcase, killed_private_consumer_holds_no_producer_up);
     tcase_add_test(tcase, record_that_kills_three_times_is_put_aside_and_the_rest_goes_on);
-    tcase_add_test(tcase, attaching_takes_less_than_5_ms);
+    tcase_add_test(tcase, attaching_touches_few_pages);
     return test_main(suite);
 }
