@@ -48,8 +48,6 @@ kill_broker() {
     wait "$broker_pid" 2>/dev/null || true
     broker_pid=
 }
-# cpu PID: clock ticks used, in user and kernel mode.
-cpu() { echo $(($(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12,13 | tr ' ' +))); }
 
 # ---- a clock that the test turns: clock turned|sleeps|alone COMMAND... (see clock/clock.h) ----
 export MILLRACE_TEST_CLOCK=$work/clock
