@@ -74,6 +74,8 @@ function bars(    i, n, who) {
         bar("idle " who[i], "<=", 2, " wakeups/s", want("idle", who[i], 1, "wakeups_per_s"))
         bar("idle " who[i], "<=", 0.05, " % CPU", want("idle", who[i], 1, "cpu_percent"))
     }
+    bar("-r 25: half of the records", "<=", 1, " ms late", want("pace", "-r 25", 1, "late_p50_ms"))
+    bar("-r 1M", ">=", 990000, " records/s", want("pace", "-r 1M", 1, "records_per_s"))
     bar("attach", "<=", 2, " ms", want("start", "attach", 1, "p50_ms"))
     bar("create a topic of 16 MiB", "<=", 20, " ms", want("start", "create 16 MiB", 1, "p50_ms"))
     bar("broker status with 1,000 topics", "<=", 100, " ms", want("start", "status of 1000 topics", 1000, "p50_ms"))

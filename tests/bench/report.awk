@@ -220,6 +220,7 @@ END {
     cost()
     start()
     idle()
+    plain("pace", "how late records of -r come, by the machine's clock")
     plain("recovery", "crash safety: what it does when it is needed, and costs when it is not")
     plain("find", "beginning somewhere in a full topic of 1 GiB")
     if (form == "text")
