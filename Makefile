@@ -2,7 +2,7 @@
 #
 # Settings   V=1 shows the commands      WERROR=1 makes warnings errors (as CI does)      CC=clang
 #            SAN=address,undefined or SAN=thread builds into bin/san-... beside the normal build
-#            BIN=DIR builds somewhere else     TESTS="check_csv e2e_data" runs only these     JOBS=2 runs tests in parallel
+#            BIN=DIR builds somewhere else     TESTS="check_csv e2e_data" runs only these     JOBS=1 runs one test at a time
 #            PREFIX=/usr/local is where `make install` puts things, DESTDIR=DIR a folder to pretend is the root
 ifeq ($(origin CC),default)
 CC = gcc
@@ -48,12 +48,12 @@ all: $(LIBRARIES) $(PROGRAMS:%=$(BIN)/%) $(DATA)
 help:
 	@echo 'make           libmillrace.a, libmillrace.so, broker, producer, consumer and data.csv into $(BIN)/'
 	@echo 'make demo      installs what is missing, builds, and shows a broker, a producer and three consumers at work'
-	@echo 'make test      installs what is missing, builds, runs all tests [TESTS="NAME..."] [JOBS=2] [SAN=address,undefined | thread]'
+	@echo 'make test      installs what is missing, builds, runs all tests [TESTS="NAME..."] [JOBS=1] [SAN=address,undefined | thread]'
 	@echo 'make test-crash  kills a process in every state that any instruction of any operation leaves (4 minutes) [ALL=1: after every instruction, an hour]'
 	@echo 'make model     installs spin, walks through every state of the protocol in small (2 minutes, up to 4 GiB) [TESTS="log group"]'
 	@echo 'make fuzz       random input of every kind, 60 s for each fuzzer [SECONDS=1800] [TESTS="fuzz_csv..."] [JOBS=4]'
 	@echo 'make storm      processes killed at random for 60 s [SECONDS=1800]'
-	@echo 'make valgrind  the unit tests in valgrind [TESTS="NAME..."] [JOBS=2]'
+	@echo 'make valgrind  the unit tests in valgrind [TESTS="NAME..."] [JOBS=1]'
 	@echo 'make lint      clang-tidy, cppcheck, shellcheck, mandoc, every header alone'
 	@echo 'make bench     Millrace beside pipes, queues and what else is installed, in 5 minutes: tables, and results.json [TESTS="bench_csv..."]'
 	@echo 'make bench-curves  puts what it measured into the README, with curves'

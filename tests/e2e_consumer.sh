@@ -7,7 +7,8 @@
 # ---- without a broker --------------------------------------------------------------------------------------------------------
 expect 3 consumer --wait 0 orders
 says err 'no broker on bus "'"$MILLRACE_BUS"'"; start one with: ./broker -b '
-expect 3 consumer --wait 700ms orders
+expect 3 clock alone consumer --wait 700ms orders
+[ "$(clock now)" = 700000000 ] || wrong "--wait 700ms took $(clock now) ns"
 says err 'waiting for one'
 
 # ---- the command line --------------------------------------------------------------------------------------------------------
