@@ -10,7 +10,7 @@ start_broker
 broker -q create buffer --max-records 5
 say "A buffer of 5 records. The consumer takes $delay for each of $records; the producer would need no time at all."
 start consumer consumer -f raw -w 1 --delay "$delay" --stats "$work/consumer.json" buffer
-broker -q wait buffer --for consumers=1 --timeout 20s
+broker -q wait buffer --for consumers=1 --timeout 60s
 seq "$records" >"$work/sent"
 start producer producer -i lines --seal --stats "$work/producer.json" "$work/sent" buffer
 

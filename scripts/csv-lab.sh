@@ -11,7 +11,7 @@ say "A reader that puts a row into the queue every $pause, and a worker that wai
 say "    \$ consumer -f '%T %{order_id} %{item}\\n' rows &    producer -c $rows --delay $pause --seal data/orders.csv rows"
 broker -q create rows
 start worker consumer -f '%T %{order_id} %{item}\n' --stats "$work/worker.json" rows
-broker -q wait rows --for consumers=1 --timeout 20s
+broker -q wait rows --for consumers=1 --timeout 60s
 start reader producer -c "$rows" --delay "$pause" --seal --stats "$work/reader.json" "$file" rows
 finish reader worker
 head -n 4 "$work/worker.out" | sed 's/^/    /'
@@ -34,7 +34,7 @@ broker -q create short --max-records 10
 for ((i = 1; i <= workers; i++)); do
     start "worker-$i" consumer -q -w 1 --delay 20ms -f '%o\n' short
 done
-broker -q wait short --for consumers="$workers" --timeout 20s
+broker -q wait short --for consumers="$workers" --timeout 60s
 start reader producer -c $((3 * rows)) --seal --stats "$work/reader.json" "$file" short
 most=0
 while running reader; do

@@ -12,7 +12,7 @@ for name in anna ben; do
     start $name consumer -g billing --name $name -w 100 -f csv --stats "$work/$name.json" orders
 done
 start carla consumer -g audit --name carla -f csv --stats "$work/carla.json" orders
-broker -q wait orders --for consumers=3 --timeout 20s
+broker -q wait orders --for consumers=3 --timeout 60s
 say "A producer sends every row of $(basename "$data") and seals the topic: nothing more will come."
 say "    \$ producer -r 20k --seal $(basename "$data") orders"
 producer -r 20k --seal --stats "$work/producer.json" "$data" orders

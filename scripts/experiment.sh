@@ -69,7 +69,7 @@ for ((g = 1; g <= groups; g++)); do
         consuming+=("consumer-$g.$i")
     done
 done
-broker -q wait rows --for consumers=$((groups * consumers)) --timeout 20s
+broker -q wait rows --for consumers=$((groups * consumers)) --timeout 60s
 began=$(now_ms)
 for ((i = 1; i <= producers; i++)); do
     start "producer-$i" produce "$i"

@@ -8,7 +8,7 @@ broker -q create news
 for ((i = 1; i <= groups; i++)); do
     start "group-$i" consumer -g "group-$i" -f raw --stats "$work/group-$i.json" news
 done
-broker -q wait news --for consumers="$groups" --timeout 20s
+broker -q wait news --for consumers="$groups" --timeout 60s
 say "$groups groups with one consumer each; a producer sends $records records."
 seq "$records" | tee "$work/sent" | producer -q --seal news
 for ((i = 1; i <= groups; i++)); do

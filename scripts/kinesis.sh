@@ -26,7 +26,7 @@ get $number | cut -d' ' -f1,2 | sort | same <(awk -v n=$number '$2 >= n { print 
 get $((number + 1)) | cut -d' ' -f1,2 | sort | same <(awk -v n=$number '$2 > n { print $1, $2 }' "$work/all" | sort) - "AFTER_SEQUENCE_NUMBER $number"
 [ -z "$(get LATEST)" ] || fail "LATEST gives what was there before"
 start latest consumer -q -g latest -o LATEST -c 3 -f '%{path}\n' clicks
-broker -q wait clicks --for consumers=1 --timeout 20s
+broker -q wait clicks --for consumers=1 --timeout 60s
 sleep 0.01 # so that the time of the next ones is another millisecond than that of the last
 since=$(date +%s.%3N)
 printf 'ts,session,path,referrer,status,ms\nt,s1,/new/1,,200,5\nt,s2,/new/2,,200,6\nt,s1,/new/3,,200,7\n' | producer -q --key-col session -i csv clicks

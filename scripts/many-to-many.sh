@@ -10,7 +10,7 @@ say "$consumers consumers of one group; $producers producers with $records recor
 for ((i = 1; i <= consumers; i++)); do
     start "consumer-$i" consumer -f raw -w 100 --stats "$work/consumer-$i.json" work
 done
-broker -q wait work --for consumers="$consumers" --timeout 20s
+broker -q wait work --for consumers="$consumers" --timeout 60s
 for ((i = 1; i <= producers; i++)); do
     seq -f "p$i %.0f" "$records" >"$work/input-$i"
     start "producer-$i" producer -q -i lines "$work/input-$i" work

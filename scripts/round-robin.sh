@@ -37,7 +37,7 @@ for n in 1 2 3; do
 done
 for queue in red green blue; do
     broker -q wait "$queue" --for exists --timeout 100ms 2>/dev/null || broker -q create "$queue"
-    broker -q wait "$queue" --for consumers=3 --timeout 20s
+    broker -q wait "$queue" --for consumers=3 --timeout 60s
     for n in 1 2; do
         seq -f "$queue $n %.0f" "$each" >"$work/$queue-$n"
         start "$queue-$n" producer "$work/$queue-$n" "$queue"

@@ -10,7 +10,7 @@ say "Topic 'orders' has $partitions partitions; the key is the column user_id. $
 for ((i = 1; i <= consumers; i++)); do
     start "consumer-$i" consumer -J -w 200 orders
 done
-broker -q wait orders --for consumers="$consumers" --timeout 20s
+broker -q wait orders --for consumers="$consumers" --timeout 60s
 producer -q --key-col user_id --seal "$top/data/orders.csv" orders
 for ((i = 1; i <= consumers; i++)); do
     finish "consumer-$i"

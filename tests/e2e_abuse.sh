@@ -13,8 +13,7 @@ lean() {
 export -f lean
 # Is the limit one? 64 MiB do not fit into 32.
 [ -n "${MILLRACE_SAN:-}" ] || ! (lean 32 perl -e '"x" x (64 << 20)' 2>/dev/null) || fail "ulimit -d limits nothing here"
-patience=60 # here much is moved
-[ -z "${MILLRACE_SAN:-}" ] || patience=250
+[ -z "${MILLRACE_SAN:-}" ] || patience=250 # much is moved
 start_broker
 
 # ---- much ----------------------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@
 # shellcheck disable=SC2015,SC2016  # "$x" is for the command's shell; wrong returns 0
 # shellcheck source=tests/expect.sh
 . "$(dirname "$0")/expect.sh"
-patience=60
 
 # owes TOPIC N: the group default has not acknowledged so many.
 owes() { [ "$(broker -q -J lag "$1" default | grep -o '"lag": *[0-9]*' | grep -o '[0-9]*$')" = "$2" ]; }

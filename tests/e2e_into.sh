@@ -4,7 +4,6 @@
 # shellcheck disable=SC2016  # "$x" is for the command's shell
 # shellcheck source=tests/expect.sh
 . "$(dirname "$0")/expect.sh"
-patience=60
 seed=${SEED:-$RANDOM}
 RANDOM=$seed
 say "seed $seed"

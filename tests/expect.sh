@@ -6,7 +6,7 @@
 cd "$work"
 exec </dev/null # nobody waits for a terminal
 differences=0
-patience=60 # seconds, for one command that only hangs
+patience=120 # seconds, which only ends a command that hangs
 
 wrong() {
     printf 'line %s: %s\n' "${BASH_LINENO[-2]}" "$*"

@@ -3,7 +3,7 @@
 # Usage: tests/run.sh [NAME...]       NAME: check_csv, proc_storm, e2e_data, ...; without: all.     `make test` builds and calls it.
 #   MILLRACE_BIN   where the programs are, bin/ if not set       MILLRACE_SAN  the sanitizers they were built with; valgrind: runs in it
 #   JOBS           tests at a time [4 a CPU, for they mostly wait; with sanitizers one more than CPUs]
-#   LIMIT          seconds after which a test counts as hung [300; 900 with sanitizers]
+#   LIMIT          seconds after which a test counts as hung [600; 1200 with sanitizers]
 #   GRACE          seconds that what a test has just killed may take to be gone [10]
 # Exit: 0 each test that was asked for passed or was skipped, and at least one passed · 1 not so · 2 no such test
 # A test finds: the top folder as working directory, MILLRACE_BIN (absolute), a bus of its own in MILLRACE_BUS, an empty TMPDIR. Buses
@@ -18,7 +18,7 @@ MILLRACE_BIN=$(cd "${MILLRACE_BIN:-bin}" && pwd) || exit 1
 export MILLRACE_BIN
 san=${MILLRACE_SAN:-}
 jobs=${JOBS:-$([ "$san" ] && echo $(($(nproc) + 1)) || echo $(($(nproc) * 4)))}
-limit=${LIMIT:-$([ "$san" ] && echo 900 || echo 300)}
+limit=${LIMIT:-$([ "$san" ] && echo 1200 || echo 600)}
 export CK_DEFAULT_TIMEOUT="${CK_DEFAULT_TIMEOUT:-120}" CK_TIMEOUT_MULTIPLIER="${CK_TIMEOUT_MULTIPLIER:-$([ "$san" ] && echo 5 || echo 2)}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 basics=(check_text check_csv check_cond check_control check_segment check_client check_topic check_tx check_log check_member check_group)
