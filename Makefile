@@ -76,6 +76,7 @@ $(OBJ)/library.stamp: FORCE
 
 $(OBJ)/tests/%.o: EXTRA_CFLAGS = $(CHECK_CFLAGS)
 $(OBJ)/tests/clock/%.o: EXTRA_CFLAGS =
+$(OBJ)/tests/clock/%.o: SANITIZE = # a sanitizer calls what it takes the place of before it has begun
 $(OBJ)/tests/bench/%.o: EXTRA_CFLAGS =
 $(OBJ)/tests/fuzz/%.o: EXTRA_CFLAGS =
 $(OBJ)/%.o: %.c $(OBJ)/flags.stamp
