@@ -376,7 +376,7 @@ START_TEST(the_c_librarys_condition_variable_hangs_after_a_waiter_was_killed)
     wait_until(shared->asleep == 2 && sleeps(second));
     pid_t waker = child(wakes_all_at_the_c_library, NULL);
     int asleep = 0, status, over = 0;
-    while (asleep < 1000 && !over) { /* asleep whenever it is looked at: nobody is there who would wake it */
+    while (asleep < 1000 && !over) { /* asleep at each look: nothing is left that would wake it */
         look_pause();
         over = waitpid(waker, &status, WNOHANG) == waker;
         asleep = sleeps(waker) ? asleep + 1 : 0;

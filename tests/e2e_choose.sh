@@ -50,15 +50,16 @@ exec 7>endless
 feeder=$!
 busy() { [ "$(consumer -q --peek -e -c 1 busy)" ]; }
 wait_until "records" busy
-for name in timed counted; do
-    # shellcheck disable=SC2046  # two words or none
-    start $name clock turned consumer --stats "$work/figures" $([ $name = timed ] || echo -c 1000000) --max-seconds 500ms busy
-    wait_until "$name has some" lines $name.out 1
-    pass 499ms $name
-    running $name || wrong "$name: ended too early"
-    pass 1ms $name
-    ended $name $([ $name = timed ] && echo 0 || echo 5)
-    [ "$(wc -l <$name.out)" = "$(number figures records)" ] || wrong "--max-seconds: $(cat figures)"
+for how in "timed 0" "counted 5 -c 1000000"; do
+    read -r name status options <<<"$how"
+    # shellcheck disable=SC2086  # two words or none
+    start "$name" clock turned consumer --stats "$work/figures" $options --max-seconds 500ms busy
+    wait_until "$name has some" lines "$name.out" 1
+    pass 499ms "$name"
+    running "$name" || wrong "$name: ended too early"
+    pass 1ms "$name"
+    ended "$name" "$status"
+    [ "$(wc -l <"$name.out")" = "$(number figures records)" ] || wrong "--max-seconds: $(cat figures)"
 done
 expect 0 consumer -c 5 --max-seconds 1h busy
 [ "$(wc -l <out)" = 5 ] || wrong "-c 5 gives $(wc -l <out)"

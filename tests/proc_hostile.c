@@ -281,7 +281,8 @@ static uint64_t random_value(const uint64_t *words, size_t word_cnt, size_t at)
 
 static _Atomic int *observing; /* so many processes look, or will */
 
-/* Ruins the topic again and again, and in between makes it whole, so that it can be attached; as long as another looks. */
+/* Ruins the topic again and again, and makes it whole in between, so that it can be attached; as
+ * long as another process looks. */
 static int ruins(void *arg)
 {
     pid_t parent = getppid();
@@ -389,7 +390,8 @@ static int observes(void *arg)
 START_TEST(observers_survive_a_live_mutator)
 {
     int how = _i + 1;
-    observing = mmap(NULL, sizeof *observing, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    observing = mmap(NULL, sizeof *observing, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                     -1, 0);
     ck_assert_ptr_ne((void *)observing, MAP_FAILED);
     atomic_store(observing, 2);
     pid_t mutator = child(ruins, &how), first = child(observes, NULL), second = child(observes, NULL);

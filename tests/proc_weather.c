@@ -7,7 +7,8 @@
 
 static struct mr_topic *topic;
 
-/* On a clock that waits for the children's work; what is to run out of time asks for CLOCK_ALONE. */
+/* The clock stands still while the children work; a wait that is to time out asks for
+ * CLOCK_ALONE. */
 static void setup(void)
 {
     clock_begin(CLOCK_TURNED);
@@ -99,7 +100,8 @@ START_TEST(stopped_idle_consumer_is_in_nobodys_way)
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     for (int round = 0; round < 5; round++) {
         put_numbers(producer, round % 2, 0, 20);
-        ck_assert_int_gt(mr_claim(consumer, 0, -1), 0); /* the clock stands still: there is no other way to have them */
+        /* The clock stands still: there is no other way to get them. */
+        ck_assert_int_gt(mr_claim(consumer, 0, -1), 0);
         ck_assert_uint_eq(take_all(consumer), 20);
     }
     struct mr_topic_info info;

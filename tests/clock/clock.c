@@ -1,4 +1,5 @@
-/* clock.c - see clock.h. Nothing here calls what it takes the place of: the kernel is asked directly. */
+/* clock.c - see clock.h. Nothing here calls what it takes the place of: the kernel is asked
+ * directly. */
 #include "clock.h"
 
 #include <dlfcn.h>
@@ -27,16 +28,19 @@
 #endif
 
 #define EXPORT __attribute__((visibility("default")))
-#define SLICE_NS 2000000 /* of the machine's time: how soon a wait that the kernel bounds sees that the clock was turned */
-#define HUNG_NS INT64_C(60000000000)
+#define SLICE_NS                                                                                   \
+    2000000 /* of the machine's time: how soon a wait that the kernel bounds sees that the clock   \
+               was turned */
+#define HUNG_NS  INT64_C(60000000000)
 #define FOR_EVER INT64_MAX
-#define BUSY 1 /* instead of until when: it waits for a lock, which its owner is about to let go */
+/* instead of until when: it waits for a lock, which its owner is about to let go */
+#define BUSY 1
 
 static struct clock_shm *shm;
 static enum clock_mode mode;
 static __thread struct clock_seat *seat;
 
-/* ---- the machine's ------------------------------------------------------------------------------------------------------- */
+/* ---- the machine's ---- */
 
 /* The C library's own, since ours takes its name. */
 /* Reads more arguments than it may have been given, as the C library's does. */
@@ -54,7 +58,10 @@ __attribute__((no_sanitize_address)) static long kernel(long number, ...)
     return own(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-static int64_t to_ns(const struct timespec *t) { return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec; }
+static int64_t to_ns(const struct timespec *t)
+{
+    return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
 
 static struct timespec to_timespec(int64_t ns)
 {
@@ -68,7 +75,10 @@ static int64_t real_ns(clockid_t which)
     return to_ns(&t);
 }
 
-int64_t clock_real_ns(void) { return real_ns(CLOCK_MONOTONIC); }
+int64_t clock_real_ns(void)
+{
+    return real_ns(CLOCK_MONOTONIC);
+}
 
 static int real_ppoll(struct pollfd *fds, nfds_t n, int64_t ns, const sigset_t *mask)
 {
@@ -76,9 +86,12 @@ static int real_ppoll(struct pollfd *fds, nfds_t n, int64_t ns, const sigset_t *
     return (int)kernel(SYS_ppoll, fds, n, ns == FOR_EVER ? NULL : &left, mask, _NSIG / 8);
 }
 
-/* ---- the clock ----------------------------------------------------------------------------------------------------------- */
+/* ---- the clock ---- */
 
-static int64_t now_ns(void) { return atomic_load(&shm->now_ns); }
+static int64_t now_ns(void)
+{
+    return atomic_load(&shm->now_ns);
+}
 
 /* It never goes back. */
 static void go_on_to(int64_t ns)
@@ -87,7 +100,7 @@ static void go_on_to(int64_t ns)
     while (now < ns && !atomic_compare_exchange_weak(&shm->now_ns, &now, ns))
         ;
     atomic_fetch_add(&shm->turns, 1);
-    kernel(SYS_futex, &shm->turns, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    kernel(SYS_futex, &shm->turns, FUTEX_WAKE, INT_MAX);
 }
 
 static void set_up(struct clock_shm *fresh)
@@ -114,9 +127,15 @@ void clock_begin(enum clock_mode how)
     mode = how;
 }
 
-void clock_go(enum clock_mode how) { mode = how; }
+void clock_go(enum clock_mode how)
+{
+    mode = how;
+}
 
-void clock_set(int64_t ahead_ns) { atomic_store(&shm->ahead_ns, ahead_ns); }
+void clock_set(int64_t ahead_ns)
+{
+    atomic_store(&shm->ahead_ns, ahead_ns);
+}
 
 int clock_attach(const char *path, enum clock_mode how)
 {
@@ -143,16 +162,23 @@ __attribute__((constructor)) static void preloaded(void)
         return;
     int error = clock_attach(path, (enum clock_mode)atoi(how));
     if (error || dlsym(RTLD_DEFAULT, "clock_gettime") != (void *)clock_gettime) {
-        fprintf(stderr, "clock.so: %s: %s\n", path, error ? strerror(-error) : "another clock comes first");
+        fprintf(stderr, "clock.so: %s: %s\n", path,
+                error ? strerror(-error) : "another clock comes first");
         _exit(125);
     }
 }
 
-int64_t clock_now_ns(void) { return now_ns() - shm->began_ns; }
+int64_t clock_now_ns(void)
+{
+    return now_ns() - shm->began_ns;
+}
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
-static int is_gone(pid_t pid) { return kill(pid, 0) < 0 && errno == ESRCH; }
+static int is_gone(pid_t pid)
+{
+    return kill(pid, 0) < 0 && errno == ESRCH;
+}
 
 /* A seat of this thread: a fork takes the one of its parent along. */
 static struct clock_seat *take_seat(void)
@@ -175,24 +201,29 @@ static struct clock_seat *take_seat(void)
     abort();
 }
 
-/* One wait of any kind: `look` asks for what is waited for, and waits for it that long by the machine's clock; 0: it only looks.
- * It returns RUN_OUT if that time has passed, else what the caller gets. */
+/* One wait of any kind: `look` asks for what is waited for, and waits for it that long by the
+ * machine's clock; 0: it only looks. It returns RUN_OUT if that time has passed, else what the
+ * caller gets. */
 #define RUN_OUT INT_MIN
 typedef int look_fn(void *arg, int64_t real_ns);
 
-/* Returns what `look` found, or RUN_OUT: the clock shows until_ns. sleep: there is nothing that is waited for. */
+/* Returns what `look` found, or RUN_OUT: the clock shows until_ns. sleep: there is nothing that is
+ * waited for. */
 static look_fn look_mutex;
 
 static int wait_for(look_fn *look, void *arg, int64_t until_ns, int sleep)
 {
     struct clock_seat *own = take_seat();
     int alone = mode == CLOCK_ALONE || (mode == CLOCK_SLEEPS && sleep), found;
-    int64_t real_until = mode == CLOCK_SLEEPS && until_ns != FOR_EVER ? clock_real_ns() + until_ns - now_ns() : FOR_EVER;
+    int64_t real_until = mode == CLOCK_SLEEPS && until_ns != FOR_EVER
+                             ? clock_real_ns() + until_ns - now_ns()
+                             : FOR_EVER;
     if (until_ns > now_ns())
         atomic_fetch_add(&own->waits, 1);
     atomic_store(&own->until_ns, look == look_mutex ? BUSY : until_ns);
     for (;;) {
-        /* Asked before the look: when the time is over, what is waited for is looked at once more. */
+        /* Asked before the look: when the time is over, what is waited for is looked at once more.
+         */
         int64_t left = real_until == FOR_EVER ? SLICE_NS : real_until - clock_real_ns();
         int over = now_ns() >= until_ns || left <= 0;
         if (until_ns == FOR_EVER)
@@ -229,7 +260,8 @@ static int look_poll(void *arg, int64_t ns)
 {
     struct polling *p = arg;
     int ready = p->events ? (int)kernel(SYS_epoll_pwait, p->epoll, p->events, p->max,
-                                         ns == FOR_EVER ? -1 : (int)((ns + 999999) / 1000000), p->mask, _NSIG / 8)
+                                        ns == FOR_EVER ? -1 : (int)((ns + 999999) / 1000000),
+                                        p->mask, _NSIG / 8)
                           : real_ppoll(p->fds, p->n, ns, p->mask);
     return ready == 0 && ns != FOR_EVER ? RUN_OUT : ready;
 }
@@ -249,11 +281,16 @@ static int look_futex(void *arg, int64_t ns)
         uint64_t val, uaddr;
         uint32_t flags, reserved;
     } waits[2] = {{f->expected, (uintptr_t)f->word, 2, 0}, {turns, (uintptr_t)&shm->turns, 2, 0}};
-    /* Not in slices, if the clock's word wakes it too: a signal between two of them would be missed. */
-    struct timespec until = to_timespec(clock_real_ns() + (mode == CLOCK_TURNED && ns ? HUNG_NS : ns)), left = to_timespec(ns);
-    long woken = ns == 0 || now_ns() < f->until_ns ? kernel(SYS_futex_waitv, waits, 2, 0, &until, CLOCK_MONOTONIC) : -1;
+    /* Not in slices, if the clock's word wakes it too: a signal between two of them would be
+     * missed. */
+    struct timespec until =
+                        to_timespec(clock_real_ns() + (mode == CLOCK_TURNED && ns ? HUNG_NS : ns)),
+                    left = to_timespec(ns);
+    long woken = ns == 0 || now_ns() < f->until_ns
+                     ? kernel(SYS_futex_waitv, waits, 2, 0, &until, CLOCK_MONOTONIC)
+                     : -1;
     if (woken < 0 && errno == ENOSYS) /* before Linux 5.16, and in valgrind */
-        woken = kernel(SYS_futex, f->word, FUTEX_WAIT, (long)f->expected, &left, NULL, 0);
+        woken = kernel(SYS_futex, f->word, FUTEX_WAIT, (long)f->expected, &left);
     if (woken == 0 || (woken < 0 && errno == EINTR))
         return (int)woken;
     if (__atomic_load_n(f->word, __ATOMIC_SEQ_CST) == f->expected)
@@ -275,17 +312,23 @@ static int look_futexes(void *arg, int64_t ns)
     return woken < 0 && errno == ETIMEDOUT ? RUN_OUT : (int)woken;
 }
 
-/* ---- in place of the C library's -------------------------------------------------------------------------------------------- */
+/* ---- in place of the C library's ---- */
 
-static int is_wall(clockid_t which) { return which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE; }
+static int is_wall(clockid_t which)
+{
+    return which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE;
+}
 
 /* What the clock shows beside CLOCK_MONOTONIC. */
-static int64_t ahead(clockid_t which) { return is_wall(which) ? shm->wall_ns + atomic_load(&shm->ahead_ns) : 0; }
+static int64_t ahead(clockid_t which)
+{
+    return is_wall(which) ? shm->wall_ns + atomic_load(&shm->ahead_ns) : 0;
+}
 
 EXPORT int clock_gettime(clockid_t which, struct timespec *t)
 {
-    int ours = is_wall(which) || which == CLOCK_MONOTONIC || which == CLOCK_MONOTONIC_COARSE || which == CLOCK_BOOTTIME ||
-               which == CLOCK_MONOTONIC_RAW;
+    int ours = is_wall(which) || which == CLOCK_MONOTONIC || which == CLOCK_MONOTONIC_COARSE ||
+               which == CLOCK_BOOTTIME || which == CLOCK_MONOTONIC_RAW;
     if (!mode || !ours)
         return (int)kernel(SYS_clock_gettime, which, t);
     *t = to_timespec(now_ns() + ahead(which));
@@ -310,15 +353,17 @@ EXPORT time_t time(time_t *t)
     return now.tv_sec;
 }
 
-/* A signal that comes between two slices waits for the next one, so that it ends the wait as it should. */
-static int poll_until(struct polling *p, int64_t until, int sleep)
+/* A signal that comes between two slices waits for the next one, so that it ends the wait as it
+ * should. */
+static int poll_until(const struct polling *given, int64_t until, int sleep)
 {
+    struct polling p = *given;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (!p->mask)
-        p->mask = &before;
-    int found = wait_for(look_poll, p, until, sleep), saved = errno;
+    if (!p.mask)
+        p.mask = &before;
+    int found = wait_for(look_poll, &p, until, sleep), saved = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = saved;
     return found;
@@ -349,7 +394,7 @@ EXPORT int epoll_wait(int epoll, struct epoll_event *events, int max, int timeou
 {
     struct polling p = {.epoll = epoll, .events = events, .max = max};
     if (!mode)
-        return (int)kernel(SYS_epoll_pwait, epoll, events, max, timeout_ms, NULL, _NSIG / 8);
+        return (int)kernel(SYS_epoll_pwait, epoll, events, max, timeout_ms, 0L, _NSIG / 8);
     return poll_for(&p, (int64_t)timeout_ms * 1000000);
 }
 
@@ -366,7 +411,8 @@ EXPORT int nanosleep(const struct timespec *time, struct timespec *left)
     return -1;
 }
 
-EXPORT int clock_nanosleep(clockid_t which, int flags, const struct timespec *time, struct timespec *left)
+EXPORT int clock_nanosleep(clockid_t which, int flags, const struct timespec *time,
+                           struct timespec *left)
 {
     if (!mode)
         return kernel(SYS_clock_nanosleep, which, flags, time, left) < 0 ? errno : 0;
@@ -407,10 +453,12 @@ EXPORT long syscall(long number, ...)
     }
     if (futex) {
         int64_t until = after(to_ns(time));
-        found = wait_for(look_futex, &(struct futexing){(uint32_t *)a[0], (uint32_t)a[2], until}, until, 0);
+        found = wait_for(look_futex, &(struct futexing){(uint32_t *)a[0], (uint32_t)a[2], until},
+                         until, 0);
     } else if (many) {
         int64_t until = to_ns(time);
-        found = wait_for(look_futexes, &(struct futexes){(const void *)a[0], (unsigned)a[1]}, until, 0);
+        found =
+            wait_for(look_futexes, &(struct futexes){(const void *)a[0], (unsigned)a[1]}, until, 0);
     } else {
         return kernel(number, a[0], a[1], a[2], a[3], a[4], a[5]);
     }
@@ -431,7 +479,8 @@ static int look_mutex(void *arg, int64_t ns)
     return error == ETIMEDOUT ? RUN_OUT : error;
 }
 
-EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t which, const struct timespec *until)
+EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t which,
+                                   const struct timespec *until)
 {
     int64_t ns = to_ns(until);
     if (!mode)
@@ -446,7 +495,8 @@ struct conditional {
     int looks;
 };
 
-/* A signal may come between two slices: after the first one the caller looks for itself, as it has to after any wakeup. */
+/* A signal may come between two slices: after the first one the caller looks for itself, as it has
+ * to after any wakeup. */
 static int look_cond(void *arg, int64_t ns)
 {
     static int (*own)(pthread_cond_t *, pthread_mutex_t *, clockid_t, const struct timespec *);
@@ -461,7 +511,8 @@ static int look_cond(void *arg, int64_t ns)
 }
 
 /* The condition variables of the programs measure by CLOCK_MONOTONIC. */
-EXPORT int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex, const struct timespec *restrict until)
+EXPORT int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex,
+                                  const struct timespec *restrict until)
 {
     struct conditional c = {.cond = cond, .mutex = mutex};
     int64_t ns = to_ns(until);
@@ -481,7 +532,7 @@ EXPORT long sysconf(int name)
     return own(name);
 }
 
-/* ---- turning it ------------------------------------------------------------------------------------------------------------ */
+/* ---- turning it ---- */
 
 uint64_t clock_waits(pid_t pid)
 {
@@ -506,7 +557,8 @@ static int state_of(pid_t pid, pid_t tid)
     return end && end[1] ? end[2] : 0;
 }
 
-/* When the first wait of the process is over; -1: it does not wait yet, or not all of it; FOR_EVER: it waits without an end, or is gone. */
+/* When the first wait of the process is over; -1: it does not wait yet, or not all of it; FOR_EVER:
+ * it waits without an end, or is gone. */
 static int64_t next_deadline(pid_t pid)
 {
     int64_t next = FOR_EVER, now = now_ns();
@@ -519,7 +571,8 @@ static int64_t next_deadline(pid_t pid)
             continue;
         int64_t until = atomic_load(&its->until_ns);
         if ((until && until <= now) || state_of(pid, atomic_load(&its->tid)) != 'S')
-            return -1; /* also one that was just woken: the kernel shows it as running from then on */
+            return -1; /* also one that was just woken: the kernel shows it as running from then on
+                        */
         if (until) {
             waits = 1;
             next = until < next ? until : next;
@@ -540,7 +593,8 @@ int clock_pass(int64_t ns, const pid_t *pids, int n)
             next = its < next ? its : next;
             waits += clock_waits(pids[i]);
         }
-        if (next >= 0 && waits != seen) { /* once more: one that was looked at first may have been woken by the last */
+        if (next >= 0 && waits != seen) { /* once more: one that was looked at first may have been
+                                             woken by the last */
             seen = waits;
             continue;
         }
@@ -548,7 +602,7 @@ int clock_pass(int64_t ns, const pid_t *pids, int n)
             if (clock_real_ns() > give_up)
                 return -ETIMEDOUT;
             struct timespec nap = {.tv_nsec = 200000};
-            kernel(SYS_nanosleep, &nap, NULL);
+            kernel(SYS_nanosleep, &nap, 0L);
             continue;
         }
         if (done)

@@ -1,10 +1,11 @@
 /* clock - runs the programs on a clock of the test's own, and turns it. See clock.h.
  * Usage: clock turned|sleeps|alone COMMAND [ARGUMENT...]   runs a command on the clock
- *        clock pass TIME PID...                            lets time pass for those processes (5s, 300ms, 7us, 1ns); returns when they wait again
- *        clock now                                         how many nanoseconds have passed since the clock began
- *        clock waits PID...                                how often each has begun to wait, a number a line
- * The clock is in the file $MILLRACE_TEST_CLOCK, which is made if it is not there; clock.so is looked for beside this program.
- * Exit: 0 done (or the command's) · 1 a process has not come to wait within a minute · 2 usage · 125 no clock */
+ *        clock pass TIME PID...                            lets time pass for those processes (5s,
+ * 300ms, 7us, 1ns); returns when they wait again clock now how many nanoseconds have passed since
+ * the clock began clock waits PID...                                how often each has begun to
+ * wait, a number a line The clock is in the file $MILLRACE_TEST_CLOCK, which is made if it is not
+ * there; clock.so is looked for beside this program. Exit: 0 done (or the command's) · 1 a process
+ * has not come to wait within a minute · 2 usage · 125 no clock */
 #include "clock.h"
 
 #include <errno.h>
@@ -16,7 +17,9 @@
 
 static int usage(void)
 {
-    fputs("Usage: clock turned|sleeps|alone COMMAND... | clock pass TIME PID... | clock now | clock waits PID...\n", stderr);
+    fputs("Usage: clock turned|sleeps|alone COMMAND... | clock pass TIME PID... | clock now | "
+          "clock waits PID...\n",
+          stderr);
     return 2;
 }
 
@@ -61,7 +64,8 @@ static int64_t parse_ns(const char *text)
 
 int main(int argc, char **argv)
 {
-    static const char *const modes[] = {[CLOCK_TURNED] = "turned", [CLOCK_SLEEPS] = "sleeps", [CLOCK_ALONE] = "alone"};
+    static const char *const modes[] = {
+        [CLOCK_TURNED] = "turned", [CLOCK_SLEEPS] = "sleeps", [CLOCK_ALONE] = "alone"};
     const char *file = getenv(CLOCK_FILE);
     pid_t pids[CLOCK_SEATS];
     int n = 0;
