@@ -29,6 +29,7 @@ PROGRAMS := $(foreach p,$(FOLDERS),$(if $(wildcard $(p)/main.c),$(p)))
 CHECKS := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c tests/proc_*.c))
 SUPPORT := $(filter-out $(foreach t,check proc bench stress fuzz,tests/$(t)_%),$(wildcard tests/*.c))
 CRASH := $(wildcard tests/crash/*.c)
+STEPS := $(wildcard tests/steps/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SUPPORT := $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c))
 BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
@@ -39,7 +40,7 @@ LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
 PROGRAM_OBJECT := $(call objects,$(wildcard common/program.c))
 DATA := $(if $(wildcard data/orders.csv),$(BIN)/data.csv)
 
-.PHONY: all demo test tests test-crash model storm fuzz fuzzers valgrind lint bench bench-curves clean help FORCE
+.PHONY: all demo test tests test-crash test-steps model storm fuzz fuzzers valgrind lint bench bench-curves clean help FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -50,6 +51,7 @@ help:
 	@echo 'make demo      installs what is missing, builds, and shows a broker, a producer and three consumers at work'
 	@echo 'make test      installs what is missing, builds, runs all tests [TESTS="NAME..."] [JOBS=1] [SAN=address,undefined | thread]'
 	@echo 'make test-crash  kills a process in every state that any instruction of any operation leaves (4 minutes) [ALL=1: after every instruction, an hour]'
+	@echo 'make test-steps  kills the programs after any number of instructions (3 minutes) [KILLS=10000] [SEED=N] [JOBS=2] [TESTS="consumer --all"]'
 	@echo 'make model     installs spin, walks through every state of the protocol in small (2 minutes, up to 4 GiB) [TESTS="log group"]'
 	@echo 'make fuzz       random input of every kind, 60 s for each fuzzer [SECONDS=1800] [TESTS="fuzz_csv..."] [JOBS=4]'
 	@echo 'make storm      processes killed at random for 60 s [SECONDS=1800]'
@@ -132,6 +134,10 @@ $(BENCHES:%=$(BIN)/%): $(BIN)/bench_%: $(OBJ)/tests/bench/bench_%.o $(OBJ)/bench
 	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ -Wl$(comma)--as-needed $(if $(ZEROMQ),-lzmq) $(if $(BOOST),-lstdc++) $(LIBS) -lm)
 
 $(BIN)/tests/crash: $(call objects,$(CRASH)) $(OBJ)/broker.a $(OBJ)/program.a $(BIN)/libmillrace.a
+	@mkdir -p $(@D)
+	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS))
+
+$(BIN)/tests/steps: $(call objects,$(STEPS)) $(BIN)/libmillrace.a
 	@mkdir -p $(@D)
 	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS))
 
@@ -231,6 +237,12 @@ test-crash:
 	@$(build) $(BIN)/tests/crash
 	@$(BIN)/tests/crash $(if $(ALL),-a) -j$$((3 * $$(nproc)))
 	@CC='$(CC)' tests/crash/variants.sh $(BIN)
+
+# KILLS=200000 for a long one
+test-steps:
+	@scripts/deps.sh
+	@$(build) all $(BIN)/tests/steps
+	@MILLRACE_BIN=$(BIN) $(BIN)/tests/steps -n $(or $(KILLS),10000) -j $(or $(JOBS),$$(nproc)) $(if $(SEED),-s $(SEED)) $(if $(TESTS),-o '$(TESTS)')
 
 model:
 	@scripts/deps.sh --model

@@ -6,8 +6,8 @@ shopt -s nullglob
 cd "$(dirname "$0")/.." || exit 1
 
 flags=(-std=c11 -D_GNU_SOURCE -Icommon -I. -Wall -Wextra -Wshadow -Wconversion)
-sources=({common,producer,consumer,broker,tests,tests/clock,tests/crash,tests/fuzz,tests/bench}/*.c)
-headers=({common,producer,consumer,broker,tests,tests/clock,tests/crash,tests/fuzz,tests/bench}/*.h)
+sources=({common,producer,consumer,broker,tests,tests/clock,tests/crash,tests/fuzz,tests/bench,tests/steps}/*.c)
+headers=({common,producer,consumer,broker,tests,tests/clock,tests/crash,tests/fuzz,tests/bench,tests/steps}/*.h)
 scripts=(scripts/*.{sh,bash} tests/*.sh tests/*/*.sh data/*.sh .ci/run)
 pages=({.,producer,consumer,broker,common}/*.[1-8])
 failed=()
