@@ -282,12 +282,12 @@ static void take_claim(struct run *run, struct source *source)
     /* Waiting for several topics may have claimed more than is still wanted. */
     while ((got = records < run->left ? mr_next(source->consumer, &record) : 0) > 0) {
         passes = mr_run_passes(run, source, &record);
-        if (passes == -EOVERFLOW) {
-            end_undecided(run, source, &record, records, filtered);
-            records = filtered = 0;
-            break;
-        }
         if (passes <= 0) {
+            if (passes == -EOVERFLOW) {
+                end_undecided(run, source, &record, records, filtered);
+                records = filtered = 0;
+                break;
+            }
             text->failed |= passes < 0; /* which flush says */
             filtered++;
             continue;
