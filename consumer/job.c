@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -312,14 +314,23 @@ static enum next succeeded(struct worker *worker, struct mr_job *job, const stru
     return GO_ON;
 }
 
-/* Was it ended by the signal that ends us too? Both may have got it at the same time, and ours may come in a moment. */
+/* Was it ended by the signal that ends us too? Both may have got it at the same time, and ours may
+ * come in a moment. The first thread, which is to take it, may not run for longer than that on a
+ * loaded machine: so it is taken here. */
 static int interrupted(int status)
 {
-    int signal = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) > 128 ? WEXITSTATUS(status) - 128 : 0;
+    int signal = WIFSIGNALED(status)           ? WTERMSIG(status)
+                 : WEXITSTATUS(status) > 128 ? WEXITSTATUS(status) - 128
+                                             : 0;
     if (signal != SIGINT && signal != SIGTERM && signal != SIGHUP)
         return 0;
+    sigset_t ours, before;
+    sigemptyset(&ours);
+    sigaddset(&ours, signal);
+    pthread_sigmask(SIG_UNBLOCK, &ours, &before);
     if (!mr_program_stop)
         mr_program_sleep(50000000);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return mr_program_stop == signal;
 }
 

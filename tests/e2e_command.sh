@@ -316,6 +316,21 @@ ended ctrlc 130
 expect 0 consumer -q -e ctrlc -- sh -c 'read -r x; echo "$x $MR_TRY"'
 sort -o out out
 is out $'1 1\n2 1'
+# Also when the thread that takes signals does not run for a while: here it is stopped, by ptrace (101 on x86-64; 16 attaches, 17 detaches).
+if [ "$(uname -m)" = x86_64 ] && perl -e '$p = fork // exit 1; $p or sleep 60; $e = syscall(101, 16, $p, 0, 0); kill KILL => $p; exit $e != 0' 2>/dev/null; then
+    send starved 1 2
+    rm -f begun
+    start starved setsid env --default-signal=INT consumer -q -j 2 starved -- sh -c 'echo x >>begun; exec sleep 60'
+    wait_until "two have begun" lines begun 2
+    perl -e '$p = 0 + shift; syscall(101, 16, $p, 0, 0) == 0 or die "ptrace: $!"; waitpid $p, 0x40000000; kill INT => -$p;
+        select undef, undef, undef, 0.5; syscall(101, 17, $p, 0, 0)' "${pids[starved]}" # sleep:ok longer than it waits for the signal
+    ended starved 130
+    expect 0 consumer -q -e starved -- sh -c 'read -r x; echo "$x $MR_TRY"'
+    sort -o out out
+    is out $'1 1\n2 1'
+else
+    say "not tried: a first thread that does not run (no ptrace by perl)"
+fi
 # During a backoff a signal ends it at once, and the record is given back.
 send patient x
 start patient consumer -q --backoff 1h patient -- sh -c 'echo $MR_TRY >>patient; false'
