@@ -114,6 +114,8 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     producer->run_partition = (uint32_t)(topic->bus->self >> 16) % topic->partition_cnt; /* several producers start at different ones */
     mr_words_store(slot->name, (MR_CLIENT_NAME_MAX + 1) / 8, options && options->name ? options->name : topic->bus->client_name);
     struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
+    if (producer->slot >= load(&topic->shm->producer_high)) /* first: who looks for the dead looks below it */
+        mr_tx_set(&tx, &topic->shm->producer_high, producer->slot + 1);
     mr_tx_set(&tx, &slot->records, 0);
     mr_tx_set(&tx, &slot->bytes, 0);
     mr_tx_set(&tx, &slot->blocked_ns, 0);
@@ -126,8 +128,6 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     mr_tx_set(&tx, &slot->source, producer->source);
     mr_tx_set(&tx, &slot->owner, topic->bus->self);
     mr_tx_set(&tx, &slot->state, 'a');
-    if (producer->slot >= load(&topic->shm->producer_high))
-        mr_tx_set(&tx, &topic->shm->producer_high, producer->slot + 1);
     mr_tx_commit(&tx);
     mr_unlock(&topic->shm->lock);
     producer->places = places;

@@ -36,10 +36,18 @@ static int free_slot(struct mr_topic *topic, uint32_t *slot)
     }
 }
 
+/* Before the slot's own words: who looks for the dead without a lock must see it as soon as it has an owner. */
+static void set_high(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot)
+{
+    if (slot >= load(&topic->shm->member_high))
+        mr_tx_set(tx, &topic->shm->member_high, slot + 1);
+}
+
 /* The words of a slot that starts empty. With the topic's lock and the group's lock held. */
 static void set_empty(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, uint32_t group)
 {
     struct mr_member_shm *member = &topic->members[slot];
+    set_high(tx, topic, slot);
     mr_tx_set(tx, &member->partition, 0);
     mr_tx_set(tx, &member->cursor, 0);
     mr_tx_set(tx, &member->end, 0);
@@ -50,8 +58,6 @@ static void set_empty(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, u
     mr_tx_set(tx, &member->moving, MR_NONE);
     mr_tx_set(tx, &member->owner, topic->bus->self);
     mr_tx_set(tx, &member->group, group + 1);
-    if (slot >= load(&topic->shm->member_high))
-        mr_tx_set(tx, &topic->shm->member_high, slot + 1);
 }
 
 /* Adds to tx what makes an orphan of a slot of group g, or a free one if it holds nothing. tx->n grows by 8 at most. */
@@ -345,6 +351,7 @@ static void set_parked(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, 
     const struct mr_member_shm *own = &topic->members[seat->member];
     struct mr_member_shm *member = &topic->members[slot];
     struct mr_group_shm *group = &topic->groups[seat->group];
+    set_high(tx, topic, slot);
     mr_tx_set(tx, &member->partition, seat->partition);
     mr_tx_set(tx, &member->cursor, pos);
     mr_tx_set(tx, &member->end, pos + bytes);
@@ -358,8 +365,6 @@ static void set_parked(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, 
     mr_tx_set(tx, &member->owner, 0);
     mr_tx_set(tx, &member->group, seat->group + 1);
     mr_tx_set(tx, &group->orphans, load(&group->orphans) + 1);
-    if (slot >= load(&topic->shm->member_high))
-        mr_tx_set(tx, &topic->shm->member_high, slot + 1);
 }
 
 int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, uint64_t bytes, int *own)
