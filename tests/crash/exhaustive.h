@@ -1,0 +1,9 @@
+/* exhaustive.h - the same, taking nothing for granted: killed after every single instruction (step.h, image.h). */
+#ifndef EXHAUSTIVE_H
+#define EXHAUSTIVE_H
+
+#include "run.h"
+
+void exhaust(const struct run_options *options, const struct operation *operation, struct counts *counts);
+
+#endif

@@ -1,0 +1,27 @@
+/* run.h - one operation in one scene: killed, given up, stopped at each state that it leaves; alone, and with another. */
+#ifndef RUN_H
+#define RUN_H
+
+#include "scenes.h"
+
+#include <stdatomic.h>
+
+enum way { WAY_KILL, WAY_PAIR, WAY_GIVE_UP, WAY_STOP, WAYS };
+
+struct counts {
+    _Atomic unsigned long runs, events, states;  /* events, states: of the operation, in all its scenes */
+    _Atomic unsigned long points[WAYS], wrong;
+};
+
+struct run_options {
+    const char *bus; /* its name */
+    int all;         /* nothing is left out */
+    unsigned long wrong_max;
+    unsigned ways;   /* bits of enum way */
+    void (*hung)(const char *what); /* told before each point what is tried, for a report when it hangs */
+};
+
+/* Returns 0; -1 the operation does not fit into this scene. Adds to counts; says on stderr what is wrong. */
+int run(const struct run_options *options, const struct operation *operation, const struct scene *scene, struct counts *counts);
+
+#endif

@@ -1,0 +1,96 @@
+#!/bin/bash
+# variants.sh - breaks the protocol on purpose, one way at a time, and demands that the crash test notices each.
+# Usage: tests/crash/variants.sh BIN      (BIN holds a build with tests/crash; `make test-crash` calls it)
+# A variant is a substitution in one source file; the broken object is linked before the library, so it takes the place of its own.
+# shellcheck disable=SC2016  # what looks like variables in quotes is Perl
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+bin=${1:-bin}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+missed=0
+count=0
+crash=(tests/crash/*.c)
+crash=("${crash[@]/%.c/.o}")
+crash=("${crash[@]/#/$bin/obj/}")
+
+wraps=(-Wl,--wrap=mr_cond_wait,--wrap=pthread_mutex_clocklock) # as in the Makefile
+
+# variant NAME FILE PERL-SUBSTITUTION SCENARIO...
+variant() {
+    local name=$1 file=$2 change=$3
+    shift 3
+    count=$((count + 1))
+    perl -0pe "$change" "common/$file" >"$work/$file"
+    if cmp -s "common/$file" "$work/$file"; then
+        echo "variants.sh: $name: the substitution does not fit common/$file any more" >&2
+        missed=$((missed + 1))
+        return
+    fi
+    if ! "${CC:-gcc}" -std=c11 -D_GNU_SOURCE -O2 -g -Icommon -I. -pthread -w -c -o "$work/broken.o" "$work/$file" ||
+        ! "${CC:-gcc}" -pthread "${wraps[@]}" -o "$work/crash" "$work/broken.o" "${crash[@]}" "$bin/obj/broker.a" "$bin/obj/program.a" "$bin/libmillrace.a" -lrt -lpthread; then
+        echo "variants.sh: $name: does not build" >&2
+        missed=$((missed + 1))
+        return
+    fi
+    if "$work/crash" -1 "$@" >"$work/out" 2>&1; then
+        printf 'NOT CAUGHT  %s\n' "$name"
+        missed=$((missed + 1))
+    else
+        printf 'caught      %-58s %s\n' "$name" "$(grep -m1 -oE '(I[0-9][^:]*:.*|HANG.*|record [0-9]+ .*|the source.*|nothing can be .*|.* lock cannot be taken|group .*|cannot .*)' "$work/out" | cut -c1-70)"
+    fi
+}
+
+variant 'the head is published before the bytes' log.c \
+    's/(        write_record\(ring \+ at)/        atomic_store(&log->head, pos + bytes);\n$1/' 'append a batch'
+variant 'one tip instead of two' log.c \
+    's/tip = &log->tips\[1\];/tip = &log->tips[0];/; s/tip = &log->tips\[0\];\n    \}/tip = &log->tips[1];\n    }/' 'append a batch' 'append one'
+variant 'the tail passes what is not acknowledged' log.c \
+    's/space\.bound = atomic_load_explicit\(&log->limit, memory_order_relaxed\);/space.bound = head;/' "past the ring's end" 'full topic'
+variant 'no redo: a transaction is applied word by word' tx.c \
+    's/atomic_store_explicit\(&redo->armed, tx->n, memory_order_release\);//' 'claim'
+variant 'an armed redo log is dropped instead of replayed' tx.c \
+    's/i < n; i\+\+\) \{\n        uint64_t word/i < 0; i++) {\n        uint64_t word/' 'claim'
+variant 'the lock is not made consistent' tx.c \
+    's/    pthread_mutex_consistent\(&lock->mutex\);//g' 'append one'
+variant 'a dead producer'"'"'s count is not mended' log.c \
+    's/atomic_store_explicit\(&who->records, count, memory_order_relaxed\);\n            uint64_t id/;\n            uint64_t id/' 'append one'
+variant 'next is advanced before the claim is written' group.c \
+    's/(    struct mr_tx tx = mr_tx_begin\(topic, &group->lock\);\n    mr_tx_set\(&tx, &own->partition, p\);)/    atomic_store(&part->next, end);\n    atomic_store(&part->next_offset, end_offset);\n$1/' 'claim'
+variant 'committed is next, whatever is in hand' group.c \
+    's/if \(cursor < load\(&member->end\) && cursor < low\)\n            low = cursor;\n    \}\n    return low;/(void)cursor;\n    }\n    return low;/' 'claim' 'give back'
+variant 'what a dead member held is forgotten' member.c \
+    's/if \(cursor >= end\) \{\n        mr_tx_set\(tx, &member->group, 0\);/if (1) {\n        mr_tx_set(tx, &member->group, 0);/' 'claim'
+variant 'acknowledged when claimed' group.c \
+    's/mr_tx_set\(&tx, &own->cursor, next\);/mr_tx_set(&tx, &own->cursor, end);/' 'claim'
+variant 'records leave no note before they are moved' move.c \
+    's/atomic_store_explicit\(&slot->moving, pos, memory_order_release\);//' 'acknowledge with'
+variant 'what has arrived elsewhere is not looked for' move.c \
+    's/int there = arrived\(topic, slot\);/int there = 0;/' 'on its way'
+variant 'a source'"'"'s progress is noted after the records only' log.c \
+    's/            if \(source\)\n                store_progress\(source, .*?head\);//s' 'from a source'
+variant 'the wake is left out' append.c \
+    's/            mr_groups_tell\(topic, 1\);\n//' 'append with sleepers'
+
+# What held the promise up before: each of these is a fault that random kills hit.
+variant 'a half-made group is mended by newcomers only' reap.c \
+    's/if \(!unsettled\(topic\) \|\| mr_topic_lock_try\(topic\)\)/if (1)/' 'join, a new group' 'join, a private group'
+variant 'a private group is live before it has a member' group_life.c \
+    's/    else\n        \*out = g;/    else {\n        *out = g;\n        atomic_store(&group->flags, flags);\n    }/' 'join, a private group'
+variant 'a private group outlives the slot of its member' member.c \
+    's/    mr_tx_set\(tx, &group->flags, load\(&group->flags\) \| MR_GROUP_OVER\);\n//' 'leave, a private group' 'clean up'
+variant 'a repair credits whoever has the slot now' log.c \
+    's/atomic_load_explicit\(&who->serial, memory_order_relaxed\) ==\n\s*atomic_load_explicit\(&tip->serial, memory_order_relaxed\) &&//' \
+    "a producer's first record" 'open, acknowledge with records'
+variant 'a slot is used again though somebody may ask' append.c \
+    's/if \(best < topic->producer_cnt && !asked\) \{/if (best < topic->producer_cnt) {/' 'first record' 'attach and detach'
+variant 'orphans go before the positions move' member.c \
+    's/(        old = g;\n)/        for (uint32_t i = 0; i < topic->member_cnt; i++)\n            if (load(&topic->members[i].group) == g + 1)\n                atomic_store(&topic->members[i].group, 0);\n$1/' 'move a group'
+variant 'what the dead-letter topic refuses ends the consumer' dead.c \
+    's/error = park\(consumer, pos, bytes, r\.offset, error\);/;/' 'cannot be buried'
+variant 'private groups have names to join by' member.c \
+    's/"private:%ld:%llu"/"private-%ld-%llu"/; s/ \|\| \(load\(&topic->groups\[g\]\.flags\) & MR_PRIVATE\)\)/)/' "private group's name"
+variant 'a topic is deleted by an earlier look' topic.c \
+    's/if \(!error && done && !finished\(topic\)\)/if (0)/' 'broker: cleans'
+[ "$missed" = 0 ] && echo "all $count broken variants were caught"
+exit $((missed != 0))
