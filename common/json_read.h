@@ -30,8 +30,9 @@ struct mr_json_fault {
     const char *reason; /* static: "a ':' is missing" */
 };
 
-/* mr_json_parse checks that text is one JSON value. Returns 0 with *out set, else, with *fault set, -EINVAL; -EOVERFLOW brackets are deeper
- * than MR_JSON_DEPTH_MAX, so that it is not known what comes after. */
+/* mr_json_parse checks that text is one JSON value. Returns 0 with *out set, else, with *fault set,
+ * -EINVAL; -EOVERFLOW brackets are deeper than MR_JSON_DEPTH_MAX, so that it is not known what
+ * comes after. */
 int mr_json_parse(const char *text, size_t len, struct mr_json_value *out, struct mr_json_fault *fault);
 
 /* mr_json_next steps through an array (name is untouched, and may be NULL) or object that mr_json_parse or mr_json_next gave; *at is 0 at first.

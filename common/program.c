@@ -82,8 +82,8 @@ __attribute__((no_sanitize("thread"))) static void on_stop(int number)
         signal(stop_signals[i], SIG_DFL);
 }
 
-/* A segment that was opened as descriptor 1 would be written over by what is printed: where nothing can
- * be put in the place of a descriptor that is closed, nothing else is done. */
+/* A segment that was opened as descriptor 1 would be written over by what is printed: where nothing
+ * can be put in the place of a descriptor that is closed, nothing else is done. */
 static void occupy(void)
 {
     for (int fd = 0; fd <= 2; fd++) {
@@ -91,7 +91,9 @@ static void occupy(void)
             continue;
         /* The lowest free number is fd itself. */
         if (open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) {
-            mr_program_error("descriptor %d is closed, and /dev/null cannot be opened in its place: %s", fd, strerror(errno));
+            mr_program_error(
+                "descriptor %d is closed, and /dev/null cannot be opened in its place: %s", fd,
+                strerror(errno));
             _exit(MR_EXIT_FAILED);
         }
     }
@@ -505,8 +507,11 @@ static void describe_holder(const struct mr_wait *wait, const char *topic)
     if (!*group)
         mr_program_notice("%s: %s, and no consumer has come yet; waiting for one (./consumer %s)", topic, why, topic);
     else if (wait->pid == 0 && private_pid)
-        mr_program_notice("%s: %s; the private group of pid %d does not take the next records%s; waiting", topic, why,
-                          private_pid, mr_program_stopped(private_pid) ? ", as that is stopped (kill -CONT lets it go on)" : "");
+        mr_program_notice(
+            "%s: %s; the private group of pid %d does not take the next records%s; waiting", topic,
+            why, private_pid,
+            mr_program_stopped(private_pid) ? ", as that is stopped (kill -CONT lets it go on)"
+                                            : "");
     else if (wait->pid == 0)
         mr_program_notice("%s: %s; group %s has no consumer that takes the next records; waiting (./consumer -g %s %s)", topic, why,
                           group, group, topic);
@@ -538,13 +543,14 @@ static int say_dead(const struct mr_wait *wait)
     }
     pthread_mutex_unlock(&lock);
     if (!again)
-        mr_program_error("%s: does not take record %" PRIu64 " of partition %" PRIu32
-                         ": %s; it is kept, and tried again later%s%s",
-                         wait->topic, wait->offset, wait->partition,
-                         wait->error == -EINVAL ? "no topic can have so long a name (--on-fail skip needs none)"
-                                                : mr_program_reason(wait->error),
-                         unfit ? "; read that topic, then let a new one be made: ./broker delete " : "",
-                         unfit ? wait->topic : "");
+        mr_program_error(
+            "%s: does not take record %" PRIu64 " of partition %" PRIu32
+            ": %s; it is kept, and tried again later%s%s",
+            wait->topic, wait->offset, wait->partition,
+            wait->error == -EINVAL ? "no topic can have so long a name (--on-fail skip needs none)"
+                                   : mr_program_reason(wait->error),
+            unfit ? "; read that topic, then let a new one be made: ./broker delete " : "",
+            unfit ? wait->topic : "");
     return 0;
 }
 

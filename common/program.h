@@ -27,11 +27,13 @@ extern volatile sig_atomic_t mr_program_stop;
 extern int mr_program_quiet;   /* -q: no notices (errors are always printed) */
 extern int mr_program_verbose; /* -v */
 
-/* mr_program_start sets the name that messages carry, the handlers (no SA_RESTART), and ignores SIGPIPE and SIGXFSZ so that EPIPE and EFBIG are seen.
+/* mr_program_start sets the name that messages carry, the handlers (no SA_RESTART), and ignores
+ * SIGPIPE and SIGXFSZ so that EPIPE and EFBIG are seen.
  * A segment's file that is cut short becomes -EIO (mr_guard).
  * From then on stdout writes by mr_program_write.
- * Descriptors 0, 1 and 2 that are closed are opened on /dev/null such that using them fails: no segment may end up there. If that is not
- * possible the program ends at once, with MR_EXIT_FAILED. */
+ * Descriptors 0, 1 and 2 that are closed are opened on /dev/null such that using them fails: no
+ * segment may end up there. If that is not possible the program ends at once, with MR_EXIT_FAILED.
+ */
 void mr_program_start(const char *name);
 
 /* mr_program_sleep sleeps for ns nanoseconds (<= 0: not at all). Returns 0; -EINTR once mr_program_stop is set, or if it is already. */
@@ -69,8 +71,8 @@ int mr_program_write(int fd, const void *data, size_t len);
  * open(2). */
 int mr_program_create(const char *path);
 
-/* mr_program_output asks, before anything is done, whether standard output can be written to: one that is
- * closed cannot. Returns MR_EXIT_OK; else says so, MR_EXIT_FAILED. */
+/* mr_program_output asks, before anything is done, whether standard output can be written to: one
+ * that is closed cannot. Returns MR_EXIT_OK; else says so, MR_EXIT_FAILED. */
 int mr_program_output(void);
 
 /* mr_program_flush writes out what was printed. Returns MR_EXIT_OK; else says why (not of a reader that is gone: MR_EXIT_SIGPIPE), MR_EXIT_FAILED. */

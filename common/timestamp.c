@@ -237,7 +237,8 @@ int mr_timestamp_parse_local(const char *text, size_t len, int64_t *ns)
     int64_t wall = read / SECOND_NS - (read % SECOND_NS < 0);
 
     tzset();
-    /* Clocks may be set then, so there are two ways to be off UTC: that of the day before, and after. */
+    /* Clocks may be set then, so there are two ways to be off UTC: that of the day before, and
+     * after. */
     for (int day = -86400; day <= 86400; day += 2 * 86400) {
         int64_t near = wall + day, at = wall - (wall_at(near) - near);
 

@@ -92,14 +92,15 @@ static ssize_t was_read(struct mr_child_output *output, ssize_t n)
     return n < 0 ? -errno : n;
 }
 
-/* Takes up to max bytes of what is in the pipe. Returns how many, 0 at its end; or a negative errno,
- * which is in *output unless it is -EAGAIN or -EINTR. */
+/* Takes up to max bytes of what is in the pipe. Returns how many, 0 at its end; or a negative
+ * errno, which is in *output unless it is -EAGAIN or -EINTR. */
 static ssize_t keep(struct mr_child_output *output, int pipe, size_t max)
 {
     char piece[READ_BYTES];
     ssize_t n;
     if (output->fd < 0 && MR_CHILD_MEMORY - output->len >= READ_BYTES) {
-        n = was_read(output, read(pipe, output->held + output->len, max < READ_BYTES ? max : READ_BYTES));
+        n = was_read(output,
+                     read(pipe, output->held + output->len, max < READ_BYTES ? max : READ_BYTES));
         output->len += n > 0 ? (size_t)n : 0;
         return n;
     }
@@ -176,8 +177,10 @@ struct failure {
     int executing; /* 1: of execve; 0: of what comes before */
 };
 
-/* What the new process does before it is the command; it shares our memory until then, so it must not touch any of it but *failed. */
-__attribute__((noreturn)) static void become(const struct mr_child *child, int in, int out, pid_t parent, volatile struct failure *failed)
+/* What the new process does before it is the command; it shares our memory until then, so it must
+ * not touch any of it but *failed. */
+__attribute__((noreturn)) static void become(const struct mr_child *child, int in, int out,
+                                             pid_t parent, volatile struct failure *failed)
 {
     static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ, SIGBUS};
     struct sigaction action;
@@ -197,9 +200,9 @@ __attribute__((noreturn)) static void become(const struct mr_child *child, int i
     _exit(127);
 }
 
-/* Whether it has become another program than the one at path, which then is a script and that program
- * its interpreter. Of a program that we may not read this cannot be seen; of one that is gone already
- * it is taken to be so. */
+/* Whether it has become another program than the one at path, which then is a script and that
+ * program its interpreter. Of a program that we may not read this cannot be seen; of one that is
+ * gone already it is taken to be so. */
 static int is_script(const char *path, pid_t pid)
 {
     char link[32];
@@ -207,12 +210,14 @@ static int is_script(const char *path, pid_t pid)
     snprintf(link, sizeof link, "/proc/%d/exe", (int)pid);
     if (stat(link, &program) < 0)
         return errno != EACCES;
-    return stat(path, &file) == 0 && (file.st_dev != program.st_dev || file.st_ino != program.st_ino);
+    return stat(path, &file) == 0 &&
+           (file.st_dev != program.st_dev || file.st_ino != program.st_ino);
 }
 
 /* Returns its pid; or a negative errno, which is in *output, too.
  *   unread   1: it is a script, and its interpreter will not be able to read it */
-static pid_t start(const struct mr_child *child, int in, int out, struct mr_child_output *output, int *unread)
+static pid_t start(const struct mr_child *child, int in, int out, struct mr_child_output *output,
+                   int *unread)
 {
     sigset_t all, before;
     volatile struct failure failed = {0};
@@ -221,9 +226,11 @@ static pid_t start(const struct mr_child *child, int in, int out, struct mr_chil
     pthread_sigmask(SIG_BLOCK, &all, &before);
     pid_t pid = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): nothing is copied, however large we are
     if (pid == 0)
-        become(child, in, out, parent, &failed); // NOLINT(clang-analyzer-unix.Vfork): it keeps to the rules
+        // NOLINTNEXTLINE(clang-analyzer-unix.Vfork): it keeps to the rules
+        become(child, in, out, parent, &failed);
     int error = pid < 0 ? errno : failed.error;
-    *unread = !error && faccessat(AT_FDCWD, child->path, R_OK, AT_EACCESS) < 0 && errno == EACCES && is_script(child->path, pid);
+    *unread = !error && faccessat(AT_FDCWD, child->path, R_OK, AT_EACCESS) < 0 && errno == EACCES &&
+              is_script(child->path, pid);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!error)
         return pid;
@@ -318,9 +325,14 @@ static void take_rest(struct talk *talk, struct mr_child_output *output)
 }
 
 /* Talks to it until it has ended, and takes what it has left. */
-static void attend(const struct mr_child *child, pid_t pid, int *in, int *out, struct mr_child_output *output, int *status)
+static void attend(const struct mr_child *child, pid_t pid, int *in, int *out,
+                   struct mr_child_output *output, int *status)
 {
-    struct talk talk = {.in = *in, .out = *out, .pidfd = (int)syscall(SYS_pidfd_open, pid, 0), .text = child->in, .left = child->in_len};
+    struct talk talk = {.in = *in,
+                        .out = *out,
+                        .pidfd = (int)syscall(SYS_pidfd_open, pid, 0),
+                        .text = child->in,
+                        .left = child->in_len};
     int error;
     fcntl(*in, F_SETFL, O_NONBLOCK);
     fcntl(*out, F_SETFL, O_NONBLOCK);

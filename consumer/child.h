@@ -24,7 +24,8 @@ struct mr_child_output {
     size_t len;
     char *held; /* MR_CHILD_MEMORY bytes, or NULL: none yet */
     int fd;     /* the file, or -1 */
-    int error;  /* a negative errno: something that is ours, and not the command's, did not work; else 0 */
+    int error;  /* a negative errno: something that is ours, and not the command's, did not work;
+                   else 0 */
     enum mr_child_task task; /* what that was */
 };
 
@@ -40,15 +41,18 @@ struct mr_child {
     const sigset_t *mask; /* the signals that it is to start with blocked */
 };
 
-/* mr_child_find looks for a program as execvp does, in PATH unless its name has a slash. Returns 0 with *path to be freed; -ENOENT; -ENOMEM;
- * another negative errno: it cannot be executed. */
+/* mr_child_find looks for a program as execvp does, in PATH unless its name has a slash. Returns 0
+ * with *path to be freed; -ENOENT; -ENOMEM; another negative errno: it cannot be executed. */
 int mr_child_find(const char *name, char **path);
 
-/* mr_child_run runs a command to its end. Its standard error is ours, its group of processes too; if this thread dies it is killed. That it
- * does not read its input, or not all, is its own affair. What children of its own have not written when it ends is not waited for.
+/* mr_child_run runs a command to its end. Its standard error is ours, its group of processes too;
+ * if this thread dies it is killed. That it does not read its input, or not all, is its own affair.
+ * What children of its own have not written when it ends is not waited for.
  *   status   as waitpid has it
- * Returns  0; else output->error: it could not be started, or fed, or its output not be kept whole, so that its status tells nothing.
- * Blocks   until it ends; a signal to this process does not end it, but is answered with a notice of what is waited for.
+ * Returns  0; else output->error: it could not be started, or fed, or its output not be kept whole,
+ *          so that its status tells nothing.
+ * Blocks   until it ends; a signal to this process does not end it, but is answered with a notice of
+ *          what is waited for.
  * Safe     several threads at a time; SIGCHLD must not be ignored, and SIGPIPE must. */
 int mr_child_run(const struct mr_child *child, struct mr_child_output *output, int *status);
 

@@ -108,7 +108,8 @@ static int is_plain(const struct mr_columns *columns)
     return at == end && mr_json_is_utf8(columns->line, columns->len);
 }
 
-static void put_key(struct mr_columns *columns, struct mr_column *column, const char *text, size_t len, int escaped)
+static void put_key(struct mr_columns *columns, struct mr_column *column, const char *text,
+                    size_t len, int escaped)
 {
     size_t before = columns->keys.len;
     columns->keys.comma = 1;

@@ -62,9 +62,9 @@ void mr_crew_end(struct mr_crew *crew, int status);
 /* mr_crew_hurries: 1 when nothing more is to be begun, not even what failed before: a signal, a failure, or --max-seconds is over. */
 int mr_crew_hurries(struct mr_crew *crew);
 
-/* mr_crew_sift counts those of the cnt records at hand that pass --where, and goes back to the first; if none does, all are acknowledged.
- * One of which that cannot be told ends the count, or is all that is counted.
- * Returns 0 with *passing; or a negative errno. */
+/* mr_crew_sift counts those of the cnt records at hand that pass --where, and goes back to the
+ * first; if none does, all are acknowledged. One of which that cannot be told ends the count, or is
+ * all that is counted. Returns 0 with *passing; or a negative errno. */
 int mr_crew_sift(struct mr_crew *crew, struct source *source, struct mr_consumer *consumer, size_t cnt, uint64_t *passing);
 
 /* mr_job_run runs commands on a job's records until they are settled, or some of it has to wait.

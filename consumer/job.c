@@ -119,13 +119,16 @@ static int fits_environment(const struct mr_record *record)
     return record->key && record->key_len <= KEY_MAX && !memchr(record->key, '\0', record->key_len);
 }
 
-/* Puts what is known of the records behind the environment that we have; the key, if it is to be there, comes last. */
-static int set_facts(struct worker *worker, const struct mr_job *job, const struct batch *batch, int with_key)
+/* Puts what is known of the records behind the environment that we have; the key, if it is to be
+ * there, comes last. */
+static int set_facts(struct worker *worker, const struct mr_job *job, const struct batch *batch,
+                     int with_key)
 {
     const struct mr_record *first = &batch->first;
     size_t at = worker->env_own;
     worker->facts.len = 0;
-    if (!mr_json_room(&worker->facts, 1024 + (with_key ? first->key_len : 0))) /* so that the texts stay where they are */
+    /* So that the texts stay where they are. */
+    if (!mr_json_room(&worker->facts, 1024 + (with_key ? first->key_len : 0)))
         return -ENOMEM;
     add_fact(worker, &at, "MR_TOPIC", job->source->name, strlen(job->source->name));
     add_number(worker, &at, "MR_PARTITION", first->partition);
@@ -174,13 +177,15 @@ static enum next stop_all(struct worker *worker, const struct mr_job *job, const
                           int status)
 {
     const char *who = batch->undecided ? "--where" : worker->crew->command->argv[0];
-    mr_program_error("%s: partition %" PRIu32 " offset %" PRIu64 ": %s: %s; stopped, the record is given back", job->source->name,
-                     batch->first.partition, batch->first.offset, who, reason);
+    mr_program_error("%s: partition %" PRIu32 " offset %" PRIu64
+                     ": %s: %s; stopped, the record is given back",
+                     job->source->name, batch->first.partition, batch->first.offset, who, reason);
     mr_crew_end(worker->crew, status);
     return STOP;
 }
 
-/* What env(1) ends with when execve fails; want of memory, descriptors or processes is no fault of the command. */
+/* What env(1) ends with when execve fails; want of memory, descriptors or processes is no fault of
+ * the command. */
 static int exit_of_exec(int error)
 {
     switch (-error) {
@@ -213,11 +218,15 @@ static enum next unable(struct worker *worker, const struct mr_job *job, const s
         snprintf(reason, sizeof reason, "cannot be read by its interpreter: %s", cause);
         break;
     case MR_CHILD_KEEP:
-        snprintf(reason, sizeof reason, "cannot keep its output (TMPDIR=%s): %s", mr_child_folder(), cause);
+        snprintf(reason, sizeof reason, "cannot keep its output (TMPDIR=%s): %s", mr_child_folder(),
+                 cause);
         break;
     default:
         snprintf(reason, sizeof reason, "cannot %s: %s",
-                 output->task == MR_CHILD_FEED ? "give it its input" : output->task == MR_CHILD_LISTEN ? "read its output" : "start it", cause);
+                 output->task == MR_CHILD_FEED     ? "give it its input"
+                 : output->task == MR_CHILD_LISTEN ? "read its output"
+                                                   : "start it",
+                 cause);
         break;
     }
     return stop_all(worker, job, batch, reason, status);
@@ -407,7 +416,8 @@ static enum next next_batch(struct worker *worker, struct mr_job *job)
     if (error < 0)
         return fatal(worker, job, error, "read");
     if (batch.undecided) /* to look again helps as little as running a command */
-        return failed(worker, job, &batch, MR_UNDECIDED, crew->command->on_fail == MR_ON_FAIL_RETRY);
+        return failed(worker, job, &batch, MR_UNDECIDED,
+                      crew->command->on_fail == MR_ON_FAIL_RETRY);
     return run_command(worker, job, &batch);
 }
 

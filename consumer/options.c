@@ -190,7 +190,9 @@ static int take_option(int letter, char *value, struct options *out, struct give
         error = mr_position_parse(value, &take->position);
         if (error == -ERANGE && *value == '@')
             return usage(mr_program_usage("-o %s: before 1970 or after 2262", value));
-        return error < 0 ? bad_value("-o", value, error, "stored, beginning, end, N, +N, -N, @SECONDS or @2026-11-21T03:36:31Z, a time that exists")
+        return error < 0 ? bad_value("-o", value, error,
+                                     "stored, beginning, end, N, +N, -N, @SECONDS or "
+                                     "@2026-11-21T03:36:31Z, a time that exists")
                          : 0;
     case 'e':
         take->flags |= MR_UNTIL_END;
@@ -300,8 +302,9 @@ static int set_format(struct options *out, const struct given *given)
     if (given->select && mr_select_parse(given->select, &format->select, wrong) < 0)
         return usage(mr_program_usage("--select %s: %s", given->select, wrong));
     if (format->kind == MR_FORMAT_JSON && mr_select_twice(&format->select, &twice))
-        return usage(mr_program_usage("--select %s: an object of -f json has each name once, and %s is there twice",
-                                      given->select, twice));
+        return usage(mr_program_usage(
+            "--select %s: an object of -f json has each name once, and %s is there twice",
+            given->select, twice));
     if ((given->zero || given->delimiter) && format->kind != MR_FORMAT_RAW)
         return usage(mr_program_usage("%s is for -f raw", given->zero ? "-0" : "-D"));
     if (given->zero && given->delimiter)
@@ -400,7 +403,9 @@ static int check_command(struct options *out, const struct given *given)
     int error = mr_child_find(command->argv[0], &out->command_path);
     if (error < 0) {
         mr_program_error("%s: %s", command->argv[0], error == -ENOENT ? "no such command" : strerror(-error));
-        return 1 + (error == -ENOENT ? MR_EXIT_NOT_FOUND : error == -ENOMEM ? MR_EXIT_FAILED : MR_EXIT_NOT_RUN);
+        return 1 + (error == -ENOENT   ? MR_EXIT_NOT_FOUND
+                    : error == -ENOMEM ? MR_EXIT_FAILED
+                                       : MR_EXIT_NOT_RUN);
     }
     command->path = out->command_path;
     command->wait_ns = out->wait_ns;

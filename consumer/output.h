@@ -22,8 +22,10 @@ void mr_output_free(struct mr_output *output);
 
 /* mr_output_flush writes everything that is in the buffer.
  * Returns  0; -EPIPE the reader is gone; -ENOMEM text is missing from the buffer because memory
- *          ran out (nothing was written); else the negative errno of write(2): some of the buffer may have been written.
- * Blocks   until it is written; short writes, signals and descriptors in non-blocking mode are dealt with. */
+ *          ran out (nothing was written); else the negative errno of write(2): some of the buffer
+ *          may have been written.
+ * Blocks   until it is written; short writes, signals and descriptors in non-blocking mode are
+ *          dealt with. */
 int mr_output_flush(struct mr_output *output);
 
 /* mr_output_write writes a text that is not in the buffer. Returns and blocks as mr_output_flush. */

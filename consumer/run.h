@@ -57,8 +57,8 @@ void mr_run_learn(struct run *run, struct source *source, int come);
 /* mr_learn does it. Returns 0, or the exit status to end with, after having said why. */
 int mr_learn(struct run *run, struct source *source, int come);
 
-/* mr_run_passes asks --where. Returns 1; 0 the record is filtered out; -ENOMEM; -EOVERFLOW it cannot
- * be told, for the reason MR_UNDECIDED: it must not be acknowledged as filtered out. */
+/* mr_run_passes asks --where. Returns 1; 0 the record is filtered out; -ENOMEM; -EOVERFLOW it
+ * cannot be told, for the reason MR_UNDECIDED: it must not be acknowledged as filtered out. */
 int mr_run_passes(const struct run *run, struct source *source, const struct mr_record *record);
 #define MR_UNDECIDED "the value is JSON nested deeper than 256 levels"
 
@@ -72,8 +72,8 @@ const char *mr_drain_describe(char buf[static MR_DRAIN_TEXT], const struct sourc
 /* mr_run_another opens one more consumer handle on a topic that was joined before. Returns 0; -EUSERS all places are taken; another negative errno. */
 int mr_run_another(const struct run *run, const struct source *source, struct mr_consumer **out);
 
-/* mr_run_failed says of what (a topic) an error ends the run, and in what; of a signal nothing, since
- * whoever sent it knows. Returns the exit status. */
+/* mr_run_failed says of what (a topic) an error ends the run, and in what; of a signal nothing,
+ * since whoever sent it knows. Returns the exit status. */
 int mr_run_failed(int error, const char *of, const char *in);
 
 /* mr_run_close closes a handle, which gives back what it holds, and counts what it has seen. */

@@ -254,9 +254,10 @@ static void end_undecided(struct run *run, struct source *source, const struct m
         flush(run, source, records, filtered);
     if (run->status != RUNNING)
         return;
-    mr_program_error("%s: partition %" PRIu32 " offset %" PRIu64 ": --where: " MR_UNDECIDED
-                     "; it is left there (a COMMAND can make a dead letter of it: --on-fail dead -- cat)",
-                     source->name, partition, offset);
+    mr_program_error(
+        "%s: partition %" PRIu32 " offset %" PRIu64 ": --where: " MR_UNDECIDED
+        "; it is left there (a COMMAND can make a dead letter of it: --on-fail dead -- cat)",
+        source->name, partition, offset);
     end(run, MR_EXIT_FAILED);
 }
 

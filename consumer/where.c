@@ -219,7 +219,8 @@ static void get_number(uint64_t number, struct value *out)
     out->len = (size_t)(out->digits + sizeof out->digits - at);
 }
 
-/* right: the value is that of a right side, which must not be where that of the left side is. Returns 0; -ENOMEM; -EOVERFLOW. */
+/* right: the value is that of a right side, which must not be where that of the left side is.
+ * Returns 0; -ENOMEM; -EOVERFLOW. */
 static int get(const struct mr_where *where, struct mr_where_bound *bound, size_t idx, int right, struct value *out)
 {
     const struct mr_operand *operand = &where->operand[idx];
@@ -393,8 +394,10 @@ const char *mr_where_point(char buf[static 256], const char *text, const struct 
         char shown[4 * 72 + 1];
         for (n = 1; i + n < end && !takes_place(text[i + n]);)
             n++;
-        /* What a message would escape is a blank for each byte, so that the caret stays in its place. */
-        int plain = mr_shown(shown, sizeof shown, text + i, n) == n && memcmp(shown, text + i, n) == 0;
+        /* What a message would escape is a blank for each byte, so that the caret stays in its
+         * place. */
+        int plain =
+            mr_shown(shown, sizeof shown, text + i, n) == n && memcmp(shown, text + i, n) == 0;
         memcpy(buf + used, text + i, n);
         if (!plain)
             memset(buf + used, ' ', n);

@@ -36,10 +36,11 @@ int mr_where_bind(const struct mr_where *where, const struct mr_columns *columns
                   struct mr_where_fault *fault);
 void mr_where_unbind(struct mr_where_bound *bound);
 
-/* mr_where_match: 1 the record passes; 0 it does not; -ENOMEM; -EOVERFLOW that depends on a member of a value that is JSON nested deeper
- * than MR_JSON_DEPTH_MAX, which is not looked into.
+/* mr_where_match: 1 the record passes; 0 it does not; -ENOMEM; -EOVERFLOW that depends on a member
+ * of a value that is JSON nested deeper than MR_JSON_DEPTH_MAX, which is not looked into.
  *   topic  its name
- * Memory  is taken only for a field or string with quotes or escapes in it that is longer than all before.
+ * Memory  is taken only for a field or string with quotes or escapes in it that is longer than all
+ *         before.
  * Safe    one thread at a time for each bound. */
 int mr_where_match(const struct mr_where *where, struct mr_where_bound *bound, const char *topic, const struct mr_record *record);
 

@@ -62,7 +62,8 @@ int main(int argc, char **argv)
         options_free(&options);
         return status - 1;
     }
-    if ((options.tee || options.ids) && (status = mr_program_output())) { /* before anything is sent */
+    /* Before anything is sent. */
+    if ((options.tee || options.ids) && (status = mr_program_output())) {
         options_free(&options);
         return status;
     }

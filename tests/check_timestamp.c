@@ -145,7 +145,7 @@ START_TEST(every_day_is_the_one_of_the_c_library)
 }
 END_TEST
 
-/* ---- local time --------------------------------------------------------------------------------------------------------------- */
+/* ---- local time ------------------------------------------------------------------------------ */
 
 static const struct {
     const char *zone, *text, *utc; /* utc NULL: there is no such time */
@@ -156,17 +156,20 @@ static const struct {
     {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-07-01T00:00Z", "2026-07-01T00:00Z"},
     {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-07-01T00:00+05", "2026-06-30T19:00Z"},
     {"CET-1CEST,M3.5.0,M10.5.0/3", "1795256130", "2026-11-21T10:15:30Z"},
-    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-03-29T01:59:59.999999999", "2026-03-29T00:59:59.999999999Z"},
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-03-29T01:59:59.999999999",
+     "2026-03-29T00:59:59.999999999Z"},
     {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-03-29T02:00", NULL}, /* put forward */
     {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-03-29T02:59:59.5", NULL},
     {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-03-29T03:00", "2026-03-29T01:00Z"},
     {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-10-25T01:59:59", "2026-10-24T23:59:59Z"},
-    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-10-25T02:30", "2026-10-25T00:30Z"}, /* put back: the first */
+    {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-10-25T02:30",
+     "2026-10-25T00:30Z"}, /* put back: the first */
     {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-10-25T03:00", "2026-10-25T02:00Z"},
     {"CET-1CEST,M3.5.0,M10.5.0/3", "2026-02-30", NULL},
     {"EST5EDT,M3.2.0,M11.1.0", "2026-03-08T02:30", NULL},
     {"EST5EDT,M3.2.0,M11.1.0", "2026-11-01T01:30", "2026-11-01T05:30Z"},
-    {"<+1245>-12:45<+1345>,M9.5.0/2:45,M4.1.0/3:45", "2026-11-21T10:15:30.5", "2026-11-20T20:30:30.5Z"},
+    {"<+1245>-12:45<+1345>,M9.5.0/2:45,M4.1.0/3:45", "2026-11-21T10:15:30.5",
+     "2026-11-20T20:30:30.5Z"},
     {"CET-1", "1969-12-31T23:59:59.75", "1969-12-31T22:59:59.75Z"},
     {"CET-1", "1970-01-01T00:30", "1969-12-31T23:30Z"},
     {"CET-1", "2016-12-31T23:59:60", "2016-12-31T23:00Z"},
@@ -210,7 +213,8 @@ int main(void)
     tcase_add_loop_test(tcase, nothing_else_is_taken_for_a_time, 0, sizeof bad / sizeof *bad);
     tcase_add_test(tcase, a_nul_byte_is_no_end);
     tcase_add_test(tcase, every_day_is_the_one_of_the_c_library);
-    tcase_add_loop_test(tcase, local_time_is_what_the_clock_on_the_wall_shows, 0, sizeof local / sizeof *local);
+    tcase_add_loop_test(tcase, local_time_is_what_the_clock_on_the_wall_shows, 0,
+                        sizeof local / sizeof *local);
     tcase_add_test(tcase, every_local_time_that_is_shown_once_is_read_back);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -1,5 +1,6 @@
 #!/bin/bash
 # e2e_dead.sh - a record that cannot go to the dead letters waits alone; what is the consumer's own fault is no record's.
+# shellcheck disable=SC2016  # "$x" is for the command's shell
 # shellcheck source=tests/expect.sh
 . "$(dirname "$0")/expect.sh"
 cd "$work"

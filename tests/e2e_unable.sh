@@ -225,7 +225,7 @@ for how in "-- cat" "-j 4 --batch 2 --on-fail skip -- cat" "--on-fail dead --int
 done
 [ $fails -gt 20 ] && [ $works -gt 20 ] || wrong "$fails limits failed, $works were enough: this tests little"
 
-for topic in other; do expect 0 broker -q delete --force $topic; done
+expect 0 broker -q delete --force other
 if unshare -m true 2>/dev/null; then
     expect 0 unshare -m "$top/tests/e2e_unable.sh" --full
     cat out

@@ -82,7 +82,8 @@ static void lines_are_notices(void)
 {
     for (const char *line = what_it_said(); *line;) {
         size_t len = strcspn(line, "\n");
-        ck_assert_msg(memmem(line, len, "waiting for", 11) || memmem(line, len, " records/s,", 11) ||
+        ck_assert_msg(memmem(line, len, "waiting for", 11) ||
+                          memmem(line, len, " records/s,", 11) ||
                           memmem(line, len, " 0 records,", 11),
                       "it says: %s", what_it_said());
         line += len + (line[len] == '\n');
@@ -96,14 +97,14 @@ static const struct {
     enum held held;
     int joined; /* the lock is held from when it waits for records on; else from before it starts */
 } waits[] = {
-    {"-e t", TOPIC, 0},                          /* join */
-    {"-e -o beginning t", LOG, 0},               /* make a group */
-    {"t", GROUP, 1},                             /* claim */
-    {"t -- cat", GROUP, 1},                      /* the same, for a worker */
-    {"-j 2 t -- cat", TOPIC, 1},                 /* one more handle for the workers */
+    {"-e t", TOPIC, 0},            /* join */
+    {"-e -o beginning t", LOG, 0}, /* make a group */
+    {"t", GROUP, 1},               /* claim */
+    {"t -- cat", GROUP, 1},        /* the same, for a worker */
+    {"-j 2 t -- cat", TOPIC, 1},   /* one more handle for the workers */
     {"-j 2 -f json t -- cat", TOPIC, 1},
-    {"--into target t -- cat", TARGET, 0},       /* attach to where the output goes */
-    {"--on-fail dead t -- false", TOPIC, 1},     /* one more handle, and a dead letter */
+    {"--into target t -- cat", TARGET, 0},   /* attach to where the output goes */
+    {"--on-fail dead t -- false", TOPIC, 1}, /* one more handle, and a dead letter */
 };
 
 START_TEST(signal_ends_a_wait_for_a_lock_with_its_own_status)
@@ -122,8 +123,8 @@ START_TEST(signal_ends_a_wait_for_a_lock_with_its_own_status)
     wait_until(waits_for(holder));
     ck_assert_int_eq(kill(pid, number), 0);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 128 + number, "\"%s\" ended with %x: %s", words,
-                  (unsigned)status, what_it_said());
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 128 + number,
+                  "\"%s\" ended with %x: %s", words, (unsigned)status, what_it_said());
     lines_are_notices();
     ck_assert_int_eq(kill(holder, SIGCONT), 0);
     ck_assert_int_eq(ended(holder), 0);
@@ -144,6 +145,7 @@ int main(void)
     Suite *suite = suite_create("consumer_signal");
     TCase *tc = test_case(suite, "waits");
     tcase_add_checked_fixture(tc, setup, NULL);
-    tcase_add_loop_test(tc, signal_ends_a_wait_for_a_lock_with_its_own_status, 0, 2 * sizeof waits / sizeof waits[0]);
+    tcase_add_loop_test(tc, signal_ends_a_wait_for_a_lock_with_its_own_status, 0,
+                        2 * sizeof waits / sizeof waits[0]);
     return test_main(suite);
 }

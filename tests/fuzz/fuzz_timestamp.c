@@ -22,8 +22,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int zoned, local = mr_timestamp_read(text, size, &again, &zoned);
     MUST(local == error);
     again = 17;
-    local = mr_timestamp_parse_local(text, size, &again); /* it may not exist, or be too far away, there alone */
-    MUST((local == -EINVAL || local == -ERANGE || (local == 0 && error == 0)) && (local == 0 || again == 17));
+    /* It may not exist, or be too far away, there alone. */
+    local = mr_timestamp_parse_local(text, size, &again);
+    MUST((local == -EINVAL || local == -ERANGE || (local == 0 && error == 0)) &&
+         (local == 0 || again == 17));
     MUST(error || !zoned || (local == 0 && again == ns));
     free(text);
     return 0;
