@@ -46,10 +46,10 @@ static int by_name(const void *a, const void *b)
 
 int mr_select_twice(const struct mr_select *select, const char **name)
 {
-    const char **sorted = calloc(select->cnt + 1, sizeof *sorted);
+    const char **sorted = select->cnt ? calloc(select->cnt, sizeof *sorted) : NULL;
     int twice = 0;
     if (!sorted)
-        return -ENOMEM;
+        return select->cnt ? -ENOMEM : 0;
     memcpy((void *)sorted, (const void *)select->name, select->cnt * sizeof *sorted);
     qsort((void *)sorted, select->cnt, sizeof *sorted, by_name);
     for (size_t i = 1; i < select->cnt && !twice; i++)
