@@ -235,7 +235,7 @@ static void flush(struct run *run, struct source *source, uint64_t records, uint
 
 /* --where cannot tell whether this record passes, which stays where it is. Those before it are done
  * with. */
-static void end_undecided(struct run *run, struct source *source, const struct mr_record *undecided,
+__attribute__((cold, noinline)) static void end_undecided(struct run *run, struct source *source, const struct mr_record *undecided,
                           uint64_t records, uint64_t filtered)
 {
     const uint32_t partition = undecided->partition;
