@@ -296,7 +296,7 @@ static int describe_groups(const struct mr_topic *topic, int colour)
 
 static void put_shown(const char *text, size_t len)
 {
-    char part[1024];
+    char part[1024] = "";
     while (len) { /* in parts, none of which is cut by the room there is */
         size_t n = len < sizeof part / 4 ? len : sizeof part / 4 - 1;
         while (n < len && n > sizeof part / 4 - 4 && ((unsigned char)text[n] & 0xc0) == 0x80)

@@ -29,14 +29,16 @@ int mr_topic_find(struct mr_bus *bus, uint64_t created_ns, struct mr_topic **out
             failed = error;
     }
     free(names);
-    return found ? found : failed;
+    if (found)
+        return 1;
+    return failed < 0 ? failed : 0;
 }
 
 int mr_asked(struct mr_topic *to, uint32_t slot, uint64_t serial, uint64_t source_ns)
 {
     struct mr_topic *source;
     int found = mr_topic_find(to->bus, source_ns, &source);
-    if (found <= 0)
+    if (found != 1)
         return found;
     found = 0;
     for (uint32_t i = 0; i < source->member_cnt && !found; i++) {

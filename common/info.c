@@ -344,7 +344,7 @@ int mr_group_info(const struct mr_topic *topic, uint32_t g, struct mr_group_info
     mr_words_load(group->name, sizeof info.name / 8, info.name);
     int found = group_members(topic, g, &info);
     for (uint32_t p = 0; p < topic->partition_cnt && !found; p++) {
-        struct share share;
+        struct share share = {0};
         found = share_look(topic, g, p, &share);
         if (found <= 0 || share.serial != serial) /* gone meanwhile, or its slot is another's */
             return mr_intact(topic) < 0 ? -EIO : found < 0 ? found : 0;

@@ -66,8 +66,8 @@ static pid_t start(const char *const *words, int stops)
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
-        freopen("/dev/null", "w", stdout);
-        freopen("/dev/null", "w", stderr);
+        if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
+            _exit(98);
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         execv(path, (char *const *)(uintptr_t)argv);
         _exit(99);
