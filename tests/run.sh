@@ -23,7 +23,8 @@ export CK_DEFAULT_TIMEOUT="${CK_DEFAULT_TIMEOUT:-120}" CK_TIMEOUT_MULTIPLIER="${
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 basics=(check_text check_csv check_cond check_control check_segment check_client check_topic check_tx check_log check_member check_group)
 # Those that take longest: begun first, so that the others fill up what they leave of the machine.
-slow=(e2e_job e2e_sharing e2e_kill e2e_scripts e2e_produce_resume e2e_command check_model e2e_into e2e_weather e2e_abuse)
+slow=(e2e_job e2e_sharing e2e_abuse e2e_kill e2e_produce_resume e2e_scripts check_model
+    proc_consumer_signal e2e_produce_input e2e_command e2e_into e2e_roundtrip e2e_weather proc_storm)
 
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
