@@ -134,7 +134,7 @@ $(BENCHES:%=$(BIN)/%): $(BIN)/bench_%: $(OBJ)/tests/bench/bench_%.o $(OBJ)/bench
 	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ -Wl$(comma)--as-needed $(if $(ZEROMQ),-lzmq) $(if $(BOOST),-lstdc++) $(LIBS) -lm)
 
 # Waits of the crash test's survivors end at once: time is not what they measure.
-CRASH_WRAPS = -Wl,--wrap=mr_cond_wait,--wrap=pthread_mutex_clocklock
+CRASH_WRAPS = -Wl,--wrap=mr_cond_wait,--wrap=pthread_mutex_clocklock,--wrap=clock_gettime
 $(BIN)/tests/crash: $(call objects,$(CRASH)) $(OBJ)/broker.a $(OBJ)/program.a $(BIN)/libmillrace.a
 	@mkdir -p $(@D)
 	$(call run,LD,$(CC) $(ALL_LDFLAGS) $(CRASH_WRAPS) -o $@ $^ $(LIBS))

@@ -2,6 +2,7 @@
 #include "broker/commands.h"
 #include "broker/keep.h"
 #include "child.h"
+#include "common/append.h"
 #include "common/program.h"
 #include "common/segment.h"
 #include "oracle.h"
@@ -251,8 +252,15 @@ static void prepare_redrive(struct world *w)
     world_send(w, T, 2);
     world_shelf(w, DEAD, "redrive");
     world_send(w, DEAD, 3);
-    world_moves(w, DEAD, T, (const unsigned[]){2, 3, 4}, 3);
+    w->moves = 1;
+    w->moved_by_another = 1; /* the survivors are of its group, and may take some themselves */
     w->counts_lost = 1;
+}
+static void redrives_all(struct world *w)
+{
+    for (unsigned id = 0; id < w->sent; id++)
+        if (w->shelf[DEAD].place[0].fate[id] == MUST)
+            world_moves(w, DEAD, T, id);
 }
 static void redrive(struct world *w)
 {
@@ -283,26 +291,25 @@ static void prepare_refused(struct world *w)
     w->shelf[DEAD].producer = NULL;
     world_death(w, die_first_in_hand, 1);
 }
-static void goes_past(struct world *w) /* the operation acknowledges all but the first */
+/* The record that cannot be buried waits; what is behind it goes on. */
+static void all_but_first(struct world *w)
 {
     struct place *g = &w->shelf[T].place[0];
     for (unsigned id = 1; id < w->sent; id++)
         if (g->fate[id] == MUST)
-            g->fate[id] = g->after[id] = ANY;
+            g->fate[id] = g->after[id] = MAY_GO;
 }
-/* The record that cannot be buried waits; what is behind it goes on. */
 static void go_past(struct world *w)
 {
     attach_consumer(w, "g", 1);
     struct mr_record record;
     unsigned got = 0;
     begin();
-    for (int i = 0; i < 8; i++)
-        if (mr_claim(consumer, 0, 0) > 0)
-            while (mr_next(consumer, &record) == 1)
-                got++;
-        else
-            mr_ack(consumer);
+    for (int i = 0; i < 8 && mr_claim(consumer, 0, 0) > 0; i++) {
+        while (mr_next(consumer, &record) == 1)
+            got++;
+        mr_ack(consumer);
+    }
     end(got ? 0 : -ENOTRECOVERABLE);
 }
 
@@ -324,6 +331,7 @@ static void die_moving(struct world *w)
     uint64_t cursor = load(&slot->cursor);
     world_fill(w, &message, buf, 0);
     child_must(mr_ack_with(consumer, producer, &message, 1, 0) == 0, "acknowledge");
+    atomic_store(&mr_producer_topic(producer)->producers[mr_producer_slot(producer)].asked, topic->shm->created_ns);
     atomic_store(&slot->moving, load(&slot->cursor));
     atomic_store(&slot->cursor, cursor);
 }
@@ -381,16 +389,17 @@ const struct operation broker_operations[] = {
     {.name = "broker: adopts", .prepare = prepare_dead, .child = adopt},
     {.name = "broker: buries", .prepare = prepare_living, .child = bury},
     {.name = "broker: creates", .prepare = some_records, .child = create, .check = made_works},
-    {.name = "broker: stops, records are owed", .prepare = prepare_living, .child = stop, .check = serves_again, .flags = OP_ALL_TOPICS},
-    {.name = "broker: stops, nothing is owed", .prepare = prepare_finished, .child = stop, .check = serves_again, .flags = OP_ALL_TOPICS},
+    {.name = "broker: stops, records are owed", .prepare = prepare_living, .child = stop, .check = serves_again, .flags = OP_ENDS},
+    {.name = "broker: stops, nothing is owed", .prepare = prepare_finished, .child = stop, .check = serves_again, .flags = OP_ENDS},
     {.name = "broker: cleans, records are owed", .prepare = prepare_left_owing, .child = clean, .meanwhile = come_and_append,
      .back = come_back, .flags = OP_ALONE},
     {.name = "broker: cleans, nothing is owed", .prepare = prepare_left, .child = clean, .meanwhile = come_and_append, .back = come_back,
      .flags = OP_ALONE},
     {.name = "broker: cleans without memory", .prepare = prepare_left_owing, .child = clean_blind, .settings = large, .back = come_back,
      .flags = OP_ALONE | OP_ONCE},
-    {.name = "broker: redrives", .prepare = prepare_redrive, .child = redrive, .flags = OP_ALL_TOPICS},
-    {.name = "go past what cannot be buried", .prepare = prepare_refused, .staged = goes_past, .child = go_past, .flags = OP_ONCE | OP_TAKES_ALL},
+    {.name = "broker: redrives", .prepare = prepare_redrive, .staged = redrives_all, .child = redrive},
+    {.name = "go past what cannot be buried", .prepare = prepare_refused, .staged = all_but_first, .child = go_past,
+     .flags = OP_ONCE | OP_TAKES_ALL},
     {.name = "take over, the target is gone", .prepare = prepare_target_gone, .child = take_over},
     {.name = "join by a private group's name", .prepare = prepare_private, .child = join_by_name, .flags = OP_MAY_FAIL},
 };

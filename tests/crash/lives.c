@@ -103,7 +103,7 @@ static void move_past_all(struct world *w)
 {
     struct place *m = &w->shelf[T].place[1];
     for (unsigned id = 0; id < w->sent; id++)
-        if (m->fate[id] == MUST || m->fate[id] == GONE)
+        if (m->fate[id] != ABSENT)
             m->after[id] = GONE;
 }
 static void move_group(struct world *w)

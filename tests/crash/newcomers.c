@@ -45,8 +45,9 @@ static int place_holds(struct world *w, const struct shelf *shelf, const struct 
 
 static int moved_once(struct world *w)
 {
-    for (unsigned i = 0; i < w->move_cnt; i++) {
-        unsigned id = w->move_ids[i];
+    for (unsigned id = 0; id < w->sent && w->moves; id++) {
+        if (w->shelf[w->move_a].place[0].fate[id] != EITHER)
+            continue;
         unsigned here = w->shelf[w->move_a].place[0].times[id], there = w->shelf[w->move_b].place[0].times[id];
         if (here + there != 1)
             return world_fail(w, "I6: record %u was being moved from %s to %s: it is there %u times, and came here %u times", id,

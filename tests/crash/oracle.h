@@ -14,7 +14,7 @@
 
 #include <signal.h>
 
-#define TURNS_MAX 24
+#define TURNS_MAX 40 /* of 50 ms each: two seconds */
 
 struct style {
     int told;      /* a broker tells of the dead; else they are found by who waits */
@@ -22,6 +22,7 @@ struct style {
     int many;      /* rounds, too */
 };
 
+extern int64_t survivors_ahead_ns; /* the time that their waits would have taken */
 extern volatile sig_atomic_t survivors_stop; /* the stop flag of the survivors' bus */
 
 int oracle_check(struct world *w, const struct style *style);

@@ -3,7 +3,6 @@
 
 #include "common/append.h"
 
-
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -293,25 +292,13 @@ static void fail(struct world *w)
 
 /* ---- records that move ---- */
 
-void world_moves(struct world *w, enum shelf_name from, enum shelf_name to, const unsigned *ids, unsigned cnt)
-{
-    w->move_a = from;
-    w->move_b = to;
-    w->move_cnt = cnt;
-    for (unsigned i = 0; i < cnt; i++) {
-        unsigned id = w->move_ids[i] = ids[i];
-        w->shelf[from].place[0].fate[id] = w->shelf[from].place[0].after[id] = EITHER;
-        world_note(&w->shelf[to], id, EITHER);
-    }
-}
-
 static void prepare_dead_letter(struct world *w)
 {
     world_join(w, T, "g", 0);
     world_send(w, T, 4);
     world_shelf(w, DEAD, "d");
     world_death(w, die_first_in_hand, 1);
-    world_moves(w, T, DEAD, (const unsigned[]){0}, 1);
+    world_moves(w, T, DEAD, 0);
 }
 static void dead_letter(struct world *w)
 {
@@ -327,7 +314,8 @@ static void prepare_ack_with(struct world *w)
     world_join(w, T, "g", 0);
     world_send(w, T, 12);
     world_shelf(w, OTHER, "o");
-    world_moves(w, T, OTHER, (const unsigned[]){0, 1, 2}, 3);
+    for (unsigned id = 0; id < 3; id++)
+        world_moves(w, T, OTHER, id);
 }
 static void open_other(void)
 {
@@ -373,10 +361,11 @@ static void die_half_way(struct world *w)
     next(3);
     fill_messages(w, 0, 3);
     child_must(mr_ack_with(consumer, producer, messages, 3, 0) == 0, "acknowledge");
+    /* As it was before the second half. */
     struct mr_topic *to = mr_producer_topic(producer);
     atomic_store(&to->producers[mr_producer_slot(producer)].asked, topic->shm->created_ns);
     atomic_store(&slot->moving, load(&slot->cursor));
-    atomic_store(&slot->cursor, cursor); /* as it was before */
+    atomic_store(&slot->cursor, cursor);
 }
 static void prepare_settle(struct world *w)
 {
@@ -386,7 +375,7 @@ static void prepare_settle(struct world *w)
         world_note(&w->shelf[T], id, GONE);
         world_note(&w->shelf[OTHER], id, MUST);
     }
-    w->move_cnt = 0;
+    w->moves = 0;
 }
 static void settle(struct world *w)
 {

@@ -208,9 +208,10 @@ static struct style style_of(size_t turn)
 static void kill_at(size_t k, size_t death, struct style style)
 {
     enum end end;
-    tell("killed after event %zu%s", k, scene->child ? ", the other" : "");
     if (scene->child)
-        snprintf(what + strlen(what), sizeof what - strlen(what), " after event %zu", death);
+        tell("killed after event %zu, the other after event %zu", k, death);
+    else
+        tell("killed after event %zu", k);
     pid_t pid = stage(k, TRAP_KILL, death, &end);
     snprintf(what + strlen(what), sizeof what - strlen(what), " (%#llx)%s%s", rip_of(k), style.told ? ", told" : "",
              style.wait ? ", waiting" : "");

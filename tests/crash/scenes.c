@@ -65,12 +65,8 @@ static void use_all_slots(struct world *w)
 
 static int fits_slots(const struct world *w, const struct operation *operation)
 {
-    return blocks(w) && !(operation->flags & OP_ALL_TOPICS);
-}
-static int fits_full(const struct world *w, const struct operation *operation)
-{
-    (void)w;
-    return !(operation->flags & OP_ALL_TOPICS);
+    (void)operation;
+    return blocks(w);
 }
 
 static const char *group_of_orphan;
@@ -121,7 +117,7 @@ static void move_three(struct world *w, enum shelf_name from, enum shelf_name to
 }
 static int fits_into(const struct world *w, const struct operation *operation)
 {
-    return blocks(w) && !w->move_cnt && !(operation->flags & OP_ALL_TOPICS) && !w->shelf[OTHER].topic && w->shelf[T].place[0].consumer && !(operation->flags & OP_TAKES_ALL);
+    return blocks(w) && !w->moves && !w->shelf[OTHER].topic && w->shelf[T].place[0].consumer && !(operation->flags & (OP_TAKES_ALL | OP_ENDS));
 }
 static void before_into(struct world *w)
 {
@@ -132,14 +128,14 @@ static void into_other(struct world *w) { move_three(w, T, OTHER, w->shelf[T].pl
 static void moved(struct world *w, enum shelf_name from, enum shelf_name to, const unsigned *ids, unsigned cnt)
 {
     w->moved_by_another = 1;
-    if (cnt)
-        world_moves(w, from, to, ids, cnt);
+    for (unsigned i = 0; i < cnt; i++)
+        world_moves(w, from, to, ids[i]);
 }
 static void died_into_other(struct world *w, const unsigned *ids, unsigned cnt) { moved(w, T, OTHER, ids, cnt); }
 
 static int fits_from(const struct world *w, const struct operation *operation)
 {
-    return blocks(w) && !w->move_cnt && w->shelf[T].place[0].consumer && !w->full && !(operation->flags & OP_TAKES_ALL);
+    return blocks(w) && !w->moves && w->shelf[T].place[0].consumer && !w->full && !(operation->flags & (OP_TAKES_ALL | OP_ENDS));
 }
 static void before_from(struct world *w)
 {
@@ -183,7 +179,7 @@ static void after_crowd(struct world *w)
 /* A group without members: of ten records it has acknowledged three, and a dead member held three. */
 static int fits_group(const struct world *w, const struct operation *operation)
 {
-    if (operation->flags & (OP_WAITS_FOR_ALL | OP_ALL_TOPICS))
+    if (operation->flags & OP_WAITS_FOR_ALL)
         return 0;
     for (int i = 0; i < PLACES; i++)
         if (strcmp(w->shelf[T].place[i].group, "m") == 0)
@@ -283,7 +279,7 @@ static int fits_orphans(const struct world *w, const struct operation *operation
 
 const struct scene scenes[] = {
     {.name = "plain"},
-    {.name = "full ring", .fits = fits_full, .before = fill_rings},
+    {.name = "full ring", .before = fill_rings},
     {.name = "all producer slots used", .fits = fits_slots, .before = use_all_slots},
     {.name = "orphans", .fits = fits_orphans, .before = leave_orphans},
     {.name = "records on their way to another topic", .fits = fits_into, .before = before_into, .child = into_other, .died = died_into_other},

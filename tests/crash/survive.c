@@ -26,10 +26,29 @@ int __wrap_mr_cond_wait(struct mr_cond *cond, uint32_t ticket, int64_t timeout_n
 int __real_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until);
 int __wrap_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until);
 
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int64_t survivors_ahead_ns;
+
+/* Time is what has passed, and what the waits that were over at once would have taken. */
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int error = __real_clock_gettime(clock, now);
+    if (clock != CLOCK_REALTIME && survivors_ahead_ns) {
+        now->tv_sec += survivors_ahead_ns / 1000000000;
+        now->tv_nsec += survivors_ahead_ns % 1000000000;
+        now->tv_sec += now->tv_nsec / 1000000000;
+        now->tv_nsec %= 1000000000;
+    }
+    return error;
+}
+
 int __wrap_mr_cond_wait(struct mr_cond *cond, uint32_t ticket, int64_t timeout_ns)
 {
     if (!turn.w)
         return __real_mr_cond_wait(cond, ticket, timeout_ns);
+    survivors_ahead_ns += timeout_ns;
     if (turn.depth) { /* a consumer: it sleeps twice for its bound, then it is told to end */
         survivors_stop = ++turn.naps > 2;
         return -ETIMEDOUT;

@@ -68,17 +68,6 @@ static struct place *place_named(struct shelf *shelf, const char *name)
     return NULL;
 }
 
-static int parked_at(const struct mr_topic *topic, uint32_t group, uint32_t p, uint64_t pos)
-{
-    for (uint32_t i = 0; i < topic->member_cnt; i++) {
-        const struct mr_member_shm *member = &topic->members[i];
-        if (at(&member->group) == group + 1 && at(&member->partition) == p && at(&member->cursor) == pos && !at(&member->owner) &&
-            at(&member->in_hand) == MR_PARKED)
-            return 1;
-    }
-    return 0;
-}
-
 int words_holder(struct world *w, struct shelf *shelf, uint32_t p)
 {
     const struct mr_topic *topic = shelf->topic;
@@ -95,8 +84,7 @@ int words_holder(struct world *w, struct shelf *shelf, uint32_t p)
     const struct mr_group_shm *group = &topic->groups[holder];
     name_of(group, name);
     struct place *place = place_named(shelf, name);
-    /* A record that its dead-letter topic does not take is still owed by its group, survivors or not. */
-    if (live(group) && !(at(&group->flags) & MR_PRIVATE) && place && (!place->consumer || parked_at(topic, holder, p, low)))
+    if (live(group) && !(at(&group->flags) & MR_PRIVATE) && place && !place->consumer)
         return (int)(place - shelf->place);
     return world_fail(w, "I10: a producer of %s waits for ever; group %s holds it, flags %llx, %u live members, committed %llu, next %llu",
                       topic->name, name, NUM(at(&group->flags)), members_of(w, topic, holder), NUM(low),
@@ -140,8 +128,7 @@ static int idle_members(struct world *w, struct shelf *shelf)
         if (owner && !alive(w, owner))
             return world_fail(w, "I10: member slot %u of %s, group %s, belongs to a client that is gone", i, topic->name, name);
         struct place *place = place_named(shelf, name);
-        if (!owner && place && place->consumer && at(&member->cursor) < at(&member->end) &&
-            at(&member->in_hand) != MR_PARKED)
+        if (!owner && place && place->consumer && at(&member->cursor) < at(&member->end))
             return world_fail(w, "I8: group %s of %s leaves [%llu, %llu) of a member that is gone to nobody", name, topic->name,
                               NUM(at(&member->cursor)), NUM(at(&member->end)));
     }

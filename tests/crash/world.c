@@ -75,6 +75,15 @@ void world_send(struct world *w, enum shelf_name name, unsigned cnt)
     world_must(world_try_send(w, name, cnt) == cnt, "append");
 }
 
+void world_moves(struct world *w, enum shelf_name from, enum shelf_name to, unsigned id)
+{
+    w->moves = 1;
+    w->move_a = from;
+    w->move_b = to;
+    w->shelf[from].place[0].fate[id] = w->shelf[from].place[0].after[id] = EITHER;
+    world_note(&w->shelf[to], id, EITHER);
+}
+
 static struct place *add_place(struct shelf *shelf, const char *group)
 {
     struct place *place = shelf->place;
@@ -191,6 +200,7 @@ void world_leave(struct world *w)
 void world_open(struct world *w, const char *bus_name, const struct operation *operation)
 {
     static const char *const more[] = {"made", "x"};
+    survivors_ahead_ns = 0;
     *w = (struct world){.bus_name = bus_name, .record_bytes = 40};
     w->settings = (struct mr_settings){.size_bytes = 4096, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
     if (operation->settings)

@@ -48,7 +48,7 @@ struct world {
     struct shelf shelf[SHELVES];
     unsigned sent;         /* numbers given to records so far */
     unsigned add, add_from; /* [add_from, add_from + add) are appended to t by the operation: a prefix of each partition's */
-    unsigned move_ids[4], move_cnt; /* EITHER: between shelves move_a and move_b */
+    int moves;             /* EITHER: from shelf move_a to move_b */
     enum shelf_name move_a, move_b;
     int moved_by_another;  /* who died before the operation */
     int drops;             /* drop-oldest: what is overwritten is no loss */
@@ -85,8 +85,8 @@ enum {
     OP_OPENS = 4,      /* opens a producer of t */
     OP_TAKES_ALL = 8,  /* takes all that its group has not acknowledged */
     OP_WAITS_FOR_ALL = 16, /* waits until every group has acknowledged */
+    OP_ENDS = 64,      /* ends topics that owe nothing */
     OP_ALONE = 32,     /* no survivors are attached when it begins */
-    OP_ALL_TOPICS = 64, /* what other topics hold decides what it does */
 };
 
 extern const struct operation record_operations[], life_operations[], broker_operations[];
@@ -109,7 +109,7 @@ void world_take(struct world *w, enum shelf_name name, unsigned place, unsigned 
 void world_fill(struct world *w, struct mr_message *msg, unsigned char *buf, unsigned id);
 void world_adds(struct world *w, unsigned cnt);            /* the operation appends so many to t */
 void world_note(struct shelf *shelf, unsigned id, enum fate fate); /* for all groups of a topic */
-void world_moves(struct world *w, enum shelf_name from, enum shelf_name to, const unsigned *ids, unsigned cnt);
+void world_moves(struct world *w, enum shelf_name from, enum shelf_name to, unsigned id); /* that record is EITHER */
 unsigned world_id(const struct mr_record *record);
 void some_records(struct world *w); /* two groups, six records, three of them acknowledged by the first */
 /* A process runs `body` as a client and dies; or it does not get so far. Its client id goes into w->dead. reap: the survivors do. */
