@@ -6,6 +6,7 @@
 segment=/dev/shm/millrace.$(id -u).$MILLRACE_BUS
 
 # ./with OPTION N COMMAND...: under that ulimit.
+# shellcheck disable=SC2016  # expanded by the script that is written
 printf '%s\n' '#!/bin/bash' 'ulimit "$1" "$2" && shift 2 && exec "$@"' >with
 chmod +x with
 

@@ -14,7 +14,7 @@ crash=(tests/crash/*.c)
 crash=("${crash[@]/%.c/.o}")
 crash=("${crash[@]/#/$bin/obj/}")
 
-wraps=(-Wl,--wrap=mr_cond_wait,--wrap=pthread_mutex_clocklock,--wrap=clock_gettime) # as in the Makefile
+wraps=('-Wl,--wrap=mr_cond_wait,--wrap=pthread_mutex_clocklock,--wrap=clock_gettime') # as in the Makefile
 
 # variant NAME FILE PERL-SUBSTITUTION SCENARIO...
 variant() {
