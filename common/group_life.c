@@ -76,7 +76,7 @@ int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum
             continue;
         int error = mr_group_free(topic, i, 1); /* the sweep could not: a live process held a lock */
         if (error)
-            return error;
+            return error == -EBUSY ? -EUSERS : error;
         g = free_groups(topic, &count);
     }
     if (count < needed)
@@ -144,9 +144,20 @@ void mr_group_abandon(struct mr_topic *topic, uint32_t g)
 
 /* ---- ending ---- */
 
+/* Is a group left in the making, which cannot be ended yet? */
+static int half_made(const struct mr_topic *topic)
+{
+    for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
+        if (mr_group_holds(topic, g) && !mr_group_there(topic, g))
+            return 1;
+    return 0;
+}
+
 int mr_group_free(struct mr_topic *topic, uint32_t g, int wait)
 {
     struct mr_group_shm *group = &topic->groups[g];
+    if (half_made(topic)) /* it holds the limits down, which would forget what this group has acknowledged */
+        return -EBUSY;
     int error = wait ? mr_lock(topic, &group->lock) : mr_lock_try(topic, &group->lock);
     if (error < 0)
         return error;
@@ -181,15 +192,13 @@ int mr_groups_unsettled(const struct mr_topic *topic)
 /* Whoever holds the topic's lock finds here only what others left: making, moving and ending go on under this lock. */
 static void sweep(struct mr_topic *topic)
 {
-    for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++) {
-        if (!load(&topic->groups[g].serial))
-            continue;
-        uint64_t flags = load(&topic->groups[g].flags);
-        if (flags & MR_GROUP_MAKING)
+    uint32_t n = mr_groups_used(topic);
+    for (uint32_t g = 0; g < n; g++)
+        if (mr_group_holds(topic, g) && !mr_group_there(topic, g))
             mr_group_abandon(topic, g);
-        else if (flags & MR_GROUP_OVER)
+    for (uint32_t g = 0; g < n; g++)
+        if (load(&topic->groups[g].serial) && !mr_group_holds(topic, g))
             mr_group_free(topic, g, 0);
-    }
 }
 
 int mr_topic_lock(struct mr_topic *topic)
