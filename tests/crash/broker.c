@@ -184,24 +184,6 @@ static void clean(struct world *w)
     int status = mr_command_clean(&line);
     end(status == MR_EXIT_OK ? 0 : child_gives_up ? -EINTR : -EIO);
 }
-/* There is not memory enough to look at the records. */
-static void clean_blind(struct world *w)
-{
-    struct rlimit limit;
-    unsigned long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    child_must(f && fscanf(f, "%lu", &pages) == 1, "read its size");
-    fclose(f);
-    be_quiet();
-    getrlimit(RLIMIT_AS, &limit);
-    limit.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)w->settings.size_bytes;
-    setrlimit(RLIMIT_AS, &limit);
-    struct mr_command_line line = {.bus = w->bus_name, .bus_named = 1};
-    begin();
-    mr_command_clean(&line);
-    end(0);
-}
-static void large(struct mr_settings *s) { s->size_bytes = 4 << 20; }
 static void come_back(struct world *w)
 {
     struct shelf *shelf = &w->shelf[T];
@@ -395,8 +377,6 @@ const struct operation broker_operations[] = {
      .back = come_back, .flags = OP_ALONE},
     {.name = "broker: cleans, nothing is owed", .prepare = prepare_left, .child = clean, .meanwhile = come_and_append, .back = come_back,
      .flags = OP_ALONE},
-    {.name = "broker: cleans without memory", .prepare = prepare_left_owing, .child = clean_blind, .settings = large, .back = come_back,
-     .flags = OP_ALONE | OP_ONCE},
     {.name = "broker: redrives", .prepare = prepare_redrive, .staged = redrives_all, .child = redrive},
     {.name = "go past what cannot be buried", .prepare = prepare_refused, .staged = all_but_first, .child = go_past,
      .flags = OP_ONCE | OP_TAKES_ALL},

@@ -185,6 +185,8 @@ int main(int argc, char **argv)
     unsigned forks = (unsigned)shares;
     for (pid_t pid; (pid = wait(&status)) > 0; broken |= status) {
         remove_bus(pid);
+        if (status)
+            fprintf(stderr, "crash: process %ld ended with wait status %#x\n", (long)pid, (unsigned)status);
         if (status && options.wrong_max > 1 && forks < 200) /* what it had in hand counts as wrong; the rest goes on */
             fork_share(forks++);
     }
