@@ -331,6 +331,8 @@ static size_t find_points(void)
         slots *= 2;
     size_t *seen = calloc(slots, sizeof *seen);
     world_must(seen != NULL, "allocate");
+    if (!seen)
+        abort(); /* world_must has ended it: the analyzer does not see that */
     for (size_t i = 0; i + 1 < n; i++) {
         size_t at = (size_t)(plan->event[i].state >> 20) & (slots - 1);
         while (seen[at] && plan->event[seen[at] - 1].state != plan->event[i].state)
