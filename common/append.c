@@ -559,7 +559,7 @@ static uint32_t owed(const struct mr_producer *producer)
     for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
         groups |= mr_group_holds(topic, g);
     for (uint32_t p = 0; p < topic->partition_cnt; p++)
-        if (producer->places[p].end && (!groups || mr_groups_limit(topic, p, 0) < producer->places[p].end))
+        if (producer->places[p].end && (!groups || mr_groups_limit(topic, p) < producer->places[p].end))
             return p;
     return topic->partition_cnt;
 }

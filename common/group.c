@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define TURNS 1000 /* lapped so often in a row, it is damage */
+#define TURNS 1000 /* what changes so often while it is looked at is damage */
 #define CLAIM_BYTES 131072u /* a claim beyond this only keeps records from other members and room from producers */
 
 static inline uint64_t load(const _Atomic uint64_t *word)
@@ -74,23 +74,39 @@ int mr_groups_settle(struct mr_topic *topic, uint32_t p)
     return error;
 }
 
-uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p, uint64_t otherwise)
+/* A group's committed in partition p, and its flags then. Returns its serial; 0 no group. A slot that is used again
+ * meanwhile is read again: serials do not come back. */
+static uint64_t position_of(const struct mr_topic *topic, uint32_t g, uint32_t p, uint64_t *flags, uint64_t *committed)
 {
-    uint64_t limit = MR_NONE;
-    for (uint32_t g = 0; g < mr_groups_used(topic); g++) {
-        const struct mr_group_shm *group = &topic->groups[g];
-        if (!atomic_load_explicit(&group->serial, memory_order_acquire))
+    const struct mr_group_shm *group = &topic->groups[g];
+    uint64_t serial, again = atomic_load_explicit(&group->serial, memory_order_acquire);
+    int turn = 0;
+    do {
+        serial = again;
+        *flags = load(&group->flags);
+        /* acquire, pairs with mr_group_commit: the group reads nothing below it any more. */
+        *committed = atomic_load_explicit(&mr_group_part(topic, g, p)->committed, memory_order_acquire);
+        atomic_thread_fence(memory_order_acquire);
+        again = load(&group->serial);
+    } while (again != serial && ++turn < TURNS);
+    return serial;
+}
+
+uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p)
+{
+    uint64_t low = MR_NONE, pin = MR_NONE, gone = load(&topic->logs[p].acked), flags, committed;
+    for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++) {
+        if (!position_of(topic, g, p, &flags, &committed))
             continue;
-        uint64_t over = load(&group->flags) & MR_GROUP_OVER;
-        /* acquire, pairs with mr_group_commit: the group reads nothing below it any more. If the slot is another group's by
-         * now, that one is in the making: its position in this log is set under the log's lock, so it reads as 0 here. */
-        uint64_t committed = atomic_load_explicit(&mr_group_part(topic, g, p)->committed, memory_order_acquire);
-        if (over)
-            otherwise = committed > otherwise ? committed : otherwise;
-        else if (committed < limit)
-            limit = committed;
+        if (flags & MR_GROUP_OVER)
+            gone = committed > gone ? committed : gone;
+        else if (flags & MR_GROUP_MAKING)
+            pin = committed < pin ? committed : pin; /* it only holds back: what it skips is still owed, if it dies */
+        else
+            low = committed < low ? committed : low;
     }
-    return limit == MR_NONE ? otherwise : limit;
+    low = low == MR_NONE ? gone : low;
+    return pin < low ? pin : low;
 }
 
 void mr_groups_tell(struct mr_topic *topic, int wake)

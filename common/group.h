@@ -12,9 +12,10 @@
  *     free --make--> MAKING --first member joins--> live --its only member leaves or dies (private), or moved--> OVER --> free
  *                        \____ maker died or gave up ____________________________________________________/
  *
- * MAKING holds the logs back, so that nothing is overwritten between the start positions; OVER holds nothing back. Both are
- * leftovers to whoever takes the topic's lock, and are mended there (mr_topic_lock). A group is moved to other positions
- * by making a new one under its name: one transaction makes that one live and the old one OVER, orphans and all.
+ * MAKING holds a log back from when its start position there is set; it only holds back, as it may never come to be.
+ * OVER holds nothing back. Each taker of the topic's lock finds both as leftovers and mends them (mr_topic_lock). A group
+ * is moved to other positions by making a new one under its name: one transaction, in the topic's log because it is about
+ * two groups, makes the old one OVER, orphans and all, and the new one live with its first member.
  *
  * Blame: in_hand is the record that the owner looked at. If the owner dies, its try is counted (blamed, tries) and it is delivered alone
  * next time. I1 committed <= next <= head; I4 every record below next is acknowledged or in exactly one claim; I5 claims are disjoint. */
@@ -115,9 +116,9 @@ int mr_group_settle(struct mr_topic *topic, uint32_t group, uint32_t p);
 /* The same for all groups: what a producer does that finds no room, without holding its log's lock (lock order). */
 int mr_groups_settle(struct mr_topic *topic, uint32_t p);
 
-/* mr_groups_limit looks up the position that no group is behind, by their committed words; with the log's lock held. No
- * group: `otherwise`, or what one that is over has acknowledged. */
-uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p, uint64_t otherwise);
+/* mr_groups_limit looks up the position that no group is behind, by their committed words. No group: what those that are
+ * gone have acknowledged. With the log's lock held it is what the tail may go to; without, it may be older. */
+uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p);
 
 /* mr_group_behind finds the slot of the member that holds the group up in partition p; member_cnt if none does. Lock-free. */
 uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t p);
@@ -147,9 +148,9 @@ int mr_groups_unsettled(const struct mr_topic *topic);
  * topic's lock mends. */
 int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum mr_start start, int64_t arg, int moved,
                   uint32_t *group);
-/* mr_group_abandon ends a group in the making: over, and free at once if it can be. */
+/* mr_group_abandon frees the slot of a group in the making. */
 void mr_group_abandon(struct mr_topic *topic, uint32_t group);
-/* mr_group_free frees the slot of a group that is over, once the logs' limits know what it has acknowledged.
+/* mr_group_free frees the slot of a group that is over, once the logs know what it has acknowledged.
  *   wait     for locks that a live process holds
  * Returns 0; -EBUSY later; or a negative errno. */
 int mr_group_free(struct mr_topic *topic, uint32_t group, int wait);

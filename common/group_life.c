@@ -32,18 +32,11 @@ static int place(struct mr_topic *topic, uint32_t group, enum mr_start start, in
         if (!error) {
             struct mr_log_shm *log = &topic->logs[p];
             struct mr_group_part_shm *part = mr_group_part(topic, group, p);
-            uint64_t limit = load(&log->limit), before = limit;
-            for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++) { /* over, and the limit may not know yet */
-                uint64_t committed = load(&mr_group_part(topic, g, p)->committed);
-                if (load(&topic->groups[g].serial) && !mr_group_holds(topic, g) && committed > before)
-                    before = committed;
-            }
             struct mr_tx tx = mr_tx_begin(topic, &log->lock);
             mr_tx_set(&tx, &part->next, pos);
             mr_tx_set(&tx, &part->next_offset, offset);
             mr_tx_set(&tx, &part->committed, pos);
-            mr_tx_set(&tx, &part->before, before);
-            if (pos < limit)
+            if (pos < load(&log->limit))
                 mr_tx_set(&tx, &log->limit, pos);
             mr_tx_commit(&tx);
         }
@@ -76,7 +69,7 @@ int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum
             continue;
         int error = mr_group_free(topic, i, 1); /* the sweep could not: a live process held a lock */
         if (error)
-            return error == -EBUSY ? -EUSERS : error;
+            return error;
         g = free_groups(topic, &count);
     }
     if (count < needed)
@@ -84,10 +77,8 @@ int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum
     struct mr_group_shm *group = &topic->groups[g];
     uint64_t serial = load(&topic->shm->serial) + 1;
     mr_words_store(group->name, (MR_GROUP_NAME_MAX + 1) / 8, name);
-    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
-        atomic_store_explicit(&mr_group_part(topic, g, p)->committed, 0, memory_order_relaxed);
-        atomic_store_explicit(&mr_group_part(topic, g, p)->before, 0, memory_order_relaxed);
-    }
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) /* nothing there is held back before its position is set */
+        atomic_store_explicit(&mr_group_part(topic, g, p)->committed, MR_NONE, memory_order_release);
     struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
     mr_tx_set(&tx, &group->flags, flags | MR_GROUP_MAKING);
     mr_tx_set(&tx, &group->orphans, 0);
@@ -98,7 +89,7 @@ int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum
     mr_tx_set(&tx, &topic->shm->serial, serial);
     if (g >= load(&topic->shm->group_high))
         mr_tx_set(&tx, &topic->shm->group_high, g + 1);
-    mr_tx_set(&tx, &group->serial, serial); /* from here on its zero positions hold every limit down */
+    mr_tx_set(&tx, &group->serial, serial);
     mr_tx_commit(&tx);
     int error = place(topic, g, start, arg);
     if (error)
@@ -108,56 +99,19 @@ int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum
     return error;
 }
 
-/* The maker may have died with its transaction armed in a log: replayed later, it would lower a limit for a group that is no
- * more. Such a lock has a dead owner, so it can be had at once. 0; -EBUSY. */
-static int finish_places(struct mr_topic *topic)
-{
-    for (uint32_t p = 0; p < topic->partition_cnt; p++) {
-        if (!atomic_load_explicit(&topic->logs[p].lock.redo.armed, memory_order_acquire))
-            continue;
-        int error = mr_log_lock_try(topic, p);
-        if (error)
-            return error;
-        mr_unlock(&topic->logs[p].lock);
-    }
-    return 0;
-}
-
+/* A transaction of its maker that is armed in a log does no harm: replayed, it makes words of this slot what the next group
+ * made here sets anew, under the same lock, and a limit lower, which is looked up again. */
 void mr_group_abandon(struct mr_topic *topic, uint32_t g)
 {
-    struct mr_group_shm *group = &topic->groups[g];
-    if (finish_places(topic) || mr_lock_try(topic, &group->lock) < 0)
-        return;
-    /* Looked at again: its first member's joining may have been armed in the group's log. */
-    if (load(&group->serial) && (load(&group->flags) & MR_GROUP_MAKING)) {
-        /* What earlier groups had acknowledged counts again as it did before this one held the limits down. */
-        for (uint32_t p = 0; p < topic->partition_cnt; p++) {
-            struct mr_group_part_shm *part = mr_group_part(topic, g, p);
-            atomic_store_explicit(&part->committed, load(&part->before), memory_order_relaxed);
-        }
-        atomic_store_explicit(&group->flags, MR_GROUP_OVER, memory_order_release);
-    }
-    mr_group_unlock(topic, g);
-    if (!mr_group_holds(topic, g))
-        mr_group_free(topic, g, 0);
+    atomic_store_explicit(&topic->groups[g].serial, 0, memory_order_release);
+    mr_cond_broadcast(&topic->shm->space);
 }
 
 /* ---- ending ---- */
 
-/* Is a group left in the making, which cannot be ended yet? */
-static int half_made(const struct mr_topic *topic)
-{
-    for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
-        if (mr_group_holds(topic, g) && !mr_group_there(topic, g))
-            return 1;
-    return 0;
-}
-
 int mr_group_free(struct mr_topic *topic, uint32_t g, int wait)
 {
     struct mr_group_shm *group = &topic->groups[g];
-    if (half_made(topic)) /* it holds the limits down, which would forget what this group has acknowledged */
-        return -EBUSY;
     int error = wait ? mr_lock(topic, &group->lock) : mr_lock_try(topic, &group->lock);
     if (error < 0)
         return error;
@@ -170,7 +124,9 @@ int mr_group_free(struct mr_topic *topic, uint32_t g, int wait)
         if (error)
             return error;
         struct mr_log_shm *log = &topic->logs[p];
-        atomic_store_explicit(&log->limit, mr_groups_limit(topic, p, load(&log->limit)), memory_order_relaxed);
+        uint64_t committed = load(&mr_group_part(topic, g, p)->committed);
+        if (committed > load(&log->acked))
+            atomic_store_explicit(&log->acked, committed, memory_order_relaxed);
         mr_unlock(&log->lock);
     }
     atomic_store_explicit(&group->serial, 0, memory_order_release);

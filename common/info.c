@@ -499,13 +499,13 @@ static int topic_partition(const struct mr_topic *topic, uint32_t p, struct mr_t
                            uint64_t *unread)
 {
     struct mr_partition_info part;
-    uint64_t offset, limit = acquire(&topic->logs[p].limit);
+    uint64_t offset;
     int error = mr_partition_info(topic, p, &part);
     if (error)
         return error;
     struct mr_tip tip = mr_log_tip(
         topic, p); /* before the groups' positions, which grow up to what is there then */
-    uint64_t tail = acquire(&topic->logs[p].tail), from = mr_groups_limit(topic, p, limit);
+    uint64_t tail = acquire(&topic->logs[p].tail), from = mr_groups_limit(topic, p);
     from = from > tail ? from : tail;
     error =
         tip.next_offset == MR_NONE ? mr_blame(topic, -EBADMSG) : offset_at(topic, p, from, &offset);

@@ -130,14 +130,14 @@ struct mr_group_shm {
 #define MR_CLIENT_GONE 0xffffu     /* a client id that is never alive */
 
 /* States of a group slot, besides free (serial 0) and live (neither flag). Both are mended by the next taker of the topic's lock. */
-#define MR_GROUP_MAKING 0x100u /* start positions are not all set, no member yet: holds the limits down, cannot be joined */
-#define MR_GROUP_OVER 0x200u   /* holds nothing back; committed still tells what was acknowledged, until the limits know it */
+#define MR_GROUP_MAKING 0x100u /* no member yet: holds back where its start position is set, cannot be joined */
+#define MR_GROUP_OVER 0x200u   /* holds nothing back; committed still tells what was acknowledged, until the logs know it */
 
 struct mr_group_part_shm { /* per group and partition; stored under the group's lock */
     _Atomic uint64_t next;        /* first unclaimed position */
     _Atomic uint64_t next_offset; /* its offset */
     _Atomic uint64_t committed;   /* lowest unacknowledged: only grows; stored after all that it stands for */
-    _Atomic uint64_t before;      /* the log's limit before this group was given its start position */
+    uint64_t unused;
 };
 
 struct mr_tip_shm { /* what belongs to a head; valid is the one whose head equals the log's, so publishing is ONE store */
@@ -158,6 +158,7 @@ struct mr_log_shm {
     alignas(64) struct mr_tip_shm tips[2];
     alignas(64) _Atomic uint64_t tail; /* start of the oldest record that is kept */
     _Atomic uint64_t limit;            /* a position that no group is behind, as last looked up: tail may go so far */
+    _Atomic uint64_t acked;            /* the furthest that groups which are gone have acknowledged; only grows */
     _Atomic uint64_t want;             /* a waiting producer wants every group past this; MR_NONE: none waits */
 };
 

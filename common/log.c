@@ -409,7 +409,7 @@ static int make_space(struct mr_topic *topic, uint32_t p, struct space *space, c
     if (last >= space->offset_end || need > space->bound) {
         if (space->fresh)
             return 0;
-        space->bound = mr_groups_limit(topic, p, space->bound);
+        space->bound = mr_groups_limit(topic, p);
         atomic_store_explicit(&log->limit, space->bound, memory_order_relaxed);
         space->offset_end = room_in_records(topic, p, space->bound, head->head, head->next_offset);
         space->fresh = 1;

@@ -168,8 +168,12 @@ static uint32_t find_orphan(const struct mr_topic *topic, uint32_t group)
 static int set_joined(struct mr_tx *tx, struct mr_topic *topic, const struct target *target, uint32_t *slot)
 {
     struct mr_group_shm *group = &topic->groups[target->group];
-    if (*slot == topic->member_cnt && target->old < topic->group_cnt)
-        *slot = find_orphan(topic, target->old); /* it goes with the old positions */
+    if (target->old < topic->group_cnt) {
+        _Atomic uint64_t *flags = &topic->groups[target->old].flags;
+        mr_tx_set(tx, flags, load(flags) | MR_GROUP_OVER); /* first: half done, it is seen to be so */
+        if (*slot == topic->member_cnt)
+            *slot = find_orphan(topic, target->old); /* it goes with the old positions */
+    }
     if (*slot < topic->member_cnt) {
         set_empty(tx, topic, *slot, target->group);
     } else {
@@ -183,12 +187,6 @@ static int set_joined(struct mr_tx *tx, struct mr_topic *topic, const struct tar
         mr_tx_set(tx, &topic->members[*slot].in_hand, MR_NONE);
         mr_tx_set(tx, &group->orphans, load(&group->orphans) - 1);
     }
-    if (target->making)
-        mr_tx_set(tx, &group->flags, load(&group->flags) & ~(uint64_t)MR_GROUP_MAKING);
-    if (target->old < topic->group_cnt) {
-        _Atomic uint64_t *flags = &topic->groups[target->old].flags;
-        mr_tx_set(tx, flags, load(flags) | MR_GROUP_OVER);
-    }
     return 0;
 }
 
@@ -201,8 +199,9 @@ static void unpark(struct mr_topic *topic, uint32_t group)
             atomic_store_explicit(&topic->members[i].claimed_ns, 0, memory_order_relaxed);
 }
 
-/* Takes a member slot of the target's group: the transaction that also makes a group in the making live. In the group's
- * log, not the topic's: whoever next looks at the group's words takes the group's lock. */
+/* Takes a member slot of the target's group. In the group's log, so that the next to look at the group's words finishes it;
+ * but in the topic's log if it makes a group live: until that is finished no slot of a group may be used again, and no
+ * group joined by what its flags say, and both go on under the topic's lock. */
 static int join(struct mr_topic *topic, const struct target *target, struct mr_seat *seat)
 {
     uint32_t slot, g = target->group;
@@ -214,9 +213,11 @@ static int join(struct mr_topic *topic, const struct target *target, struct mr_s
     struct mr_group_shm *group = &topic->groups[g];
     if (target->old < topic->group_cnt)
         carry_counts(topic, target->old, g);
-    struct mr_tx tx = mr_tx_begin(topic, &group->lock);
+    struct mr_tx tx = mr_tx_begin(topic, target->making ? &topic->shm->lock : &group->lock);
     error = set_joined(&tx, topic, target, &slot);
     if (!error) {
+        if (target->making)
+            mr_tx_set(&tx, &group->flags, load(&group->flags) & ~(uint64_t)MR_GROUP_MAKING);
         mr_tx_commit(&tx);
         unpark(topic, g);
         *seat = (struct mr_seat){.group = g,
@@ -262,8 +263,8 @@ static void set_over(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, ui
         if (load(&mr_group_part(topic, g, p)->committed) != load(&mr_group_part(topic, g, p)->next))
             mr_group_commit(topic, g, p);
     mr_tx_set(tx, &group->acked, load(&group->acked) + load(&member->acked));
+    mr_tx_set(tx, &group->flags, load(&group->flags) | MR_GROUP_OVER); /* first: no private group without a member is live */
     mr_tx_set(tx, &member->group, 0);
-    mr_tx_set(tx, &group->flags, load(&group->flags) | MR_GROUP_OVER);
 }
 
 /* We cannot wait for the lock that leaving takes: the slot is handed over as a dead member's would be, without blame. */

@@ -473,6 +473,7 @@ ssize_t mr_topic_purge(struct mr_topic *topic)
             most = -EBADMSG;
         } else {
             most += first == MR_NONE ? 0 : (ssize_t)(tip.next_offset - first);
+            atomic_store_explicit(&log->acked, tip.head, memory_order_relaxed);
             atomic_store_explicit(&log->limit, tip.head, memory_order_relaxed);
             atomic_store_explicit(&log->tail, tip.head, memory_order_release);
         }
@@ -504,14 +505,12 @@ static int finished(struct mr_topic *topic)
 {
     for (uint32_t p = 0; p < topic->partition_cnt; p++) {
         uint64_t head = atomic_load_explicit(&topic->logs[p].head, memory_order_relaxed);
-        uint64_t limit = atomic_load_explicit(&topic->logs[p].limit, memory_order_relaxed);
-        if (mr_groups_limit(topic, p, limit) != head)
+        if (mr_groups_limit(topic, p) != head)
             return 0;
     }
     return 1;
 }
 
-/* With the topic's lock held: who is not attached cannot attach meanwhile. */
 /* With the topic's lock held: who is not attached cannot attach meanwhile. */
 static int mark_deleted(struct mr_topic *topic, enum mr_delete how)
 {
