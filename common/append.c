@@ -1,7 +1,7 @@
 /* append.c - the producer's side of millrace.h: which partition, and what to do when there is no room. */
 #include "append.h"
-#include "asked.h"
 #include "group.h"
+#include "producer_slot.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -33,58 +33,6 @@ static inline uint64_t load(const _Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_relaxed);
 }
 
-/* The slot for a new producer: one never used, so that status can still show those who are gone; else the one gone longest,
- * who was done rather than died; one that somebody may still ask about comes last. producer_cnt: none but those to skip. */
-static uint32_t best_slot(const struct mr_topic *topic, const uint64_t *skip)
-{
-    uint32_t best = topic->producer_cnt, rank = 5;
-    for (uint32_t i = 0; i < topic->producer_cnt && rank > 0; i++) {
-        const struct mr_producer_shm *slot = &topic->producers[i];
-        uint64_t state = load(&slot->state);
-        if ((state && state != 'd' && state != 'x') || (skip[i / 64] >> i % 64 & 1))
-            continue;
-        uint32_t r = state == 0 ? 0 : (state == 'd' ? 1u : 2u) + (load(&slot->asked) ? 2u : 0u);
-        if (r < rank || (r == rank && load(&slot->since_ns) < load(&topic->producers[best].since_ns))) {
-            best = i;
-            rank = r;
-        }
-    }
-    return best;
-}
-
-/* Takes the topic's lock, with *slot free for a new producer. A slot whose records a consumer of another topic may still ask
- * about (asked.h) is used again only once none does. That is looked up without the lock, as it opens the other topic.
- * Ends: each turn either lets a slot go or skips one. */
-static int lock_with_slot(struct mr_topic *topic, uint32_t *slot)
-{
-    uint64_t skip[(MR_PRODUCERS + 63) / 64] = {0};
-    for (;;) {
-        int error = mr_topic_lock(topic);
-        if (error)
-            return error;
-        uint32_t best = best_slot(topic, skip);
-        uint64_t asked = best < topic->producer_cnt ? load(&topic->producers[best].asked) : 0;
-        if (best < topic->producer_cnt && !asked) {
-            *slot = best;
-            return 0;
-        }
-        uint64_t serial = best < topic->producer_cnt ? load(&topic->producers[best].serial) : 0;
-        mr_unlock(&topic->shm->lock);
-        if (best == topic->producer_cnt)
-            return -EUSERS;
-        if (mr_asked(topic, best, serial, asked)) { /* or an error: who cannot look takes nothing */
-            skip[best / 64] |= (uint64_t)1 << best % 64;
-            continue;
-        }
-        error = mr_topic_lock(topic);
-        if (error)
-            return error;
-        if (load(&topic->producers[best].serial) == serial) /* nobody else notes anything there: it is not attached */
-            atomic_store_explicit(&topic->producers[best].asked, 0, memory_order_relaxed);
-        mr_unlock(&topic->shm->lock);
-    }
-}
-
 int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *options, struct mr_producer **out)
 {
     int error = mr_topic_check(topic);
@@ -104,7 +52,7 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
         goto free_producer;
     }
     mr_topic_reap_dead(topic);
-    error = lock_with_slot(topic, &producer->slot);
+    error = mr_producer_slot_lock(topic, &producer->slot);
     if (error)
         goto free_producer;
     struct mr_producer_shm *slot = &topic->producers[producer->slot];
