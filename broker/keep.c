@@ -237,6 +237,9 @@ void mr_keep_tick(struct mr_keep *keep)
         mr_keep_topics(keep);
     for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
         mr_keep_client(keep, slot, 0);
+    for (size_t i = 0; i < keep->topic_cnt; i++) /* what was left without a lock, or while a stopped process held one */
+        if (keep->topics[i].topic)
+            mr_topic_mend(keep->topics[i].topic);
     if (*keep->held_up) {
         *keep->held_up = 0;
         for (size_t i = 0; i < keep->topic_cnt && !*keep->held_up; i++)

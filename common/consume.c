@@ -590,7 +590,7 @@ int mr_drained(struct mr_consumer *consumer)
         int alive = mr_client_alive(topic->bus, owner);
         if (alive)
             return alive < 0 ? alive : 0;
-        mr_topic_reap(topic, owner);
+        mr_topic_reap_dead(topic);
         if (load(&topic->producers[i].state) == 'a')
             return 0;
     }

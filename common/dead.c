@@ -103,47 +103,68 @@ close_topic:
     return error;
 }
 
-/* The record stays here, as an orphan that is tried again later. Returns 1, or why that cannot be: a negative errno. */
-static int park(struct mr_consumer *consumer, uint64_t pos, uint64_t bytes, uint64_t offset, int why)
+#define RETRY_NS 50000000 /* a record that can neither go nor wait alone is tried again so often */
+
+/* What on_wait is told of a record that the dead-letter topic does not take. */
+static struct mr_wait refused(const struct mr_consumer *consumer, const char *name, uint64_t offset, int why)
 {
-    struct mr_topic *topic = consumer->topic;
-    const struct mr_connect_options *options = &topic->bus->options;
+    return (struct mr_wait){.what = MR_WAIT_DEAD,
+                            .topic = name,
+                            .partition = consumer->seat.partition,
+                            .group = "",
+                            .name = "",
+                            .offset = offset,
+                            .error = why};
+}
+
+/* Moves the record, or leaves it here as an orphan that is tried again later. If it may not wait alone, because records that
+ * follow must not pass it or too many wait already, it is waited for as if that topic were full.
+ * Returns 0 it has moved; 1 it waits alone, with *why; or a negative errno: it is still the claim's first. */
+static int move_or_park(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at, uint64_t bytes,
+                        const struct mr_record_shm *r, const char *reason, int *why)
+{
+    static struct mr_cond nobody; /* a private word: a sleep that a signal handler ends */
     char name[MR_TOPIC_NAME_MAX + 8];
-    int rest, error = mr_group_park(topic, &consumer->seat, pos, bytes, &rest);
-    if (error)
-        return error;
-    mr_dead_name(topic, name, sizeof name);
-    if (consumer->seat.begin_offset != MR_NONE)
-        consumer->seat.begin_offset = offset + 1;
-    struct mr_wait wait = {.what = MR_WAIT_DEAD,
-                           .topic = name,
-                           .partition = consumer->seat.partition,
-                           .group = "",
-                           .name = "",
-                           .offset = offset,
-                           .error = why};
-    if (options->on_wait && options->on_wait(&wait, options->on_wait_arg))
-        return -EINTR;
-    return 1;
+    uint64_t since = mr_now_ns(), said = 0;
+    mr_dead_name(consumer->topic, name, sizeof name);
+    for (;;) {
+        *why = move_letter(consumer, pos, at, bytes, r, reason);
+        if (!*why || *why == -EINTR || mr_consumer_mine(consumer) || mr_topic_check(consumer->topic))
+            return *why;
+        int error = mr_group_park(consumer->topic, &consumer->seat, pos, bytes);
+        if (error != -EUSERS)
+            return error ? error : 1;
+        struct mr_wait wait = refused(consumer, name, r->offset, *why);
+        error = mr_bus_notice(consumer->topic->bus, &wait, since, &said);
+        if (error)
+            return error;
+        mr_cond_wait(&nobody, 0, RETRY_NS);
+    }
 }
 
 int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at, const char *reason)
 {
     struct mr_topic *topic = consumer->topic;
+    const struct mr_connect_options *options = &topic->bus->options;
     struct mr_record_shm r;
     uint64_t bytes = mr_record_read(at, pos, consumer->end, &r);
+    int why;
     if (!bytes)
         return mr_blame(topic, -EBADMSG);
-    int error = move_letter(consumer, pos, at, bytes, &r, reason);
-    if (error && error != -EINTR && mr_consumer_mine(consumer) == 0 && mr_topic_check(topic) == 0)
-        error = park(consumer, pos, bytes, r.offset, error);
-    if (error < 0)
-        return error;
+    int parked = move_or_park(consumer, pos, at, bytes, &r, reason, &why);
+    if (parked < 0)
+        return parked;
     consumer->acked = consumer->pos = consumer->stop = pos + bytes;
     consumer->left = 0;
-    if (error == 0) {
+    if (!parked) {
         consumer->stats.dead_lettered++;
         atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].dead_lettered, 1, memory_order_relaxed);
+        return 0;
     }
-    return error;
+    if (consumer->seat.begin_offset != MR_NONE)
+        consumer->seat.begin_offset = r.offset + 1;
+    char name[MR_TOPIC_NAME_MAX + 8];
+    mr_dead_name(topic, name, sizeof name);
+    struct mr_wait wait = refused(consumer, name, r.offset, why);
+    return options->on_wait && options->on_wait(&wait, options->on_wait_arg) ? -EINTR : 1;
 }

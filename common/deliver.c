@@ -264,9 +264,9 @@ int mr_deliver(struct mr_consumer *consumer, uint64_t max)
         consumer->left = 0; /* not given out, also if it cannot be moved now */
         consumer->stop = consumer->pos;
         error = mr_dead_letter(consumer, consumer->pos, consumer->at, "the consumer died while it had the record in hand");
-        if (error < 0)
-            return error;
         if (consumer->acked == consumer->end)
             consumer->acked = consumer->end = consumer->pos = consumer->stop = 0;
+        if (error < 0)
+            return error;
     }
 }

@@ -127,15 +127,18 @@ uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t 
 ssize_t mr_group_purge(struct mr_topic *topic, uint32_t group);
 
 /* mr_groups_orphan makes orphans of all slots of a client that died, blaming what it had in hand; its private groups are over.
- * The caller holds the topic's lock. */
-int mr_groups_orphan(struct mr_topic *topic, uint64_t client);
+ * The caller holds the topic's lock.
+ *   wait     for a group's lock that a live process holds; else that group is left out
+ * Returns 0; or why some group was left out: -EBUSY, -EINTR and the like. */
+int mr_groups_orphan(struct mr_topic *topic, uint64_t client, int wait);
 
-/* mr_group_park leaves the record [pos, pos + bytes), the first one of the seat's claim, as an orphan of its own that is not
- * taken over before a second has passed. The seat keeps the rest of its claim; with no rest, *own is 0 and the seat is empty.
- * Returns 0; -EUSERS no member slot is free; -ESTALE and the like. */
-int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, uint64_t bytes, int *own);
-/* mr_group_parked: how many orphans of the group are such records. Lock-free. */
-uint64_t mr_group_parked(const struct mr_topic *topic, uint32_t group);
+/* mr_group_park leaves the record [pos, pos + bytes), the first one of the seat's claim, as an orphan of its own, or at the end
+ * of the parked one that it follows, which is not taken over before a second has passed. The seat keeps the rest of its claim.
+ * Returns 0; -EUSERS too few member slots are free to keep one for it, or the group is ordered and nothing may pass it;
+ * -ESTALE and the like. */
+int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, uint64_t bytes);
+/* mr_group_parked: how many records of the group wait so. Lock-free. */
+uint64_t mr_group_parked(struct mr_topic *topic, uint32_t group);
 
 /* ---- the life of groups, in group_life.c; the caller holds the topic's lock ---- */
 

@@ -19,7 +19,8 @@ static inline uint64_t load(const _Atomic uint64_t *word)
 static int free_slot(struct mr_topic *topic, uint32_t *slot)
 {
     for (uint32_t i = 0;; i++) {
-        while (i < topic->member_cnt && load(&topic->members[i].group))
+        /* acquire: what is armed is looked at after the slot. */
+        while (i < topic->member_cnt && atomic_load_explicit(&topic->members[i].group, memory_order_acquire))
             i++;
         for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++) {
             if (!atomic_load_explicit(&topic->groups[g].lock.redo.armed, memory_order_acquire))
@@ -96,11 +97,20 @@ static uint32_t find_group(const struct mr_topic *topic, const char *name)
     return topic->group_cnt;
 }
 
-static int has_members(const struct mr_topic *topic, uint32_t group)
+/* 1 a member is attached; 0 none, as those that have died leave their slots now; or a negative errno. */
+static int has_members(struct mr_topic *topic, uint32_t group)
 {
-    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++)
-        if (load(&topic->members[i].group) == group + 1 && load(&topic->members[i].owner))
-            return 1;
+    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
+        uint64_t owner = load(&topic->members[i].owner);
+        if (load(&topic->members[i].group) != group + 1 || !owner)
+            continue;
+        int alive = mr_client_alive(topic->bus, owner);
+        if (alive)
+            return alive;
+        int error = mr_groups_orphan(topic, owner, 1);
+        if (error)
+            return error;
+    }
     return 0;
 }
 
@@ -128,13 +138,14 @@ static int find_target(struct mr_topic *topic, const char *name, uint64_t flags,
         return 0;
     }
     if (g < none) {
-        if (has_members(topic, g)) /* who would not know that their positions move */
-            return -EBUSY;
-        /* Its lock once: what a dead holder had armed in its log is finished before the group is over. */
+        /* Its lock once: what a dead holder had armed in its log is finished before the group is looked at, and is over. */
         int error = mr_group_lock(topic, g);
         if (error)
             return error;
         mr_group_unlock(topic, g);
+        error = has_members(topic, g); /* who would not know that their positions move */
+        if (error)
+            return error < 0 ? error : -EBUSY;
         flags = load(&topic->groups[g].flags);
         old = g;
     }
@@ -342,8 +353,8 @@ unlock:
     return error;
 }
 
-/* When a parked record is tried again. */
-#define PARKED_NS 1000000000u
+#define PARKED_NS 1000000000u /* when a parked record is tried again */
+#define PARKED_RESERVE 64u    /* member slots that are not taken for such records */
 
 /* Adds to tx the words of an orphan that is one parked record, in a free slot. */
 static void set_parked(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, const struct mr_seat *seat, uint64_t pos,
@@ -368,7 +379,29 @@ static void set_parked(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, 
     mr_tx_set(tx, &group->orphans, load(&group->orphans) + 1);
 }
 
-int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, uint64_t bytes, int *own)
+/* The parked orphan that ends where this record begins; member_cnt: none. */
+static uint32_t parked_before(const struct mr_topic *topic, const struct mr_seat *seat, uint64_t pos)
+{
+    uint32_t i = 0;
+    for (; i < topic->member_cnt; i++) {
+        const struct mr_member_shm *member = &topic->members[i];
+        if (load(&member->group) == seat->group + 1 && !load(&member->owner) && load(&member->in_hand) == MR_PARKED &&
+            load(&member->partition) == seat->partition && load(&member->end) == pos)
+            break;
+    }
+    return i;
+}
+
+/* Members that want to join must not find all slots taken by records that wait. */
+static int may_take_slot(const struct mr_topic *topic, uint32_t slot)
+{
+    uint32_t free = 0;
+    for (uint32_t i = 0; i < topic->member_cnt; i++)
+        free += !load(&topic->members[i].group);
+    return slot < topic->member_cnt && free > PARKED_RESERVE;
+}
+
+int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, uint64_t bytes)
 {
     int error = mr_topic_lock(topic);
     if (error)
@@ -381,16 +414,19 @@ int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, ui
         error = mr_group_lock(topic, seat->group);
     if (error)
         goto unlock;
+    uint32_t longer = parked_before(topic, seat, pos);
     if (!mr_group_seated(topic, seat)) {
         error = mr_blame(topic, -ESTALE);
-    } else if (slot == topic->member_cnt) {
-        error = -EUSERS;
     } else if (load(&member->cursor) != pos || load(&member->end) < pos + bytes) {
         error = -EBADMSG;
+    } else if ((load(&group->flags) & MR_ORDERED) || (longer == topic->member_cnt && !may_take_slot(topic, slot))) {
+        error = -EUSERS;
     } else {
         struct mr_tx tx = mr_tx_begin(topic, &group->lock);
-        *own = pos + bytes < load(&member->end);
-        set_parked(&tx, topic, slot, seat, pos, bytes);
+        if (longer < topic->member_cnt)
+            mr_tx_set(&tx, &topic->members[longer].end, pos + bytes);
+        else
+            set_parked(&tx, topic, slot, seat, pos, bytes);
         mr_tx_set(&tx, &member->cursor, pos + bytes);
         mr_tx_set(&tx, &member->in_hand, MR_NONE);
         mr_tx_commit(&tx);
@@ -401,23 +437,41 @@ unlock:
     return error;
 }
 
-uint64_t mr_group_parked(const struct mr_topic *topic, uint32_t group)
+uint64_t mr_group_parked(struct mr_topic *topic, uint32_t group)
 {
     uint64_t parked = 0;
-    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++)
-        parked += load(&topic->members[i].group) == group + 1 && load(&topic->members[i].in_hand) == MR_PARKED;
+    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
+        const struct mr_member_shm *member = &topic->members[i];
+        uint64_t p = load(&member->partition);
+        if (load(&member->group) != group + 1 || load(&member->in_hand) != MR_PARKED || p >= topic->partition_cnt)
+            continue;
+        uint64_t first = mr_log_offset(topic, (uint32_t)p, load(&member->cursor));
+        uint64_t end = mr_log_offset(topic, (uint32_t)p, load(&member->end));
+        parked += first < end && end != MR_NONE ? end - first : 1; /* taken over meanwhile, or overwritten (drop-oldest) */
+    }
     return parked;
 }
 
-int mr_groups_orphan(struct mr_topic *topic, uint64_t client)
+static int has_slot(const struct mr_topic *topic, uint32_t g, uint64_t client)
 {
+    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++)
+        if (load(&topic->members[i].group) == g + 1 && load(&topic->members[i].owner) == client)
+            return 1;
+    return 0;
+}
+
+int mr_groups_orphan(struct mr_topic *topic, uint64_t client, int wait)
+{
+    int left_out = 0;
     for (uint32_t g = 0; g < topic->group_cnt; g++) {
         struct mr_group_shm *group = &topic->groups[g];
-        if (!mr_group_there(topic, g))
+        if (!mr_group_there(topic, g) || !has_slot(topic, g, client))
             continue;
-        int error = mr_group_lock(topic, g);
-        if (error)
-            return error;
+        int error = wait ? mr_lock(topic, &group->lock) : mr_lock_try(topic, &group->lock);
+        if (error < 0) {
+            left_out = error;
+            continue;
+        }
         for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
             struct mr_member_shm *member = &topic->members[i];
             if (load(&member->group) != g + 1 || load(&member->owner) != client)
@@ -433,7 +487,7 @@ int mr_groups_orphan(struct mr_topic *topic, uint64_t client)
         if (!mr_group_holds(topic, g))
             mr_group_free(topic, g, 0);
     }
-    return 0;
+    return left_out;
 }
 
 ssize_t mr_group_purge(struct mr_topic *topic, uint32_t g)

@@ -30,6 +30,8 @@ int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct m
     int error = mr_append_whole(producer, msgs, n, timeout_ns);
     if (!error)
         error = mr_consumer_ack_to(consumer, pos, records);
+    if (error == -ESTALE)
+        return error; /* the slot is an heir's by now, and so is what stands there; it asks about ours, or has asked */
     atomic_store_explicit(&slot->moving, MR_NONE, memory_order_release);
     atomic_store_explicit(asked, 0, memory_order_release);
     return error;

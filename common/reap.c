@@ -21,8 +21,9 @@ static int holdings(const struct mr_topic *topic, uint64_t client)
     return found;
 }
 
-/* Writes down what became of a client that has died, or that handed itself over as dead. With the topic's lock held. */
-static void bury(struct mr_topic *topic, uint64_t client)
+/* Writes down what became of a client that has died, or that handed itself over as dead. With the topic's lock held.
+ *   wait     for groups' locks that live processes hold; else what is under those is left for the next time */
+static void bury(struct mr_topic *topic, uint64_t client, int wait)
 {
     struct mr_topic_shm *shm = topic->shm;
     int found = holdings(topic, client);
@@ -36,7 +37,7 @@ static void bury(struct mr_topic *topic, uint64_t client)
         mr_tx_commit(&tx);
     }
     if (found & 2)
-        mr_groups_orphan(topic, client);
+        mr_groups_orphan(topic, client, wait);
 }
 
 /* Counts the producers that left without the lock. With the topic's lock held. */
@@ -62,53 +63,61 @@ static int unsettled(const struct mr_topic *topic)
     return mr_groups_unsettled(topic) || (holdings(topic, MR_CLIENT_GONE) & 2);
 }
 
-static void mend(struct mr_topic *topic)
+void mr_topic_mend(struct mr_topic *topic)
 {
     if (!unsettled(topic) || mr_topic_lock_try(topic))
         return; /* a live process that holds the lock has mended it, or the next does */
     count_left(topic);
-    bury(topic, MR_CLIENT_GONE);
+    bury(topic, MR_CLIENT_GONE, 0);
     mr_unlock(&topic->shm->lock);
     mr_topic_wake(topic);
 }
 
 void mr_topic_reap(struct mr_topic *topic, uint64_t client)
 {
+    mr_topic_mend(topic); /* it may have died, or left, in the middle of something */
     if (holdings(topic, client)) {
         if (mr_topic_lock(topic))
             return; /* damaged or stopped: the next to wait tries again */
-        bury(topic, client);
+        bury(topic, client, 1);
         mr_unlock(&topic->shm->lock);
     }
-    mend(topic); /* it may have died, or left, in the middle of what it left half done */
     /* Even when nothing was found: the dead one may have been woken for a record that somebody else must now take. */
+    mr_topic_wake(topic);
+}
+
+/* The same by a process that waits for something else: a lock that a live process holds must not keep it from seeing that. */
+static void reap_now(struct mr_topic *topic, uint64_t client)
+{
+    if (mr_topic_lock_try(topic))
+        return;
+    bury(topic, client, 0);
+    mr_unlock(&topic->shm->lock);
     mr_topic_wake(topic);
 }
 
 void mr_topic_reap_dead(struct mr_topic *topic)
 {
+    mr_topic_mend(topic);
     for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
         uint64_t owner = load(&topic->members[i].owner);
         if (load(&topic->members[i].group) && owner && !mr_client_alive(topic->bus, owner))
-            mr_topic_reap(topic, owner);
+            reap_now(topic, owner);
     }
     for (uint32_t i = 0, n = mr_producers_used(topic); i < n; i++) {
         uint64_t owner = load(&topic->producers[i].owner);
         if (load(&topic->producers[i].state) == 'a' && !mr_client_alive(topic->bus, owner))
-            mr_topic_reap(topic, owner);
+            reap_now(topic, owner);
     }
-    mend(topic);
 }
 
 void mr_topic_relieve(struct mr_topic *topic)
 {
+    mr_topic_mend(topic); /* first: it may bring to light a private member that has died */
     for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
         uint64_t group = load(&topic->members[i].group), owner = load(&topic->members[i].owner);
-        if (!group || group > topic->group_cnt || !owner || !(load(&topic->groups[group - 1].flags) & MR_PRIVATE) ||
-            mr_client_alive(topic->bus, owner) || mr_topic_lock_try(topic))
-            continue;
-        bury(topic, owner);
-        mr_unlock(&topic->shm->lock);
+        if (group && group <= topic->group_cnt && owner && (load(&topic->groups[group - 1].flags) & MR_PRIVATE) &&
+            !mr_client_alive(topic->bus, owner))
+            reap_now(topic, owner);
     }
-    mend(topic);
 }

@@ -38,21 +38,25 @@ struct mr_topic {
  * Returns 0; -EEXIST; -ENOSPC; -EINVAL name or settings; -EPERM the bus is another user's. Killed inside: there or not, nothing in between. */
 int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings *settings);
 
-/* mr_topic_lock takes the topic's lock and mends what was left half done, by a process that died or one that gave up
- * waiting: groups in the making, groups that are over, producers that left without the lock. 0 or a negative errno.
+/* mr_topic_lock takes the topic's lock and mends what was left half done with groups, by a process that died or one that gave
+ * up waiting: groups in the making, groups that are over. 0 or a negative errno.
  * mr_topic_lock_try does not wait: -EBUSY a live process has the lock. */
 int mr_topic_lock(struct mr_topic *topic);
 int mr_topic_lock_try(struct mr_topic *topic);
 
-/* mr_topic_reap: client_id has died. Its claims become orphans with the record in hand blamed, its producers count as died, its private
+/* mr_topic_reap: client_id has died. Waits for locks. Its claims become orphans with the record in hand blamed, its producers count as died, its private
  * groups go, and all who may care are woken. Idempotent; any process may do it, the broker does it at once. */
 void mr_topic_reap(struct mr_topic *topic, uint64_t client_id);
 
-/* mr_topic_reap_dead looks for dead clients in the topic itself and reaps them: what a waiting process does when no broker tells it. */
+/* mr_topic_reap_dead looks for dead clients in the topic itself and reaps them: what a waiting process does when no broker
+ * tells it. Like the next two it takes no lock that a live process holds: what is under one waits for the next call. */
 void mr_topic_reap_dead(struct mr_topic *topic);
 
+/* mr_topic_mend mends what mr_topic_lock mends, and counts members and producers that left without a lock. */
+void mr_topic_mend(struct mr_topic *topic);
+
 /* mr_topic_relieve mends what holds producers back and must not: groups half made, private groups whose member died.
- * For a producer that finds no room and cannot wait. Takes no lock that a live process holds. */
+ * For a producer that finds no room and cannot wait. */
 void mr_topic_relieve(struct mr_topic *topic);
 
 /* mr_topic_lost: 1 if somebody took the topic's name away without deleting it. It is marked deleted now, and who waits on it is woken: whoever

@@ -410,7 +410,7 @@ START_TEST(claim_of_a_fenced_consumer_is_estale)
     struct mr_consumer *c = consumer();
     ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
     ck_assert_int_eq(mr_topic_lock(topic), 0);
-    ck_assert_int_eq(mr_groups_orphan(topic, mr_bus_self(bus)), 0);
+    ck_assert_int_eq(mr_groups_orphan(topic, mr_bus_self(bus), 1), 0);
     mr_unlock(&topic->shm->lock);
     ck_assert_int_eq(mr_claim(c, 0, 0), -ESTALE);
     ck_assert_int_eq(mr_claim(c, 0, -1), -ESTALE);
@@ -433,7 +433,7 @@ START_TEST(late_acknowledgement_of_a_fenced_consumer_is_estale)
     ck_assert_int_eq(mr_topic_open(other, "t", &t), 0);
     ck_assert_int_eq(mr_consumer_open(t, NULL, &b), 0);
     ck_assert_int_eq(mr_topic_lock(topic), 0);
-    ck_assert_int_eq(mr_groups_orphan(topic, mr_bus_self(bus)), 0);
+    ck_assert_int_eq(mr_groups_orphan(topic, mr_bus_self(bus), 1), 0);
     mr_unlock(&topic->shm->lock);
     ck_assert_int_eq(mr_claim(b, 0, 0), 1);
     ck_assert_int_eq(mr_ack(a), -ESTALE);
