@@ -117,6 +117,8 @@ $(BIN)/tests/$(1): $(OBJ)/tests/$(1).o $(call clock,$(1)) $(call parts,$(1)) $(B
 	$$(call run,LD,$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBS))
 endef
 $(foreach t,$(CHECKS),$(eval $(call check,$(t))))
+# So that a transaction can be stopped between two of its stores.
+$(BIN)/tests/check_midway: ALL_LDFLAGS += -Wl,--wrap=mr_tx_apply
 
 # What Millrace is measured beside, if a compiler finds its header. They are asked only when a benchmark is built.
 has = $(shell printf '\043if !__has_include(<%s>)\n\043error\n\043endif\n' '$(3)' | $(1) -E -x $(2) -o /dev/null - 2>/dev/null && echo yes)
