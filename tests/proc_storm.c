@@ -45,6 +45,7 @@ static uint32_t lives, kills, brokers, cleans, redrives;
 static unsigned seed;
 static pid_t broker;
 static struct mr_topic *topic, *failing, *letters;
+static struct mr_producer *keepers[3]; /* one a topic: while all others are dead, it is still in use */
 
 static void start(struct process *process)
 {
@@ -169,6 +170,9 @@ static void begin(void)
     mr_consumer_close(consumer_with(topic, (struct mr_consumer_options){.group = "r"}));
     mr_consumer_close(consumer_with(failing, (struct mr_consumer_options){.group = "f"}));
     mr_consumer_close(consumer_with(letters, (struct mr_consumer_options){.group = "redrive"}));
+    ck_assert_int_eq(mr_producer_open(topic, NULL, &keepers[0]), 0);
+    ck_assert_int_eq(mr_producer_open(failing, NULL, &keepers[1]), 0);
+    ck_assert_int_eq(mr_producer_open(letters, NULL, &keepers[2]), 0);
     for (size_t i = 0; i < PARTS; i++) {
         processes[i].life = (struct life){.kind = parts[i].kind, .group = parts[i].group};
         start(&processes[i]);
@@ -292,6 +296,8 @@ START_TEST(killed_at_random_nothing_is_lost_and_nothing_comes_twice_that_need_no
            (unsigned long long)info.repairs, (unsigned long long)info.replays);
     ck_assert_uint_gt(accepted, 1000);
     ck_assert_uint_gt(chronicle->joins, MR_PRODUCERS); /* more lives than slots, of every kind */
+    for (int i = 0; i < 3; i++)
+        mr_producer_close(keepers[i]);
     check_rest(topic, 3);
     check_rest(failing, 1);
     check_rest(letters, 1);
