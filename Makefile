@@ -23,7 +23,8 @@ CHECK_CFLAGS = $$(pkg-config --cflags check)
 CHECK_LIBS = $$(pkg-config --libs check)
 
 # ---- what there is -----------------------------------------------------------------------------------------------------------
-LIB_SRCS := $(filter-out common/program.c,$(wildcard common/*.c))
+LIB_SRCS := $(wildcard common/core/*.c)
+SHARED_SRCS := $(wildcard common/text/*.c common/cli/*.c)
 FOLDERS := $(foreach p,broker producer consumer,$(if $(wildcard $(p)/*.c),$(p)))
 PROGRAMS := $(foreach p,$(FOLDERS),$(if $(wildcard $(p)/main.c),$(p)))
 CHECKS := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c tests/proc_*.c))
@@ -37,7 +38,7 @@ BENCH_SUPPORT := $(filter-out tests/bench/bench_%,$(wildcard tests/bench/*.c)) t
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
 LIBRARIES := $(if $(LIB_SRCS),$(BIN)/libmillrace.a $(BIN)/libmillrace.so)
-PROGRAM_OBJECT := $(call objects,$(wildcard common/program.c))
+SHARED := $(if $(SHARED_SRCS),$(OBJ)/shared.a)
 DATA := $(if $(wildcard data/orders.csv),$(BIN)/data.csv)
 
 .PHONY: all demo test tests test-crash test-steps model storm fuzz fuzzers valgrind lint bench bench-curves clean help FORCE
@@ -75,6 +76,8 @@ $(OBJ)/flags.stamp: FORCE
 	$(call stamp,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))
 $(OBJ)/library.stamp: FORCE
 	$(call stamp,$(LIB_SRCS))
+$(OBJ)/shared.stamp: FORCE
+	$(call stamp,$(SHARED_SRCS))
 
 $(OBJ)/tests/%.o: EXTRA_CFLAGS = $(CHECK_CFLAGS)
 $(OBJ)/tests/clock/%.o: EXTRA_CFLAGS =
@@ -95,20 +98,20 @@ $(BIN)/libmillrace.so: $(BIN)/libmillrace.so.0
 	@ln -sf libmillrace.so.0 $@
 
 define program
-$(BIN)/$(1): $(call objects,$(wildcard $(1)/*.c)) $(PROGRAM_OBJECT) $(BIN)/libmillrace.a
+$(BIN)/$(1): $(call objects,$(wildcard $(1)/*.c $(1)/*/*.c)) $(SHARED) $(BIN)/libmillrace.a
 	$$(call run,LD,$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LIBS))
 # The program's parts without its main, for tests named check_$(1)... or proc_$(1)...
-$(OBJ)/$(1).a: $(call objects,$(filter-out $(1)/main.c,$(wildcard $(1)/*.c)))
+$(OBJ)/$(1).a: $(call objects,$(filter-out $(1)/main.c,$(wildcard $(1)/*.c $(1)/*/*.c)))
 	$$(call run,AR,rm -f $$@ && ar qcs $$@ $$^)
 endef
 $(foreach p,$(FOLDERS),$(eval $(call program,$(p))))
 
-# program.o comes as an archive here, so that a test that does not use it does not carry it.
-$(OBJ)/program.a: $(PROGRAM_OBJECT)
-	$(call run,AR,rm -f $@ && ar qcs $@ $^)
+# What the three programs share beside the library: an archive, so that each carries only what it uses.
+$(OBJ)/shared.a: $(call objects,$(SHARED_SRCS)) $(OBJ)/shared.stamp
+	$(call run,AR,rm -f $@ && ar rcs $@ $(filter %.o,$^))
 $(OBJ)/support.a: $(call objects,$(SUPPORT))
 	$(call run,AR,rm -f $@ && ar qcs $@ $^)
-parts = $(if $(SUPPORT),$(OBJ)/support.a) $(foreach p,$(FOLDERS),$(if $(findstring _$(p),_$(1)),$(OBJ)/$(p).a)) $(if $(PROGRAM_OBJECT),$(OBJ)/program.a)
+parts = $(if $(SUPPORT),$(OBJ)/support.a) $(foreach p,$(FOLDERS),$(if $(findstring _$(p),_$(1)),$(OBJ)/$(p).a)) $(SHARED)
 # A test that turns its own clock is linked with it: it takes the place of calls of the C library.
 clock = $(if $(shell grep -l '"clock/clock.h"' tests/$(1).c),$(OBJ)/tests/clock/clock.o)
 define check
@@ -132,12 +135,12 @@ $(OBJ)/tests/bench/boost.o: tests/bench/boost.cc $(OBJ)/peers.stamp $(OBJ)/flags
 	$(call run,CC,$(if $(BOOST),$(CXX) -std=c++17,$(CC) -x c -std=c11) -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -pthread -MMD -MP -c -o $@ $<,$<)
 $(OBJ)/bench.a: $(patsubst %.cc,$(OBJ)/%.o,$(call objects,$(BENCH_SUPPORT)))
 	$(call run,AR,rm -f $@ && ar qcs $@ $^)
-$(BENCHES:%=$(BIN)/%): $(BIN)/bench_%: $(OBJ)/tests/bench/bench_%.o $(OBJ)/bench.a $(if $(PROGRAM_OBJECT),$(OBJ)/program.a) $(BIN)/libmillrace.a
+$(BENCHES:%=$(BIN)/%): $(BIN)/bench_%: $(OBJ)/tests/bench/bench_%.o $(OBJ)/bench.a $(SHARED) $(BIN)/libmillrace.a
 	$(call run,LD,$(CC) $(ALL_LDFLAGS) -o $@ $^ -Wl$(comma)--as-needed $(if $(ZEROMQ),-lzmq) $(if $(BOOST),-lstdc++) $(LIBS) -lm)
 
 # Waits of the crash test's survivors end at once: time is not what they measure.
 CRASH_WRAPS = -Wl,--wrap=mr_cond_wait,--wrap=pthread_mutex_clocklock,--wrap=clock_gettime
-$(BIN)/tests/crash: $(call objects,$(CRASH)) $(OBJ)/broker.a $(OBJ)/program.a $(BIN)/libmillrace.a
+$(BIN)/tests/crash: $(call objects,$(CRASH)) $(OBJ)/broker.a $(SHARED) $(BIN)/libmillrace.a
 	@mkdir -p $(@D)
 	$(call run,LD,$(CC) $(ALL_LDFLAGS) $(CRASH_WRAPS) -o $@ $^ $(LIBS))
 

@@ -1,13 +1,13 @@
 /* clean.c - removes what dead brokers left. It takes the serving lock of each bus while it looks,
  * so that no broker begins meanwhile. Files are removed by mr_topic_unlink, mr_topic_delete,
  * mr_bus_withdraw and mr_bus_remove alone, whose names all start with "/millrace.<uid>.". */
-#include "client.h"
+#include "core/client.h"
 #include "commands.h"
 #include "owed.h"
-#include "program.h"
-#include "segment.h"
+#include "cli/program.h"
+#include "core/segment.h"
 #include "table.h"
-#include "topic.h"
+#include "core/topic.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -1,7 +1,7 @@
 /* forget_source.c - a topic forgets a file of producer --resume: its place in the table is free,
  * and the path can be used for another file. */
 #include "commands.h"
-#include "program.h"
+#include "cli/program.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /* house.c - commands for scripts: wait until something is so, ask whether the broker answers, end it. */
-#include "client.h"
+#include "core/client.h"
 #include "commands.h"
-#include "control.h"
+#include "core/control.h"
 #include "owed.h"
-#include "program.h"
+#include "cli/program.h"
 #include "table.h"
-#include "text.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <inttypes.h>

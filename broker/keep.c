@@ -1,7 +1,7 @@
 /* keep.c - see keep.h. */
 #include "keep.h"
 #include "owed.h"
-#include "program.h"
+#include "cli/program.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,8 +3,8 @@
 #ifndef MR_BROKER_KEEP_H
 #define MR_BROKER_KEEP_H
 
-#include "client.h"
-#include "topic.h"
+#include "core/client.h"
+#include "core/topic.h"
 
 struct mr_keep;
 

@@ -1,10 +1,10 @@
 /* main.c - the broker's command line: options, which of them go with which command, help; then serving or the command. */
-#include "client.h"
+#include "core/client.h"
 #include "commands.h"
-#include "program.h"
+#include "cli/program.h"
 #include "serve.h"
 #include "settings.h"
-#include "text.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* redrive.c - dead letters back to their topic, each in one step with its acknowledgement there: once, whenever this is killed. */
 #include "commands.h"
-#include "program.h"
+#include "cli/program.h"
 
 #include <errno.h>
 #include <inttypes.h>

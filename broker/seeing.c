@@ -1,9 +1,9 @@
 /* seeing.c - commands that only look, mapping everything read-only. They work with no broker, whoever holds the locks. */
-#include "client.h"
+#include "core/client.h"
 #include "commands.h"
-#include "program.h"
+#include "cli/program.h"
 #include "table.h"
-#include "text.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,10 +7,10 @@
  * It waits for nobody but in epoll_wait: sockets are nonblocking, and a lock whose holder is stopped is given up after half a
  * second. */
 #include "serve.h"
-#include "control.h"
+#include "core/control.h"
 #include "keep.h"
-#include "program.h"
-#include "text.h"
+#include "cli/program.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* settings.c - see settings.h. */
 #include "settings.h"
-#include "text.h"
+#include "text/text.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* table.c - see table.h. */
 #include "table.h"
-#include "text.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #ifndef MR_BROKER_TABLE_H
 #define MR_BROKER_TABLE_H
 
-#include "json.h"
+#include "text/json.h"
 
 struct mr_column {
     const char *title; /* NULL: not shown to people */

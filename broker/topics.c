@@ -1,9 +1,9 @@
 /* topics.c - commands on one topic or on all of them, and how every command gets at a bus and a topic. */
-#include "client.h"
+#include "core/client.h"
 #include "commands.h"
-#include "program.h"
+#include "cli/program.h"
 #include "table.h"
-#include "text.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <inttypes.h>

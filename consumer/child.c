@@ -1,5 +1,5 @@
 #include "child.h"
-#include "program.h"
+#include "cli/program.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #include "columns.h"
-#include "csv.h"
-#include "json_pass.h"
-#include "text.h"
+#include "text/csv.h"
+#include "text/json_pass.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef MR_COLUMNS_H
 #define MR_COLUMNS_H
 
-#include "json.h"
+#include "text/json.h"
 #include "millrace.h"
 #include "pick.h"
 

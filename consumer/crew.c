@@ -1,7 +1,7 @@
 /* crew.c - who does what, when: see command.h. One worker at a time leads, the others run commands or sleep until one is due. */
 #include "crew.h"
 #include "into.h"
-#include "program.h"
+#include "cli/program.h"
 #include "report.h"
 
 #include <errno.h>

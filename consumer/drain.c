@@ -1,5 +1,5 @@
 /* drain.c - --drain: whether all producers are done, and what became of those that are not. */
-#include "program.h"
+#include "cli/program.h"
 #include "run.h"
 
 #include <errno.h>

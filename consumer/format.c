@@ -1,8 +1,8 @@
 #include "format.h"
-#include "csv.h"
+#include "text/csv.h"
 #include "object.h"
 #include "row.h"
-#include "text.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <inttypes.h>

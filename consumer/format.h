@@ -3,7 +3,7 @@
 #define MR_FORMAT_H
 
 #include "columns.h"
-#include "json.h"
+#include "text/json.h"
 #include "millrace.h"
 #include "select.h"
 

@@ -1,5 +1,5 @@
 #include "into.h"
-#include "program.h"
+#include "cli/program.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* job.c - what a worker does with a claim: payload and facts of the next records, the command, and what its end means for them. */
 #include "crew.h"
 #include "into.h"
-#include "program.h"
+#include "cli/program.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* learn.c - what a topic's columns mean for a run: they are found once, before its first record is formatted, and all that names one is bound. */
-#include "json_read.h"
-#include "program.h"
+#include "text/json_read.h"
+#include "cli/program.h"
 #include "run.h"
 
 #include <assert.h>

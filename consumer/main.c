@@ -1,6 +1,6 @@
 /* main.c - the consumer: options, run, exit status. */
 #include "options.h"
-#include "program.h"
+#include "cli/program.h"
 #include "report.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* object.c - one pass over a row writes its object: what ends a field and what needs escaping is found at the same time. Room for
  * the worst that can become of the row is asked for before. */
 #include "object.h"
-#include "csv.h"
-#include "json_pass.h"
+#include "text/csv.h"
+#include "text/json_pass.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 #include "options.h"
 #include "child.h"
-#include "program.h"
-#include "text.h"
+#include "cli/program.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -1,5 +1,5 @@
 #include "output.h"
-#include "program.h"
+#include "cli/program.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -4,7 +4,7 @@
 #ifndef MR_OUTPUT_H
 #define MR_OUTPUT_H
 
-#include "json.h"
+#include "text/json.h"
 
 #include <stdint.h>
 

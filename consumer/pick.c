@@ -1,5 +1,5 @@
 #include "pick.h"
-#include "csv.h"
+#include "text/csv.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 #include "position.h"
-#include "timestamp.h"
+#include "text/timestamp.h"
 
 #include <errno.h>
 #include <stdlib.h>

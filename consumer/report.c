@@ -1,7 +1,7 @@
 #include "report.h"
-#include "json.h"
-#include "program.h"
-#include "text.h"
+#include "text/json.h"
+#include "cli/program.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 #include "row.h"
-#include "csv.h"
+#include "text/csv.h"
 
 #include <string.h>
 

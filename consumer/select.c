@@ -1,5 +1,5 @@
 #include "select.h"
-#include "csv.h"
+#include "text/csv.h"
 
 #include <errno.h>
 #include <stdio.h>

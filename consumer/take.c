@@ -1,6 +1,6 @@
 #include "take.h"
 #include "command.h"
-#include "program.h"
+#include "cli/program.h"
 #include "report.h"
 #include "run.h"
 

@@ -1,8 +1,8 @@
 /* where.c - an expression's columns found in a topic, and its tests run on records. */
-#include "csv.h"
-#include "json_read.h"
+#include "text/csv.h"
+#include "text/json_read.h"
 #include "pick.h"
-#include "text.h"
+#include "text/text.h"
 #include "where_program.h"
 
 #include <errno.h>

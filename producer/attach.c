@@ -1,5 +1,5 @@
 #include "attach.h"
-#include "program.h"
+#include "cli/program.h"
 #include <errno.h>
 #include <stddef.h>
 

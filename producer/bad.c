@@ -1,6 +1,6 @@
 #include "bad.h"
 #include "millrace.h"
-#include "program.h"
+#include "cli/program.h"
 #include "report.h"
 #include <errno.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* check.c - all FILEs are looked at before anything is created or sent. */
 #include "guess.h"
 #include "header.h"
-#include "program.h"
+#include "cli/program.h"
 #include "run.h"
 #include <errno.h>
 #include <string.h>

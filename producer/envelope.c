@@ -1,6 +1,6 @@
 /* envelope.c - the members are found first, then each part of the record is made of those that speak of it. */
 #include "envelope_parts.h"
-#include "json.h"
+#include "text/json.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #define PRODUCER_ENVELOPE_PARTS_H
 
 #include "envelope.h"
-#include "json_read.h"
+#include "text/json_read.h"
 
 enum member {
     VALUE,

@@ -1,5 +1,5 @@
 /* envelope_row.c - an object is a row of CSV: its names are the columns, its members the fields. */
-#include "csv.h"
+#include "text/csv.h"
 #include "envelope_parts.h"
 #include <errno.h>
 #include <stdio.h>

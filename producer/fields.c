@@ -1,8 +1,8 @@
 /* fields.c - see fields.h. Names are compared without their quotes. */
 #include "fields.h"
-#include "csv.h"
-#include "program.h"
-#include "text.h"
+#include "text/csv.h"
+#include "cli/program.h"
+#include "text/text.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

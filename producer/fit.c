@@ -1,8 +1,8 @@
 /* fit.c - one pass over what does not fit together: refused, never ignored. */
 #include "fit.h"
-#include "csv.h"
+#include "text/csv.h"
 #include "millrace.h"
-#include "program.h"
+#include "cli/program.h"
 #include "values.h"
 #include <ctype.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* follow.c - stat says what happened to the file at hand, inotify which files had its name since.
  * */
 #include "follow.h"
-#include "program.h"
+#include "cli/program.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

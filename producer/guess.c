@@ -1,6 +1,6 @@
 #include "guess.h"
-#include "csv.h"
-#include "program.h"
+#include "text/csv.h"
+#include "cli/program.h"
 #include <ctype.h>
 #include <string.h>
 

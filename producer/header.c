@@ -1,8 +1,8 @@
 /* header.c - the header line is checked before anything is sent, then kept with the topic. */
 #include "header.h"
-#include "csv.h"
-#include "program.h"
-#include "text.h"
+#include "text/csv.h"
+#include "cli/program.h"
+#include "text/text.h"
 #include "values.h"
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* input.c - rows out of one growing buffer. Each turn: take what is whole, move the rest to the front, read once more. */
 #include "input.h"
-#include "csv.h"
+#include "text/csv.h"
 #include "millrace.h"
-#include "program.h"
+#include "cli/program.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

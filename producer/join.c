@@ -1,6 +1,6 @@
 /* join.c - see join.h. */
 #include "join.h"
-#include "program.h"
+#include "cli/program.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

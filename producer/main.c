@@ -2,7 +2,7 @@
 #include "attach.h"
 #include "header.h"
 #include "options.h"
-#include "program.h"
+#include "cli/program.h"
 #include "run.h"
 #include <stdlib.h>
 

@@ -3,8 +3,8 @@
 #include "fit.h"
 #include "help.h"
 #include "millrace.h"
-#include "program.h"
-#include "text.h"
+#include "cli/program.h"
+#include "text/text.h"
 #include "values.h"
 #include <getopt.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 #include "report.h"
-#include "json.h"
+#include "text/json.h"
 #include "millrace.h"
-#include "program.h"
-#include "text.h"
+#include "cli/program.h"
+#include "text/text.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* resume.c - see resume.h. Before anything is sent, the file is read up to the last row that the topic has: if that is not the row it was, nothing is. */
 #include "resume.h"
-#include "log.h"
-#include "program.h"
-#include "text.h"
-#include "topic.h"
+#include "core/log.h"
+#include "cli/program.h"
+#include "text/text.h"
+#include "core/topic.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 #include "run.h"
-#include "csv.h"
+#include "text/csv.h"
 #include "guess.h"
 #include "header.h"
-#include "program.h"
-#include "timestamp.h"
+#include "cli/program.h"
+#include "text/timestamp.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 #include "sender.h"
-#include "csv.h"
+#include "text/csv.h"
 #include "join.h"
-#include "program.h"
-#include "text.h"
+#include "cli/program.h"
+#include "text/text.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

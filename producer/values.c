@@ -1,8 +1,8 @@
 /* values.c - what stands behind an option, read strictly. */
 #include "values.h"
 #include "millrace.h"
-#include "program.h"
-#include "text.h"
+#include "cli/program.h"
+#include "text/text.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

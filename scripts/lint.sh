@@ -2,14 +2,13 @@
 # lint.sh - what `make lint` runs. Usage: scripts/lint.sh [CHECK...]     headers cppcheck tidy shell man; all of them if not given
 # Every check runs, so that one call shows everything; the exit status is 0 only if all were silent.
 set -u
-shopt -s nullglob
 cd "$(dirname "$0")/.." || exit 1
 
 flags=(-std=c11 -D_GNU_SOURCE -Icommon -I. -Wall -Wextra -Wshadow -Wconversion)
-sources=({common,producer,consumer,broker,tests,tests/clock,tests/crash,tests/fuzz,tests/bench,tests/steps}/*.c)
-headers=({common,producer,consumer,broker,tests,tests/clock,tests/crash,tests/fuzz,tests/bench,tests/steps}/*.h)
-scripts=(scripts/*.{sh,bash} tests/*.sh tests/*/*.sh data/*.sh .ci/run)
-pages=({.,producer,consumer,broker,common}/*.[1-8])
+mapfile -t sources < <(find common producer consumer broker tests -name '*.c' | sort)
+mapfile -t headers < <(find common producer consumer broker tests -name '*.h' | sort)
+mapfile -t scripts < <(find scripts tests data \( -name '*.sh' -o -name '*.bash' \) | sort && echo .ci/run)
+mapfile -t pages < <(find . -name '*.[1-8]' -not -path './bin/*' | sort)
 failed=()
 
 # Every header compiles alone, with both compilers; the public one also as C++.

@@ -1,6 +1,6 @@
 /* check_append.c - the producer's side: where records go, in which order, what happens when there is no room, and when the topic
  * ends. */
-#include "group.h"
+#include "core/group.h"
 #include "clock/clock.h"
 #include "support.h"
 

@@ -1,6 +1,6 @@
 /* check_consume.c - the consumer's side: claims, reading, acknowledging, failing, giving back, death.
  * Where it ends and how it waits: check_consume_wait.c. */
-#include "group.h"
+#include "core/group.h"
 #include "support.h"
 
 static struct mr_topic *topic;

@@ -1,5 +1,5 @@
 /* check_consume_wait.c - the consumer's side: when there is nothing to claim. Where it ends, how long it waits, what wakes it. */
-#include "group.h"
+#include "core/group.h"
 #include "clock/clock.h"
 #include "support.h"
 

@@ -1,7 +1,7 @@
 /* check_control.c - the messages between clients and broker: what is refused, and that a bad or absent server never hangs a
  * client. */
 #include "clock/clock.h"
-#include "control.h"
+#include "core/control.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* check_csv.c - row framing and fields: the rules one by one, then random input against a plain state machine, whole and cut at
  * every byte. */
-#include "csv.h"
+#include "text/csv.h"
 #include "csv_reference.h"
 #include "millrace.h"
 #include <check.h>

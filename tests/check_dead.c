@@ -1,6 +1,6 @@
 /* check_dead.c - dead letters: there once, with the reason, and acknowledged in their topic, whoever is killed in between. */
-#include "append.h"
-#include "dead.h"
+#include "core/append.h"
+#include "core/dead.h"
 #include "support.h"
 
 static struct mr_topic *topic, *dead;

@@ -1,6 +1,6 @@
 /* check_edge.c - the CSV parser against data/edge: every NAME.csv is read in one piece and byte by byte, and must give what NAME.expected says
  * (data/edge/README has the format). */
-#include "csv.h"
+#include "text/csv.h"
 #include "millrace.h"
 #include <check.h>
 #include <glob.h>

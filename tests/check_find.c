@@ -1,6 +1,6 @@
 /* check_find.c - on a full topic of 64 MiB an offset, a time, or "the last N" is found through the index: all of the ring but what lies one step of
  * the index before the place is taken away, so a walk over the records would end in SIGSEGV. */
-#include "log.h"
+#include "core/log.h"
 #include "support.h"
 
 #include <sys/mman.h>

@@ -1,5 +1,5 @@
 /* check_group.c - who has what: claims and shares, ordered groups, what is committed. Who is in a group: check_member.c. */
-#include "group.h"
+#include "core/group.h"
 #include "support.h"
 
 static struct mr_topic *topic;

@@ -1,6 +1,6 @@
 /* check_info.c - what anyone may look at: the numbers agree with what was done, an observer sees them too, and damage is
  * survived. */
-#include "group.h"
+#include "core/group.h"
 #include "support.h"
 
 static struct mr_topic *topic;

@@ -1,6 +1,6 @@
 /* check_json.c - JSON text: what is written is what RFC 8259 allows, whatever the bytes, and a full buffer is never written past.
  */
-#include "json.h"
+#include "text/json.h"
 #include "json_reference.h"
 
 #include <check.h>

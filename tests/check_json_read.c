@@ -1,6 +1,6 @@
 /* check_json_read.c - JSON is read by the letter of RFC 8259: what it allows is found as it stands, everything else is refused at the right byte. */
-#include "json.h"
-#include "json_read.h"
+#include "text/json.h"
+#include "text/json_read.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* check_lapped.c - reading what nobody keeps for the reader: peeking, and groups of a topic that drops its oldest records. */
-#include "group.h"
+#include "core/group.h"
 #include "support.h"
 
 static struct mr_topic *topic;

@@ -1,6 +1,6 @@
 /* check_log.c - one partition's ring: every size, every alignment, wrap, tail, index, search, dropping. */
-#include "group.h"
-#include "log.h"
+#include "core/group.h"
+#include "core/log.h"
 #include "support.h"
 
 static struct mr_topic *topic;

@@ -1,5 +1,5 @@
 /* check_member.c - who is in a group: joining, leaving, start positions, orphans and blame. Who has what: check_group.c. */
-#include "group.h"
+#include "core/group.h"
 #include "support.h"
 
 static struct mr_topic *topic;

@@ -1,6 +1,6 @@
 /* check_midway.c - a process is stopped or killed between two stores of a transaction, or with a lock, while another one is at
  * work: what random kills and newcomers do not show. Linked such that a transaction can be stopped (the Makefile says how). */
-#include "append.h"
+#include "core/append.h"
 #include "support.h"
 
 static struct mr_topic *topic;

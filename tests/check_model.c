@@ -2,7 +2,7 @@
  * the model says, and I1 to I5 must hold.
  *
  * MODEL_SEED=N repeats a run (a failure prints its seed), MODEL_STEPS=N makes it longer. */
-#include "group.h"
+#include "core/group.h"
 #include "support.h"
 
 enum { PARTITIONS = 4, GROUPS = 2, MEMBERS = 3, RECORDS = 20000, CLAIMS = 64, TRIES = 3 };

@@ -1,6 +1,6 @@
 /* check_move.c - acknowledged with records in another topic, in one step; the progress of a source; waiting until all is acknowledged. */
-#include "append.h"
-#include "move.h"
+#include "core/append.h"
+#include "core/move.h"
 #include "support.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* check_murmur2.c - keys go where Kafka's Java client sends them. The vectors are those of Kafka's own UtilsTest. */
-#include "murmur2.h"
+#include "core/murmur2.h"
 #include "support.h"
 
 START_TEST(hash_is_that_of_the_java_client)

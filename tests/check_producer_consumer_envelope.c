@@ -2,7 +2,7 @@
  * the way counts; everything else is refused with its place. */
 #include "consumer/columns.h"
 #include "consumer/format.h"
-#include "csv.h"
+#include "text/csv.h"
 #include "producer/envelope.h"
 
 #include <check.h>

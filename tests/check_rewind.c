@@ -1,5 +1,5 @@
 /* check_rewind.c - reading a claim once more (mr_rewind), and whether there is one (mr_holds). */
-#include "group.h"
+#include "core/group.h"
 #include "support.h"
 
 static struct mr_topic *topic;

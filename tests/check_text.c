@@ -1,5 +1,5 @@
 /* check_text.c - words to numbers and back. */
-#include "text.h"
+#include "text/text.h"
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* check_timestamp.c - the times of files: every form that is promised, to the nanosecond, and nothing else. */
-#include "timestamp.h"
+#include "text/timestamp.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* check_tx.c - locks whose holder dies, and changes that happen as a whole or not at all. Deaths are real: a child arranges the
  * segment as a kill at a certain instruction would leave it, holding the lock, and kills itself. */
-#include "group.h"
+#include "core/group.h"
 #include "support.h"
 
 #include <time.h>

@@ -2,7 +2,7 @@
 #ifndef MR_CSV_REFERENCE_H
 #define MR_CSV_REFERENCE_H
 
-#include "csv.h"
+#include "text/csv.h"
 
 /* csv_reference_row is mr_csv_row for at < len with last set: there is always a row. */
 void csv_reference_row(const char *buf, size_t len, size_t at, char sep, struct mr_csv_row *row);

@@ -162,7 +162,7 @@ finish other
 expect 0 consumer -q -e other
 
 # ---- another version of the layout, a damaged file ---------------------------------------------------------------------------
-layout=$(sed -n 's/^#define MR_LAYOUT \([0-9]*\)u$/\1/p' "$top/common/layout.h")
+layout=$(sed -n 's/^#define MR_LAYOUT \([0-9]*\)u$/\1/p' "$top/common/core/layout.h")
 seq 100 >numbers
 expect 0 producer -q numbers v
 poke "$segment.v" $((layout + 1))

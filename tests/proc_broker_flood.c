@@ -3,8 +3,8 @@
  * themselves: check_control.c, tests/fuzz/fuzz_broker_control.c.) */
 #include "broker/serve.h"
 #include "clock/clock.h"
-#include "control.h"
-#include "program.h"
+#include "core/control.h"
+#include "cli/program.h"
 #include "support.h"
 
 #include <dirent.h>

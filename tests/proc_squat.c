@@ -1,6 +1,6 @@
 /* proc_squat.c - the name of a bus's socket is held by a process that is no broker of it: the
  * message says by which, and what helps. (Names in /dev/shm: e2e_users.) */
-#include "control.h"
+#include "core/control.h"
 #include "support.h"
 
 static char name[MR_BUS_NAME_MAX + 1], text[4096];

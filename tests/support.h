@@ -5,8 +5,8 @@
 #ifndef MR_TEST_SUPPORT_H
 #define MR_TEST_SUPPORT_H
 
-#include "consume.h"
-#include "segment.h"
+#include "core/consume.h"
+#include "core/segment.h"
 
 #include <check.h>
 #include <errno.h>

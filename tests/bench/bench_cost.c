@@ -10,8 +10,8 @@
  * the first time. Of several groups one is timed, as the others read untimed what keeps them up to date. A round passes a part of the records
  * through every place, so that the machine's moods hit all alike; medians are emitted. */
 #include "bench.h"
-#include "client.h"
-#include "topic.h"
+#include "core/client.h"
+#include "core/topic.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
 /* bench_find.c - how long it takes to begin at an offset, at a time, or so many records before the end of a full topic of 1 GiB.
  * Usage: bench_find       group "find", at = MiB: p50, p99 and the worst of 1,000 attachments each; every one is checked to begin where it should */
 #include "bench.h"
-#include "client.h"
-#include "topic.h"
+#include "core/client.h"
+#include "core/topic.h"
 
 #include <stdio.h>
 #include <stdlib.h>

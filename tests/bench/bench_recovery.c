@@ -6,8 +6,8 @@
  *                        beside the whole batch (append, claim, read, acknowledge, one process, no contention) */
 #include "bench.h"
 #include "broker.h"
-#include "client.h"
-#include "group.h"
+#include "core/client.h"
+#include "core/group.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
 /* bus.c - see bus.h. */
 #include "bus.h"
 #include "bench.h"
-#include "client.h"
-#include "topic.h"
+#include "core/client.h"
+#include "core/topic.h"
 
 #include <errno.h>
 #include <stdio.h>

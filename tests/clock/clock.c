@@ -435,7 +435,7 @@ EXPORT unsigned sleep(unsigned seconds)
     return nanosleep(&time, &left) < 0 ? (unsigned)left.tv_sec : 0;
 }
 
-/* The waits of common/cond.c; everything else goes to the kernel as it is. */
+/* The waits of common/core/cond.c; everything else goes to the kernel as it is. */
 EXPORT long syscall(long number, ...)
 {
     long a[6], found;

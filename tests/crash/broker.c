@@ -2,9 +2,9 @@
 #include "broker/commands.h"
 #include "broker/keep.h"
 #include "child.h"
-#include "common/append.h"
-#include "common/program.h"
-#include "common/segment.h"
+#include "core/append.h"
+#include "cli/program.h"
+#include "core/segment.h"
 #include "oracle.h"
 
 #include <errno.h>

@@ -9,7 +9,7 @@
 #include "exhaustive.h"
 #include "run.h"
 
-#include "common/program.h"
+#include "cli/program.h"
 
 #include <sched.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
 #include "others.h"
 #include "child.h"
 
-#include "common/log.h"
+#include "core/log.h"
 
 /* Takes every lock, which repairs what a dead holder left. */
 static void take_locks(struct world *w)

@@ -1,7 +1,7 @@
 /* records.c - what dies while it appends, claims, acknowledges or moves records. */
 #include "child.h"
 
-#include "common/append.h"
+#include "core/append.h"
 
 #include <errno.h>
 #include <string.h>

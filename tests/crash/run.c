@@ -4,7 +4,7 @@
 #include "oracle.h"
 #include "others.h"
 
-#include "common/log.h"
+#include "core/log.h"
 
 #include <errno.h>
 #include <sched.h>

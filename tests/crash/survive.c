@@ -2,7 +2,7 @@
 #include "oracle.h"
 #include "trap.h"
 
-#include "common/cond.h"
+#include "core/cond.h"
 
 #include <errno.h>
 #include <stdio.h>

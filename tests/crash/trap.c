@@ -2,7 +2,7 @@
 #include "trap.h"
 #include "child.h"
 
-#include "common/program.h"
+#include "cli/program.h"
 
 #include <errno.h>
 #include <fcntl.h>

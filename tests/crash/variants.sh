@@ -21,14 +21,14 @@ variant() {
     local name=$1 file=$2 change=$3
     shift 3
     count=$((count + 1))
-    perl -0pe "$change" "common/$file" >"$work/$file"
-    if cmp -s "common/$file" "$work/$file"; then
-        echo "variants.sh: $name: the substitution does not fit common/$file any more" >&2
+    perl -0pe "$change" "common/core/$file" >"$work/$file"
+    if cmp -s "common/core/$file" "$work/$file"; then
+        echo "variants.sh: $name: the substitution does not fit common/core/$file any more" >&2
         missed=$((missed + 1))
         return
     fi
-    if ! "${CC:-gcc}" -std=c11 -D_GNU_SOURCE -O2 -g -Icommon -I. -pthread -w -c -o "$work/broken.o" "$work/$file" ||
-        ! "${CC:-gcc}" -pthread "${wraps[@]}" -o "$work/crash" "$work/broken.o" "${crash[@]}" "$bin/obj/broker.a" "$bin/obj/program.a" "$bin/libmillrace.a" -lrt -lpthread; then
+    if ! "${CC:-gcc}" -std=c11 -D_GNU_SOURCE -O2 -g -Icommon -Icommon/core -I. -pthread -w -c -o "$work/broken.o" "$work/$file" ||
+        ! "${CC:-gcc}" -pthread "${wraps[@]}" -o "$work/crash" "$work/broken.o" "${crash[@]}" "$bin/obj/broker.a" "$bin/obj/shared.a" "$bin/libmillrace.a" -lrt -lpthread; then
         echo "variants.sh: $name: does not build" >&2
         missed=$((missed + 1))
         return

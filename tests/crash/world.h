@@ -4,8 +4,8 @@
 #ifndef WORLD_H
 #define WORLD_H
 
-#include "common/consume.h"
-#include "common/topic.h"
+#include "core/consume.h"
+#include "core/topic.h"
 
 #define IDS 1024u
 #define PLACES 4

@@ -3,7 +3,7 @@
 #include "broker/serve.c" /* NOLINT(bugprone-suspicious-include): its insides are what is tried */
 
 #include "fuzz.h"
-#include "segment.h"
+#include "core/segment.h"
 #include <stdlib.h>
 
 static struct server server;

@@ -1,6 +1,6 @@
 /* fuzz_csv.c - row framing against the naive reference, whole and cut where the input may be cut; then the fields of each row put
  * together again. The separator follows from the input's length, so that any CSV file is a seed. */
-#include "csv.h"
+#include "text/csv.h"
 #include "fuzz.h"
 #include "millrace.h"
 #include "tests/csv_reference.h"

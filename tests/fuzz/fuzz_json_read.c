@@ -1,6 +1,6 @@
 /* fuzz_json_read.c - json_read beside jansson: any text is JSON for both or for neither, and its strings, numbers and members are the same. */
 #include "fuzz.h"
-#include "json_read.h"
+#include "text/json_read.h"
 
 #include <jansson.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "consumer/columns.h"
 #include "consumer/format.h"
 #include "fuzz.h"
-#include "json_read.h"
+#include "text/json_read.h"
 #include "producer/envelope.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 /* fuzz_text.c - the words of options: sizes, counts, durations, names, and numbers back into words. */
 #include "fuzz.h"
 #include "millrace.h"
-#include "segment.h"
-#include "text.h"
+#include "core/segment.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* fuzz_timestamp.c - any bytes as a time: read or refused, the same every time, and never read beyond. */
 #include "fuzz.h"
-#include "timestamp.h"
+#include "text/timestamp.h"
 
 #include <errno.h>
 #include <string.h>

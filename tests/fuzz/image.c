@@ -4,7 +4,7 @@
  * copy of another word). If the input asks for it, all check words are made right again afterwards, so that wrong lengths are
  * believed. */
 #include "image.h"
-#include "segment.h"
+#include "core/segment.h"
 
 #include <errno.h>
 #include <fcntl.h>

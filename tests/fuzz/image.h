@@ -3,7 +3,7 @@
 #ifndef MR_FUZZ_IMAGE_H
 #define MR_FUZZ_IMAGE_H
 
-#include "consume.h"
+#include "core/consume.h"
 #include "fuzz.h"
 
 struct image {

@@ -1,4 +1,4 @@
-/* group.pml - a group's members share out the records of one partition (common/group.c, member.c, consume.c, deliver.c): claims
+/* group.pml - a group's members share out the records of one partition (common/core/group.c, member.c, consume.c, deliver.c): claims
  * taken and orphans taken over in transactions, acknowledged by one store without a lock, given back, and made orphans when
  * their owner dies, the record in hand blamed and given out alone. A transaction is filled and armed in one step here, and
  * applied in another (with PIECES word by word; tx.pml has all of it in pieces). Records are one unit

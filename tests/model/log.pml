@@ -1,4 +1,4 @@
-/* log.pml - one partition (common/log.c): producers append batches of records of one or two cells under the log's lock; a
+/* log.pml - one partition (common/core/log.c): producers append batches of records of one or two cells under the log's lock; a
  * member of a group reads in place and acknowledges; an observer reads without any lock what may be overwritten under it
  * (mr_log_tip, copy_out). Each cell of the ring, each word of a tip but those that lie between its two stores of `head`, and
  * each word of the log is a store of its own.

@@ -1,4 +1,4 @@
-/* move.pml - a record goes to another topic and is acknowledged here as one step, whoever dies in between (common/move.c: dead
+/* move.pml - a record goes to another topic and is acknowledged here as one step, whoever dies in between (common/core/move.c: dead
  * letters and mr_ack_with): noted in the member's slot, appended there, acknowledged here; whoever takes the slot over looks
  * whether it has arrived. "Letter" is said here for both.
  *

@@ -1,8 +1,8 @@
 /* robust.pml - what all models here stand on: words in shared memory, processes that are killed, the robust lock and its redo
- * log (common/tx.{h,c}).
+ * log (common/core/tx.{h,c}).
  *
  * Memory     One transition is one store (or one atomic read-modify-write, or one system call), interleaved with everybody
- *            else's: what kill -9 leaves is a prefix of the dead process's stores (common/tx.h), and stores reach
+ *            else's: what kill -9 leaves is a prefix of the dead process's stores (common/core/tx.h), and stores reach
  *            others in order, for release stores, acquire loads and the seq_cst fences stand where the code has them.
  * A kill     DYING is possible before every store, before taking a lock, before falling asleep and after being woken; CRASHES
  *            bounds their number in one run. (Between two loads it would leave the same memory as before the next store. While

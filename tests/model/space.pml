@@ -1,5 +1,5 @@
 /* space.pml - producers that wait for room, and those whose acknowledgements make it (append_to and store_want in
- * common/append.c, mr_group_commit, mr_consumer_ack_to). The condition variable is that of cond.pml; a record is one unit long.
+ * common/core/append.c, mr_group_commit, mr_consumer_ack_to). The condition variable is that of cond.pml; a record is one unit long.
  *
  * Members take what there is, acknowledge one by one without a lock, and may keep what they hold for ever: then nobody else
  * will wake a producer. No wait is bounded here. The log's append is one step (log.pml has it in pieces).

@@ -1,4 +1,4 @@
-/* tx.pml - the robust lock and its redo log, word by word (common/tx.{h,c}): a transaction happens as a whole or not at all,
+/* tx.pml - the robust lock and its redo log, word by word (common/core/tx.{h,c}): a transaction happens as a whole or not at all,
  * whoever dies, the repairers too. The other models take this as proved, and write a whole log in one step.
  *
  * PROCESSES each take a lock and change all words of w[] in ROUNDS transactions, under the lock of another kind too (NESTED:

@@ -1,7 +1,7 @@
 /* books.c - see world.h: what has come to whom, and what must not come again. */
 #include "world.h"
 
-#include "common/group.h"
+#include "core/group.h"
 
 #include <stdio.h>
 #include <stdlib.h>

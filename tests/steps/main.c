@@ -12,7 +12,7 @@
  * twenty is none. */
 #include "scenes.h"
 
-#include "common/client.h"
+#include "core/client.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* scenes_broker.c - the broker, which serves the survivors' bus or one of its own. */
 #include "scenes.h"
 
-#include "common/client.h"
-#include "common/topic.h"
+#include "core/client.h"
+#include "core/topic.h"
 
 #include <errno.h>
 #include <signal.h>

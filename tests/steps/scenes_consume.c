@@ -1,7 +1,7 @@
 /* scenes_consume.c - the consumer, in groups of every kind. */
 #include "scenes.h"
 
-#include "common/topic.h"
+#include "core/topic.h"
 
 #include <errno.h>
 #include <signal.h>

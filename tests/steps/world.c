@@ -1,9 +1,9 @@
 /* world.c - see world.h. */
 #include "world.h"
 
-#include "common/client.h"
-#include "common/segment.h"
-#include "common/topic.h"
+#include "core/client.h"
+#include "core/segment.h"
+#include "core/topic.h"
 
 #include <dirent.h>
 #include <errno.h>

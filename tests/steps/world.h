@@ -6,7 +6,7 @@
 #ifndef STEPS_WORLD_H
 #define STEPS_WORLD_H
 
-#include "common/millrace.h"
+#include "millrace.h"
 #include "trace.h"
 
 #define PARTS_MAX  2u

@@ -1,4 +1,4 @@
-/* words.c - see client.h: clocks, and texts stored as words. */
+/* clock.c - see client.h: clocks, and texts stored as words. */
 #include "client.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 #include "program.h"
-#include "client.h"
-#include "control.h"
-#include "segment.h"
-#include "text.h"
+#include "core/client.h"
+#include "core/control.h"
+#include "core/segment.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
