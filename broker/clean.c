@@ -3,7 +3,7 @@
  * mr_bus_withdraw and mr_bus_remove alone, whose names all start with "/millrace.<uid>.". */
 #include "core/client.h"
 #include "commands.h"
-#include "owed.h"
+#include "backlog.h"
 #include "cli/program.h"
 #include "core/segment.h"
 #include "table.h"

@@ -26,12 +26,12 @@ int mr_command_describe(const struct mr_command_line *line);
 int mr_command_seal(const struct mr_command_line *line);
 int mr_command_purge(const struct mr_command_line *line);
 int mr_command_delete(const struct mr_command_line *line);
-/* seeing.c */
+/* inspect.c */
 int mr_command_status(const struct mr_command_line *line);
 int mr_command_groups(const struct mr_command_line *line);
 int mr_command_lag(const struct mr_command_line *line);
 int mr_command_pending(const struct mr_command_line *line);
-/* house.c */
+/* control_commands.c */
 int mr_command_wait(const struct mr_command_line *line);
 int mr_command_ping(const struct mr_command_line *line);
 int mr_command_stop(const struct mr_command_line *line);

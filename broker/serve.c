@@ -8,7 +8,7 @@
  * second. */
 #include "serve.h"
 #include "core/control.h"
-#include "keep.h"
+#include "supervise.h"
 #include "cli/program.h"
 #include "text/text.h"
 

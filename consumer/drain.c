@@ -1,6 +1,6 @@
 /* drain.c - --drain: whether all producers are done, and what became of those that are not. */
 #include "cli/program.h"
-#include "run.h"
+#include "run_state.h"
 
 #include <errno.h>
 #include <inttypes.h>

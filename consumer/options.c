@@ -1,5 +1,5 @@
 #include "options.h"
-#include "child.h"
+#include "command/child.h"
 #include "cli/program.h"
 #include "text/text.h"
 

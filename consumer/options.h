@@ -2,7 +2,7 @@
 #ifndef CONSUMER_OPTIONS_H
 #define CONSUMER_OPTIONS_H
 
-#include "take.h"
+#include "run.h"
 
 struct options {
     struct mr_take take;

@@ -2,7 +2,7 @@
 #ifndef MR_REPORT_H
 #define MR_REPORT_H
 
-#include "take.h"
+#include "run.h"
 
 /* mr_report_progress shows the line of progress if 0.2 s have passed since it last did. now_ns: CLOCK_MONOTONIC. */
 void mr_report_progress(uint64_t records, uint64_t bytes, int64_t now_ns);

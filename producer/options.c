@@ -1,6 +1,6 @@
-/* options.c - parsing in the order given; fit.c then looks at all of it. */
+/* options.c - parsing in the order given; option_rules.c then looks at all of it. */
 #include "options.h"
-#include "fit.h"
+#include "option_rules.h"
 #include "help.h"
 #include "millrace.h"
 #include "cli/program.h"

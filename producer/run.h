@@ -2,13 +2,13 @@
 #ifndef PRODUCER_RUN_H
 #define PRODUCER_RUN_H
 
-#include "bad.h"
-#include "input.h"
+#include "bad_rows.h"
+#include "input/input.h"
 #include "options.h"
-#include "pace.h"
+#include "send/pace.h"
 #include "report.h"
-#include "resume.h"
-#include "sender.h"
+#include "send/resume.h"
+#include "send/sender.h"
 
 /* Rows that have another number of fields than the header. */
 struct uneven {

@@ -1,6 +1,6 @@
 /* check_consumer_format.c - what the consumer prints for a record, byte for byte; positions; the histogram of ages. */
-#include "consumer/columns.h"
-#include "consumer/format.h"
+#include "consumer/format/columns.h"
+#include "consumer/format/format.h"
 #include "consumer/histogram.h"
 #include "consumer/output.h"
 #include "consumer/position.h"

@@ -1,6 +1,6 @@
 /* check_consumer_object.c - rows as JSON objects: random ones against json_reference.c, and what only the whole format does. */
-#include "consumer/columns.h"
-#include "consumer/format.h"
+#include "consumer/format/columns.h"
+#include "consumer/format/format.h"
 #include "json_reference.h"
 
 #include <check.h>

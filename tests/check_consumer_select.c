@@ -1,6 +1,6 @@
 /* check_consumer_select.c - the columns of --select: picked out of a row, in every format, refused when not there; -f tsv. */
-#include "consumer/format.h"
-#include "consumer/pick.h"
+#include "consumer/format/format.h"
+#include "consumer/format/fields.h"
 
 #include <check.h>
 #include <errno.h>

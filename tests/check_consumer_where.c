@@ -1,6 +1,6 @@
 /* check_consumer_where.c - the expressions of --where: what passes, what is refused and where; numbers exactly. */
-#include "consumer/decimal.h"
-#include "consumer/where.h"
+#include "consumer/where/decimal.h"
+#include "consumer/where/where.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* check_producer_consumer_envelope.c - what consumer -J writes and producer -J reads is the record that it was, whatever its bytes; what is edited on
  * the way counts; everything else is refused with its place. */
-#include "consumer/columns.h"
-#include "consumer/format.h"
+#include "consumer/format/columns.h"
+#include "consumer/format/format.h"
 #include "text/csv.h"
-#include "producer/envelope.h"
+#include "producer/input/envelope.h"
 
 #include <check.h>
 #include <errno.h>

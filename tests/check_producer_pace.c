@@ -1,5 +1,5 @@
 /* check_producer_pace.c - when the next record is due, by a clock that the test moves: to the nanosecond, however many records. */
-#include "producer/pace.h"
+#include "producer/send/pace.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* broker.c - what brokers do, killed meanwhile: adopt, bury, create, stop, clean, redrive. */
 #include "broker/commands.h"
-#include "broker/keep.h"
+#include "broker/supervise.h"
 #include "child.h"
 #include "core/append.h"
 #include "cli/program.h"

@@ -1,6 +1,6 @@
 /* fuzz_consumer.c - the consumer's words: positions, formats, the command line; and records of any bytes under columns of any
  * bytes. */
-#include "consumer/format.h"
+#include "consumer/format/format.h"
 #include "consumer/options.h"
 #include "consumer/position.h"
 #include "fuzz.h"

@@ -1,7 +1,7 @@
 /* fuzz_consumer_where.c - expressions of any bytes, on records of any bytes: what is refused says where; what passes does so again, and its
  * opposite does not; numbers are in one order. */
-#include "consumer/decimal.h"
-#include "consumer/where.h"
+#include "consumer/where/decimal.h"
+#include "consumer/where/where.h"
 #include "fuzz.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* fuzz_producer.c - the producer's command line, and its reading of any bytes as rows: nothing is lost, nothing is added. */
 #include "fuzz.h"
-#include "producer/input.h"
+#include "producer/input/input.h"
 #include "producer/options.h"
-#include "producer/sender.h"
+#include "producer/send/sender.h"
 
 #include <errno.h>
 #include <getopt.h>

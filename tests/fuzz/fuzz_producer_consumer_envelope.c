@@ -1,10 +1,10 @@
 /* fuzz_producer_consumer_envelope.c - any record of any topic through consumer -J and back is the same; any bytes as an envelope are read or refused, and
  * what was read can be written and read again. */
-#include "consumer/columns.h"
-#include "consumer/format.h"
+#include "consumer/format/columns.h"
+#include "consumer/format/format.h"
 #include "fuzz.h"
 #include "text/json_read.h"
-#include "producer/envelope.h"
+#include "producer/input/envelope.h"
 
 #include <string.h>
 

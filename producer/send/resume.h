@@ -6,9 +6,9 @@
 #ifndef PRODUCER_RESUME_H
 #define PRODUCER_RESUME_H
 
-#include "input.h"
+#include "producer/input/input.h"
 #include "millrace.h"
-#include "options.h"
+#include "producer/options.h"
 #include <stdint.h>
 
 struct resume {

@@ -1,4 +1,4 @@
-/* fit.h - whether the options given fit together. */
+/* option_rules.h - whether the options given fit together. */
 #ifndef PRODUCER_FIT_H
 #define PRODUCER_FIT_H
 

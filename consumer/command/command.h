@@ -2,7 +2,7 @@
  *
  * Each worker is a thread, and the process's first thread is one of them. A consumer handle goes with its claim from the worker that took it to
  * the worker that runs the command: so each running command has a claim of its own, its own record in hand, and its own acknowledgement.
- * One idle worker at a time leads: it makes the steps of the run (take.c), which claim and wait. A claim that has to be tried later waits in
+ * One idle worker at a time leads: it makes the steps of the run (run.c), which claim and wait. A claim that has to be tried later waits in
  * the crew's list with its handle, and holds up nobody. */
 #ifndef MR_COMMAND_H
 #define MR_COMMAND_H

@@ -1,4 +1,4 @@
-/* seeing.c - commands that only look, mapping everything read-only. They work with no broker, whoever holds the locks. */
+/* inspect.c - commands that only look, mapping everything read-only. They work with no broker, whoever holds the locks. */
 #include "core/client.h"
 #include "commands.h"
 #include "cli/program.h"

@@ -1,5 +1,5 @@
-/* fit.c - one pass over what does not fit together: refused, never ignored. */
-#include "fit.h"
+/* option_rules.c - one pass over what does not fit together: refused, never ignored. */
+#include "option_rules.h"
 #include "text/csv.h"
 #include "millrace.h"
 #include "cli/program.h"

@@ -1,7 +1,7 @@
-/* learn.c - what a topic's columns mean for a run: they are found once, before its first record is formatted, and all that names one is bound. */
+/* bind.c - what a topic's columns mean for a run: they are found once, before its first record is formatted, and all that names one is bound. */
 #include "text/json_read.h"
 #include "cli/program.h"
-#include "run.h"
+#include "run_state.h"
 
 #include <assert.h>
 #include <errno.h>

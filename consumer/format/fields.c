@@ -1,4 +1,4 @@
-#include "pick.h"
+#include "fields.h"
 #include "text/csv.h"
 
 #include <errno.h>

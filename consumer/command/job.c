@@ -1,5 +1,5 @@
 /* job.c - what a worker does with a claim: payload and facts of the next records, the command, and what its end means for them. */
-#include "crew.h"
+#include "workers.h"
 #include "into.h"
 #include "cli/program.h"
 

@@ -2,12 +2,12 @@
 #ifndef PRODUCER_SENDER_H
 #define PRODUCER_SENDER_H
 
-#include "arena.h"
-#include "envelope.h"
-#include "fields.h"
-#include "input.h"
+#include "producer/input/arena.h"
+#include "producer/input/envelope.h"
+#include "producer/input/fields.h"
+#include "producer/input/input.h"
 #include "millrace.h"
-#include "options.h"
+#include "producer/options.h"
 #include "resume.h"
 
 #define SENDER_BATCH       512

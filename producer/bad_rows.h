@@ -1,8 +1,8 @@
-/* bad.h - what happens to rows that cannot be sent: stop, skip, or keep them in a file (--bad-rows). */
+/* bad_rows.h - what happens to rows that cannot be sent: stop, skip, or keep them in a file (--bad-rows). */
 #ifndef PRODUCER_BAD_H
 #define PRODUCER_BAD_H
 
-#include "input.h"
+#include "input/input.h"
 #include "options.h"
 #include <stdio.h>
 

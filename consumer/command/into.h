@@ -2,7 +2,7 @@
 #ifndef MR_INTO_H
 #define MR_INTO_H
 
-#include "crew.h"
+#include "workers.h"
 
 /* mr_into_open opens the topic, which the broker makes if need be, and attaches the first worker to it. Returns 0, else an exit status after
  * having printed why. */

@@ -1,8 +1,8 @@
-#include "take.h"
-#include "command.h"
+#include "run.h"
+#include "command/command.h"
 #include "cli/program.h"
 #include "report.h"
-#include "run.h"
+#include "run_state.h"
 
 #include <errno.h>
 #include <inttypes.h>

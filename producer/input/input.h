@@ -13,7 +13,7 @@
 #define PRODUCER_INPUT_H
 
 #include "follow.h"
-#include "options.h"
+#include "producer/options.h"
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,10 +1,10 @@
-/* crew.h - the crew of workers from inside: what crew.c (who does what, when) and job.c (one claim's commands) share. */
+/* workers.h - the crew of workers from inside: what workers.c (who does what, when) and job.c (one claim's commands) share. */
 #ifndef MR_CREW_H
 #define MR_CREW_H
 
 #include "child.h"
 #include "command.h"
-#include "run.h"
+#include "consumer/run_state.h"
 
 #include <pthread.h>
 

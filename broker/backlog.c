@@ -1,5 +1,5 @@
-/* owed.c - see owed.h. */
-#include "owed.h"
+/* backlog.c - see backlog.h. */
+#include "backlog.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,8 +1,8 @@
-/* house.c - commands for scripts: wait until something is so, ask whether the broker answers, end it. */
+/* control_commands.c - commands for scripts: wait until something is so, ask whether the broker answers, end it. */
 #include "core/client.h"
 #include "commands.h"
 #include "core/control.h"
-#include "owed.h"
+#include "backlog.h"
 #include "cli/program.h"
 #include "table.h"
 #include "text/text.h"

@@ -1,8 +1,8 @@
-/* crew.c - who does what, when: see command.h. One worker at a time leads, the others run commands or sleep until one is due. */
-#include "crew.h"
+/* workers.c - who does what, when: see command.h. One worker at a time leads, the others run commands or sleep until one is due. */
+#include "workers.h"
 #include "into.h"
 #include "cli/program.h"
-#include "report.h"
+#include "consumer/report.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* pick.h - some fields of a row, in any order, in one pass over it. */
+/* fields.h - some fields of a row, in any order, in one pass over it. */
 #ifndef CONSUMER_PICK_H
 #define CONSUMER_PICK_H
 

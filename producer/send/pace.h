@@ -2,7 +2,7 @@
 #ifndef PRODUCER_PACE_H
 #define PRODUCER_PACE_H
 
-#include "options.h"
+#include "producer/options.h"
 #include <stdint.h>
 
 struct pace {

@@ -1,4 +1,4 @@
-/* keep.h - what a serving broker looks after: the topics of its bus, held open, and the clients, watched for their death.
+/* supervise.h - what a serving broker looks after: the topics of its bus, held open, and the clients, watched for their death.
  * It keeps no state that the segments do not have: kill it, and the next one finds everything there. */
 #ifndef MR_BROKER_KEEP_H
 #define MR_BROKER_KEEP_H

@@ -1,4 +1,4 @@
-#include "bad.h"
+#include "bad_rows.h"
 #include "millrace.h"
 #include "cli/program.h"
 #include "report.h"

@@ -1,6 +1,6 @@
-/* keep.c - see keep.h. */
-#include "keep.h"
-#include "owed.h"
+/* supervise.c - see supervise.h. */
+#include "supervise.h"
+#include "backlog.h"
 #include "cli/program.h"
 
 #include <errno.h>

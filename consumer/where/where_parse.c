@@ -1,5 +1,5 @@
 /* where_parse.c - an expression's text into tests and jumps between them, by recursive descent. */
-#include "position.h"
+#include "consumer/position.h"
 #include "where_program.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* where.c - an expression's columns found in a topic, and its tests run on records. */
 #include "text/csv.h"
 #include "text/json_read.h"
-#include "pick.h"
+#include "consumer/format/fields.h"
 #include "text/text.h"
 #include "where_program.h"
 

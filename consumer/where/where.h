@@ -11,7 +11,7 @@
 #ifndef CONSUMER_WHERE_H
 #define CONSUMER_WHERE_H
 
-#include "columns.h"
+#include "consumer/format/columns.h"
 #include "millrace.h"
 
 struct mr_where;

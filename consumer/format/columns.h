@@ -4,7 +4,7 @@
 
 #include "text/json.h"
 #include "millrace.h"
-#include "pick.h"
+#include "fields.h"
 
 #include <stddef.h>
 #include <stdint.h>

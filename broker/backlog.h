@@ -1,4 +1,4 @@
-/* owed.h - what a topic still owes: the records that somebody has a right to. Serving, `stop` and `clean` decide by the same
+/* backlog.h - what a topic still owes: the records that somebody has a right to. Serving, `stop` and `clean` decide by the same
  * rule. */
 #ifndef MR_BROKER_OWED_H
 #define MR_BROKER_OWED_H
