@@ -27,8 +27,9 @@ LIB_SRCS := $(wildcard common/core/*.c)
 SHARED_SRCS := $(wildcard common/text/*.c common/cli/*.c)
 FOLDERS := $(foreach p,broker producer consumer,$(if $(wildcard $(p)/*.c),$(p)))
 PROGRAMS := $(foreach p,$(FOLDERS),$(if $(wildcard $(p)/main.c),$(p)))
-CHECKS := $(patsubst tests/%.c,%,$(wildcard tests/check_*.c tests/proc_*.c))
-SUPPORT := $(filter-out $(foreach t,check proc bench stress fuzz,tests/$(t)_%),$(wildcard tests/*.c))
+CHECK_SRCS := $(wildcard tests/unit/check_*.c tests/process/proc_*.c)
+CHECKS := $(notdir $(CHECK_SRCS:.c=))
+SUPPORT := $(filter-out $(CHECK_SRCS),$(wildcard tests/shared/*.c tests/process/*.c))
 CRASH := $(wildcard tests/crash/*.c)
 STEPS := $(wildcard tests/steps/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -113,13 +114,13 @@ $(OBJ)/support.a: $(call objects,$(SUPPORT))
 	$(call run,AR,rm -f $@ && ar qcs $@ $^)
 parts = $(if $(SUPPORT),$(OBJ)/support.a) $(foreach p,$(FOLDERS),$(if $(findstring _$(p),_$(1)),$(OBJ)/$(p).a)) $(SHARED)
 # A test that turns its own clock is linked with it: it takes the place of calls of the C library.
-clock = $(if $(shell grep -l '"clock/clock.h"' tests/$(1).c),$(OBJ)/tests/clock/clock.o)
+clock = $(if $(shell grep -l '"tests/clock/clock.h"' $(1)),$(OBJ)/tests/clock/clock.o)
 define check
-$(BIN)/tests/$(1): $(OBJ)/tests/$(1).o $(call clock,$(1)) $(call parts,$(1)) $(BIN)/libmillrace.a
+$(BIN)/tests/$(notdir $(1:.c=)): $(call objects,$(1)) $(call clock,$(1)) $(call parts,$(1)) $(BIN)/libmillrace.a
 	@mkdir -p $$(@D)
 	$$(call run,LD,$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBS))
 endef
-$(foreach t,$(CHECKS),$(eval $(call check,$(t))))
+$(foreach t,$(CHECK_SRCS),$(eval $(call check,$(t))))
 # So that a transaction can be stopped between two of its stores.
 $(BIN)/tests/check_midway: ALL_LDFLAGS += -Wl,--wrap=mr_tx_apply
 

@@ -63,18 +63,21 @@ interrupted() {
 trap 'interrupted 130' INT
 trap 'interrupted 143' TERM
 
+# The source of the test $1; nothing if there is no such test.
+source_of() { compgen -G "tests/*/$1.c" || compgen -G "tests/*/$1.sh"; }
+
 # All tests: the most basic first, so that what fails first says most; if several run at a time, the slow ones before them.
 list() {
     local t path
     {
         [ "$jobs" -le 1 ] || printf '%s\n' "${slow[@]}"
         printf '%s\n' "${basics[@]}"
-        for path in tests/check_*.c tests/proc_*.c tests/e2e_*.sh; do
+        for path in tests/{unit/check,process/proc}_*.c tests/program/e2e_*.sh; do
             t=${path##*/}
             echo "${t%.*}"
         done
     } | awk '!seen[$0]++' | while read -r t; do
-        [ -e "tests/$t.c" ] || [ -e "tests/$t.sh" ] && echo "$t"
+        [ -z "$(source_of "$t")" ] || echo "$t"
     done
 }
 
@@ -111,11 +114,8 @@ clear_up() {
 # one NAME NUMBER: runs one test, prints its line, leaves pass, fail or skip in $work/NUMBER.result.
 one() {
     local name=$1 id=$$.$2. log=$work/$2.log start=$EPOCHREALTIME verdict=pass note='' source command rc i what
-    if [ -e "tests/$name.c" ]; then
-        source=tests/$name.c command=$MILLRACE_BIN/tests/$name
-    else
-        source=tests/$name.sh command=tests/$name.sh
-    fi
+    source=$(source_of "$name") command=$(source_of "$name")
+    [[ $source != *.c ]] || command=$MILLRACE_BIN/tests/$name
     if [ $# -lt 3 ] && note=$(skip_reason "$name" "$source") && [ -n "$note" ]; then
         verdict=skip
         echo "$note" >"$work/$2.reason"
@@ -148,7 +148,7 @@ one() {
 if [ $# -gt 0 ]; then
     tests=("$@") named=named
     for t in "${tests[@]}"; do
-        [ -e "tests/$t.c" ] || [ -e "tests/$t.sh" ] || { echo "run.sh: no such test: $t" >&2; exit 2; }
+        [ "$(source_of "$t")" ] || { echo "run.sh: no such test: $t" >&2; exit 2; }
     done
 else
     mapfile -t tests < <(list)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # bench_pace.sh - how well -r keeps to the machine's clock: group "pace". What is due when, by a clock that stands still meanwhile, is tested in
-# tests/e2e_produce_pace.sh.
+# e2e_produce_pace.sh.
 . "$(dirname "$0")/../../scripts/lib.sh"
 
 # emit SERIES METRIC VALUE: a result, as bench.h has it.

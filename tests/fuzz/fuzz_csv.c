@@ -3,7 +3,7 @@
 #include "text/csv.h"
 #include "fuzz.h"
 #include "millrace.h"
-#include "tests/csv_reference.h"
+#include "tests/shared/csv_reference.h"
 
 #include <string.h>
 
