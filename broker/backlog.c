@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int mr_owed_look(const struct mr_topic *topic, struct mr_owed *out)
+int backlog_look(const struct mr_topic *topic, struct backlog *out)
 {
     struct mr_topic_info info;
     int error = mr_topic_info(topic, &info);
@@ -14,7 +14,7 @@ int mr_owed_look(const struct mr_topic *topic, struct mr_owed *out)
         return error;
     if (info.damaged)
         return -EBADMSG;
-    struct mr_owed owed = {.records = info.records_waiting, .in_use = info.members + info.producers > 0};
+    struct backlog owed = {.records = info.records_waiting, .in_use = info.members + info.producers > 0};
     char groups[200] = "";
     size_t used = 0;
     struct mr_group_info group;

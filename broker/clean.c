@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 struct cleaning {
-    const struct mr_command_line *line;
-    struct mr_table table;
+    const struct command_line *line;
+    struct table table;
     const char *bus;
     size_t left;      /* topics of the bus at hand that stay */
     int status;
@@ -28,11 +28,11 @@ struct cleaning {
 
 static void report(struct cleaning *cleaning, const char *topic, int removed, const char *why)
 {
-    mr_table_text(&cleaning->table, removed ? cleaning->line->dry_run ? "would remove" : "removed" : "left");
-    mr_table_text(&cleaning->table, cleaning->bus);
-    mr_table_text(&cleaning->table, topic);
-    mr_table_bool(&cleaning->table, removed);
-    mr_table_text(&cleaning->table, why);
+    table_text(&cleaning->table, removed ? cleaning->line->dry_run ? "would remove" : "removed" : "left");
+    table_text(&cleaning->table, cleaning->bus);
+    table_text(&cleaning->table, topic);
+    table_bool(&cleaning->table, removed);
+    table_text(&cleaning->table, why);
     cleaning->left += !removed;
 }
 
@@ -40,8 +40,8 @@ static void report(struct cleaning *cleaning, const char *topic, int removed, co
 static void removed(struct cleaning *cleaning, const char *topic, int error, const char *why)
 {
     if (error && error != -ENOENT) {
-        why = mr_program_reason(error);
-        cleaning->status = MR_EXIT_FAILED;
+        why = program_reason(error);
+        cleaning->status = EXIT_FAILED;
     }
     report(cleaning, topic, !error || error == -ENOENT, why);
 }
@@ -49,10 +49,10 @@ static void removed(struct cleaning *cleaning, const char *topic, int error, con
 /* What was to be decided could not be looked at: it stays, and the command has failed (I13). */
 static void undecided(struct cleaning *cleaning, const char *topic, int error)
 {
-    cleaning->status = MR_EXIT_FAILED;
-    mr_program_fail(error, "clean: %s%s%s: left", cleaning->bus, topic ? ": " : "",
+    cleaning->status = EXIT_FAILED;
+    program_fail(error, "clean: %s%s%s: left", cleaning->bus, topic ? ": " : "",
                     topic ? topic : "");
-    report(cleaning, topic, 0, mr_program_reason(error));
+    report(cleaning, topic, 0, program_reason(error));
 }
 
 /* Does the process have a mapping whose line ends so? Returns 1; 0; or a negative errno. One that
@@ -122,20 +122,20 @@ static void clean_unreadable(struct cleaning *cleaning, const char *topic, int w
     if (pid < 0) {
         undecided(cleaning, topic, pid);
     } else if (pid) {
-        snprintf(text, sizeof text, "pid %d uses it: %s", pid, mr_program_reason(why));
+        snprintf(text, sizeof text, "pid %d uses it: %s", pid, program_reason(why));
         report(cleaning, topic, 0, text);
     } else if (!cleaning->line->all) {
-        snprintf(text, sizeof text, "%s; --all removes it", mr_program_reason(why));
+        snprintf(text, sizeof text, "%s; --all removes it", program_reason(why));
         report(cleaning, topic, 0, text);
     } else {
         int error = cleaning->line->dry_run ? 0 : topic ? mr_topic_unlink(cleaning->bus, topic) : mr_bus_remove(cleaning->bus);
-        removed(cleaning, topic, error, mr_program_reason(why));
+        removed(cleaning, topic, error, program_reason(why));
     }
 }
 
 /* Says what stays of a topic because it owes something. */
 static void report_owed(struct cleaning *cleaning, const struct mr_topic *topic,
-                        const struct mr_owed *owed)
+                        const struct backlog *owed)
 {
     char text[sizeof owed->text + 32];
     snprintf(text, sizeof text, "%s; --all removes it", owed->text);
@@ -147,11 +147,11 @@ static void report_owed(struct cleaning *cleaning, const struct mr_topic *topic,
 static void clean_open(struct cleaning *cleaning, struct mr_topic *topic)
 {
     const char *name = mr_topic_name(topic);
-    struct mr_owed owed;
+    struct backlog owed;
     int all = cleaning->line->all;
     if (!cleaning->line->dry_run)
         mr_topic_reap_dead(topic); /* so that only the living count as attached */
-    int error = mr_owed_look(topic, &owed);
+    int error = backlog_look(topic, &owed);
     if (error) {
         clean_unreadable(cleaning, name, error);
         return;
@@ -160,7 +160,7 @@ static void clean_open(struct cleaning *cleaning, struct mr_topic *topic)
         error = owed.in_use ? -EBUSY : owed.records && !all ? -ENOTEMPTY : 0;
     else
         error = mr_topic_delete(topic, all ? MR_DELETE_UNUSED : MR_DELETE_IDLE);
-    int looked = error == -ENOTEMPTY ? mr_owed_look(topic, &owed) : 0;
+    int looked = error == -ENOTEMPTY ? backlog_look(topic, &owed) : 0;
     if (looked)
         clean_unreadable(cleaning, name, looked);
     else if (error == -ENOTEMPTY)
@@ -257,7 +257,7 @@ static void clean_bus(struct cleaning *cleaning, const char *name)
     int error = mr_connect(name, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
     if (!error && !cleaning->line->dry_run) {
         mr_disconnect(bus);
-        struct mr_connect_options options = {.name = "broker clean", .on_wait = mr_program_wait_notice, .stop = &mr_program_stop};
+        struct mr_connect_options options = {.name = "broker clean", .on_wait = program_wait_notice, .stop = &program_stop};
         error = mr_bus_serve(name, 0, (gid_t)-1, &options, &bus);
     }
     int pid = error == -EBUSY ? mr_bus_holder(name) : !error && cleaning->line->dry_run ? mr_broker_pid(bus) : 0;
@@ -276,9 +276,9 @@ static void clean_bus(struct cleaning *cleaning, const char *name)
         mr_disconnect(bus);
 }
 
-int mr_command_clean(const struct mr_command_line *line)
+int command_clean(const struct command_line *line)
 {
-    static const struct mr_column columns[] = {
+    static const struct column columns[] = {
         {"ACTION", NULL, 0}, {"BUS", "bus", 0}, {"TOPIC", "topic", 0}, {NULL, "removed", 0}, {"WHY", "why", 0},
     };
     struct cleaning cleaning = {.line = line};
@@ -287,19 +287,19 @@ int mr_command_clean(const struct mr_command_line *line)
     uid_t owner;
     int error = mr_bus_address(line->bus, &owner, &named);
     if (error || owner != geteuid())
-        return mr_program_usage("clean: %s: only its own user can clean a bus", line->bus);
+        return program_usage("clean: %s: only its own user can clean a bus", line->bus);
     int n = mr_bus_list(&buses);
     if (n < 0) {
-        mr_program_fail(n, "clean: list buses");
-        return MR_EXIT_FAILED;
+        program_fail(n, "clean: list buses");
+        return EXIT_FAILED;
     }
-    mr_table_begin(&cleaning.table, columns, sizeof columns / sizeof *columns, NULL, line->json, line->colour);
+    table_begin(&cleaning.table, columns, sizeof columns / sizeof *columns, NULL, line->json, line->colour);
     for (int i = 0; i < n; i++)
         if (!line->bus_named || strcmp(buses[i], named) == 0)
             clean_bus(&cleaning, buses[i]);
     free(buses);
-    int rows = mr_table_end(&cleaning.table);
+    int rows = table_end(&cleaning.table);
     if (rows == 0 && !line->json)
-        mr_program_notice("nothing to clean");
-    return rows < 0 ? MR_EXIT_FAILED : cleaning.status;
+        program_notice("nothing to clean");
+    return rows < 0 ? EXIT_FAILED : cleaning.status;
 }

@@ -34,7 +34,7 @@ static int goal_parse(const char *text, struct goal *goal)
             return 0;
         }
     *goal = (struct goal){.what = CONSUMERS};
-    return strncmp(text, "consumers=", 10) == 0 ? mr_text_count(text + 10, &goal->consumers) : -EINVAL;
+    return strncmp(text, "consumers=", 10) == 0 ? text_count(text + 10, &goal->consumers) : -EINVAL;
 }
 
 /* Drained: a producer has come (so that a script that starts one in the background does not win the race), all are gone, and
@@ -46,7 +46,7 @@ static int drained(const struct mr_topic_info *info)
 }
 
 /* Looks with fresh eyes each time: the bus may have gone and come back, and so may the topic. */
-static int reached(const struct mr_command_line *line, const struct goal *goal, int *error)
+static int reached(const struct command_line *line, const struct goal *goal, int *error)
 {
     struct mr_bus *bus;
     struct mr_topic *topic;
@@ -74,50 +74,50 @@ static int reached(const struct mr_command_line *line, const struct goal *goal, 
     return yes;
 }
 
-int mr_command_wait(const struct mr_command_line *line)
+int command_wait(const struct command_line *line)
 {
     struct goal goal;
     const char *name = line->operands[0], *wrong = mr_name_check('t', name);
     if (wrong)
-        return mr_program_usage("%s: not a topic's name: it %s", name, wrong);
+        return program_usage("%s: not a topic's name: it %s", name, wrong);
     if (!line->wait_for)
-        return mr_program_usage("wait: say what for: --for exists|drained|sealed|consumers=N");
+        return program_usage("wait: say what for: --for exists|drained|sealed|consumers=N");
     if (goal_parse(line->wait_for, &goal) < 0)
-        return mr_program_usage("wait: --for %s: not one of exists, drained, sealed, consumers=N", line->wait_for);
+        return program_usage("wait: --for %s: not one of exists, drained, sealed, consumers=N", line->wait_for);
 
     uint64_t start_ns = mr_now_ns();
     for (int said = 0;;) {
         int error;
         if (reached(line, &goal, &error))
-            return MR_EXIT_OK;
+            return EXIT_OK;
         if (error && error != -ENOENT && error != -EIDRM && error != -EINTR && error != -EAGAIN) {
-            mr_program_fail(error, "%s: wait", name);
-            return mr_program_exit_for(error);
+            program_fail(error, "%s: wait", name);
+            return program_exit_for(error);
         }
         int64_t waited_ns = (int64_t)(mr_now_ns() - start_ns);
         if (line->timeout_ns >= 0 && waited_ns >= line->timeout_ns) {
             char text[32];
-            mr_program_error("%s: %s is not so after %s%s", name, line->wait_for,
-                             mr_text_ns(text, (uint64_t)line->timeout_ns),
+            program_error("%s: %s is not so after %s%s", name, line->wait_for,
+                             text_ns(text, (uint64_t)line->timeout_ns),
                              error == -ENOENT ? " (no such topic)" : "");
-            return MR_EXIT_TIMEOUT;
+            return EXIT_TIMEOUT;
         }
         if (!said && waited_ns > 500 * MS) {
-            mr_program_notice("%s: waiting for \"%s\"%s", name, line->wait_for,
+            program_notice("%s: waiting for \"%s\"%s", name, line->wait_for,
                               error == -ENOENT ? " (no such topic yet)" : "");
             said = 1;
         }
         int64_t nap_ns = 20 * MS;
         if (line->timeout_ns >= 0 && line->timeout_ns - waited_ns < nap_ns)
             nap_ns = line->timeout_ns - waited_ns;
-        if (mr_program_sleep(nap_ns) < 0)
-            return mr_program_exit_for(-EINTR);
+        if (program_sleep(nap_ns) < 0)
+            return program_exit_for(-EINTR);
     }
 }
 
 /* ---- ping, stop ---- */
 
-static int ask(const struct mr_command_line *line, enum mr_control_op op, struct mr_control_msg *reply)
+static int ask(const struct command_line *line, enum mr_control_op op, struct mr_control_msg *reply)
 {
     struct mr_control_msg request = {.op = op};
     uid_t owner;
@@ -126,38 +126,38 @@ static int ask(const struct mr_command_line *line, enum mr_control_op op, struct
     return error ? error : mr_control_request(owner, name, &request, reply, 2000 * (int64_t)MS);
 }
 
-static int ask_failed(const struct mr_command_line *line, int error)
+static int ask_failed(const struct command_line *line, int error)
 {
     int pid = mr_bus_holder(line->bus);
     if (pid < 0) {
-        mr_program_bus_fail(pid, line->bus);
-        return MR_EXIT_FAILED;
+        program_bus_fail(pid, line->bus);
+        return EXIT_FAILED;
     }
     if (error == -ETIMEDOUT && pid) {
-        mr_program_error("%s: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", line->bus, pid, pid);
-        return MR_EXIT_NO_BROKER;
+        program_error("%s: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", line->bus, pid, pid);
+        return EXIT_NO_BROKER;
     }
     if (error == -ECONNREFUSED && !pid) {
         struct mr_bus *bus;
         error = mr_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
         if (error == 0)
             mr_disconnect(bus);
-        mr_program_bus_fail(error ? error : -ENOENT, line->bus); /* it may be there, but not for us */
-        return error == -EPERM ? MR_EXIT_FAILED : MR_EXIT_NO_BROKER;
+        program_bus_fail(error ? error : -ENOENT, line->bus); /* it may be there, but not for us */
+        return error == -EPERM ? EXIT_FAILED : EXIT_NO_BROKER;
     }
     if (error == -EPERM)
-        mr_program_socket_fail(line->bus, line->bus);
+        program_socket_fail(line->bus, line->bus);
     else if (error == -ECONNREFUSED)
-        mr_program_error("%s: the broker, pid %d, is not taking requests: it begins, or ends, or is in another network namespace",
+        program_error("%s: the broker, pid %d, is not taking requests: it begins, or ends, or is in another network namespace",
                          line->bus, pid);
     else
-        mr_program_fail(error, "%s: ask the broker", line->bus);
-    return MR_EXIT_NO_BROKER;
+        program_fail(error, "%s: ask the broker", line->bus);
+    return EXIT_NO_BROKER;
 }
 
-int mr_command_ping(const struct mr_command_line *line)
+int command_ping(const struct command_line *line)
 {
-    static const struct mr_column columns[] = {{NULL, "bus", 0}, {NULL, "pid", 0}, {NULL, "ns", 0}};
+    static const struct column columns[] = {{NULL, "bus", 0}, {NULL, "pid", 0}, {NULL, "ns", 0}};
     struct mr_control_msg reply;
     uint64_t start_ns = mr_now_ns();
     int error = ask(line, MR_CONTROL_PING, &reply);
@@ -165,31 +165,31 @@ int mr_command_ping(const struct mr_command_line *line)
     if (error)
         return ask_failed(line, error);
     if (line->json) {
-        struct mr_table table;
-        mr_table_begin(&table, columns, 3, NULL, 1, 0);
-        mr_table_text(&table, line->bus);
-        mr_table_count(&table, (uint64_t)reply.pid);
-        mr_table_count(&table, took_ns);
-        mr_table_end(&table);
+        struct table table;
+        table_begin(&table, columns, 3, NULL, 1, 0);
+        table_text(&table, line->bus);
+        table_count(&table, (uint64_t)reply.pid);
+        table_count(&table, took_ns);
+        table_end(&table);
     } else {
         printf("pid %" PRId32 ", %.2f ms\n", reply.pid, (double)took_ns / MS);
     }
-    return MR_EXIT_OK;
+    return EXIT_OK;
 }
 
 static int say_kept(struct mr_topic *topic, void *arg)
 {
-    const struct mr_command_line *line = arg;
-    struct mr_owed owed;
-    int error = mr_owed_look(topic, &owed);
+    const struct command_line *line = arg;
+    struct backlog owed;
+    int error = backlog_look(topic, &owed);
     if (error)
-        mr_program_fail(error, "%s: kept", mr_topic_name(topic));
+        program_fail(error, "%s: kept", mr_topic_name(topic));
     else
-        mr_program_notice("%s: kept: %s; \"broker -b %s clean --all\" removes it", mr_topic_name(topic), owed.text, line->bus);
-    return MR_EXIT_OK;
+        program_notice("%s: kept: %s; \"broker -b %s clean --all\" removes it", mr_topic_name(topic), owed.text, line->bus);
+    return EXIT_OK;
 }
 
-int mr_command_stop(const struct mr_command_line *line)
+int command_stop(const struct command_line *line)
 {
     struct mr_control_msg reply;
     int pid = mr_bus_holder(line->bus);
@@ -203,26 +203,26 @@ int mr_command_stop(const struct mr_command_line *line)
     int holder;
     for (int said = 0; (holder = mr_bus_holder(line->bus)) == pid;) {
         if (!said && mr_now_ns() - start_ns > 500 * MS) {
-            mr_program_notice("%s: waiting for pid %d to end (it gives consumers up to 5 s)", line->bus, pid);
+            program_notice("%s: waiting for pid %d to end (it gives consumers up to 5 s)", line->bus, pid);
             said = 1;
         }
-        if (mr_program_sleep(10 * MS) < 0)
-            return mr_program_exit_for(-EINTR);
+        if (program_sleep(10 * MS) < 0)
+            return program_exit_for(-EINTR);
         if (error)
             error = ask(line, MR_CONTROL_STOP, &reply);
     }
     if (holder < 0) {
-        mr_program_fail(holder, "%s: whether the broker, pid %d, has ended cannot be told",
+        program_fail(holder, "%s: whether the broker, pid %d, has ended cannot be told",
                         line->bus, pid);
-        return MR_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     struct mr_bus *bus;
     if (mr_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus) == 0) {
         if (mr_broker_pid(bus) == 0) {
-            struct mr_command_line copy = *line;
-            mr_command_each(bus, say_kept, &copy);
+            struct command_line copy = *line;
+            command_each(bus, say_kept, &copy);
         }
         mr_disconnect(bus);
     }
-    return MR_EXIT_OK;
+    return EXIT_OK;
 }

@@ -16,7 +16,7 @@ static ssize_t forget_in(struct mr_topic *topic, uint32_t partition, uint64_t fi
     uint64_t ids[KNOWN_MAX];
     ssize_t cnt = mr_topic_sources_known(topic, partition, ids, KNOWN_MAX), forgotten = 0;
     for (ssize_t i = 0; i < cnt && i < KNOWN_MAX; i++) {
-        if (MR_SOURCE_FILE(ids[i]) != file)
+        if (SOURCE_FILE(ids[i]) != file)
             continue;
         int error = mr_topic_forget_source(topic, ids[i]);
         if (error && error != -ENOENT)
@@ -32,10 +32,10 @@ static int forget(struct mr_topic *topic, const char *file)
     struct mr_settings settings;
     ssize_t got = 0, all = 0;
     uint64_t id;
-    int error = mr_program_file_id(file, &id);
+    int error = program_file_id(file, &id);
     if (error) {
-        mr_program_error("%s: %s", file, strerror(-error));
-        return MR_EXIT_FAILED;
+        program_error("%s: %s", file, strerror(-error));
+        return EXIT_FAILED;
     }
     mr_topic_settings(topic, &settings);
     for (uint32_t p = 0; p < settings.partitions && got >= 0; p++) {
@@ -43,26 +43,26 @@ static int forget(struct mr_topic *topic, const char *file)
         all += got > 0 ? got : 0;
     }
     if (got < 0) {
-        mr_program_fail((int)got, "%s: forget-source", name);
-        return mr_program_exit_for((int)got);
+        program_fail((int)got, "%s: forget-source", name);
+        return program_exit_for((int)got);
     }
     if (!all) {
-        mr_program_error("%s: has no rows of %s by producer --resume, or has forgotten it", name,
+        program_error("%s: has no rows of %s by producer --resume, or has forgotten it", name,
                          file);
-        return MR_EXIT_FAILED;
+        return EXIT_FAILED;
     }
-    mr_program_notice("%s: forgot %s: producer --resume sends it from its start now", name, file);
-    return MR_EXIT_OK;
+    program_notice("%s: forgot %s: producer --resume sends it from its start now", name, file);
+    return EXIT_OK;
 }
 
-int mr_command_forget_source(const struct mr_command_line *line)
+int command_forget_source(const struct command_line *line)
 {
     struct mr_bus *bus;
     struct mr_topic *topic = NULL;
-    int status = mr_command_connect(line, 0, &bus);
+    int status = command_connect(line, 0, &bus);
     if (status)
         return status;
-    status = mr_command_topic(bus, line->operands[0], &topic);
+    status = command_topic(bus, line->operands[0], &topic);
     if (!status)
         status = forget(topic, line->operands[1]);
     mr_topic_close(topic);

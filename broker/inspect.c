@@ -19,9 +19,9 @@
 static int looked(const struct mr_topic *topic, int error)
 {
     if (error >= 0 || error == -ERANGE)
-        return MR_EXIT_OK;
-    mr_program_fail(error, "%s: look", mr_topic_name(topic));
-    return MR_EXIT_FAILED;
+        return EXIT_OK;
+    program_fail(error, "%s: look", mr_topic_name(topic));
+    return EXIT_FAILED;
 }
 
 /* The member of a group that has held its claim longest: the one the others wait for. Returns 1; 0
@@ -45,12 +45,12 @@ static int holder(const struct mr_topic *topic, uint32_t group_idx, struct mr_me
 /* ---- status ---- */
 
 struct status_tables {
-    struct mr_table topics, groups, members, producers;
+    struct table topics, groups, members, producers;
 };
 
 static int status_groups(struct status_tables *tables, const struct mr_topic *topic)
 {
-    struct mr_table *table = &tables->groups;
+    struct table *table = &tables->groups;
     struct mr_group_info group;
     int found;
     for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
@@ -60,32 +60,32 @@ static int status_groups(struct status_tables *tables, const struct mr_topic *to
             return looked(topic, held_by);
         if (!found)
             continue;
-        mr_table_text(table, mr_topic_name(topic));
-        mr_table_text(table, group.name);
-        mr_table_count(table, group.members);
-        mr_table_count(table, group.lag);
-        mr_table_count(table, group.in_hand);
-        mr_table_count(table, group.acked);
-        mr_table_count(table, group.redelivered);
-        mr_table_count(table, group.dead_lettered);
-        mr_table_count(table, group.lost);
-        mr_table_count(table, group.orphans);
+        table_text(table, mr_topic_name(topic));
+        table_text(table, group.name);
+        table_count(table, group.members);
+        table_count(table, group.lag);
+        table_count(table, group.in_hand);
+        table_count(table, group.acked);
+        table_count(table, group.redelivered);
+        table_count(table, group.dead_lettered);
+        table_count(table, group.lost);
+        table_count(table, group.orphans);
         char who[128] = "", held[32];
         if (held_by && member.pid)
             snprintf(who, sizeof who, "pid %" PRId32 "%s%s%s for %s%s", member.pid,
                      *member.name ? " (" : "", member.name, *member.name ? ")" : "",
-                     mr_text_ns(held, member.held_ns),
-                     mr_program_stopped(member.pid) ? ", stopped" : "");
+                     text_ns(held, member.held_ns),
+                     program_stopped(member.pid) ? ", stopped" : "");
         else if (group.orphans)
             snprintf(who, sizeof who, "nobody (its consumer is gone)");
-        mr_table_text(table, who);
+        table_text(table, who);
     }
     return looked(topic, found);
 }
 
 static int status_members(struct status_tables *tables, const struct mr_topic *topic)
 {
-    struct mr_table *table = &tables->members;
+    struct table *table = &tables->members;
     struct mr_member_info member;
     int found;
     for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) >= 0; idx++) {
@@ -96,31 +96,31 @@ static int status_members(struct status_tables *tables, const struct mr_topic *t
         if (!joined)
             continue;
         int holds = member.first_offset < member.end_offset;
-        mr_table_count(table, (uint64_t)member.pid);
-        mr_table_text(table, member.name);
-        mr_table_text(table, mr_topic_name(topic));
-        mr_table_text(table, group.name);
-        mr_table_count(table, member.acked);
-        mr_table_count(table, holds ? member.end_offset - member.first_offset : 0);
-        mr_table_ns(table, holds ? member.held_ns : 0);
+        table_count(table, (uint64_t)member.pid);
+        table_text(table, member.name);
+        table_text(table, mr_topic_name(topic));
+        table_text(table, group.name);
+        table_count(table, member.acked);
+        table_count(table, holds ? member.end_offset - member.first_offset : 0);
+        table_ns(table, holds ? member.held_ns : 0);
     }
     return looked(topic, found);
 }
 
 static int status_producers(struct status_tables *tables, const struct mr_topic *topic)
 {
-    struct mr_table *table = &tables->producers;
+    struct table *table = &tables->producers;
     struct mr_producer_info producer;
     int found;
     for (uint32_t idx = 0; (found = mr_producer_info(topic, idx, &producer)) >= 0; idx++) {
         if (!found || producer.state != 'a')
             continue;
-        mr_table_count(table, (uint64_t)producer.pid);
-        mr_table_text(table, producer.name);
-        mr_table_text(table, mr_topic_name(topic));
-        mr_table_count(table, producer.records);
-        mr_table_bytes(table, producer.bytes);
-        mr_table_ns(table, producer.blocked_ns);
+        table_count(table, (uint64_t)producer.pid);
+        table_text(table, producer.name);
+        table_text(table, mr_topic_name(topic));
+        table_count(table, producer.records);
+        table_bytes(table, producer.bytes);
+        table_ns(table, producer.blocked_ns);
     }
     return looked(topic, found);
 }
@@ -128,76 +128,76 @@ static int status_producers(struct status_tables *tables, const struct mr_topic 
 static int status_one(struct mr_topic *topic, void *arg)
 {
     struct status_tables *tables = arg;
-    struct mr_table *table = &tables->topics;
+    struct table *table = &tables->topics;
     struct mr_topic_info info;
     int error = mr_topic_info(topic, &info);
     if (error)
         return looked(topic, error);
-    mr_table_text(table, mr_topic_name(topic));
-    mr_table_text(table, mr_command_state(&info));
-    mr_table_count(table, info.partitions);
-    mr_table_bytes(table, info.bytes_room);
-    mr_command_figure(table, &info, info.bytes_waiting);
+    table_text(table, mr_topic_name(topic));
+    table_text(table, command_state(&info));
+    table_count(table, info.partitions);
+    table_bytes(table, info.bytes_room);
+    command_figure(table, &info, info.bytes_waiting);
     if (info.damaged)
-        mr_table_text(table, NULL);
+        table_text(table, NULL);
     else
-        mr_table_percent(table, info.full_percent);
-    mr_command_figure(table, &info, info.records_in);
-    mr_command_figure(table, &info, info.records_kept);
-    mr_command_figure(table, &info, info.records_waiting);
-    mr_command_figure(table, &info, info.records_dropped);
-    mr_table_count(table, info.producers);
-    mr_table_count(table, info.producers_died);
-    mr_table_count(table, info.members);
+        table_percent(table, info.full_percent);
+    command_figure(table, &info, info.records_in);
+    command_figure(table, &info, info.records_kept);
+    command_figure(table, &info, info.records_waiting);
+    command_figure(table, &info, info.records_dropped);
+    table_count(table, info.producers);
+    table_count(table, info.producers_died);
+    table_count(table, info.members);
     int status = status_groups(tables, topic);
     if (!status)
         status = status_members(tables, topic);
     return status ? status : status_producers(tables, topic);
 }
 
-static int status_bus(const struct mr_command_line *line, const struct mr_bus *bus)
+static int status_bus(const struct command_line *line, const struct mr_bus *bus)
 {
-    static const struct mr_column columns[] = {{NULL, "bus", 0}, {NULL, "broker_pid", 0}, {NULL, "clients", 0}};
+    static const struct column columns[] = {{NULL, "bus", 0}, {NULL, "broker_pid", 0}, {NULL, "clients", 0}};
     uint64_t clients = 0;
     struct mr_client_info client;
     int found = 0, pid = mr_broker_pid(bus);
     for (uint32_t idx = 0; pid >= 0 && (found = mr_client_info(bus, idx, &client)) >= 0; idx++)
         clients += found && client.pid != pid;
     if (pid < 0 || found != -ERANGE) {
-        mr_program_fail(pid < 0 ? pid : found, "bus \"%s\": look", line->bus);
-        return MR_EXIT_FAILED;
+        program_fail(pid < 0 ? pid : found, "bus \"%s\": look", line->bus);
+        return EXIT_FAILED;
     }
     if (line->json) {
-        struct mr_table table;
-        mr_table_begin(&table, columns, COUNT(columns), "bus", 1, 0);
-        mr_table_text(&table, line->bus);
+        struct table table;
+        table_begin(&table, columns, COUNT(columns), "bus", 1, 0);
+        table_text(&table, line->bus);
         if (pid)
-            mr_table_count(&table, (uint64_t)pid);
+            table_count(&table, (uint64_t)pid);
         else
-            mr_table_text(&table, NULL);
-        mr_table_count(&table, clients);
-        return mr_table_end(&table) < 0 ? MR_EXIT_FAILED : MR_EXIT_OK;
+            table_text(&table, NULL);
+        table_count(&table, clients);
+        return table_end(&table) < 0 ? EXIT_FAILED : EXIT_OK;
     }
     if (pid)
         printf("bus %s: broker pid %d, %" PRIu64 " client%s\n", line->bus, pid, clients, clients == 1 ? "" : "s");
     else
         printf("bus %s: no broker, %" PRIu64 " client%s\n", line->bus, clients, clients == 1 ? "" : "s");
-    return MR_EXIT_OK;
+    return EXIT_OK;
 }
 
 /* Ends a table, with an empty line before it when people read it and it has rows. */
-static int end_part(struct mr_table *table, int shown)
+static int end_part(struct table *table, int shown)
 {
     if (!shown)
-        mr_table_clear(table);
+        table_clear(table);
     if (!table->as_json && table->cell_cnt)
         putchar('\n');
-    return mr_table_end(table) < 0 ? MR_EXIT_FAILED : MR_EXIT_OK;
+    return table_end(table) < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
-int mr_command_status(const struct mr_command_line *line)
+int command_status(const struct command_line *line)
 {
-    static const struct mr_column topics[] = {
+    static const struct column topics[] = {
         {"TOPIC", "topic", 0},
         {"STATE", "state", 0},
         {"PARTS", "partitions", 1},
@@ -212,34 +212,34 @@ int mr_command_status(const struct mr_command_line *line)
         {NULL, "producers_died", 1},
         {"CONSUMERS", "consumers", 1},
     };
-    static const struct mr_column groups[] = {
+    static const struct column groups[] = {
         {"TOPIC", "topic", 0},     {"GROUP", "group", 0}, {"CONSUMERS", "consumers", 1},    {"LAG", "lag", 1},
         {"IN-HAND", "in_hand", 1}, {"ACKED", "acked", 1}, {"AGAIN", "redelivered", 1},      {"DEAD", "dead_lettered", 1},
         {NULL, "lost", 1},         {NULL, "orphans", 1},  {"HELD LONGEST BY", "holder", 0},
     };
-    static const struct mr_column members[] = {
+    static const struct column members[] = {
         {"CONSUMER", "pid", 1}, {"NAME", "name", 0},   {"TOPIC", "topic", 0}, {"GROUP", "group", 0},
         {"ACKED", "acked", 1},  {"HOLDS", "holds", 1}, {"FOR", "held_ns", 1},
     };
-    static const struct mr_column producers[] = {
+    static const struct column producers[] = {
         {"PRODUCER", "pid", 1}, {"NAME", "name", 0},   {"TOPIC", "topic", 0},
         {"SENT", "records", 1}, {"BYTES", "bytes", 1}, {"BLOCKED", "blocked_ns", 1},
     };
     struct mr_bus *bus;
-    int status = mr_command_connect(line, MR_OBSERVER, &bus);
+    int status = command_connect(line, MR_OBSERVER, &bus);
     if (status)
         return status;
     struct status_tables tables;
-    mr_table_begin(&tables.topics, topics, COUNT(topics), "topic", line->json, line->colour);
-    mr_table_begin(&tables.groups, groups, COUNT(groups), "group", line->json, line->colour);
-    mr_table_begin(&tables.members, members, COUNT(members), "consumer", line->json, line->colour);
-    mr_table_begin(&tables.producers, producers, COUNT(producers), "producer", line->json, line->colour);
+    table_begin(&tables.topics, topics, COUNT(topics), "topic", line->json, line->colour);
+    table_begin(&tables.groups, groups, COUNT(groups), "group", line->json, line->colour);
+    table_begin(&tables.members, members, COUNT(members), "consumer", line->json, line->colour);
+    table_begin(&tables.producers, producers, COUNT(producers), "producer", line->json, line->colour);
     status = status_bus(line, bus);
-    status |= mr_command_each(bus, status_one, &tables);
+    status |= command_each(bus, status_one, &tables);
     status |= end_part(&tables.topics, 1);
     status |= end_part(&tables.groups, 1);
-    status |= end_part(&tables.members, mr_program_verbose || line->json);
-    status |= end_part(&tables.producers, mr_program_verbose || line->json);
+    status |= end_part(&tables.members, program_verbose || line->json);
+    status |= end_part(&tables.producers, program_verbose || line->json);
     mr_disconnect(bus);
     return status;
 }
@@ -247,8 +247,8 @@ int mr_command_status(const struct mr_command_line *line)
 /* ---- groups, lag, pending: tables of one topic or all, of one group or all ---- */
 
 struct view {
-    struct mr_table table;
-    const struct mr_command_line *line;
+    struct table table;
+    const struct command_line *line;
     char host[65];
     int above_max;
 };
@@ -276,7 +276,7 @@ static int holders(const struct mr_topic *topic, uint32_t group_idx, uint32_t pa
 static int groups_one(struct mr_topic *topic, void *arg)
 {
     struct view *view = arg;
-    struct mr_table *table = &view->table;
+    struct table *table = &view->table;
     struct mr_group_info group;
     struct mr_group_partition_info part;
     int found, there;
@@ -289,50 +289,50 @@ static int groups_one(struct mr_topic *topic, void *arg)
                 break;
             if (error)
                 return looked(topic, error);
-            mr_table_text(table, group.name);
-            mr_table_text(table, mr_topic_name(topic));
-            mr_table_count(table, p);
-            mr_table_count(table, part.committed_offset);
-            mr_table_count(table, part.end_offset);
-            mr_table_count(table, part.lag);
-            mr_table_text(table, *pids ? pids : NULL);
-            mr_table_text(table, *pids ? view->host : NULL);
-            mr_table_text(table, *name ? name : NULL);
+            table_text(table, group.name);
+            table_text(table, mr_topic_name(topic));
+            table_count(table, p);
+            table_count(table, part.committed_offset);
+            table_count(table, part.end_offset);
+            table_count(table, part.lag);
+            table_text(table, *pids ? pids : NULL);
+            table_text(table, *pids ? view->host : NULL);
+            table_text(table, *name ? name : NULL);
         }
     }
     return looked(topic, found);
 }
 
 /* Shows one topic, if an operand names it, or all. visit gets the view. */
-static int show(struct view *view, const struct mr_column *columns, size_t column_cnt,
+static int show(struct view *view, const struct column *columns, size_t column_cnt,
                 int (*visit)(struct mr_topic *topic, void *arg))
 {
-    const struct mr_command_line *line = view->line;
+    const struct command_line *line = view->line;
     struct mr_bus *bus;
-    int status = mr_command_connect(line, MR_OBSERVER, &bus);
+    int status = command_connect(line, MR_OBSERVER, &bus);
     if (status)
         return status;
-    mr_table_begin(&view->table, columns, column_cnt, NULL, line->json, line->colour);
+    table_begin(&view->table, columns, column_cnt, NULL, line->json, line->colour);
     if (line->operand_cnt) {
         struct mr_topic *topic;
-        status = mr_command_topic(bus, line->operands[0], &topic);
+        status = command_topic(bus, line->operands[0], &topic);
         if (!status) {
             status = visit(topic, view);
             mr_topic_close(topic);
         }
     } else {
-        status = mr_command_each(bus, visit, view);
+        status = command_each(bus, visit, view);
     }
-    int rows = mr_table_end(&view->table);
+    int rows = table_end(&view->table);
     if (rows == 0 && !status && !line->json)
-        mr_program_notice("%s: nothing to show", line->operand_cnt ? line->operands[0] : line->bus);
+        program_notice("%s: nothing to show", line->operand_cnt ? line->operands[0] : line->bus);
     mr_disconnect(bus);
-    return rows < 0 ? MR_EXIT_FAILED : status;
+    return rows < 0 ? EXIT_FAILED : status;
 }
 
-int mr_command_groups(const struct mr_command_line *line)
+int command_groups(const struct command_line *line)
 {
-    static const struct mr_column columns[] = {
+    static const struct column columns[] = {
         {"GROUP", "group", 0},
         {"TOPIC", "topic", 0},
         {"PARTITION", "partition", 1},
@@ -358,48 +358,48 @@ static int check_group(const struct view *view, const struct mr_topic *topic)
 {
     struct mr_group_info group;
     if (view->line->operand_cnt < 2)
-        return MR_EXIT_OK;
-    int found = mr_command_group(topic, view->line->operands[1], &group);
+        return EXIT_OK;
+    int found = command_group(topic, view->line->operands[1], &group);
     if (found != -ENOENT)
         return looked(topic, found);
-    mr_program_error("%s: no group \"%s\"; see: broker -b %s groups %s", mr_topic_name(topic), view->line->operands[1],
+    program_error("%s: no group \"%s\"; see: broker -b %s groups %s", mr_topic_name(topic), view->line->operands[1],
                      view->line->bus, mr_topic_name(topic));
-    return MR_EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 static int lag_one(struct mr_topic *topic, void *arg)
 {
     struct view *view = arg;
-    struct mr_table *table = &view->table;
+    struct table *table = &view->table;
     struct mr_group_info group;
     int found = 0, status = check_group(view, topic);
     for (uint32_t idx = 0; !status && (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
         if (!found || !wanted(view, &group))
             continue;
         view->above_max |= group.lag > view->line->lag_max;
-        mr_table_text(table, mr_topic_name(topic));
-        mr_table_text(table, group.name);
-        mr_table_count(table, group.lag);
-        mr_table_count(table, group.in_hand);
-        mr_table_count(table, group.members);
+        table_text(table, mr_topic_name(topic));
+        table_text(table, group.name);
+        table_count(table, group.lag);
+        table_count(table, group.in_hand);
+        table_count(table, group.members);
     }
     return status ? status : looked(topic, found);
 }
 
-int mr_command_lag(const struct mr_command_line *line)
+int command_lag(const struct command_line *line)
 {
-    static const struct mr_column columns[] = {
+    static const struct column columns[] = {
         {"TOPIC", "topic", 0}, {"GROUP", "group", 0}, {"LAG", "lag", 1}, {"IN-HAND", "in_hand", 1}, {"CONSUMERS", "consumers", 1},
     };
     struct view view = {.line = line};
     int status = show(&view, columns, COUNT(columns), lag_one);
-    return status ? status : view.above_max ? MR_EXIT_FAILED : MR_EXIT_OK;
+    return status ? status : view.above_max ? EXIT_FAILED : EXIT_OK;
 }
 
 static int pending_one(struct mr_topic *topic, void *arg)
 {
     struct view *view = arg;
-    struct mr_table *table = &view->table;
+    struct table *table = &view->table;
     struct mr_member_info member;
     struct mr_group_info group;
     int found = 0, status = check_group(view, topic);
@@ -410,32 +410,32 @@ static int pending_one(struct mr_topic *topic, void *arg)
             return looked(topic, joined);
         if (!joined || !wanted(view, &group))
             continue;
-        mr_table_text(table, group.name);
-        mr_table_count(table, member.partition);
-        mr_table_count(table, member.first_offset);
-        mr_table_count(table, member.end_offset - 1);
+        table_text(table, group.name);
+        table_count(table, member.partition);
+        table_count(table, member.first_offset);
+        table_count(table, member.end_offset - 1);
         if (member.pid)
-            mr_table_count(table, (uint64_t)member.pid);
+            table_count(table, (uint64_t)member.pid);
         else
-            mr_table_text(table, NULL);
-        mr_table_text(table, member.name);
-        mr_table_text(table, !member.pid                               ? "orphan"
-                             : mr_program_stopped(member.pid)          ? "stopped"
+            table_text(table, NULL);
+        table_text(table, member.name);
+        table_text(table, !member.pid                               ? "orphan"
+                             : program_stopped(member.pid)          ? "stopped"
                              : member.in_hand_offset != MR_OFFSET_NONE ? "in-hand"
                                                                        : "held");
         if (member.in_hand_offset != MR_OFFSET_NONE)
-            mr_table_count(table, member.in_hand_offset);
+            table_count(table, member.in_hand_offset);
         else
-            mr_table_text(table, NULL);
-        mr_table_ns(table, member.held_ns);
-        mr_table_count(table, member.tries);
+            table_text(table, NULL);
+        table_ns(table, member.held_ns);
+        table_count(table, member.tries);
     }
     return status ? status : looked(topic, found);
 }
 
-int mr_command_pending(const struct mr_command_line *line)
+int command_pending(const struct command_line *line)
 {
-    static const struct mr_column columns[] = {
+    static const struct column columns[] = {
         {"GROUP", "group", 0}, {"PARTITION", "partition", 1}, {"FIRST", "first_offset", 1}, {"LAST", "last_offset", 1},
         {"PID", "pid", 1},     {"NAME", "name", 0},           {"STATE", "state", 0},        {"IN-HAND", "in_hand_offset", 1},
         {"FOR", "held_ns", 1}, {"TRIES", "tries", 1},

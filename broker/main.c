@@ -25,12 +25,12 @@ struct command {
     const char *name, *operands, *summary;
     int operands_min, operands_max;
     unsigned accepts;
-    int (*run)(const struct mr_command_line *line);
+    int (*run)(const struct command_line *line);
     const char *help;
 };
 
 static const struct command commands[] = {
-    {"create", "TOPIC", "make a topic", 1, 1, CREATE, mr_command_create,
+    {"create", "TOPIC", "make a topic", 1, 1, CREATE, command_create,
      "  broker create orders --size 64M --partitions 4\n"
      "  broker create buffer --max-records 5       a bounded buffer of 5 records\n\n"
      "  --size BYTES       room for records, over all partitions [the broker's]\n"
@@ -40,38 +40,38 @@ static const struct command commands[] = {
      "  --max-record BYTES largest record [what fits into a partition]\n"
      "  --tries N          failed tries before a record goes to TOPIC.dead\n"
      "  --if-not-exists    a topic of that name is fine, whatever its settings\n"},
-    {"list", "", "the topics", 0, 0, 0, mr_command_list, "  broker list\n  broker list -J | jq -r .topic\n"},
-    {"describe", "TOPIC", "settings, partitions and groups of a topic", 1, 1, 0, mr_command_describe,
+    {"list", "", "the topics", 0, 0, 0, command_list, "  broker list\n  broker list -J | jq -r .topic\n"},
+    {"describe", "TOPIC", "settings, partitions and groups of a topic", 1, 1, 0, command_describe,
      "  broker describe orders\n"},
-    {"seal", "TOPIC", "nothing more may be appended", 1, 1, 0, mr_command_seal,
+    {"seal", "TOPIC", "nothing more may be appended", 1, 1, 0, command_seal,
      "  broker seal orders\n\nConsumers that have read everything end. A topic cannot be unsealed.\n"},
-    {"purge", "TOPIC", "every group skips what it has not taken yet", 1, 1, 0, mr_command_purge, "  broker purge orders\n"},
-    {"delete", "TOPIC", "remove a topic with all its records", 1, 1, DELETE, mr_command_delete,
+    {"purge", "TOPIC", "every group skips what it has not taken yet", 1, 1, 0, command_purge, "  broker purge orders\n"},
+    {"delete", "TOPIC", "remove a topic with all its records", 1, 1, DELETE, command_delete,
      "  broker delete orders\n\n"
      "  --force   also while producers or consumers are attached: they learn it\n"},
-    {"groups", "[TOPIC]", "how far each group is, by partition", 0, 1, 0, mr_command_groups,
+    {"groups", "[TOPIC]", "how far each group is, by partition", 0, 1, 0, command_groups,
      "  broker groups\n  broker groups orders\n"},
-    {"lag", "TOPIC [GROUP]", "records not acknowledged", 1, 2, LAG, mr_command_lag,
+    {"lag", "TOPIC [GROUP]", "records not acknowledged", 1, 2, LAG, command_lag,
      "  broker lag orders\n"
      "  broker lag orders billing --max 1000 || alarm\n\n"
      "  --max N   exit status 1 when a group's lag is above N\n"},
-    {"pending", "TOPIC [GROUP]", "what consumers hold, and for how long", 1, 2, 0, mr_command_pending,
+    {"pending", "TOPIC [GROUP]", "what consumers hold, and for how long", 1, 2, 0, command_pending,
      "  broker pending orders\n"},
     {"forget-source", "TOPIC FILE", "forget how far producer --resume came", 2, 2, 0,
-     mr_command_forget_source,
+     command_forget_source,
      "  broker forget-source logs app.log\n\n"
      "A topic remembers 128 files. It forgets none by itself: a path that is used for\n"
      "another file, as by logrotate, or one that is done with is forgotten so. What was\n"
      "sent stays; producer --resume sends the file from its start again.\n"},
-    {"redrive", "TOPIC", "send dead letters back to their topic", 1, 1, 0, mr_command_redrive,
+    {"redrive", "TOPIC", "send dead letters back to their topic", 1, 1, 0, command_redrive,
      "  broker redrive orders\n\n"
      "Each record of TOPIC.dead that was not sent back yet goes to its partition of\n"
      "TOPIC, with its key and its own headers, and with no failed try.\n"},
-    {"status", "", "everything on one screen (also with no broker)", 0, 0, 0, mr_command_status,
+    {"status", "", "everything on one screen (also with no broker)", 0, 0, 0, command_status,
      "  broker status\n"
      "  broker status -v     each producer and consumer, too\n"
      "  broker status -J     one object a line, its \"kind\" says what it is\n"},
-    {"wait", "TOPIC", "until something is so", 1, 1, WAIT, mr_command_wait,
+    {"wait", "TOPIC", "until something is so", 1, 1, WAIT, command_wait,
      "  broker wait orders --for exists --timeout 10s\n"
      "  broker wait orders --for drained && echo all done\n\n"
      "  --for GOAL     exists\n"
@@ -80,9 +80,9 @@ static const struct command commands[] = {
      "                 sealed\n"
      "                 consumers=N  at least N consumers are attached\n"
      "  --timeout D    give up after D with exit status 5 [never]\n"},
-    {"ping", "", "does the broker answer?", 0, 0, 0, mr_command_ping, "  broker ping && echo it lives\n"},
-    {"stop", "", "end the broker, and wait until it is gone", 0, 0, 0, mr_command_stop, "  broker stop\n"},
-    {"clean", "", "remove what dead brokers left", 0, 0, CLEAN, mr_command_clean,
+    {"ping", "", "does the broker answer?", 0, 0, 0, command_ping, "  broker ping && echo it lives\n"},
+    {"stop", "", "end the broker, and wait until it is gone", 0, 0, 0, command_stop, "  broker stop\n"},
+    {"clean", "", "remove what dead brokers left", 0, 0, CLEAN, command_clean,
      "  broker clean --dry-run\n"
      "  broker clean -b test --all\n\n"
      "Without -b (and MILLRACE_BUS) it looks at every bus of this user that no broker\n"
@@ -226,8 +226,8 @@ static unsigned goes_with(int option)
 }
 
 struct arguments {
-    struct mr_command_line line;
-    struct mr_serve_options serve;
+    struct command_line line;
+    struct serve_options serve;
     int help, version, detach;
     const char *color;
     int given[64]; /* options that were, for goes_with */
@@ -287,20 +287,20 @@ static const char *parse_ready_fd(const char *text, int *out)
     return NULL;
 }
 
-static const char *parse_topic(struct mr_serve_options *serve, char *text, const char **where)
+static const char *parse_topic(struct serve_options *serve, char *text, const char **where)
 {
-    struct mr_topic_spec *more = realloc(serve->specs, (serve->spec_cnt + 1) * sizeof *more);
+    struct topic_spec *more = realloc(serve->specs, (serve->spec_cnt + 1) * sizeof *more);
     if (!more)
         return "out of memory";
     serve->specs = more;
-    more[serve->spec_cnt] = (struct mr_topic_spec){0};
-    return mr_spec_parse(&more[serve->spec_cnt++], text, where);
+    more[serve->spec_cnt] = (struct topic_spec){0};
+    return spec_parse(&more[serve->spec_cnt++], text, where);
 }
 
 /* One option. Returns NULL or what is wrong with its argument; *where may be moved to the wrong part of it. */
 static const char *take_option(struct arguments *args, int option, char *value, const char **where)
 {
-    struct mr_command_line *line = &args->line;
+    struct command_line *line = &args->line;
     switch (option) {
     case 'b':
         line->bus = value;
@@ -310,10 +310,10 @@ static const char *take_option(struct arguments *args, int option, char *value, 
         line->json = 1;
         return NULL;
     case 'q':
-        mr_program_quiet = 1;
+        program_quiet = 1;
         return NULL;
     case 'v':
-        mr_program_verbose = 1;
+        program_verbose = 1;
         return NULL;
     case 'h':
         args->help = 1;
@@ -346,9 +346,9 @@ static const char *take_option(struct arguments *args, int option, char *value, 
         line->wait_for = value;
         return NULL;
     case OPT_TIMEOUT:
-        return mr_text_duration(value, &line->timeout_ns) < 0 ? "not a time such as 250ms, 5s or 2m" : NULL;
+        return text_duration(value, &line->timeout_ns) < 0 ? "not a time such as 250ms, 5s or 2m" : NULL;
     case OPT_MAX:
-        return mr_text_count(value, &line->lag_max) < 0 ? "not a count" : NULL;
+        return text_count(value, &line->lag_max) < 0 ? "not a count" : NULL;
     case OPT_NO_AUTO_CREATE:
         args->serve.automatic = 0;
         return NULL;
@@ -360,7 +360,7 @@ static const char *take_option(struct arguments *args, int option, char *value, 
         return parse_ready_fd(value, &args->serve.ready_fds[0]);
     default: { /* the settings of a topic */
         char buf[32];
-        return mr_setting_parse(&line->settings, option_name(option, buf) + 2, value);
+        return setting_parse(&line->settings, option_name(option, buf) + 2, value);
     }
     }
 }
@@ -369,17 +369,17 @@ static int bad_option(char **argv, int missing)
 {
     const char *word = argv[optind - 1];
     if (missing)
-        return mr_program_usage("%s: its argument is missing", word);
+        return program_usage("%s: its argument is missing", word);
     for (size_t i = 0; i < OPTION_CNT && optopt; i++)
         if (long_options[i].val == optopt)
-            return mr_program_usage("--%s: takes no argument", long_options[i].name);
+            return program_usage("--%s: takes no argument", long_options[i].name);
     if (optopt)
-        return mr_program_usage("-%c: no such option", optopt);
+        return program_usage("-%c: no such option", optopt);
     const char *names[OPTION_CNT + 1] = {0};
     for (size_t i = 0; i < OPTION_CNT; i++)
         names[i] = long_options[i].name;
-    const char *near = mr_text_suggest(word + 2, names);
-    return mr_program_usage("%s: no such option%s%s%s", word, near ? " (did you mean \"--" : "", near ? near : "",
+    const char *near = text_suggest(word + 2, names);
+    return program_usage("%s: no such option%s%s%s", word, near ? " (did you mean \"--" : "", near ? near : "",
                             near ? "\"?)" : "");
 }
 
@@ -392,7 +392,7 @@ static int parse(struct arguments *args, int argc, char **argv)
         const char *where = optarg, *wrong = take_option(args, option, optarg, &where);
         char buf[32];
         if (wrong)
-            return mr_program_usage("%s %s: %s", option_name(option, buf), where, wrong);
+            return program_usage("%s %s: %s", option_name(option, buf), where, wrong);
         if (args->given_cnt < sizeof args->given / sizeof *args->given)
             args->given[args->given_cnt++] = option;
     }
@@ -402,7 +402,7 @@ static int parse(struct arguments *args, int argc, char **argv)
         args->line.bus = args->line.bus_named ? bus : "default";
         const char *wrong = mr_name_check('b', args->line.bus);
         if (wrong)
-            return mr_program_usage("MILLRACE_BUS=%s: %s", args->line.bus, wrong);
+            return program_usage("MILLRACE_BUS=%s: %s", args->line.bus, wrong);
     }
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
     if (args->color && strcmp(args->color, "auto") != 0)
@@ -411,7 +411,7 @@ static int parse(struct arguments *args, int argc, char **argv)
         args->line.colour = isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
     args->line.operands = argv + optind;
     args->line.operand_cnt = argc - optind;
-    return MR_EXIT_OK;
+    return EXIT_OK;
 }
 
 static int check_given(const struct arguments *args, unsigned accepts, const char *what)
@@ -419,8 +419,8 @@ static int check_given(const struct arguments *args, unsigned accepts, const cha
     char buf[32];
     for (size_t i = 0; i < args->given_cnt; i++)
         if (!(goes_with(args->given[i]) & (accepts | EVERYWHERE)))
-            return mr_program_usage("%s: does not go with %s", option_name(args->given[i], buf), what);
-    return MR_EXIT_OK;
+            return program_usage("%s: does not go with %s", option_name(args->given[i], buf), what);
+    return EXIT_OK;
 }
 
 /* ---- running ---- */
@@ -436,8 +436,8 @@ static const char *suggest(const char *word, const char **names)
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(word, others[i][0]) == 0)
             return others[i][1];
-    const char *near = mr_text_suggest(word, names);
-    return near && *near != *word ? mr_text_suggest(word, harmless) : near;
+    const char *near = text_suggest(word, names);
+    return near && *near != *word ? text_suggest(word, harmless) : near;
 }
 
 static int run_command(struct arguments *args)
@@ -452,16 +452,16 @@ static int run_command(struct arguments *args)
     }
     if (!command && strcmp(word, "help") == 0) {
         help();
-        return MR_EXIT_OK;
+        return EXIT_OK;
     }
     if (!command) {
         const char *near = suggest(word, names);
-        return mr_program_usage("%s: no such command%s%s%s", word, near ? " (did you mean \"" : "", near ? near : "",
+        return program_usage("%s: no such command%s%s%s", word, near ? " (did you mean \"" : "", near ? near : "",
                                 near ? "\"?)" : "");
     }
     if (args->help) {
         command_help(command);
-        return MR_EXIT_OK;
+        return EXIT_OK;
     }
     int status = check_given(args, command->accepts, command->name);
     if (status)
@@ -469,9 +469,9 @@ static int run_command(struct arguments *args)
     args->line.operands++;
     args->line.operand_cnt--;
     if (args->line.operand_cnt < command->operands_min)
-        return mr_program_usage("%s: which topic? (broker %s %s)", command->name, command->name, command->operands);
+        return program_usage("%s: which topic? (broker %s %s)", command->name, command->name, command->operands);
     if (args->line.operand_cnt > command->operands_max)
-        return mr_program_usage("%s: %s is one word too many (broker %s%s%s)", command->name,
+        return program_usage("%s: %s is one word too many (broker %s%s%s)", command->name,
                                 args->line.operands[command->operands_max], command->name, *command->operands ? " " : "",
                                 command->operands);
     return command->run(&args->line);
@@ -484,25 +484,25 @@ static int detach(int *ready_fd)
     int ends[2], status;
     char byte;
     if (pipe2(ends, O_CLOEXEC) < 0) {
-        mr_program_fail(-errno, "detach");
-        return MR_EXIT_FAILED + 1;
+        program_fail(-errno, "detach");
+        return EXIT_FAILED + 1;
     }
     pid_t pid = fork();
     if (pid < 0) {
-        mr_program_fail(-errno, "detach");
-        return MR_EXIT_FAILED + 1;
+        program_fail(-errno, "detach");
+        return EXIT_FAILED + 1;
     }
     if (pid > 0) {
         close(ends[1]);
         ssize_t n;
         while ((n = read(ends[0], &byte, 1)) < 0 && errno == EINTR)
-            if (mr_program_stop)
-                kill(pid, mr_program_stop); /* in its own session it has not heard of it */
+            if (program_stop)
+                kill(pid, program_stop); /* in its own session it has not heard of it */
         if (n == 1)
-            return MR_EXIT_OK + 1;
+            return EXIT_OK + 1;
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
-        return (WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : MR_EXIT_FAILED) + 1;
+        return (WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED) + 1;
     }
     close(ends[0]);
     setsid();
@@ -513,20 +513,20 @@ static int detach(int *ready_fd)
         close(null);
     }
     if (chdir("/") < 0)
-        mr_program_error("/: %s", strerror(errno)); /* a folder's errors are not the library's */
+        program_error("/: %s", strerror(errno)); /* a folder's errors are not the library's */
     *ready_fd = ends[1];
     return 0;
 }
 
 static int run_serve(struct arguments *args)
 {
-    struct mr_serve_options *serve = &args->serve;
+    struct serve_options *serve = &args->serve;
     int status = check_given(args, SERVE, "serving (which command did you mean?)");
     if (status)
         return status;
     uid_t owner;
     if (mr_bus_address(args->line.bus, &owner, &serve->bus) || owner != geteuid())
-        return mr_program_usage("-b %s: a broker serves only buses of its own user", args->line.bus);
+        return program_usage("-b %s: a broker serves only buses of its own user", args->line.bus);
     if (args->line.settings.size_bytes)
         serve->defaults.size_bytes = args->line.settings.size_bytes;
     if (args->line.settings.full)
@@ -541,7 +541,7 @@ static int run_serve(struct arguments *args)
         if (status)
             return status - 1;
     }
-    return mr_serve(serve);
+    return broker_serve(serve);
 }
 
 int main(int argc, char **argv)
@@ -553,7 +553,7 @@ int main(int argc, char **argv)
                   .automatic = 1,
                   .ready_fds = {-1, -1}},
     };
-    mr_program_start("broker");
+    program_start("broker");
     int status = parse(&args, argc, argv);
     if (status)
         goto end;
@@ -565,7 +565,7 @@ int main(int argc, char **argv)
         help();
     else
         status = run_serve(&args);
-    int unwritten = mr_program_flush();
+    int unwritten = program_flush();
     if (unwritten)
         status = unwritten;
 end:

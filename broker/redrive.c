@@ -74,7 +74,7 @@ static int send_back(struct mr_consumer *from, struct mr_producer *to, uint32_t 
     }
 }
 
-int mr_command_redrive(const struct mr_command_line *line)
+int command_redrive(const struct command_line *line)
 {
     char name[MR_TOPIC_NAME_MAX + 8];
     struct mr_consumer_options options = {.group = GROUP, .name = "broker redrive", .flags = MR_UNTIL_END, .window = 100, .tries = 1000};
@@ -84,10 +84,10 @@ int mr_command_redrive(const struct mr_command_line *line)
     struct mr_producer *to = NULL;
     struct mr_consumer *from = NULL;
     uint64_t cnt = 0;
-    int error = 0, status = mr_command_connect(line, 0, &bus);
+    int error = 0, status = command_connect(line, 0, &bus);
     if (status)
         return status;
-    status = mr_command_topic(bus, line->operands[0], &topic);
+    status = command_topic(bus, line->operands[0], &topic);
     if (status)
         goto disconnect;
     snprintf(name, sizeof name, "%s.dead", line->operands[0]);
@@ -103,14 +103,14 @@ int mr_command_redrive(const struct mr_command_line *line)
         error = 0; /* nothing has died yet */
     }
     if (error == -EPERM && !dead) {
-        mr_program_topic_fail(error, bus, name);
-        status = MR_EXIT_FAILED;
+        program_topic_fail(error, bus, name);
+        status = EXIT_FAILED;
     } else if (error) {
-        mr_program_fail(error, "%s: redrive", line->operands[0]);
-        status = mr_program_exit_for(error);
+        program_fail(error, "%s: redrive", line->operands[0]);
+        status = program_exit_for(error);
     }
     if (!error || cnt)
-        mr_program_notice("%s: %" PRIu64 " dead letters sent back", line->operands[0], cnt);
+        program_notice("%s: %" PRIu64 " dead letters sent back", line->operands[0], cnt);
     mr_consumer_close(from);
     mr_producer_close(to);
     mr_topic_close(dead);

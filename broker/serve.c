@@ -1,8 +1,8 @@
 /* serve.c - the loop of the serving broker.
  *
  *   listening socket --> connections: one request each --> HELLO, CREATE, PING, STOP
- *   pidfds of clients -> mr_keep_client: a death at once          tick, 1 s -> mr_keep_tick: what nobody told us
- *   signalfd ----------> the end: up to 5 s for attached consumers to take what waits for them, then mr_keep_finish
+ *   pidfds of clients -> supervise_client: a death at once          tick, 1 s -> supervise_tick: what nobody told us
+ *   signalfd ----------> the end: up to 5 s for attached consumers to take what waits for them, then supervise_finish
  *
  * It waits for nobody but in epoll_wait: sockets are nonblocking, and a lock whose holder is stopped is given up after half a
  * second. */
@@ -36,9 +36,9 @@ enum { ABOUT_LISTENER, ABOUT_SIGNALS, ABOUT_CONNECTION, ABOUT_CLIENT };
 #define ABOUT(what, idx) ((uint64_t)(what) << 32 | (idx))
 
 struct server {
-    const struct mr_serve_options *options;
+    const struct serve_options *options;
     struct mr_bus *bus;
-    struct mr_keep *keep;
+    struct supervision *keep;
     int epoll, signals, listener;
     int accepting; /* the listener is in the epoll set */
     int held_up;   /* by a lock whose holder is stopped */
@@ -156,14 +156,14 @@ static int create(struct server *server, const char *name, const struct mr_setti
     int error = mr_topic_make(server->bus, name, &s);
     if (error == -EEXIST) {
         /* One that was deleted may still have its name: only its owner, which we are, can take it away. */
-        mr_keep_topics(server->keep);
+        supervise_topics(server->keep);
         error = mr_topic_make(server->bus, name, &s);
     }
     if (error)
         return error;
-    mr_keep_topic(server->keep, name);
+    supervise_topic(server->keep, name);
     char size[32];
-    mr_program_notice("%s: created, %s in %" PRIu32 " partition%s", name, mr_text_bytes(size, s.size_bytes), s.partitions,
+    program_notice("%s: created, %s in %" PRIu32 " partition%s", name, text_bytes(size, s.size_bytes), s.partitions,
                       s.partitions == 1 ? "" : "s");
     return 0;
 }
@@ -186,7 +186,7 @@ static void answer_request(struct server *server, unsigned idx)
     switch (msg.op) {
     case MR_CONTROL_HELLO:
         if (msg.slot < mr_bus_slots(server->bus))
-            mr_keep_client(server->keep, msg.slot, 0);
+            supervise_client(server->keep, msg.slot, 0);
         break;
     case MR_CONTROL_CREATE:
         msg.status = msg.automatic && !server->options->automatic ? -EACCES : create(server, msg.topic, &msg.settings);
@@ -214,8 +214,8 @@ static void told_to_end(struct server *server)
     server->listener = -1;
     server->accepting = 0;
     uint64_t records;
-    if (mr_keep_waited_for(server->keep, &records))
-        mr_program_notice("ending: waiting up to 5 s for consumers to acknowledge %" PRIu64
+    if (supervise_waited_for(server->keep, &records))
+        program_notice("ending: waiting up to 5 s for consumers to acknowledge %" PRIu64
                           " records (a second signal ends the wait)",
                           records);
 }
@@ -224,7 +224,7 @@ static int may_end(const struct server *server, uint64_t now_ns)
 {
     uint64_t records;
     return server->ending > 1 || (server->ending && (now_ns - server->ending_ns >= ENDING_NS ||
-                                                     !mr_keep_waited_for(server->keep, &records)));
+                                                     !supervise_waited_for(server->keep, &records)));
 }
 
 /* ---- the loop ---- */
@@ -247,7 +247,7 @@ static void handle(struct server *server, uint64_t about)
             answer_request(server, idx);
         break;
     default:
-        mr_keep_client(server->keep, idx, 1);
+        supervise_client(server->keep, idx, 1);
         break;
     }
 }
@@ -255,8 +255,8 @@ static void handle(struct server *server, uint64_t about)
 static int wait_ms(const struct server *server, uint64_t now_ns)
 {
     uint64_t until_ns = server->tick_ns;
-    if (mr_keep_due_ns(server->keep) < until_ns)
-        until_ns = mr_keep_due_ns(server->keep);
+    if (supervise_due_ns(server->keep) < until_ns)
+        until_ns = supervise_due_ns(server->keep);
     if (server->ending && now_ns + ENDING_STEP_NS < until_ns)
         until_ns = now_ns + ENDING_STEP_NS;
     for (unsigned idx = 0; idx < CONNECTIONS_MAX && server->connection_cnt; idx++)
@@ -271,13 +271,13 @@ static int loop(struct server *server)
         uint64_t now_ns = mr_now_ns();
         if (now_ns >= server->tick_ns) {
             server->tick_ns = now_ns + SECOND_NS;
-            mr_keep_tick(server->keep);
+            supervise_tick(server->keep);
             if (!mr_bus_named(server->bus))
                 return -EIDRM;
             accept_more(server, server->connection_cnt < CONNECTIONS_MAX);
         }
-        if (now_ns >= mr_keep_due_ns(server->keep))
-            mr_keep_linger(server->keep);
+        if (now_ns >= supervise_due_ns(server->keep))
+            supervise_linger(server->keep);
         drop_silent(server, now_ns);
         int error = mr_bus_usable(server->bus);
         if (error)
@@ -297,7 +297,7 @@ static int loop(struct server *server)
 
 static int give_up_on_stopped(const struct mr_wait *wait, void *arg)
 {
-    mr_program_wait_notice(wait, NULL);
+    program_wait_notice(wait, NULL);
     *(int *)arg = 1;
     return 1;
 }
@@ -348,8 +348,8 @@ static void unmake_topic(struct server *server, const char *name)
     if (mr_topic_open(server->bus, name, &topic) == 0) {
         int error = mr_topic_delete(topic, MR_DELETE_IDLE);
         if (error)
-            mr_program_notice("%s: kept: %s", name,
-                              error == -EBUSY ? "it is in use by now" : mr_program_reason(error));
+            program_notice("%s: kept: %s", name,
+                              error == -EBUSY ? "it is in use by now" : program_reason(error));
         mr_topic_close(topic);
     }
 }
@@ -357,7 +357,7 @@ static void unmake_topic(struct server *server, const char *name)
 /* All of them or none; but what clients use already stays. */
 static int make_topics(struct server *server)
 {
-    struct mr_topic_spec *specs = server->options->specs;
+    struct topic_spec *specs = server->options->specs;
     for (size_t i = 0; i < server->options->spec_cnt; i++) {
         int error = create(server, specs[i].name, &specs[i].settings);
         specs[i].made = !error;
@@ -367,16 +367,16 @@ static int make_topics(struct server *server)
             error = mr_topic_open(server->bus, specs[i].name, &there);
         mr_topic_close(there);
         if (exists && !error) {
-            mr_program_notice("%s: exists already and stays as it is", specs[i].name);
+            program_notice("%s: exists already and stays as it is", specs[i].name);
         } else if (error) {
             if (exists)
-                mr_program_topic_fail(error, server->bus, specs[i].name);
+                program_topic_fail(error, server->bus, specs[i].name);
             else
-                mr_program_fail(error, "%s: create", specs[i].name);
+                program_fail(error, "%s: create", specs[i].name);
             while (i-- > 0)
                 if (specs[i].made)
                     unmake_topic(server, specs[i].name);
-            mr_keep_topics(server->keep);
+            supervise_topics(server->keep);
             return error;
         }
     }
@@ -389,9 +389,9 @@ static void say_ready(const struct server *server)
         int fd = server->options->ready_fds[i];
         if (fd < 0)
             continue;
-        int error = mr_program_write(fd, "READY\n", 6);
+        int error = program_write(fd, "READY\n", 6);
         if (error)
-            mr_program_error("ready-fd %d: %s", fd, strerror(-error)); /* not the library's */
+            program_error("ready-fd %d: %s", fd, strerror(-error)); /* not the library's */
         close(fd);
     }
     int null = server->options->detached ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
@@ -403,37 +403,37 @@ static void say_ready(const struct server *server)
 
 static int start(struct server *server, const sigset_t *set)
 {
-    const struct mr_serve_options *o = server->options;
+    const struct serve_options *o = server->options;
     struct mr_connect_options connect = {.name = "broker", .on_wait = give_up_on_stopped, .on_wait_arg = &server->held_up};
     int error = mr_bus_serve(o->bus, o->defaults.mode, o->group, &connect, &server->bus);
     if (error == -EBUSY) {
         int pid = mr_bus_holder(o->bus);
         if (pid > 0)
-            mr_program_error("%s: pid %d serves this bus already", o->bus, pid);
+            program_error("%s: pid %d serves this bus already", o->bus, pid);
         else
-            mr_program_error("%s: another broker serves this bus already", o->bus);
+            program_error("%s: another broker serves this bus already", o->bus);
         return error;
     }
     if (error == -EPERM)
-        mr_program_bus_fail(error, o->bus);
+        program_bus_fail(error, o->bus);
     else if (error)
-        mr_program_fail(error, "%s: serve", o->bus);
+        program_fail(error, "%s: serve", o->bus);
     if (error)
         return error;
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     error = server->epoll < 0 ? -errno : watch_signals(server, set);
     if (!error)
-        error = mr_keep_open(server->bus, server->epoll, ABOUT(ABOUT_CLIENT, 0), (int)SPARE_FDS, &server->held_up, &server->keep);
+        error = supervise_open(server->bus, server->epoll, ABOUT(ABOUT_CLIENT, 0), (int)SPARE_FDS, &server->held_up, &server->keep);
     if (!error)
         error = listen_on_bus(server);
     if (error == -EADDRINUSE)
-        mr_program_socket_fail(o->bus, o->bus);
+        program_socket_fail(o->bus, o->bus);
     else if (error)
-        mr_program_fail(error, "%s: serve", o->bus);
+        program_fail(error, "%s: serve", o->bus);
     return error ? error : make_topics(server);
 }
 
-int mr_serve(const struct mr_serve_options *options)
+int broker_serve(const struct serve_options *options)
 {
     struct server server = {.options = options, .epoll = -1, .signals = -1, .listener = -1};
     for (unsigned idx = 0; idx < CONNECTIONS_MAX; idx++)
@@ -450,16 +450,16 @@ int mr_serve(const struct mr_serve_options *options)
 
     int error = start(&server, &set);
     if (!error) {
-        mr_program_notice("serving bus %s, pid %d", options->bus, (int)getpid());
+        program_notice("serving bus %s, pid %d", options->bus, (int)getpid());
         say_ready(&server);
         error = loop(&server);
         if (error == -EIDRM) {
             mr_bus_disown(server.bus);
-            mr_program_error("%s: somebody removed its segment from /dev/shm: ending. A new broker goes on with the topics that are "
+            program_error("%s: somebody removed its segment from /dev/shm: ending. A new broker goes on with the topics that are "
                              "left; who is attached has to start again",
                              options->bus);
         } else if (error)
-            mr_program_fail(error, "%s: serve", options->bus);
+            program_fail(error, "%s: serve", options->bus);
     }
     for (unsigned idx = 0; idx < CONNECTIONS_MAX; idx++)
         if (server.connections[idx].fd >= 0)
@@ -467,19 +467,19 @@ int mr_serve(const struct mr_serve_options *options)
     if (server.listener >= 0)
         close(server.listener);
     /* After a failure what was adopted stays for the next broker, but a bus made for nothing goes; if it is still ours. */
-    if (server.keep && error != -EIDRM && (error ? mr_keep_empty(server.keep) : mr_keep_finish(server.keep) == 0)) {
+    if (server.keep && error != -EIDRM && (error ? supervise_empty(server.keep) : supervise_finish(server.keep) == 0)) {
         int gone = mr_bus_withdraw(
             server.bus,
             error != 0); /* those attached to a bus that ends are told to look for the next */
         if (gone && gone != -ENOENT && gone != -EBUSY)
-            mr_program_fail(gone, "%s: remove", options->bus);
+            program_fail(gone, "%s: remove", options->bus);
     }
-    mr_keep_close(server.keep);
+    supervise_close(server.keep);
     if (server.signals >= 0)
         close(server.signals);
     if (server.epoll >= 0)
         close(server.epoll);
     mr_disconnect(server.bus);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    return error ? MR_EXIT_FAILED : MR_EXIT_OK;
+    return error ? EXIT_FAILED : EXIT_OK;
 }

@@ -28,7 +28,7 @@ struct watch {
 
 #define LINGER_NS 1000000u /* the first look at a lingering lock; then twice as long each time, until the tick is as good */
 
-struct mr_keep {
+struct supervision {
     struct mr_bus *bus;
     int epoll;
     uint64_t tag;
@@ -44,21 +44,21 @@ struct mr_keep {
 
 /* ---- topics ---- */
 
-static void topic_open(struct mr_keep *keep, struct kept_topic *kept, int said)
+static void topic_open(struct supervision *keep, struct kept_topic *kept, int said)
 {
     int error = kept->error = mr_topic_open(keep->bus, kept->name, &kept->topic);
     kept->listed = error != -ENOENT && error != -EIDRM;
     if (!error)
         mr_topic_reap_dead(kept->topic); /* those that died while nobody served */
     else if (kept->listed && !said)
-        mr_program_fail(error, "%s: not looked after", kept->name);
+        program_fail(error, "%s: not looked after", kept->name);
 }
 
 static int lost(const struct kept_topic *kept)
 {
     if (!mr_topic_lost(kept->topic))
         return 0;
-    mr_program_notice("%s: somebody removed its segment from /dev/shm; who uses it learns that it was deleted", kept->name);
+    program_notice("%s: somebody removed its segment from /dev/shm; who uses it learns that it was deleted", kept->name);
     return 1;
 }
 
@@ -69,7 +69,7 @@ static int topic_gone(const struct kept_topic *kept)
 }
 
 /* Where the topic of that name is among the sorted ones, or belongs. */
-static size_t place_of(const struct mr_keep *keep, const char *name)
+static size_t place_of(const struct supervision *keep, const char *name)
 {
     size_t low = 0, high = keep->topic_cnt;
     while (low < high) {
@@ -82,7 +82,7 @@ static size_t place_of(const struct mr_keep *keep, const char *name)
     return low;
 }
 
-static int topic_add(struct mr_keep *keep, size_t place, const char *name)
+static int topic_add(struct supervision *keep, size_t place, const char *name)
 {
     struct kept_topic *more = realloc(keep->topics, (keep->topic_cnt + 1) * sizeof *more);
     if (!more)
@@ -98,13 +98,13 @@ static int topic_add(struct mr_keep *keep, size_t place, const char *name)
     return 0;
 }
 
-void mr_keep_topic(struct mr_keep *keep, const char *name)
+void supervise_topic(struct supervision *keep, const char *name)
 {
     size_t place = place_of(keep, name);
     struct kept_topic *kept = place < keep->topic_cnt ? &keep->topics[place] : NULL;
     if (!kept || strcmp(kept->name, name) != 0) {
         if (topic_add(keep, place, name) < 0)
-            mr_program_fail(-ENOMEM, "%s: not looked after", name);
+            program_fail(-ENOMEM, "%s: not looked after", name);
     } else if (!kept->topic) {
         topic_open(keep, kept, 1);
     } else if (topic_gone(kept)) { /* deleted and made again: the old mapping must go before the name is opened */
@@ -116,18 +116,18 @@ void mr_keep_topic(struct mr_keep *keep, const char *name)
     }
 }
 
-void mr_keep_topics(struct mr_keep *keep)
+void supervise_topics(struct supervision *keep)
 {
     char **names;
     ssize_t n = mr_bus_topics(keep->bus, &names);
     if (n < 0) {
-        mr_program_fail((int)n, "%s: topics cannot be listed", mr_bus_name(keep->bus));
+        program_fail((int)n, "%s: topics cannot be listed", mr_bus_name(keep->bus));
         return;
     }
     for (size_t i = 0; i < keep->topic_cnt; i++)
         keep->topics[i].listed = 0;
     for (ssize_t i = 0; i < n; i++)
-        mr_keep_topic(keep, names[i]);
+        supervise_topic(keep, names[i]);
     free(names);
     size_t cnt = 0;
     for (size_t i = 0; i < keep->topic_cnt; i++) {
@@ -145,9 +145,9 @@ void mr_keep_topics(struct mr_keep *keep)
 
 /* ---- clients ---- */
 
-static void bury(struct mr_keep *keep, uint64_t id)
+static void bury(struct supervision *keep, uint64_t id)
 {
-    mr_keep_topics(keep); /* it may have held something in a topic that nobody has told us of yet */
+    supervise_topics(keep); /* it may have held something in a topic that nobody has told us of yet */
     for (size_t i = 0; i < keep->topic_cnt; i++)
         if (keep->topics[i].topic)
             mr_topic_reap(keep->topics[i].topic, id);
@@ -161,7 +161,7 @@ static void unwatch(struct watch *watch)
     *watch = (struct watch){.pidfd = -1};
 }
 
-static void watch_process(struct mr_keep *keep, uint32_t slot, uint64_t id, int32_t pid)
+static void watch_process(struct supervision *keep, uint32_t slot, uint64_t id, int32_t pid)
 {
     struct watch *watch = &keep->watches[slot];
     watch->id = id;
@@ -173,7 +173,7 @@ static void watch_process(struct mr_keep *keep, uint32_t slot, uint64_t id, int3
     }
 }
 
-void mr_keep_client(struct mr_keep *keep, uint32_t slot, int ended)
+void supervise_client(struct supervision *keep, uint32_t slot, int ended)
 {
     struct watch *watch = &keep->watches[slot];
     int32_t pid;
@@ -198,7 +198,7 @@ void mr_keep_client(struct mr_keep *keep, uint32_t slot, int ended)
         bury(keep, id);
         unwatch(watch);
         if (pid) /* else it has left, or its slot went to a newcomer, between two of our looks */
-            mr_program_notice("pid %" PRId32 "%s%s%s died; what it held goes to others", pid, *name ? " (" : "", name,
+            program_notice("pid %" PRId32 "%s%s%s died; what it held goes to others", pid, *name ? " (" : "", name,
                               *name ? ")" : "");
     } else if (ended && watch->pidfd >= 0) {
         /* Whoever looks into a dying process (ps does) keeps its memory, that keeps the file, and that the lock, for a moment.
@@ -211,32 +211,32 @@ void mr_keep_client(struct mr_keep *keep, uint32_t slot, int ended)
     }
 }
 
-uint64_t mr_keep_due_ns(const struct mr_keep *keep)
+uint64_t supervise_due_ns(const struct supervision *keep)
 {
     return keep->linger_ns;
 }
 
-void mr_keep_linger(struct mr_keep *keep)
+void supervise_linger(struct supervision *keep)
 {
     int any = 0;
     for (uint32_t slot = 0; slot < keep->slot_cnt; slot++) {
         if (keep->watches[slot].lingering)
-            mr_keep_client(keep, slot, 0);
+            supervise_client(keep, slot, 0);
         any |= keep->watches[slot].lingering;
     }
     keep->linger_pause_ns *= 2;
     keep->linger_ns = any && keep->linger_pause_ns < 1000 * LINGER_NS ? mr_now_ns() + keep->linger_pause_ns : UINT64_MAX;
 }
 
-void mr_keep_tick(struct mr_keep *keep)
+void supervise_tick(struct supervision *keep)
 {
     int look = mr_bus_wait_change(keep->bus, &keep->changes_seen, 0) == 0;
     for (size_t i = 0; i < keep->topic_cnt; i++) /* opening it again says what is wrong, if it still is */
         look |= !keep->topics[i].topic || mr_topic_intact(keep->topics[i].topic) < 0 || lost(&keep->topics[i]);
     if (look)
-        mr_keep_topics(keep);
+        supervise_topics(keep);
     for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
-        mr_keep_client(keep, slot, 0);
+        supervise_client(keep, slot, 0);
     for (size_t i = 0; i < keep->topic_cnt; i++) /* what was left without a lock, or while a stopped process held one */
         if (keep->topics[i].topic)
             mr_topic_mend(keep->topics[i].topic);
@@ -250,9 +250,9 @@ void mr_keep_tick(struct mr_keep *keep)
 
 /* ---- beginning and end ---- */
 
-int mr_keep_open(struct mr_bus *bus, int epoll, uint64_t tag, int spare_fds, int *held_up, struct mr_keep **out)
+int supervise_open(struct mr_bus *bus, int epoll, uint64_t tag, int spare_fds, int *held_up, struct supervision **out)
 {
-    struct mr_keep *keep = calloc(1, sizeof *keep);
+    struct supervision *keep = calloc(1, sizeof *keep);
     if (!keep)
         return -ENOMEM;
     keep->bus = bus;
@@ -271,20 +271,20 @@ int mr_keep_open(struct mr_bus *bus, int epoll, uint64_t tag, int spare_fds, int
     for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
         keep->watches[slot].pidfd = -1;
     mr_bus_wait_change(bus, &keep->changes_seen, 0);
-    mr_keep_topics(keep);
+    supervise_topics(keep);
     for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
-        mr_keep_client(keep, slot, 0);
+        supervise_client(keep, slot, 0);
     *out = keep;
     return 0;
 }
 
-int mr_keep_waited_for(const struct mr_keep *keep, uint64_t *records)
+int supervise_waited_for(const struct supervision *keep, uint64_t *records)
 {
     int waiting = 0;
     *records = 0;
     for (size_t i = 0; i < keep->topic_cnt; i++) {
-        struct mr_owed owed;
-        int error = keep->topics[i].topic ? mr_owed_look(keep->topics[i].topic, &owed)
+        struct backlog owed;
+        int error = keep->topics[i].topic ? backlog_look(keep->topics[i].topic, &owed)
                                           : keep->topics[i].error;
         if (!error && owed.waited_for)
             *records += owed.records;
@@ -294,7 +294,7 @@ int mr_keep_waited_for(const struct mr_keep *keep, uint64_t *records)
     return waiting;
 }
 
-int mr_keep_empty(const struct mr_keep *keep)
+int supervise_empty(const struct supervision *keep)
 {
     for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
         if (keep->watches[slot].id)
@@ -302,32 +302,32 @@ int mr_keep_empty(const struct mr_keep *keep)
     return keep->topic_cnt == 0;
 }
 
-size_t mr_keep_finish(struct mr_keep *keep)
+size_t supervise_finish(struct supervision *keep)
 {
     size_t kept = 0;
-    mr_keep_topics(keep);
+    supervise_topics(keep);
     for (size_t i = 0; i < keep->topic_cnt; i++) {
         struct kept_topic *it = &keep->topics[i];
-        struct mr_owed owed = {0};
-        int error = it->topic ? mr_owed_look(it->topic, &owed) : it->error;
+        struct backlog owed = {0};
+        int error = it->topic ? backlog_look(it->topic, &owed) : it->error;
         if (!error && owed.records == 0) {
             error = mr_topic_delete(it->topic, MR_DELETE_FINISHED);
             if (!error)
                 continue;
             if (error == -ENOTEMPTY) /* a producer got in between */
-                error = mr_owed_look(it->topic, &owed);
+                error = backlog_look(it->topic, &owed);
         }
         kept++;
         if (error)
-            mr_program_fail(error, "%s: kept", it->name);
+            program_fail(error, "%s: kept", it->name);
         else
-            mr_program_notice("%s: kept: %s; a new broker goes on with it, \"broker -b %s clean --all\" removes it", it->name,
+            program_notice("%s: kept: %s; a new broker goes on with it, \"broker -b %s clean --all\" removes it", it->name,
                               owed.text, mr_bus_name(keep->bus));
     }
     return kept;
 }
 
-void mr_keep_close(struct mr_keep *keep)
+void supervise_close(struct supervision *keep)
 {
     if (!keep)
         return;

@@ -8,32 +8,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-void mr_table_begin(struct mr_table *table, const struct mr_column *columns, size_t column_cnt, const char *kind, int as_json,
+void table_begin(struct table *table, const struct column *columns, size_t column_cnt, const char *kind, int as_json,
                     int bold)
 {
-    *table = (struct mr_table){.columns = columns, .column_cnt = column_cnt, .kind = kind, .as_json = as_json, .bold = bold};
-    mr_json_init(&table->json, NULL, 0);
+    *table = (struct table){.columns = columns, .column_cnt = column_cnt, .kind = kind, .as_json = as_json, .bold = bold};
+    js_init(&table->json, NULL, 0);
 }
 
 /* Whether the cell at hand is written as JSON; its key is, then. */
-static int json_cell(struct mr_table *table)
+static int json_cell(struct table *table)
 {
-    const struct mr_column *column = &table->columns[table->at];
+    const struct column *column = &table->columns[table->at];
     if (!table->as_json)
         return 0;
     if (table->at == 0) {
-        mr_json_begin(&table->json, '{');
+        js_begin(&table->json, '{');
         if (table->kind) {
-            mr_json_key(&table->json, "kind");
-            mr_json_text(&table->json, table->kind);
+            js_key(&table->json, "kind");
+            js_text(&table->json, table->kind);
         }
     }
     if (column->key)
-        mr_json_key(&table->json, column->key);
+        js_key(&table->json, column->key);
     return column->key != NULL;
 }
 
-static void cell(struct mr_table *table, const char *text)
+static void cell(struct table *table, const char *text)
 {
     if (table->as_json || !table->columns[table->at].title)
         return;
@@ -53,76 +53,76 @@ static void cell(struct mr_table *table, const char *text)
         table->failed = 1;
         return;
     }
-    mr_shown(copy, 4 * len + 1, text, len);
+    text_printable(copy, 4 * len + 1, text, len);
     table->cells[table->cell_cnt++] = copy;
 }
 
-static void next(struct mr_table *table)
+static void next(struct table *table)
 {
     if (++table->at < table->column_cnt)
         return;
     table->at = 0;
     if (table->as_json) {
-        mr_json_end(&table->json, '}');
-        mr_json_line(&table->json);
+        js_end(&table->json, '}');
+        js_line(&table->json);
     }
 }
 
-void mr_table_text(struct mr_table *table, const char *text)
+void table_text(struct table *table, const char *text)
 {
     if (json_cell(table))
-        mr_json_text(&table->json, text);
+        js_text(&table->json, text);
     cell(table, text && *text ? text : "-");
     next(table);
 }
 
-static void number(struct mr_table *table, uint64_t value, const char *text)
+static void number(struct table *table, uint64_t value, const char *text)
 {
     if (json_cell(table))
-        mr_json_uint(&table->json, value);
+        js_uint(&table->json, value);
     cell(table, text);
     next(table);
 }
 
-void mr_table_count(struct mr_table *table, uint64_t value)
+void table_count(struct table *table, uint64_t value)
 {
     char text[32];
     snprintf(text, sizeof text, "%" PRIu64, value);
     number(table, value, text);
 }
 
-void mr_table_bytes(struct mr_table *table, uint64_t bytes)
+void table_bytes(struct table *table, uint64_t bytes)
 {
     char text[32];
-    number(table, bytes, mr_text_bytes(text, bytes));
+    number(table, bytes, text_bytes(text, bytes));
 }
 
-void mr_table_ns(struct mr_table *table, uint64_t ns)
+void table_ns(struct table *table, uint64_t ns)
 {
     char text[32];
-    number(table, ns, mr_text_ns(text, ns));
+    number(table, ns, text_ns(text, ns));
 }
 
-void mr_table_percent(struct mr_table *table, uint64_t percent)
+void table_percent(struct table *table, uint64_t percent)
 {
     char text[32];
     snprintf(text, sizeof text, "%" PRIu64 " %%", percent);
     number(table, percent, text);
 }
 
-void mr_table_time(struct mr_table *table, uint64_t ts_ns)
+void table_time(struct table *table, uint64_t ts_ns)
 {
     char text[32];
     if (ts_ns)
-        number(table, ts_ns, mr_text_time(text, ts_ns));
+        number(table, ts_ns, text_time(text, ts_ns));
     else
-        mr_table_text(table, NULL);
+        table_text(table, NULL);
 }
 
-void mr_table_bool(struct mr_table *table, int truth)
+void table_bool(struct table *table, int truth)
 {
     if (json_cell(table))
-        mr_json_bool(&table->json, truth);
+        js_bool(&table->json, truth);
     cell(table, truth ? "yes" : "no");
     next(table);
 }
@@ -136,7 +136,7 @@ static int width(const char *text)
     return n;
 }
 
-static void write_row(const struct mr_table *table, const char *const *row, const int *widths, size_t shown)
+static void write_row(const struct table *table, const char *const *row, const int *widths, size_t shown)
 {
     size_t at = 0;
     for (size_t i = 0; i < table->column_cnt; i++) {
@@ -152,7 +152,7 @@ static void write_row(const struct mr_table *table, const char *const *row, cons
     }
 }
 
-static int write_aligned(const struct mr_table *table)
+static int write_aligned(const struct table *table)
 {
     int widths[32] = {0};
     size_t shown = 0;
@@ -173,14 +173,14 @@ static int write_aligned(const struct mr_table *table)
     return (int)rows;
 }
 
-void mr_table_clear(struct mr_table *table)
+void table_clear(struct table *table)
 {
     for (size_t i = 0; i < table->cell_cnt; i++)
         free(table->cells[i]);
     table->cell_cnt = 0;
 }
 
-int mr_table_end(struct mr_table *table)
+int table_end(struct table *table)
 {
     int rows = 0;
     int failed = table->failed || table->json.failed;
@@ -192,8 +192,8 @@ int mr_table_end(struct mr_table *table)
     } else if (!failed) {
         rows = write_aligned(table);
     }
-    mr_table_clear(table);
+    table_clear(table);
     free(table->cells);
-    mr_json_free(&table->json);
+    js_free(&table->json);
     return failed ? -ENOMEM : rows;
 }

@@ -16,64 +16,64 @@
 
 /* ---- shared ---- */
 
-static int no_bus(const struct mr_command_line *line)
+static int no_bus(const struct command_line *line)
 {
     char **names = NULL;
-    const char *near = mr_bus_list(&names) > 0 ? mr_text_suggest(line->bus, (const char *const *)names) : NULL;
+    const char *near = mr_bus_list(&names) > 0 ? text_suggest(line->bus, (const char *const *)names) : NULL;
     int usual = strcmp(line->bus, "default") == 0;
-    mr_program_error("%s: no such bus%s%s%s; start its broker with: broker%s%s", line->bus, near ? " (did you mean \"" : "",
+    program_error("%s: no such bus%s%s%s; start its broker with: broker%s%s", line->bus, near ? " (did you mean \"" : "",
                      near ? near : "", near ? "\"?)" : "", usual ? "" : " -b ", usual ? "" : line->bus);
     free(names);
-    return MR_EXIT_NO_BROKER;
+    return EXIT_NO_BROKER;
 }
 
-int mr_command_connect(const struct mr_command_line *line, uint32_t flags, struct mr_bus **out)
+int command_connect(const struct command_line *line, uint32_t flags, struct mr_bus **out)
 {
     struct mr_connect_options options = {
-        .name = "broker command", .flags = flags, .on_wait = mr_program_wait_notice, .stop = &mr_program_stop};
+        .name = "broker command", .flags = flags, .on_wait = program_wait_notice, .stop = &program_stop};
     int error = mr_connect(line->bus, &options, out);
     if (error == -ENOENT && !strchr(line->bus, '/'))
         return no_bus(line);
     if (error) {
-        mr_program_bus_fail(error, line->bus);
-        return error == -ENOENT ? MR_EXIT_NO_BROKER : mr_program_exit_for(error);
+        program_bus_fail(error, line->bus);
+        return error == -ENOENT ? EXIT_NO_BROKER : program_exit_for(error);
     }
-    return MR_EXIT_OK;
+    return EXIT_OK;
 }
 
-int mr_command_topic(struct mr_bus *bus, const char *name, struct mr_topic **out)
+int command_topic(struct mr_bus *bus, const char *name, struct mr_topic **out)
 {
     const char *wrong = mr_name_check('t', name);
     if (wrong) {
-        mr_program_usage("%s: not a topic's name: it %s", name, wrong);
-        return MR_EXIT_USAGE;
+        program_usage("%s: not a topic's name: it %s", name, wrong);
+        return EXIT_USAGE;
     }
     int error = mr_topic_open(bus, name, out);
     if (error == -ENOENT)
-        mr_program_no_topic(bus, name);
+        program_no_topic(bus, name);
     else if (error)
-        mr_program_topic_fail(error, bus, name);
-    return mr_program_exit_for(error);
+        program_topic_fail(error, bus, name);
+    return program_exit_for(error);
 }
 
-int mr_command_each(struct mr_bus *bus, int (*visit)(struct mr_topic *topic, void *arg), void *arg)
+int command_each(struct mr_bus *bus, int (*visit)(struct mr_topic *topic, void *arg), void *arg)
 {
     char **names;
     ssize_t n = mr_bus_topics(bus, &names);
     if (n < 0) {
-        mr_program_fail((int)n, "%s: list topics", mr_bus_name(bus));
-        return MR_EXIT_FAILED;
+        program_fail((int)n, "%s: list topics", mr_bus_name(bus));
+        return EXIT_FAILED;
     }
-    int worst = MR_EXIT_OK;
+    int worst = EXIT_OK;
     for (ssize_t i = 0; i < n; i++) {
         struct mr_topic *topic;
         int error = mr_topic_open(bus, names[i], &topic);
         if (error == -ENOENT || error == -EIDRM)
             continue; /* deleted since it was listed */
         int status =
-            error == -EPERM ? MR_EXIT_OK : MR_EXIT_FAILED; /* it fails nothing for the others */
+            error == -EPERM ? EXIT_OK : EXIT_FAILED; /* it fails nothing for the others */
         if (error) {
-            mr_program_topic_fail(error, bus, names[i]);
+            program_topic_fail(error, bus, names[i]);
         } else {
             status = visit(topic, arg);
             mr_topic_close(topic);
@@ -84,25 +84,25 @@ int mr_command_each(struct mr_bus *bus, int (*visit)(struct mr_topic *topic, voi
     return worst;
 }
 
-const char *mr_command_state(const struct mr_topic_info *info)
+const char *command_state(const struct mr_topic_info *info)
 {
     return info->damaged ? "damaged" : info->deleted ? "deleted" : info->sealed ? "sealed" : "open";
 }
 
-void mr_command_figure(struct mr_table *table, const struct mr_topic_info *info, uint64_t figure)
+void command_figure(struct table *table, const struct mr_topic_info *info, uint64_t figure)
 {
     if (info->damaged)
-        mr_table_text(table, NULL);
+        table_text(table, NULL);
     else
-        mr_table_count(table, figure);
+        table_count(table, figure);
 }
 
-const char *mr_command_full(uint32_t full)
+const char *command_full(uint32_t full)
 {
     return full == MR_FULL_DROP_OLDEST ? "drop-oldest" : full == MR_FULL_FAIL ? "fail" : "block";
 }
 
-int mr_command_group(const struct mr_topic *topic, const char *name, struct mr_group_info *out)
+int command_group(const struct mr_topic *topic, const char *name, struct mr_group_info *out)
 {
     int found, error = 0;
     for (uint32_t idx = 0; (found = mr_group_info(topic, idx, out)) != -ERANGE; idx++) {
@@ -120,26 +120,26 @@ static int create_failed(const struct mr_bus *bus, const char *name, int error, 
     struct statvfs shm;
     char wanted[32], left[32];
     if (error == -ENOSPC && statvfs("/dev/shm", &shm) == 0)
-        mr_program_error("%s: no room for %s%s in /dev/shm, where %s are left; choose a smaller --size", name,
-                         settings->size_bytes ? mr_text_bytes(wanted, settings->size_bytes) : "a topic of the broker's --size",
+        program_error("%s: no room for %s%s in /dev/shm, where %s are left; choose a smaller --size", name,
+                         settings->size_bytes ? text_bytes(wanted, settings->size_bytes) : "a topic of the broker's --size",
                          settings->partitions > 1 ? " and the index of its partitions" : "",
-                         mr_text_bytes(left, (uint64_t)shm.f_bavail * shm.f_frsize));
+                         text_bytes(left, (uint64_t)shm.f_bavail * shm.f_frsize));
     else if (error == -EINVAL)
-        mr_program_error(
+        program_error(
             "%s: the broker refuses these settings (a partition takes at least %u bytes, a record at most a partition)", name,
             MR_SIZE_MIN);
     else
-        mr_program_create_fail(error, bus, name);
-    return error == -EINVAL ? MR_EXIT_FAILED : mr_program_exit_for(error);
+        program_create_fail(error, bus, name);
+    return error == -EINVAL ? EXIT_FAILED : program_exit_for(error);
 }
 
-int mr_command_create(const struct mr_command_line *line)
+int command_create(const struct command_line *line)
 {
     const char *name = line->operands[0], *wrong = mr_name_check('t', name);
     if (wrong)
-        return mr_program_usage("%s: not a topic's name: it %s", name, wrong);
+        return program_usage("%s: not a topic's name: it %s", name, wrong);
     struct mr_bus *bus;
-    int status = mr_command_connect(line, MR_OBSERVER, &bus);
+    int status = command_connect(line, MR_OBSERVER, &bus);
     if (status)
         return status;
     struct mr_topic *there = NULL;
@@ -148,16 +148,16 @@ int mr_command_create(const struct mr_command_line *line)
     mr_topic_close(there);
     if (unusable &&
         unusable != -ENOENT) { /* what has the name is no topic, or none that can be used */
-        mr_program_topic_fail(unusable, bus, name);
-        status = MR_EXIT_FAILED;
+        program_topic_fail(unusable, bus, name);
+        status = EXIT_FAILED;
     } else if (error == -EEXIST && line->if_not_exists) {
-        status = MR_EXIT_OK;
+        status = EXIT_OK;
     } else if (error == -EEXIST) {
-        mr_program_error("%s: exists already (--if-not-exists accepts that)", name);
-        status = MR_EXIT_FAILED;
+        program_error("%s: exists already (--if-not-exists accepts that)", name);
+        status = EXIT_FAILED;
     } else if (error == -ECONNREFUSED) {
-        mr_program_bus_fail(-ENOENT, line->bus);
-        status = MR_EXIT_NO_BROKER;
+        program_bus_fail(-ENOENT, line->bus);
+        status = EXIT_NO_BROKER;
     } else if (error) {
         status = create_failed(bus, name, error, &line->settings);
     }
@@ -169,29 +169,29 @@ int mr_command_create(const struct mr_command_line *line)
 
 static int list_one(struct mr_topic *topic, void *arg)
 {
-    struct mr_table *table = arg;
+    struct table *table = arg;
     struct mr_topic_info info;
     int error = mr_topic_info(topic, &info);
     if (error) {
-        mr_program_fail(error, "%s: look", mr_topic_name(topic));
-        return MR_EXIT_FAILED;
+        program_fail(error, "%s: look", mr_topic_name(topic));
+        return EXIT_FAILED;
     }
-    mr_table_text(table, mr_topic_name(topic));
-    mr_table_count(table, info.partitions);
-    mr_table_bytes(table, info.bytes_room);
-    mr_command_figure(table, &info, info.records_in);
-    mr_command_figure(table, &info, info.records_kept);
-    mr_command_figure(table, &info, info.records_waiting);
-    mr_table_count(table, info.groups);
-    mr_table_count(table, info.producers);
-    mr_table_count(table, info.members);
-    mr_table_text(table, mr_command_state(&info));
-    return MR_EXIT_OK;
+    table_text(table, mr_topic_name(topic));
+    table_count(table, info.partitions);
+    table_bytes(table, info.bytes_room);
+    command_figure(table, &info, info.records_in);
+    command_figure(table, &info, info.records_kept);
+    command_figure(table, &info, info.records_waiting);
+    table_count(table, info.groups);
+    table_count(table, info.producers);
+    table_count(table, info.members);
+    table_text(table, command_state(&info));
+    return EXIT_OK;
 }
 
-int mr_command_list(const struct mr_command_line *line)
+int command_list(const struct command_line *line)
 {
-    static const struct mr_column columns[] = {
+    static const struct column columns[] = {
         {"TOPIC", "topic", 0},         {"PARTITIONS", "partitions", 1},
         {"ROOM", "room_bytes", 1},     {"APPENDED", "records_in", 1},
         {"KEPT", "records_kept", 1},   {"WAITING", "records_waiting", 1},
@@ -199,14 +199,14 @@ int mr_command_list(const struct mr_command_line *line)
         {"CONSUMERS", "consumers", 1}, {"STATE", "state", 0},
     };
     struct mr_bus *bus;
-    int status = mr_command_connect(line, MR_OBSERVER, &bus);
+    int status = command_connect(line, MR_OBSERVER, &bus);
     if (status)
         return status;
-    struct mr_table table;
-    mr_table_begin(&table, columns, COUNT(columns), NULL, line->json, line->colour);
-    status = mr_command_each(bus, list_one, &table);
-    if (mr_table_end(&table) == 0 && !line->json && !status)
-        mr_program_notice("%s: no topics", line->bus);
+    struct table table;
+    table_begin(&table, columns, COUNT(columns), NULL, line->json, line->colour);
+    status = command_each(bus, list_one, &table);
+    if (table_end(&table) == 0 && !line->json && !status)
+        program_notice("%s: no topics", line->bus);
     mr_disconnect(bus);
     return status;
 }
@@ -245,52 +245,52 @@ static int facts_of(const struct mr_topic *topic, struct topic_facts *facts)
  */
 static int describe_partitions(const struct mr_topic *topic, int colour)
 {
-    static const struct mr_column columns[] = {
+    static const struct column columns[] = {
         {"PARTITION", NULL, 1}, {"FIRST", NULL, 1}, {"NEXT", NULL, 1},   {"KEPT", NULL, 1},
         {"BYTES", NULL, 1},     {"ROOM", NULL, 1},  {"OLDEST", NULL, 0}, {"NEWEST", NULL, 0},
     };
-    struct mr_table table;
+    struct table table;
     struct mr_partition_info part;
-    mr_table_begin(&table, columns, COUNT(columns), NULL, 0, colour);
+    table_begin(&table, columns, COUNT(columns), NULL, 0, colour);
     int error;
     for (uint32_t p = 0; (error = mr_partition_info(topic, p, &part)) == 0; p++) {
-        mr_table_count(&table, p);
-        mr_table_count(&table, part.first_offset);
-        mr_table_count(&table, part.next_offset);
-        mr_table_count(&table, part.next_offset - part.first_offset);
-        mr_table_bytes(&table, part.bytes_kept);
-        mr_table_bytes(&table, part.bytes_room);
-        mr_table_time(&table, part.first_ts_ns);
-        mr_table_time(&table, part.last_ts_ns);
+        table_count(&table, p);
+        table_count(&table, part.first_offset);
+        table_count(&table, part.next_offset);
+        table_count(&table, part.next_offset - part.first_offset);
+        table_bytes(&table, part.bytes_kept);
+        table_bytes(&table, part.bytes_room);
+        table_time(&table, part.first_ts_ns);
+        table_time(&table, part.last_ts_ns);
     }
-    mr_table_end(&table);
+    table_end(&table);
     return error == -ERANGE ? 0 : error;
 }
 
 static int describe_groups(const struct mr_topic *topic, int colour)
 {
-    static const struct mr_column columns[] = {
+    static const struct column columns[] = {
         {"GROUP", NULL, 0}, {"KIND", NULL, 0},  {"CONSUMERS", NULL, 1}, {"LAG", NULL, 1},  {"IN-HAND", NULL, 1},
         {"ACKED", NULL, 1}, {"AGAIN", NULL, 1}, {"DEAD", NULL, 1},      {"LOST", NULL, 1},
     };
-    struct mr_table table;
+    struct table table;
     struct mr_group_info group;
     int found;
-    mr_table_begin(&table, columns, COUNT(columns), NULL, 0, colour);
+    table_begin(&table, columns, COUNT(columns), NULL, 0, colour);
     for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
         if (!found)
             continue;
-        mr_table_text(&table, group.name);
-        mr_table_text(&table, group.is_private ? "private" : group.is_ordered ? "ordered" : "shared");
-        mr_table_count(&table, group.members);
-        mr_table_count(&table, group.lag);
-        mr_table_count(&table, group.in_hand);
-        mr_table_count(&table, group.acked);
-        mr_table_count(&table, group.redelivered);
-        mr_table_count(&table, group.dead_lettered);
-        mr_table_count(&table, group.lost);
+        table_text(&table, group.name);
+        table_text(&table, group.is_private ? "private" : group.is_ordered ? "ordered" : "shared");
+        table_count(&table, group.members);
+        table_count(&table, group.lag);
+        table_count(&table, group.in_hand);
+        table_count(&table, group.acked);
+        table_count(&table, group.redelivered);
+        table_count(&table, group.dead_lettered);
+        table_count(&table, group.lost);
     }
-    mr_table_end(&table);
+    table_end(&table);
     return found == -ERANGE ? 0 : found;
 }
 
@@ -301,7 +301,7 @@ static void put_shown(const char *text, size_t len)
         size_t n = len < sizeof part / 4 ? len : sizeof part / 4 - 1;
         while (n < len && n > sizeof part / 4 - 4 && ((unsigned char)text[n] & 0xc0) == 0x80)
             n--; /* not within a character */
-        fwrite(part, 1, mr_shown(part, sizeof part, text, n), stdout);
+        fwrite(part, 1, text_printable(part, sizeof part, text, n), stdout);
         text += n;
         len -= n;
     }
@@ -312,14 +312,14 @@ static int describe_text(const struct mr_topic *topic, const struct topic_facts 
     const struct mr_topic_info *info = &facts->info;
     const struct mr_settings *settings = &facts->settings;
     char text[32];
-    printf("topic       %s (%s)\n", mr_topic_name(topic), mr_command_state(info));
-    printf("created     %s\n", mr_text_time(text, info->created_ns));
-    printf("room        %s in %" PRIu32 " partition%s", mr_text_bytes(text, info->bytes_room), info->partitions,
+    printf("topic       %s (%s)\n", mr_topic_name(topic), command_state(info));
+    printf("created     %s\n", text_time(text, info->created_ns));
+    printf("room        %s in %" PRIu32 " partition%s", text_bytes(text, info->bytes_room), info->partitions,
            info->partitions == 1 ? "" : "s");
     if (settings->records_max)
         printf(", %" PRIu64 " records waiting at most", settings->records_max);
-    printf("; full: %s\n", mr_command_full(settings->full));
-    printf("record      %s at most; %" PRIu32 " tries\n", mr_text_bytes(text, facts->record_max), settings->tries);
+    printf("; full: %s\n", command_full(settings->full));
+    printf("record      %s at most; %" PRIu32 " tries\n", text_bytes(text, facts->record_max), settings->tries);
     printf("mode        %04" PRIo32 "\n", settings->mode);
     if (facts->columns) {
         printf("columns     ");
@@ -341,37 +341,37 @@ static int describe_text(const struct mr_topic *topic, const struct topic_facts 
     return error;
 }
 
-static void json_number(struct mr_json *json, const char *key, uint64_t value)
+static void json_number(struct js_writer *json, const char *key, uint64_t value)
 {
-    mr_json_key(json, key);
-    mr_json_uint(json, value);
+    js_key(json, key);
+    js_uint(json, value);
 }
 
 static int describe_json(const struct mr_topic *topic, const struct topic_facts *facts,
-                         struct mr_json *json)
+                         struct js_writer *json)
 {
     const struct mr_topic_info *info = &facts->info;
-    mr_json_begin(json, '{');
-    mr_json_key(json, "topic");
-    mr_json_text(json, mr_topic_name(topic));
-    mr_json_key(json, "state");
-    mr_json_text(json, mr_command_state(info));
+    js_begin(json, '{');
+    js_key(json, "topic");
+    js_text(json, mr_topic_name(topic));
+    js_key(json, "state");
+    js_text(json, command_state(info));
     json_number(json, "created_ns", info->created_ns);
     json_number(json, "room_bytes", info->bytes_room);
     json_number(json, "records_max", facts->settings.records_max);
     json_number(json, "record_max_bytes", facts->record_max);
-    mr_json_key(json, "full");
-    mr_json_text(json, mr_command_full(facts->settings.full));
+    js_key(json, "full");
+    js_text(json, command_full(facts->settings.full));
     json_number(json, "tries", facts->settings.tries);
     char mode[8];
     snprintf(mode, sizeof mode, "%04o", facts->settings.mode & 07777u);
-    mr_json_key(json, "mode");
-    mr_json_text(json, mode);
-    mr_json_key(json, "columns");
+    js_key(json, "mode");
+    js_text(json, mode);
+    js_key(json, "columns");
     if (facts->columns)
-        mr_json_string(json, facts->columns, facts->columns_len);
+        js_string(json, facts->columns, facts->columns_len);
     else
-        mr_json_null(json);
+        js_null(json);
     json_number(json, "records_in", info->records_in);
     json_number(json, "records_kept", info->records_kept);
     json_number(json, "records_waiting", info->records_waiting);
@@ -383,36 +383,36 @@ static int describe_json(const struct mr_topic *topic, const struct topic_facts 
     json_number(json, "replays", info->replays);
     json_number(json, "consumers", info->members);
 
-    mr_json_key(json, "partitions");
-    mr_json_begin(json, '[');
+    js_key(json, "partitions");
+    js_begin(json, '[');
     struct mr_partition_info part;
     int error;
     for (uint32_t p = 0; (error = mr_partition_info(topic, p, &part)) == 0; p++) {
-        mr_json_begin(json, '{');
+        js_begin(json, '{');
         json_number(json, "first_offset", part.first_offset);
         json_number(json, "next_offset", part.next_offset);
         json_number(json, "kept_bytes", part.bytes_kept);
         json_number(json, "room_bytes", part.bytes_room);
         json_number(json, "first_ts_ns", part.first_ts_ns);
         json_number(json, "last_ts_ns", part.last_ts_ns);
-        mr_json_end(json, '}');
+        js_end(json, '}');
     }
-    mr_json_end(json, ']');
+    js_end(json, ']');
 
-    mr_json_key(json, "groups");
-    mr_json_begin(json, '[');
+    js_key(json, "groups");
+    js_begin(json, '[');
     struct mr_group_info group;
     int found;
     for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
         if (!found)
             continue;
-        mr_json_begin(json, '{');
-        mr_json_key(json, "group");
-        mr_json_text(json, group.name);
-        mr_json_key(json, "private");
-        mr_json_bool(json, group.is_private);
-        mr_json_key(json, "ordered");
-        mr_json_bool(json, group.is_ordered);
+        js_begin(json, '{');
+        js_key(json, "group");
+        js_text(json, group.name);
+        js_key(json, "private");
+        js_bool(json, group.is_private);
+        js_key(json, "ordered");
+        js_bool(json, group.is_ordered);
         json_number(json, "consumers", group.members);
         json_number(json, "lag", group.lag);
         json_number(json, "in_hand", group.in_hand);
@@ -420,38 +420,38 @@ static int describe_json(const struct mr_topic *topic, const struct topic_facts 
         json_number(json, "redelivered", group.redelivered);
         json_number(json, "dead_lettered", group.dead_lettered);
         json_number(json, "lost", group.lost);
-        mr_json_end(json, '}');
+        js_end(json, '}');
     }
-    mr_json_end(json, ']');
-    mr_json_end(json, '}');
-    mr_json_line(json);
+    js_end(json, ']');
+    js_end(json, '}');
+    js_line(json);
     return error != -ERANGE ? error : found != -ERANGE ? found : 0;
 }
 
-int mr_command_describe(const struct mr_command_line *line)
+int command_describe(const struct command_line *line)
 {
     struct mr_bus *bus;
     struct mr_topic *topic;
-    int status = mr_command_connect(line, MR_OBSERVER, &bus);
+    int status = command_connect(line, MR_OBSERVER, &bus);
     if (status)
         return status;
-    status = mr_command_topic(bus, line->operands[0], &topic);
+    status = command_topic(bus, line->operands[0], &topic);
     if (!status) {
         struct topic_facts facts = {0};
         int error = facts_of(topic, &facts);
         if (!error && line->json) {
-            struct mr_json json;
-            mr_json_init(&json, NULL, 0);
+            struct js_writer json;
+            js_init(&json, NULL, 0);
             error = describe_json(topic, &facts, &json);
             if (!error)
                 fwrite(json.text, 1, json.len, stdout);
-            mr_json_free(&json);
+            js_free(&json);
         } else if (!error) {
             error = describe_text(topic, &facts, line->colour);
         }
         if (error) {
-            mr_program_fail(error, "%s: look", line->operands[0]);
-            status = MR_EXIT_FAILED;
+            program_fail(error, "%s: look", line->operands[0]);
+            status = EXIT_FAILED;
         }
         free(facts.columns);
         mr_topic_close(topic);
@@ -463,22 +463,22 @@ int mr_command_describe(const struct mr_command_line *line)
 /* ---- seal, purge, delete ---- */
 
 /* Opens the operand for writing, does something to it, and closes it. */
-static int with_topic(const struct mr_command_line *line, const char *verb,
-                      int (*act)(const struct mr_command_line *line, struct mr_topic *topic))
+static int with_topic(const struct command_line *line, const char *verb,
+                      int (*act)(const struct command_line *line, struct mr_topic *topic))
 {
     struct mr_bus *bus;
     struct mr_topic *topic;
-    int status = mr_command_connect(line, 0, &bus);
+    int status = command_connect(line, 0, &bus);
     if (status)
         return status;
-    status = mr_command_topic(bus, line->operands[0], &topic);
+    status = command_topic(bus, line->operands[0], &topic);
     if (!status) {
         int error = act(line, topic);
         if (error == -EBUSY) {
-            status = MR_EXIT_FAILED; /* said already */
+            status = EXIT_FAILED; /* said already */
         } else if (error) {
-            mr_program_fail(error, "%s: %s", line->operands[0], verb);
-            status = mr_program_exit_for(error);
+            program_fail(error, "%s: %s", line->operands[0], verb);
+            status = program_exit_for(error);
         }
         mr_topic_close(topic);
     }
@@ -486,18 +486,18 @@ static int with_topic(const struct mr_command_line *line, const char *verb,
     return status;
 }
 
-static int seal(const struct mr_command_line *line, struct mr_topic *topic)
+static int seal(const struct command_line *line, struct mr_topic *topic)
 {
     (void)line;
     return mr_topic_seal(topic);
 }
 
-static int purge(const struct mr_command_line *line, struct mr_topic *topic)
+static int purge(const struct command_line *line, struct mr_topic *topic)
 {
     ssize_t n = mr_topic_purge(topic);
     if (n < 0)
         return (int)n;
-    mr_program_notice("%s: %zd records skipped", line->operands[0], n);
+    program_notice("%s: %zd records skipped", line->operands[0], n);
     return 0;
 }
 
@@ -517,26 +517,26 @@ static void attached(const struct mr_topic *topic, char *text, size_t cap)
             used += (size_t)snprintf(text + used, cap - used, "%sconsumer pid %" PRId32, used ? ", " : "", member.pid);
 }
 
-static int delete (const struct mr_command_line *line, struct mr_topic *topic)
+static int delete (const struct command_line *line, struct mr_topic *topic)
 {
     int error = mr_topic_delete(topic, line->force ? MR_DELETE_ANYWAY : MR_DELETE_UNUSED);
     if (error == -EBUSY) {
         char who[400];
         attached(topic, who, sizeof who);
-        mr_program_error("%s: in use by %s; end them, or use --force", line->operands[0], *who ? who : "clients");
+        program_error("%s: in use by %s; end them, or use --force", line->operands[0], *who ? who : "clients");
     }
     return error;
 }
 
-int mr_command_seal(const struct mr_command_line *line)
+int command_seal(const struct command_line *line)
 {
     return with_topic(line, "seal", seal);
 }
-int mr_command_purge(const struct mr_command_line *line)
+int command_purge(const struct command_line *line)
 {
     return with_topic(line, "purge", purge);
 }
-int mr_command_delete(const struct mr_command_line *line)
+int command_delete(const struct command_line *line)
 {
     return with_topic(line, "delete", delete);
 }

@@ -9,69 +9,69 @@
 
 static int fail(int error, const struct source *source)
 {
-    return mr_run_failed(error, source->name, "columns");
+    return run_failed(error, source->name, "columns");
 }
 
-static int bind_format(const struct mr_format *format, struct source *source)
+static int bind_format(const struct format *format, struct source *source)
 {
     const char *missing = "";
-    char text[MR_COLUMNS_MISSING];
-    int error = source->columns.bound ? 0 : mr_format_bind(format, &source->columns, &missing);
+    char text[COLUMNS_MISSING];
+    int error = source->columns.bound ? 0 : format_bind(format, &source->columns, &missing);
     if (error == 0)
         return 0;
     if (error != -ENOENT)
         return fail(error, source);
     if (source->columns.line)
-        mr_program_error("%s: %s", source->name, mr_columns_missing(&source->columns, missing, text));
+        program_error("%s: %s", source->name, columns_missing(&source->columns, missing, text));
     else
-        mr_program_error("%s: no column \"%s\": the topic has no columns", source->name, missing);
-    return MR_EXIT_USAGE;
+        program_error("%s: no column \"%s\": the topic has no columns", source->name, missing);
+    return EXIT_USAGE;
 }
 
-static int bind_where(const struct mr_take *take, struct source *source)
+static int bind_where(const struct take *take, struct source *source)
 {
-    struct mr_where_fault fault;
+    struct where_fault fault;
     char lines[256];
-    int error = take->where && !source->where ? mr_where_bind(take->where, &source->columns, &source->where, &fault) : 0;
+    int error = take->where && !source->where ? where_bind(take->where, &source->columns, &source->where, &fault) : 0;
     if (error == 0)
         return 0;
     if (error != -ENOENT)
         return fail(error, source);
-    mr_program_error("%s: --where: %s\n%s", source->name, fault.reason, mr_where_point(lines, take->where_text, &fault));
-    return MR_EXIT_USAGE;
+    program_error("%s: --where: %s\n%s", source->name, fault.reason, where_point(lines, take->where_text, &fault));
+    return EXIT_USAGE;
 }
 
 /* All topics whose columns are known, under one header. */
 static int compare_headers(const struct run *run, const struct source *source)
 {
-    const struct mr_format *format = &run->take->format;
-    for (size_t i = 0; i < run->take->topic_cnt && mr_format_has_header(format); i++) {
+    const struct format *format = &run->take->format;
+    for (size_t i = 0; i < run->take->topic_cnt && format_has_header(format); i++) {
         const struct source *other = &run->source[i];
-        if (!other->columns.line || mr_format_alike(format, &other->columns, &source->columns))
+        if (!other->columns.line || format_alike(format, &other->columns, &source->columns))
             continue;
-        mr_program_error("%s and %s have different columns, which one header cannot hold (use -f json, or one topic at a time):\n  "
+        program_error("%s and %s have different columns, which one header cannot hold (use -f json, or one topic at a time):\n  "
                          "%s: %.*s\n  %s: %.*s",
                          other->name, source->name, other->name, (int)other->columns.len, other->columns.line, source->name,
                          (int)source->columns.len, source->columns.line);
-        return MR_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     return 0;
 }
 
-int mr_learn(struct run *run, struct source *source, int come)
+int bind_columns(struct run *run, struct source *source, int come)
 {
-    const struct mr_take *take = run->take;
+    const struct take *take = run->take;
     uint32_t flags;
     if (source->columns.line)
         return 0;
-    if (mr_format_needs_columns(&take->format) || (take->where && mr_where_names(take->where))) {
+    if (format_needs_columns(&take->format) || (take->where && where_names(take->where))) {
         ssize_t len = mr_topic_columns(source->topic, run->line, MR_COLUMNS_MAX, &flags);
         int error = len == -ENODATA ? 0 : (int)(len < 0 ? len : 0);
         if (len >= 0) { /* until now there were none, and what was bound was bound to that */
-            mr_columns_free(&source->columns);
-            mr_where_unbind(source->where);
+            columns_free(&source->columns);
+            where_unbind(source->where);
             source->where = NULL;
-            error = mr_columns_set(&source->columns, run->line, (size_t)len < MR_COLUMNS_MAX ? (size_t)len : MR_COLUMNS_MAX, flags);
+            error = columns_set(&source->columns, run->line, (size_t)len < MR_COLUMNS_MAX ? (size_t)len : MR_COLUMNS_MAX, flags);
         }
         if (error < 0)
             return fail(error, source);
@@ -84,14 +84,14 @@ int mr_learn(struct run *run, struct source *source, int come)
     return status || !source->columns.line ? status : compare_headers(run, source);
 }
 
-static_assert(MR_JSON_DEPTH_MAX == 256, "MR_UNDECIDED says it");
-int mr_run_passes(const struct run *run, struct source *source, const struct mr_record *record)
+static_assert(JS_DEPTH_MAX == 256, "UNDECIDED says it");
+int run_passes(const struct run *run, struct source *source, const struct mr_record *record)
 {
-    const struct mr_take *take = run->take;
-    int passes = take->where ? mr_where_match(take->where, source->where, source->name, record) : 1;
-    if (passes == 0 && !source->told_strangers && mr_where_strangers(source->where) > 0) {
+    const struct take *take = run->take;
+    int passes = take->where ? where_match(take->where, source->where, source->name, record) : 1;
+    if (passes == 0 && !source->told_strangers && where_strangers(source->where) > 0) {
         source->told_strangers = 1;
-        mr_program_notice("%s: --where names what columns or JSON objects have, but the topic has no columns, and the value at partition %" PRIu32
+        program_notice("%s: --where names what columns or JSON objects have, but the topic has no columns, and the value at partition %" PRIu32
                           " offset %" PRIu64 " is no JSON object",
                           source->name, record->partition, record->offset);
     }

@@ -19,23 +19,23 @@ static void describe_dead(const struct source *source)
         if (got <= 0 || producer.state != 'x')
             continue;
         named++;
-        mr_program_error("%s: a producer died: %s, pid %" PRId32 ", after %" PRIu64 " record%s; what it had not sent is missing",
+        program_error("%s: a producer died: %s, pid %" PRId32 ", after %" PRIu64 " record%s; what it had not sent is missing",
                          source->name, producer.name, producer.pid, producer.records, producer.records == 1 ? "" : "s");
     }
     if (!error)
         error = mr_topic_info(source->topic, &info);
     if (error)
-        mr_program_fail(error, "%s: a producer died; who they all are cannot be told",
+        program_fail(error, "%s: a producer died; who they all are cannot be told",
                         source->name);
     else if (info.producers_died > named)
-        mr_program_error("%s: %s%" PRIu64 " producer(s) died; what they had not sent is missing", source->name,
+        program_error("%s: %s%" PRIu64 " producer(s) died; what they had not sent is missing", source->name,
                          named > 0 ? "another " : "", info.producers_died - named);
 }
 
-int mr_drain_check(struct run *run)
+int drain_check(struct run *run)
 {
-    const struct mr_take *take = run->take;
-    int died[MR_TOPICS_MAX] = {0}, any = 0;
+    const struct take *take = run->take;
+    int died[TOPICS_MAX] = {0}, any = 0;
     for (size_t i = 0; i < take->topic_cnt; i++) {
         const struct source *source = &run->source[i];
         if (source->state == BUSY)
@@ -44,7 +44,7 @@ int mr_drain_check(struct run *run)
             continue;
         int drained = mr_drained(source->consumer);
         if (drained < 0)
-            return mr_run_failed(drained, source->name, "drain");
+            return run_failed(drained, source->name, "drain");
         if (drained == 0)
             return RUNNING;
         died[i] = drained == 2;
@@ -53,21 +53,21 @@ int mr_drain_check(struct run *run)
     for (size_t i = 0; i < take->topic_cnt; i++)
         if (died[i])
             describe_dead(&run->source[i]);
-    return any ? MR_EXIT_PRODUCER_DIED : MR_EXIT_OK;
+    return any ? EXIT_PRODUCER_DIED : EXIT_OK;
 }
 
-const char *mr_drain_describe(char buf[static MR_DRAIN_TEXT], const struct source *source)
+const char *drain_describe(char buf[static DRAIN_TEXT], const struct source *source)
 {
     struct mr_topic_info info;
     int64_t lag = mr_consumer_lag(source->consumer);
     int error = mr_topic_info(source->topic, &info);
     if (error || lag < 0)
-        snprintf(buf, MR_DRAIN_TEXT, "how far it is cannot be told: %s",
-                 mr_program_reason(error ? error : (int)lag));
+        snprintf(buf, DRAIN_TEXT, "how far it is cannot be told: %s",
+                 program_reason(error ? error : (int)lag));
     else if (!info.producers && !info.producers_done && !info.producers_died && !info.sealed)
-        snprintf(buf, MR_DRAIN_TEXT, "no producer has come yet");
+        snprintf(buf, DRAIN_TEXT, "no producer has come yet");
     else
-        snprintf(buf, MR_DRAIN_TEXT,
+        snprintf(buf, DRAIN_TEXT,
                  "%" PRIu32 " producer%s attached, %" PRId64 " records not acknowledged",
                  info.producers, info.producers == 1 ? "" : "s", lag);
     return buf;

@@ -62,12 +62,12 @@ static int usage(int status)
 static int bad_value(const char *option, const char *value, int error, const char *wanted)
 {
     return usage(
-        mr_program_usage("%s %s: %s; wanted: %s", option, value, error == -ERANGE ? "too large" : "not understood", wanted));
+        program_usage("%s %s: %s; wanted: %s", option, value, error == -ERANGE ? "too large" : "not understood", wanted));
 }
 
 static int parse_duration(const char *option, const char *value, int64_t *out)
 {
-    int error = mr_text_duration(value, out);
+    int error = text_duration(value, out);
     return error < 0 ? bad_value(option, value, error, "a duration such as 250ms, 5s, 2m") : 0;
 }
 
@@ -75,7 +75,7 @@ static int parse_duration(const char *option, const char *value, int64_t *out)
 static int parse_count(const char *option, const char *value, uint64_t max, uint64_t *out)
 {
     uint64_t cnt;
-    int error = mr_text_count(value, &cnt);
+    int error = text_count(value, &cnt);
     if (error == 0 && cnt > max)
         error = -ERANGE;
     if (error < 0 || cnt == 0)
@@ -88,39 +88,39 @@ static int parse_group(const char *value, struct options *out)
 {
     const char *wrong = mr_name_check('g', value);
     if (wrong)
-        return usage(mr_program_usage("-g %s: bad name of a group: %s", value, wrong));
+        return usage(program_usage("-g %s: bad name of a group: %s", value, wrong));
     out->take.group = value;
     return 0;
 }
 
-static int parse_where(const char *value, struct mr_take *take)
+static int parse_where(const char *value, struct take *take)
 {
-    struct mr_where_fault fault;
+    struct where_fault fault;
     char lines[256];
     if (take->where)
-        return usage(mr_program_usage("--where is given twice; join both with &&"));
-    int error = mr_where_compile(value, &take->where, &fault);
+        return usage(program_usage("--where is given twice; join both with &&"));
+    int error = where_compile(value, &take->where, &fault);
     take->where_text = value;
     if (error == -EINVAL)
-        return usage(mr_program_usage("--where: %s\n%s", fault.reason, mr_where_point(lines, value, &fault)));
-    return error < 0 ? usage(mr_program_usage("--where: out of memory")) : 0;
+        return usage(program_usage("--where: %s\n%s", fault.reason, where_point(lines, value, &fault)));
+    return error < 0 ? usage(program_usage("--where: out of memory")) : 0;
 }
 
-static int parse_on_fail(const char *value, enum mr_on_fail *out)
+static int parse_on_fail(const char *value, enum on_fail *out)
 {
     static const char *const words[] = {"retry", "dead", "skip", "stop", NULL};
     for (int i = 0; words[i]; i++)
         if (strcmp(value, words[i]) == 0) {
-            *out = (enum mr_on_fail)i;
+            *out = (enum on_fail)i;
             return 0;
         }
-    const char *near = mr_text_suggest(value, words);
-    return usage(mr_program_usage("--on-fail %s: wanted: retry, dead, skip or stop%s%s%s", value, near ? " (did you mean " : "",
+    const char *near = text_suggest(value, words);
+    return usage(program_usage("--on-fail %s: wanted: retry, dead, skip or stop%s%s%s", value, near ? " (did you mean " : "",
                                   near ? near : "", near ? "?)" : ""));
 }
 
 /* One of those that are about COMMAND. */
-static int take_command_option(int letter, char *value, struct mr_command *command, struct given *given)
+static int take_command_option(int letter, char *value, struct command *command, struct given *given)
 {
     uint64_t number = 0;
     int error = 0;
@@ -128,8 +128,8 @@ static int take_command_option(int letter, char *value, struct mr_command *comma
     case 'j':
         given->command = "-j";
         error = parse_count("-j", value, UINT32_MAX, &number);
-        if (!error && number > MR_JOBS_MAX)
-            error = usage(mr_program_usage("-j %s: at most %u; start several consumers for more", value, MR_JOBS_MAX));
+        if (!error && number > JOBS_MAX)
+            error = usage(program_usage("-j %s: at most %u; start several consumers for more", value, JOBS_MAX));
         command->jobs = (uint32_t)number;
         return error;
     case BATCH:
@@ -141,7 +141,7 @@ static int take_command_option(int letter, char *value, struct mr_command *comma
         given->command = "--into";
         const char *wrong = mr_name_check('t', value);
         if (wrong)
-            return usage(mr_program_usage("--into %s: bad name of a topic: %s", value, wrong));
+            return usage(program_usage("--into %s: bad name of a topic: %s", value, wrong));
         command->into = value;
         return 0;
     }
@@ -152,14 +152,14 @@ static int take_command_option(int letter, char *value, struct mr_command *comma
         given->command = "--tries";
         error = parse_count("--tries", value, UINT32_MAX, &number);
         if (!error && number > 1000)
-            error = usage(mr_program_usage("--tries %s: at most 1000", value));
+            error = usage(program_usage("--tries %s: at most 1000", value));
         command->tries = (uint32_t)number;
         return error;
     default:
         given->command = "--backoff";
         error = parse_duration("--backoff", value, &command->backoff_ns);
         if (!error && command->backoff_ns > INT64_C(86400000000000))
-            error = usage(mr_program_usage("--backoff %s: at most one day", value));
+            error = usage(program_usage("--backoff %s: at most one day", value));
         return error;
     }
 }
@@ -167,7 +167,7 @@ static int take_command_option(int letter, char *value, struct mr_command *comma
 /* One option. Returns 0, or 1 + an exit status. */
 static int take_option(int letter, char *value, struct options *out, struct given *given)
 {
-    struct mr_take *take = &out->take;
+    struct take *take = &out->take;
     uint64_t number = 0;
     int error;
     switch (letter) {
@@ -187,9 +187,9 @@ static int take_option(int letter, char *value, struct options *out, struct give
         break;
     case 'o':
         given->position = value;
-        error = mr_position_parse(value, &take->position);
+        error = position_parse(value, &take->position);
         if (error == -ERANGE && *value == '@')
-            return usage(mr_program_usage("-o %s: before 1970 or after 2262", value));
+            return usage(program_usage("-o %s: before 1970 or after 2262", value));
         return error < 0 ? bad_value("-o", value, error,
                                      "stored, beginning, end, N, +N, -N, @SECONDS or "
                                      "@2026-11-21T03:36:31Z, a time that exists")
@@ -219,7 +219,7 @@ static int take_option(int letter, char *value, struct options *out, struct give
         return parse_where(value, take);
     case SELECT:
         if (given->select)
-            return usage(mr_program_usage("--select is given twice; one list, separated by commas"));
+            return usage(program_usage("--select is given twice; one list, separated by commas"));
         given->select = value;
         break;
     case '0':
@@ -256,10 +256,10 @@ static int take_option(int letter, char *value, struct options *out, struct give
     case BACKOFF:
         return take_command_option(letter, value, &out->command, given);
     case 'q':
-        mr_program_quiet = 1;
+        program_quiet = 1;
         break;
     case 'v':
-        mr_program_verbose = 1;
+        program_verbose = 1;
         break;
     default:
         break;
@@ -272,50 +272,50 @@ static int unknown_option(const char *word)
     const char *names[sizeof long_options / sizeof long_options[0]];
     size_t cnt = 0;
     if (optopt && optopt < 256)
-        return usage(mr_program_usage("unknown option -%c", optopt));
+        return usage(program_usage("unknown option -%c", optopt));
     for (const struct option *option = long_options; option->name; option++)
         names[cnt++] = option->name;
     names[cnt] = NULL;
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);
-    const char *near = mr_text_suggest(name, names);
-    return usage(mr_program_usage("unknown, ambiguous or misused option %s%s%s%s", word, near ? " (did you mean --" : "",
+    const char *near = text_suggest(name, names);
+    return usage(program_usage("unknown, ambiguous or misused option %s%s%s%s", word, near ? " (did you mean --" : "",
                                   near ? near : "", near ? "?)" : ""));
 }
 
 static int set_format(struct options *out, const struct given *given)
 {
-    struct mr_format *format = &out->take.format;
+    struct format *format = &out->take.format;
     char wrong[160] = "out of memory";
     const char *twice = "a name (but memory ran out)";
     if (given->envelope && given->format)
-        return usage(mr_program_usage("-J and -f %s are two formats; choose one", given->format));
-    if (mr_format_init(format, given->format, wrong) < 0)
-        return usage(mr_program_usage("-f %s: %s", given->format, wrong));
+        return usage(program_usage("-J and -f %s are two formats; choose one", given->format));
+    if (format_init(format, given->format, wrong) < 0)
+        return usage(program_usage("-f %s: %s", given->format, wrong));
     if (given->envelope)
-        format->kind = MR_FORMAT_ENVELOPE;
-    if (given->strings && format->kind != MR_FORMAT_JSON && format->kind != MR_FORMAT_ENVELOPE)
-        return usage(mr_program_usage("--strings is for -f json and -J"));
+        format->kind = FORMAT_ENVELOPE;
+    if (given->strings && format->kind != FORMAT_JSON && format->kind != FORMAT_ENVELOPE)
+        return usage(program_usage("--strings is for -f json and -J"));
     format->strings = given->strings;
     if (given->envelope && given->select)
-        return usage(mr_program_usage("--select and -J: an envelope carries its whole record; take -f json"));
-    if (given->select && mr_select_parse(given->select, &format->select, wrong) < 0)
-        return usage(mr_program_usage("--select %s: %s", given->select, wrong));
-    if (format->kind == MR_FORMAT_JSON && mr_select_twice(&format->select, &twice))
-        return usage(mr_program_usage(
+        return usage(program_usage("--select and -J: an envelope carries its whole record; take -f json"));
+    if (given->select && select_parse(given->select, &format->select, wrong) < 0)
+        return usage(program_usage("--select %s: %s", given->select, wrong));
+    if (format->kind == FORMAT_JSON && select_twice(&format->select, &twice))
+        return usage(program_usage(
             "--select %s: an object of -f json has each name once, and %s is there twice",
             given->select, twice));
-    if ((given->zero || given->delimiter) && format->kind != MR_FORMAT_RAW)
-        return usage(mr_program_usage("%s is for -f raw", given->zero ? "-0" : "-D"));
+    if ((given->zero || given->delimiter) && format->kind != FORMAT_RAW)
+        return usage(program_usage("%s is for -f raw", given->zero ? "-0" : "-D"));
     if (given->zero && given->delimiter)
-        return usage(mr_program_usage("-0 and -D are two delimiters; choose one"));
+        return usage(program_usage("-0 and -D are two delimiters; choose one"));
     if (given->zero)
         format->delimiter = "";
     if (given->delimiter) {
         format->store = strdup(given->delimiter);
-        ssize_t len = format->store ? mr_format_unescape(format->store) : -ENOMEM;
+        ssize_t len = format->store ? format_unescape(format->store) : -ENOMEM;
         if (len < 0)
-            return usage(mr_program_usage("-D %s: after a backslash comes one of n r t 0 \\", given->delimiter));
+            return usage(program_usage("-D %s: after a backslash comes one of n r t 0 \\", given->delimiter));
         format->delimiter = format->store;
         format->delimiter_len = (size_t)len;
     }
@@ -327,50 +327,50 @@ static int set_progress(struct options *out, const struct given *given)
     const char *when = given->progress ? given->progress : "auto";
     int always = strcmp(when, "always") == 0;
     if (!always && strcmp(when, "auto") != 0 && strcmp(when, "never") != 0)
-        return usage(mr_program_usage("--progress %s: wanted: auto, always or never", when));
+        return usage(program_usage("--progress %s: wanted: auto, always or never", when));
     /* With the records on the same terminal it would only stand in the way. */
-    int fits = strcmp(when, "auto") == 0 && !mr_program_quiet && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+    int fits = strcmp(when, "auto") == 0 && !program_quiet && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
     out->take.progress = always || fits;
     return 0;
 }
 
 static int check_together(const struct options *out, const struct given *given)
 {
-    const struct mr_take *take = &out->take;
+    const struct take *take = &out->take;
     int until_end = (take->flags & MR_UNTIL_END) != 0, peek = (take->flags & MR_PEEK) != 0, all = (take->flags & MR_PRIVATE) != 0;
     if (all && peek)
-        return usage(mr_program_usage("--all takes, --peek only looks; choose one"));
+        return usage(program_usage("--all takes, --peek only looks; choose one"));
     if (take->group && (all || peek))
         return usage(
-            mr_program_usage("-g %s and %s: it has no part in a named group; choose one", take->group, all ? "--all" : "--peek"));
+            program_usage("-g %s and %s: it has no part in a named group; choose one", take->group, all ? "--all" : "--peek"));
     if (given->position && take->position.start == MR_START_STORED && (all || peek))
-        return usage(mr_program_usage("-o stored and %s: nothing is stored for it", all ? "--all" : "--peek"));
+        return usage(program_usage("-o stored and %s: nothing is stored for it", all ? "--all" : "--peek"));
     if (peek && (take->flags & MR_ORDERED))
-        return usage(mr_program_usage("--ordered and --peek: it takes nothing that could be in order"));
+        return usage(program_usage("--ordered and --peek: it takes nothing that could be in order"));
     if (peek && take->no_ack)
-        return usage(mr_program_usage("--no-ack and --peek: it takes nothing that could be acknowledged"));
+        return usage(program_usage("--no-ack and --peek: it takes nothing that could be acknowledged"));
     if (take->drain && until_end)
-        return usage(mr_program_usage("-e ends at what is there now, --drain when nothing more comes; choose one"));
+        return usage(program_usage("-e ends at what is there now, --drain when nothing more comes; choose one"));
     if (take->drain && (peek || take->no_ack))
-        return usage(mr_program_usage("--drain waits for acknowledgements, %s gives none", peek ? "--peek" : "--no-ack"));
-    if (mr_program_quiet && mr_program_verbose)
-        return usage(mr_program_usage("-q and -v contradict each other"));
+        return usage(program_usage("--drain waits for acknowledgements, %s gives none", peek ? "--peek" : "--no-ack"));
+    if (program_quiet && program_verbose)
+        return usage(program_usage("-q and -v contradict each other"));
     return 0;
 }
 
-static int check_topics(const struct mr_take *take)
+static int check_topics(const struct take *take)
 {
     if (take->topic_cnt == 0)
-        return usage(mr_program_usage("which TOPIC?"));
-    if (take->topic_cnt > MR_TOPICS_MAX)
-        return usage(mr_program_usage("%zu topics; at most %u", take->topic_cnt, MR_TOPICS_MAX));
+        return usage(program_usage("which TOPIC?"));
+    if (take->topic_cnt > TOPICS_MAX)
+        return usage(program_usage("%zu topics; at most %u", take->topic_cnt, TOPICS_MAX));
     for (size_t i = 0; i < take->topic_cnt; i++) {
         const char *wrong = mr_name_check('t', take->topic[i]);
         if (wrong)
-            return usage(mr_program_usage("bad name of a topic \"%s\": %s", take->topic[i], wrong));
+            return usage(program_usage("bad name of a topic \"%s\": %s", take->topic[i], wrong));
         for (size_t k = 0; k < i; k++)
             if (strcmp(take->topic[i], take->topic[k]) == 0)
-                return usage(mr_program_usage("topic %s is given twice", take->topic[i]));
+                return usage(program_usage("topic %s is given twice", take->topic[i]));
     }
     return 0;
 }
@@ -378,34 +378,34 @@ static int check_topics(const struct mr_take *take)
 /* What goes together with COMMAND, and whether there is such a program. */
 static int check_command(struct options *out, const struct given *given)
 {
-    struct mr_command *command = &out->command;
-    struct mr_take *take = &out->take;
+    struct command *command = &out->command;
+    struct take *take = &out->take;
     if (!command->argv) {
         if (given->command)
-            return usage(mr_program_usage("%s is about a COMMAND: consumer [OPTIONS] TOPIC... -- COMMAND [ARG...]", given->command));
+            return usage(program_usage("%s is about a COMMAND: consumer [OPTIONS] TOPIC... -- COMMAND [ARG...]", given->command));
         return 0;
     }
     if (!command->argv[0])
-        return usage(mr_program_usage("which COMMAND, after --?"));
+        return usage(program_usage("which COMMAND, after --?"));
     if (take->flags & MR_PEEK)
-        return usage(mr_program_usage("--peek only looks, a COMMAND takes the records; leave one out"));
+        return usage(program_usage("--peek only looks, a COMMAND takes the records; leave one out"));
     if (take->no_ack)
-        return usage(mr_program_usage("--no-ack and a COMMAND: what it has done is acknowledged; leave one out"));
+        return usage(program_usage("--no-ack and a COMMAND: what it has done is acknowledged; leave one out"));
     if (take->delay_ns > 0)
-        return usage(mr_program_usage("--delay is for printing; let the COMMAND sleep"));
+        return usage(program_usage("--delay is for printing; let the COMMAND sleep"));
     if (take->window)
-        return usage(mr_program_usage("-w is for printing; --batch says how many records a COMMAND gets"));
+        return usage(program_usage("-w is for printing; --batch says how many records a COMMAND gets"));
     if ((take->flags & MR_PRIVATE) && command->jobs > 1)
-        return usage(mr_program_usage("--all and -j %u: the private group has one member; take a group of its own (-g NAME)", command->jobs));
+        return usage(program_usage("--all and -j %u: the private group has one member; take a group of its own (-g NAME)", command->jobs));
     for (size_t i = 0; command->into && i < take->topic_cnt; i++)
         if (strcmp(command->into, take->topic[i]) == 0)
-            return usage(mr_program_usage("--into %s: it would take what it puts there", command->into));
-    int error = mr_child_find(command->argv[0], &out->command_path);
+            return usage(program_usage("--into %s: it would take what it puts there", command->into));
+    int error = child_find(command->argv[0], &out->command_path);
     if (error < 0) {
-        mr_program_error("%s: %s", command->argv[0], error == -ENOENT ? "no such command" : strerror(-error));
-        return 1 + (error == -ENOENT   ? MR_EXIT_NOT_FOUND
-                    : error == -ENOMEM ? MR_EXIT_FAILED
-                                       : MR_EXIT_NOT_RUN);
+        program_error("%s: %s", command->argv[0], error == -ENOENT ? "no such command" : strerror(-error));
+        return 1 + (error == -ENOENT   ? EXIT_NOT_FOUND
+                    : error == -ENOMEM ? EXIT_FAILED
+                                       : EXIT_NOT_RUN);
     }
     command->path = out->command_path;
     command->wait_ns = out->wait_ns;
@@ -432,14 +432,14 @@ int options_parse(int argc, char **argv, struct options *out)
             break;
         case 'h':
             options_help();
-            done = 1 + mr_program_flush();
+            done = 1 + program_flush();
             break;
         case 'V':
             puts("consumer (Millrace) " MR_VERSION);
-            done = 1 + mr_program_flush();
+            done = 1 + program_flush();
             break;
         case ':':
-            done = usage(mr_program_usage("option %s wants a value", argv[optind - 1]));
+            done = usage(program_usage("option %s wants a value", argv[optind - 1]));
             break;
         case '?':
             done = unknown_option(argv[optind - 1]);
@@ -472,8 +472,8 @@ int options_parse(int argc, char **argv, struct options *out)
 
 void options_free(struct options *options)
 {
-    mr_format_free(&options->take.format);
-    mr_where_free(options->take.where);
+    format_free(&options->take.format);
+    where_free(options->take.where);
     options->take.where = NULL;
     free(options->command_path);
     options->command_path = NULL;

@@ -5,8 +5,8 @@
 #include "run.h"
 
 struct options {
-    struct mr_take take;
-    struct mr_command command; /* in use if take.command is set */
+    struct take take;
+    struct command command; /* in use if take.command is set */
     char *command_path;
     const char *bus;        /* NULL: $MILLRACE_BUS, else "default" */
     const char *name;       /* NULL: "consumer" */

@@ -1,37 +1,37 @@
 /* output.h - standard output in few large writes: a buffer, and what became of what was in it.
  *
  * The text is a JSON writer's buffer, so that objects are formatted in place; everything else appends to it as to any buffer. */
-#ifndef MR_OUTPUT_H
-#define MR_OUTPUT_H
+#ifndef CONSUMER_OUTPUT_H
+#define CONSUMER_OUTPUT_H
 
 #include "text/json.h"
 
 #include <stdint.h>
 
-#define MR_OUTPUT_FLUSH_AT ((size_t)128 * 1024) /* bytes: as much is written at a time, except at the end of a claim */
+#define OUTPUT_FLUSH_AT ((size_t)128 * 1024) /* bytes: as much is written at a time, except at the end of a claim */
 
-struct mr_output {
-    struct mr_json text; /* not yet written */
+struct output {
+    struct js_writer text; /* not yet written */
     int fd;
     uint64_t written; /* bytes, since the start */
 };
 
-/* mr_output_init takes the descriptor to write to, which stays the caller's. Returns 0; -ENOMEM. */
-int mr_output_init(struct mr_output *output, int fd);
-void mr_output_free(struct mr_output *output);
+/* output_init takes the descriptor to write to, which stays the caller's. Returns 0; -ENOMEM. */
+int output_init(struct output *output, int fd);
+void output_free(struct output *output);
 
-/* mr_output_flush writes everything that is in the buffer.
+/* output_flush writes everything that is in the buffer.
  * Returns  0; -EPIPE the reader is gone; -ENOMEM text is missing from the buffer because memory
  *          ran out (nothing was written); else the negative errno of write(2): some of the buffer
  *          may have been written.
  * Blocks   until it is written; short writes, signals and descriptors in non-blocking mode are
  *          dealt with. */
-int mr_output_flush(struct mr_output *output);
+int output_flush(struct output *output);
 
-/* mr_output_write writes a text that is not in the buffer. Returns and blocks as mr_output_flush. */
-int mr_output_write(struct mr_output *output, const char *text, size_t len);
+/* output_write writes a text that is not in the buffer. Returns and blocks as output_flush. */
+int output_write(struct output *output, const char *text, size_t len);
 
-/* mr_output_reader_gone: 1 when the descriptor is a pipe or a socket that nobody reads any more. Never blocks. */
-int mr_output_reader_gone(const struct mr_output *output);
+/* output_reader_gone: 1 when the descriptor is a pipe or a socket that nobody reads any more. Never blocks. */
+int output_reader_gone(const struct output *output);
 
 #endif

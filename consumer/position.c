@@ -22,7 +22,7 @@ static int parse_number(const char *text, int64_t *out)
 static int parse_time(const char *text, int64_t *out)
 {
     int64_t ns;
-    int error = mr_timestamp_parse_local(text, strlen(text), &ns);
+    int error = timestamp_parse_local(text, strlen(text), &ns);
     if (error == 0 && ns < 0)
         error = -ERANGE;
     if (error == 0)
@@ -30,7 +30,7 @@ static int parse_time(const char *text, int64_t *out)
     return error;
 }
 
-int mr_position_parse(const char *text, struct mr_position *position)
+int position_parse(const char *text, struct position *position)
 {
     static const struct {
         const char *word;
@@ -46,11 +46,11 @@ int mr_position_parse(const char *text, struct mr_position *position)
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(text, words[i].word) == 0) {
-            *position = (struct mr_position){.start = words[i].start};
+            *position = (struct position){.start = words[i].start};
             return 0;
         }
     }
-    struct mr_position new = {.start = MR_START_OFFSET};
+    struct position new = {.start = MR_START_OFFSET};
     int error;
     switch (*text) {
     case '@':

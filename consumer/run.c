@@ -18,17 +18,17 @@ static void end(struct run *run, int status)
         run->status = status;
 }
 
-int mr_run_failed(int error, const char *of, const char *in)
+int run_failed(int error, const char *of, const char *in)
 {
-    if (error == -EINTR && mr_program_stop)
-        return mr_program_exit_for(error);
-    mr_program_fail(error, "%s: %s", of, in);
-    return MR_EXIT_FAILED;
+    if (error == -EINTR && program_stop)
+        return program_exit_for(error);
+    program_fail(error, "%s: %s", of, in);
+    return EXIT_FAILED;
 }
 
 static void end_failed(struct run *run, int error, const struct source *source, const char *what)
 {
-    end(run, mr_run_failed(error, source->name, what));
+    end(run, run_failed(error, source->name, what));
 }
 
 static size_t count(const struct run *run, enum source_state state)
@@ -52,11 +52,11 @@ static int resolve_start(struct run *run, const struct source *source, int64_t *
     int error;
     for (uint32_t p = 0; (error = mr_partition_info(source->topic, p, &info)) != -ERANGE; p++) {
         if (error) {
-            mr_program_fail(error, "%s: -o +%" PRId64 ": find its beginning", source->name, *arg);
+            program_fail(error, "%s: -o +%" PRId64 ": find its beginning", source->name, *arg);
             return -1;
         }
         if (p > 0 && info.first_offset != first) {
-            mr_program_error("%s: -o +%" PRId64
+            program_error("%s: -o +%" PRId64
                              ": its partitions start at different offsets; give an offset (-o N) or a time (-o @TIME)",
                              source->name, *arg);
             return -1;
@@ -71,13 +71,13 @@ static void describe_member(const struct run *run, const struct source *source)
 {
     struct mr_topic_info info;
     int64_t lag;
-    if (!mr_program_verbose || mr_topic_info(source->topic, &info) < 0)
+    if (!program_verbose || mr_topic_info(source->topic, &info) < 0)
         return;
     if (run->take->flags & (MR_PEEK | MR_PRIVATE))
-        mr_program_notice("%s: %s, %" PRIu32 " partition(s), %" PRIu64 " records kept", source->name,
+        program_notice("%s: %s, %" PRIu32 " partition(s), %" PRIu64 " records kept", source->name,
                           run->take->flags & MR_PEEK ? "peeking" : "a private group", info.partitions, info.records_kept);
     else if ((lag = mr_consumer_lag(source->consumer)) >= 0)
-        mr_program_notice(
+        program_notice(
             "%s: group %s, %" PRIu32 " partition(s), %" PRId64 " records to acknowledge",
             source->name, run->take->group ? run->take->group : "default", info.partitions, lag);
 }
@@ -85,20 +85,20 @@ static void describe_member(const struct run *run, const struct source *source)
 /* How many records to claim at a time: no more than are wanted, unless --where says how many of them are. */
 static uint32_t window(const struct run *run)
 {
-    const struct mr_take *take = run->take;
+    const struct take *take = run->take;
     return run->left < take->window && !take->where ? (uint32_t)run->left : take->window;
 }
 
 static struct mr_consumer_options handle_options(const struct run *run)
 {
-    const struct mr_take *take = run->take;
+    const struct take *take = run->take;
     return (struct mr_consumer_options){.group = take->group,
                                         .flags = take->flags | (take->drain ? MR_UNTIL_DRAINED : 0),
                                         .window = window(run),
                                         .tries = take->command ? take->command->tries : 0};
 }
 
-int mr_run_another(const struct run *run, const struct source *source, struct mr_consumer **out)
+int run_another(const struct run *run, const struct source *source, struct mr_consumer **out)
 {
     const struct mr_consumer_options options = handle_options(run);
     return mr_consumer_open(source->topic, &options, out);
@@ -122,12 +122,12 @@ static int joined_unordered(const struct run *run, const struct source *source, 
 
 static void join(struct run *run, struct source *source)
 {
-    const struct mr_take *take = run->take;
+    const struct take *take = run->take;
     const char *group = take->group ? take->group : "default";
     struct mr_consumer_options options = handle_options(run);
     options.start = take->position.start;
     if (resolve_start(run, source, &options.start_arg) < 0) {
-        end(run, MR_EXIT_FAILED);
+        end(run, EXIT_FAILED);
         return;
     }
     int error = mr_consumer_open(source->topic, &options, &source->consumer);
@@ -139,22 +139,22 @@ static void join(struct run *run, struct source *source)
         if (unordered < 0) {
             end_failed(run, unordered, source, "find out whether its group is ordered");
         } else if (unordered) {
-            mr_program_error("%s: group %s is there already and not ordered; take another (-g NAME)", source->name, group);
-            end(run, MR_EXIT_FAILED);
+            program_error("%s: group %s is there already and not ordered; take another (-g NAME)", source->name, group);
+            end(run, EXIT_FAILED);
         } else {
             describe_member(run, source);
         }
         break;
     case -EBUSY:
-        mr_program_error(
+        program_error(
             "%s: group %s has other consumers attached, so -o cannot move it; end them, or take another group (-g NAME, --all)",
             source->name, group);
-        end(run, MR_EXIT_FAILED);
+        end(run, EXIT_FAILED);
         break;
     case -EUSERS:
-        mr_program_error("%s: no room for another group or consumer; see who is there with: ./broker describe %s", source->name,
+        program_error("%s: no room for another group or consumer; see who is there with: ./broker describe %s", source->name,
                          source->name);
-        end(run, MR_EXIT_FAILED);
+        end(run, EXIT_FAILED);
         break;
     default:
         end_failed(run, error, source, "join");
@@ -165,7 +165,7 @@ static void join(struct run *run, struct source *source)
 /* Opens the topics that are missing. The first time all are tried, later only after a topic was created. */
 static void open_missing(struct run *run)
 {
-    const struct mr_take *take = run->take;
+    const struct take *take = run->take;
     int changed = mr_bus_wait_change(run->bus, &run->seen, 0) == 0;
     if (run->looked && !changed)
         return;
@@ -175,25 +175,25 @@ static void open_missing(struct run *run)
             continue;
         int error = mr_topic_open(run->bus, source->name, &source->topic);
         if (error == 0) {
-            mr_run_learn(run, source, 0); /* before anything is taken */
+            run_bind(run, source, 0); /* before anything is taken */
             if (run->status == RUNNING)
                 join(run, source);
         } else if (error == -EINTR) {
-            end(run, mr_program_exit_for(error));
+            end(run, program_exit_for(error));
         } else if (error != -ENOENT) {
-            mr_program_topic_fail(error, run->bus, source->name);
-            end(run, MR_EXIT_FAILED);
+            program_topic_fail(error, run->bus, source->name);
+            end(run, EXIT_FAILED);
         } else if ((take->flags & MR_UNTIL_END) || take->drain) {
-            mr_program_no_topic(run->bus, source->name);
-            end(run, MR_EXIT_NO_TOPIC);
+            program_no_topic(run->bus, source->name);
+            end(run, EXIT_NO_TOPIC);
         }
     }
     run->looked = 1;
 }
 
-void mr_run_learn(struct run *run, struct source *source, int come)
+void run_bind(struct run *run, struct source *source, int come)
 {
-    int status = mr_learn(run, source, come);
+    int status = bind_columns(run, source, come);
     if (status)
         end(run, status);
 }
@@ -209,20 +209,20 @@ static void flush(struct run *run, struct source *source, uint64_t records, uint
         end_failed(run, error, source, "read");
         return;
     }
-    error = mr_output_flush(&run->output);
+    error = output_flush(&run->output);
     if (error == -EPIPE) { /* as if killed by SIGPIPE: the reader has had enough, and knows */
-        end(run, MR_EXIT_SIGPIPE);
+        end(run, EXIT_SIGPIPE);
         return;
     }
     if (error < 0) {
-        mr_program_error("cannot write the output: %s", strerror(-error));
-        end(run, MR_EXIT_FAILED);
+        program_error("cannot write the output: %s", strerror(-error));
+        end(run, EXIT_FAILED);
         return;
     }
     if (!given)
         return;
     if (run->take->delay_ns > 0 && records > 0)
-        mr_program_sleep(run->take->delay_ns); /* cut short by a signal: the record was written all the same */
+        program_sleep(run->take->delay_ns); /* cut short by a signal: the record was written all the same */
     if (!run->take->no_ack && (error = mr_ack(source->consumer)) < 0) {
         end_failed(run, error, source, "acknowledge (what was printed last may be delivered again)");
         return;
@@ -254,19 +254,19 @@ __attribute__((cold, noinline)) static void end_undecided(struct run *run, struc
         flush(run, source, records, filtered);
     if (run->status != RUNNING)
         return;
-    mr_program_error(
-        "%s: partition %" PRIu32 " offset %" PRIu64 ": --where: " MR_UNDECIDED
+    program_error(
+        "%s: partition %" PRIu32 " offset %" PRIu64 ": --where: " UNDECIDED
         "; it is left there (a COMMAND can make a dead letter of it: --on-fail dead -- cat)",
         source->name, partition, offset);
-    end(run, MR_EXIT_FAILED);
+    end(run, EXIT_FAILED);
 }
 
 /* Takes what the claim holds. All that can be done once a claim is done once. */
 static void take_claim(struct run *run, struct source *source)
 {
-    struct mr_take *take = run->take;
-    struct mr_json *text = &run->output.text;
-    const size_t flush_at = take->delay_ns > 0 ? 0 : MR_OUTPUT_FLUSH_AT; /* 0: after each record */
+    struct take *take = run->take;
+    struct js_writer *text = &run->output.text;
+    const size_t flush_at = take->delay_ns > 0 ? 0 : OUTPUT_FLUSH_AT; /* 0: after each record */
     struct mr_record record;
     uint64_t records = 0, filtered = 0;
     int got, passes, any = 0;
@@ -274,15 +274,15 @@ static void take_claim(struct run *run, struct source *source)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t now_ns = (uint64_t)now.tv_sec * (uint64_t)second_ns + (uint64_t)now.tv_nsec;
-    int64_t begin_ns = mr_program_now();
+    int64_t begin_ns = program_now();
 
-    mr_run_learn(run, source, 1);
+    run_bind(run, source, 1);
     if (run->status != RUNNING)
         return;
-    mr_format_header(&take->format, &source->columns, text);
+    format_header(&take->format, &source->columns, text);
     /* Waiting for several topics may have claimed more than is still wanted. */
     while ((got = records < run->left ? mr_next(source->consumer, &record) : 0) > 0) {
-        passes = mr_run_passes(run, source, &record);
+        passes = run_passes(run, source, &record);
         if (passes <= 0) {
             if (passes == -EOVERFLOW) {
                 end_undecided(run, source, &record, records, filtered);
@@ -294,14 +294,14 @@ static void take_claim(struct run *run, struct source *source)
             continue;
         }
         any = 1;
-        mr_histogram_add(&run->taken->age, now_ns > record.ts_ns ? now_ns - record.ts_ns : 0);
-        mr_format_record(&take->format, &source->columns, source->name, &record, now_ns, text);
+        histogram_add(&run->taken->age, now_ns > record.ts_ns ? now_ns - record.ts_ns : 0);
+        format_record(&take->format, &source->columns, source->name, &record, now_ns, text);
         records++;
         if (text->len < flush_at)
             continue;
         flush(run, source, records, filtered);
         records = filtered = 0;
-        if (run->status != RUNNING || mr_program_stop)
+        if (run->status != RUNNING || program_stop)
             break;
     }
     if (got < 0)
@@ -311,7 +311,7 @@ static void take_claim(struct run *run, struct source *source)
     if (!any)
         return;
     run->first_ns = run->first_ns ? run->first_ns : begin_ns;
-    run->last_ns = mr_program_now();
+    run->last_ns = program_now();
 }
 
 /* Claims once, waiting for records up to patience_ns. Returns 1 if it took some, or the topic ended; 0 nothing to take now. */
@@ -320,7 +320,7 @@ static int take_turn(struct run *run, struct source *source, int64_t patience_ns
     ssize_t cnt = mr_claim(source->consumer, window(run), patience_ns);
     source->at_end = 0;
     if (cnt > 0 && run->crew) {
-        mr_crew_take(run->crew, source, (size_t)cnt);
+        workers_take(run->crew, source, (size_t)cnt);
         return 1;
     }
     if (cnt > 0) {
@@ -341,10 +341,10 @@ static int take_turn(struct run *run, struct source *source, int64_t patience_ns
         source->state = ENDED;
         return 1;
     case -EIDRM:
-        mr_program_error("%s: deleted", source->name);
+        program_error("%s: deleted", source->name);
         source->state = ENDED;
         if (count(run, ENDED) == run->take->topic_cnt)
-            end(run, MR_EXIT_FAILED);
+            end(run, EXIT_FAILED);
         return 1;
     default:
         end_failed(run, (int)cnt, source, "take");
@@ -358,7 +358,7 @@ static int take_turn(struct run *run, struct source *source, int64_t patience_ns
 /* How long nothing needs to be looked at but the topics: up to a second, so that a reader that goes away is noticed. */
 static int64_t slice(const struct run *run, int64_t now_ns)
 {
-    const struct mr_take *take = run->take;
+    const struct take *take = run->take;
     int64_t wait = take->drain ? second_ns / 10 : take->progress ? second_ns / 2 : second_ns;
     if (take->timeout_ns >= 0 && take->timeout_ns - (now_ns - run->last_ns) < wait)
         wait = take->timeout_ns - (now_ns - run->last_ns);
@@ -370,25 +370,25 @@ static int64_t slice(const struct run *run, int64_t now_ns)
 }
 
 /* Says what is waited for, half a second after it began and then every 10 s, where the library's own notice
- * (mr_program_wait_notice) does not come, because nothing waits that long at a time. */
+ * (program_wait_notice) does not come, because nothing waits that long at a time. */
 static void describe_wait(struct run *run, int64_t now_ns)
 {
-    char text[MR_DRAIN_TEXT];
+    char text[DRAIN_TEXT];
     if (now_ns - run->last_ns < second_ns / 2 || (run->said_ns && now_ns - run->said_ns < 10 * second_ns))
         return;
     for (size_t i = 0; i < run->take->topic_cnt; i++) {
         const struct source *source = &run->source[i];
         if (source->state == MISSING && !run->said_ns)
-            mr_program_await_topic(run->bus, source->name);
+            program_await_topic(run->bus, source->name);
         else if (source->state == OPEN && run->take->drain)
-            mr_program_notice("%s: draining: %s", source->name, mr_drain_describe(text, source));
+            program_notice("%s: draining: %s", source->name, drain_describe(text, source));
     }
     run->said_ns = now_ns;
 }
 
 static void wait_for_more(struct run *run, int64_t wait_ns)
 {
-    struct mr_consumer *consumers[MR_TOPICS_MAX];
+    struct mr_consumer *consumers[TOPICS_MAX];
     size_t n = 0;
     int error;
     for (size_t i = 0; i < run->take->topic_cnt; i++)
@@ -399,13 +399,13 @@ static void wait_for_more(struct run *run, int64_t wait_ns)
     else if (count(run, MISSING) > 0)
         error = mr_bus_wait_change(run->bus, &(uint32_t){run->seen}, wait_ns);
     else
-        error = mr_program_sleep(wait_ns < second_ns / 20 || count(run, OPEN) == 0 ? wait_ns : second_ns / 20);
+        error = program_sleep(wait_ns < second_ns / 20 || count(run, OPEN) == 0 ? wait_ns : second_ns / 20);
     if (error == -EIDRM && n == 0) {
-        mr_program_error("the broker has ended and removed its bus; start another, then this again");
-        end(run, MR_EXIT_NO_BROKER);
+        program_error("the broker has ended and removed its bus; start another, then this again");
+        end(run, EXIT_NO_BROKER);
     } else if (error < 0 && error != -ETIMEDOUT && error != -EINTR) {
-        mr_program_fail(error, "wait");
-        end(run, MR_EXIT_FAILED);
+        program_fail(error, "wait");
+        end(run, EXIT_FAILED);
     }
 }
 
@@ -417,30 +417,30 @@ static int timed_out(const struct run *run, int64_t now_ns)
 /* --timeout or --max-seconds is over. */
 static void give_up(struct run *run)
 {
-    const struct mr_take *take = run->take;
-    char text[MR_DRAIN_TEXT];
+    const struct take *take = run->take;
+    char text[DRAIN_TEXT];
     int missing = count(run, MISSING) == take->topic_cnt;
     for (size_t i = 0; i < take->topic_cnt; i++) {
         const struct source *source = &run->source[i];
         if (missing)
-            mr_program_no_topic(run->bus, source->name);
+            program_no_topic(run->bus, source->name);
         else if (take->drain && source->state == OPEN)
-            mr_program_error("%s: not drained: %s", source->name, mr_drain_describe(text, source));
+            program_error("%s: not drained: %s", source->name, drain_describe(text, source));
     }
-    end(run, missing ? MR_EXIT_NO_TOPIC : take->cnt || take->drain ? MR_EXIT_TIMEOUT : MR_EXIT_OK);
+    end(run, missing ? EXIT_NO_TOPIC : take->cnt || take->drain ? EXIT_TIMEOUT : EXIT_OK);
 }
 
 /* After a round in which nothing was taken. waited: a claim has waited already. */
 static void idle(struct run *run, int waited)
 {
-    const struct mr_take *take = run->take;
-    int64_t now_ns = mr_program_now();
-    int drained = take->drain ? mr_drain_check(run) : RUNNING;
+    const struct take *take = run->take;
+    int64_t now_ns = program_now();
+    int drained = take->drain ? drain_check(run) : RUNNING;
     if (drained != RUNNING)
         end(run, drained);
-    if (mr_output_reader_gone(&run->output))
-        end(run, MR_EXIT_SIGPIPE);
-    if (run->status != RUNNING || mr_program_stop)
+    if (output_reader_gone(&run->output))
+        end(run, EXIT_SIGPIPE);
+    if (run->status != RUNNING || program_stop)
         return;
     if (timed_out(run, now_ns)) {
         give_up(run);
@@ -472,8 +472,8 @@ static int take_round(struct run *run, int64_t now_ns, int *waited)
         took |= take_turn(run, source, patience_ns);
         *waited = alone && !source->at_end;
         if (run->left == 0)
-            end(run, MR_EXIT_OK);
-        if (run->status != RUNNING || mr_program_stop)
+            end(run, EXIT_OK);
+        if (run->status != RUNNING || program_stop)
             break;
         if (run->crew && source->state != ENDED && took) { /* one claim for the one who asked; the next topic is next */
             run->turn = idx + 1;
@@ -483,18 +483,18 @@ static int take_round(struct run *run, int64_t now_ns, int *waited)
     return took;
 }
 
-void mr_run_step(struct run *run)
+void run_step(struct run *run)
 {
-    const struct mr_take *take = run->take;
+    const struct take *take = run->take;
     if (count(run, MISSING) > 0)
         open_missing(run);
     if (run->status != RUNNING)
         return;
     if (count(run, ENDED) == take->topic_cnt) {
-        end(run, MR_EXIT_OK);
+        end(run, EXIT_OK);
         return;
     }
-    int64_t now_ns = mr_program_now();
+    int64_t now_ns = program_now();
     if (take->max_ns >= 0 && now_ns - run->start_ns >= take->max_ns) {
         give_up(run);
         return;
@@ -502,40 +502,40 @@ void mr_run_step(struct run *run)
     int waited;
     if (take_round(run, now_ns, &waited)) {
         run->said_ns = 0;
-        if (take->where && run->status == RUNNING && timed_out(run, mr_program_now())) /* what was taken did not pass */
+        if (take->where && run->status == RUNNING && timed_out(run, program_now())) /* what was taken did not pass */
             give_up(run);
-    } else if (run->status == RUNNING && !mr_program_stop) {
+    } else if (run->status == RUNNING && !program_stop) {
         idle(run, waited);
     }
     if (take->progress && !run->crew)
-        mr_report_progress(run->taken->records, run->output.written, mr_program_now());
+        report_progress(run->taken->records, run->output.written, program_now());
 }
 
 static void loop(struct run *run)
 {
-    while (run->status == RUNNING && !mr_program_stop)
-        mr_run_step(run);
-    if (mr_program_stop)
-        end(run, 128 + (int)mr_program_stop);
+    while (run->status == RUNNING && !program_stop)
+        run_step(run);
+    if (program_stop)
+        end(run, 128 + (int)program_stop);
 }
 
 /* A topic without records still has a header. */
 static void write_header(struct run *run)
 {
-    struct mr_format *format = &run->take->format;
-    for (size_t i = 0; i < run->take->topic_cnt && mr_format_has_header(format) && !format->header_done; i++) {
+    struct format *format = &run->take->format;
+    for (size_t i = 0; i < run->take->topic_cnt && format_has_header(format) && !format->header_done; i++) {
         struct source *source = &run->source[i];
         if (source->topic)
-            mr_run_learn(run, source, 0);
-        mr_format_header(format, &source->columns, &run->output.text);
+            run_bind(run, source, 0);
+        format_header(format, &source->columns, &run->output.text);
     }
     if (run->output.text.len > 0)
         flush(run, NULL, 0, 0);
 }
 
-void mr_run_close(struct run *run, struct source *source, struct mr_consumer *consumer)
+void run_close(struct run *run, struct source *source, struct mr_consumer *consumer)
 {
-    struct mr_taken *taken = run->taken;
+    struct taken *taken = run->taken;
     struct mr_consumer_stats stats;
     if (!consumer)
         return;
@@ -551,31 +551,31 @@ void mr_run_close(struct run *run, struct source *source, struct mr_consumer *co
 /* Gives back, leaves, and says what did not go well. */
 static void leave(struct run *run)
 {
-    struct mr_taken *taken = run->taken;
+    struct taken *taken = run->taken;
     for (size_t i = 0; i < run->take->topic_cnt; i++) {
         struct source *source = &run->source[i];
-        mr_run_close(run, source, source->consumer);
+        run_close(run, source, source->consumer);
         taken->dead_lettered += source->dead_lettered;
         taken->lost += source->lost;
         if (source->lost > 0)
-            mr_program_error("%s: missed %" PRIu64 " records, overwritten before they could be taken", source->name, source->lost);
+            program_error("%s: missed %" PRIu64 " records, overwritten before they could be taken", source->name, source->lost);
         if (source->dead_lettered > 0)
-            mr_program_error("%s: %" PRIu64 " record%s failed and %s now in %s.dead", source->name, source->dead_lettered,
+            program_error("%s: %" PRIu64 " record%s failed and %s now in %s.dead", source->name, source->dead_lettered,
                              source->dead_lettered == 1 ? "" : "s", source->dead_lettered == 1 ? "is" : "are", source->name);
         if (source->parked > 0) {
-            mr_program_error("%s: %" PRIu64 " record%s that failed wait%s, as %s.dead did not take %s", source->name, source->parked,
+            program_error("%s: %" PRIu64 " record%s that failed wait%s, as %s.dead did not take %s", source->name, source->parked,
                              source->parked == 1 ? "" : "s", source->parked == 1 ? "s" : "", source->name,
                              source->parked == 1 ? "it" : "them");
-            if (run->status == MR_EXIT_OK)
-                run->status = MR_EXIT_FAILED;
+            if (run->status == EXIT_OK)
+                run->status = EXIT_FAILED;
         }
         mr_topic_close(source->topic);
-        mr_columns_free(&source->columns);
-        mr_where_unbind(source->where);
+        columns_free(&source->columns);
+        where_unbind(source->where);
     }
 }
 
-int mr_take_run(struct mr_bus *bus, struct mr_take *take, struct mr_taken *taken)
+int take_run(struct mr_bus *bus, struct take *take, struct taken *taken)
 {
     struct run run = {.take = take,
                       .taken = taken,
@@ -583,24 +583,24 @@ int mr_take_run(struct mr_bus *bus, struct mr_take *take, struct mr_taken *taken
                       .left = take->cnt ? take->cnt : UINT64_MAX,
                       .patience_ns = INT64_MAX,
                       .status = RUNNING};
-    *taken = (struct mr_taken){0};
+    *taken = (struct taken){0};
     run.source = calloc(take->topic_cnt, sizeof *run.source);
     run.line = malloc(MR_COLUMNS_MAX);
-    run.start_ns = run.last_ns = mr_program_now();
-    if (!run.source || !run.line || mr_output_init(&run.output, take->fd) < 0) {
-        mr_program_fail(-ENOMEM, "start");
+    run.start_ns = run.last_ns = program_now();
+    if (!run.source || !run.line || output_init(&run.output, take->fd) < 0) {
+        program_fail(-ENOMEM, "start");
         free(run.source);
         free(run.line);
-        return MR_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     for (size_t i = 0; i < take->topic_cnt; i++)
         run.source[i].name = take->topic[i];
 
     if (take->command)
-        mr_crew_run(&run);
+        workers_run(&run);
     else
         loop(&run);
-    if (!take->command && run.status != MR_EXIT_FAILED && run.status != MR_EXIT_SIGPIPE) {
+    if (!take->command && run.status != EXIT_FAILED && run.status != EXIT_SIGPIPE) {
         int status = run.status;
         run.status = RUNNING; /* the header may fail, too */
         write_header(&run);
@@ -610,11 +610,11 @@ int mr_take_run(struct mr_bus *bus, struct mr_take *take, struct mr_taken *taken
     taken->bytes = run.output.written;
     taken->busy_ns = run.first_ns ? run.last_ns - run.first_ns : 0;
     if (take->progress)
-        mr_program_progress(NULL);
+        program_progress(NULL);
 
-    if (run.status == MR_EXIT_OK || run.status == MR_EXIT_TIMEOUT || run.status == MR_EXIT_PRODUCER_DIED)
-        run.status = taken->lost > 0 ? MR_EXIT_LOST : taken->dead_lettered > 0 ? MR_EXIT_DEAD : run.status;
-    mr_output_free(&run.output);
+    if (run.status == EXIT_OK || run.status == EXIT_TIMEOUT || run.status == EXIT_PRODUCER_DIED)
+        run.status = taken->lost > 0 ? EXIT_LOST : taken->dead_lettered > 0 ? EXIT_DEAD : run.status;
+    output_free(&run.output);
     free(run.line);
     free(run.source);
     return run.status;

@@ -1,6 +1,6 @@
 /* run.h - the loop of the consumer: claim, format, write, acknowledge. */
-#ifndef MR_TAKE_H
-#define MR_TAKE_H
+#ifndef CONSUMER_RUN_H
+#define CONSUMER_RUN_H
 
 #include "command/command.h"
 #include "format/format.h"
@@ -9,16 +9,16 @@
 #include "position.h"
 #include "where/where.h"
 
-#define MR_TOPICS_MAX 64u /* as many as mr_wait_any can wait on */
+#define TOPICS_MAX 64u /* as many as mr_wait_any can wait on */
 
-struct mr_take {
+struct take {
     const char *const *topic;
-    size_t topic_cnt;  /* in [1, MR_TOPICS_MAX] */
+    size_t topic_cnt;  /* in [1, TOPICS_MAX] */
     const char *group; /* NULL: default */
     uint32_t flags;    /* enum mr_consumer_flags */
-    struct mr_position position;
-    struct mr_format format;
-    struct mr_where *where;   /* which records; NULL: all. The others are acknowledged and count for nothing but taken->filtered */
+    struct position position;
+    struct format format;
+    struct where *where;   /* which records; NULL: all. The others are acknowledged and count for nothing but taken->filtered */
     const char *where_text;
     uint32_t window;    /* records held at most, >= 1 */
     uint64_t cnt;       /* records to take in all; 0: no limit */
@@ -29,10 +29,10 @@ struct mr_take {
     int no_ack;         /* hold what was taken, give it back at the end */
     int progress;       /* show a line of progress */
     int fd;             /* where the records go */
-    const struct mr_command *command; /* who gets the records; NULL: they are printed */
+    const struct command *command; /* who gets the records; NULL: they are printed */
 };
 
-struct mr_taken {
+struct taken {
     uint64_t records; /* written, and acknowledged unless no_ack */
     uint64_t filtered; /* not passed by --where, and acknowledged unless no_ack */
     uint64_t bytes;   /* written, line ends and header included */
@@ -44,12 +44,12 @@ struct mr_taken {
     uint64_t retried;  /* failed, and the record is tried again */
     uint64_t delayed;  /* "later" */
     uint64_t skipped;  /* failed, and the record was acknowledged all the same */
-    struct mr_histogram age; /* of records when they were taken, ns */
+    struct histogram age; /* of records when they were taken, ns */
 };
 
-/* mr_take_run takes until told to end, and reports trouble on standard error. mr_program_stop ends it at once: what is in the
+/* take_run takes until told to end, and reports trouble on standard error. program_stop ends it at once: what is in the
  * buffer is written and acknowledged, the rest given back. Nothing is acknowledged that was not written. format's state is
- * changed. Returns the exit status (enum mr_exit, or 128 + signal); *taken is filled in whatever happened. */
-int mr_take_run(struct mr_bus *bus, struct mr_take *take, struct mr_taken *taken);
+ * changed. Returns the exit status (enum exit_status, or 128 + signal); *taken is filled in whatever happened. */
+int take_run(struct mr_bus *bus, struct take *take, struct taken *taken);
 
 #endif

@@ -10,8 +10,8 @@
 
 static int cannot_write(const struct bad_rows *bad)
 {
-    mr_program_error("%s: %s", bad->path, strerror(errno));
-    return MR_EXIT_FAILED;
+    program_error("%s: %s", bad->path, strerror(errno));
+    return EXIT_FAILED;
 }
 
 int bad_open(struct bad_rows *bad, const struct options *options)
@@ -51,13 +51,13 @@ int bad_row(struct bad_rows *bad, const struct input *in, const struct input_row
         snprintf(begin, sizeof(begin), " (the row begins in line %" PRIu64 ")", row->line);
     bad->cnt++;
     if (bad->policy == BAD_STOP) {
-        mr_program_error("%s: %s%s%s; stopped (--bad-rows skip goes on without it)", in->name, where, row->reason, begin);
-        return MR_EXIT_FAILED;
+        program_error("%s: %s%s%s; stopped (--bad-rows skip goes on without it)", in->name, where, row->reason, begin);
+        return EXIT_FAILED;
     }
     if (bad->cnt <= SHOWN_MAX)
-        mr_program_notice("%s: %s%s%s; %s", in->name, where, row->reason, begin, bad->out ? "kept apart" : "skipped");
+        program_notice("%s: %s%s%s; %s", in->name, where, row->reason, begin, bad->out ? "kept apart" : "skipped");
     if (bad->cnt == SHOWN_MAX)
-        mr_program_notice("further bad rows are counted, not shown");
+        program_notice("further bad rows are counted, not shown");
     return keep(bad, row);
 }
 

@@ -1,6 +1,6 @@
 /* bad_rows.h - what happens to rows that cannot be sent: stop, skip, or keep them in a file (--bad-rows). */
-#ifndef PRODUCER_BAD_H
-#define PRODUCER_BAD_H
+#ifndef PRODUCER_BAD_ROWS_H
+#define PRODUCER_BAD_ROWS_H
 
 #include "input/input.h"
 #include "options.h"

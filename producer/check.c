@@ -53,7 +53,7 @@ static int check_file(struct run *run, const char *file)
     if ((standard ? fstat(STDIN_FILENO, &st) : stat(file, &st)) < 0 || (!standard && access(file, R_OK) < 0))
         return run_file_failed(name, -errno);
     if ((o->bad == BAD_KEEP && is_same_file(o->bad_path, &st)) || is_same_file(o->stats_path, &st))
-        return mr_program_usage("%s would be written over while it is read", name);
+        return program_usage("%s would be written over while it is read", name);
     if (S_ISREG(st.st_mode) && !standard) {
         run->total_bytes += (uint64_t)st.st_size;
         return check_first(run, file);
@@ -61,9 +61,9 @@ static int check_file(struct run *run, const char *file)
     if (S_ISDIR(st.st_mode))
         return run_file_failed(name, -EISDIR);
     if (o->follow || o->resume)
-        return mr_program_usage("%s cannot be used with %s: it is not a regular file", o->follow ? "-F" : "--resume", name);
+        return program_usage("%s cannot be used with %s: it is not a regular file", o->follow ? "-F" : "--resume", name);
     if (o->repeat > 1)
-        return mr_program_usage("--repeat cannot read %s again: it is not a regular file", name);
+        return program_usage("--repeat cannot read %s again: it is not a regular file", name);
     return 0;
 }
 

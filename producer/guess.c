@@ -31,17 +31,17 @@ int guess_begin(struct run *run, const struct input *in)
                        .looks = format == INPUT_LINES && run->options->format == INPUT_AUTO &&
                                 !run->options->delimiter && !run->options->key_sep};
     if (in->how.guessed && format == INPUT_TSV && MR_SEPARATOR_OF(run->columns.flags) != '\t') {
-        mr_program_error("%s: %s has columns, in rows that are neither CSV nor TSV (-i lines sends "
+        program_error("%s: %s has columns, in rows that are neither CSV nor TSV (-i lines sends "
                          "lines as they are)",
                          in->name, topic);
-        return MR_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     if (in->how.guessed)
-        mr_program_notice(
+        program_notice(
             "%s: %s has columns, so this is read as %s (-i lines sends lines as they are)",
             in->name, topic, format == INPUT_TSV ? "TSV" : "CSV");
     else if (run->columns.line && !has_rows(format) && format != INPUT_ENVELOPES)
-        mr_program_notice(
+        program_notice(
             "%s: %s has columns, but this is not read as their rows (-i csv does that): what "
             "comes goes in as it is",
             in->name, topic);
@@ -87,28 +87,28 @@ static int check_text(const struct input *in, const struct input_row *row)
         return 0;
     if (is_utf16(row)) {
         if (format == INPUT_LINES) {
-            mr_program_notice("%s: this seems to be UTF-16, and is cut into lines at the wrong "
+            program_notice("%s: this seems to be UTF-16, and is cut into lines at the wrong "
                               "bytes then: iconv -f "
                               "UTF-16 -t UTF-8 converts it",
                               in->name);
             return 0;
         }
-        mr_program_error(
+        program_error(
             "%s: this is UTF-16, which is not read; convert it: iconv -f UTF-16 -t UTF-8",
             in->name);
-        return MR_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     if (!has_lone_cr(in, row))
         return 0;
     if (has_rows(format)) {
-        mr_program_error("%s: the first row has a carriage return that ends no line; if the lines "
+        program_error("%s: the first row has a carriage return that ends no line; if the lines "
                          "of this file end so, "
                          "convert it: tr '\\r' '\\n'",
                          in->name);
-        return MR_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     if ((row->flags & MR_EOL_MASK) == MR_EOL_NONE)
-        mr_program_notice("%s: one line, with carriage returns in it; if its lines end so, convert "
+        program_notice("%s: one line, with carriage returns in it; if its lines end so, convert "
                           "it: tr '\\r' '\\n'",
                           in->name);
     return 0;
@@ -123,7 +123,7 @@ static size_t count_names(const struct input_row *row, char sep)
     size_t at = 0, len, cnt = 0;
     int quoted;
 
-    while (mr_csv_field(row->data, row->len, sep, &at, &field, &len, &quoted)) {
+    while (csv_field(row->data, row->len, sep, &at, &field, &len, &quoted)) {
         if (!len ||
             (!isalpha((unsigned char)field[0]) && field[0] != '_' && (signed char)field[0] >= 0))
             return 0;
@@ -145,8 +145,8 @@ static void look(struct guess *guess, const struct input *in, const struct input
         return;
     }
     guess->looks = 0;
-    if (mr_csv_count(row->data, row->len, (unsigned char)guess->sep) == guess->names)
-        mr_program_notice(
+    if (csv_count(row->data, row->len, (unsigned char)guess->sep) == guess->names)
+        program_notice(
             "%s: read as lines, but it looks like CSV: %s reads the first line as the names of the "
             "columns (-i lines: no such notice)",
             in->name,

@@ -34,20 +34,20 @@ static const char *how_written(char buf[static 64], uint32_t flags)
     return buf;
 }
 
-/* Says how the one differs from the other. Returns MR_EXIT_FAILED. */
+/* Says how the one differs from the other. Returns EXIT_FAILED. */
 static int differ(const struct line *line, const struct line *other, int guessed)
 {
     char how[64], other_how[64];
 
     if (line->len == other->len && memcmp(line->text, other->text, line->len) == 0)
-        mr_program_error(
+        program_error(
             "%s: the header is that of %s, but the fields are written in another way:\n"
             "  %s: %s\n  %s: %s\n  Nothing of this file was sent. Read both in one way "
             "(-i csv, -i tsv, --sep), or send it to another topic.",
             line->where, other->where, line->where, how_written(how, line->flags), other->where,
             how_written(other_how, other->flags));
     else
-        mr_program_error(
+        program_error(
             "%s: the header is not that of %s:\n  %s: %.*s\n  %s: %.*s\n"
             "  Nothing of this file was sent. %s",
             line->where, other->where, line->where, shown_len(line), line->text, other->where,
@@ -55,7 +55,7 @@ static int differ(const struct line *line, const struct line *other, int guessed
             guessed
                 ? "If it has no header: -i csv --no-header. If it is not CSV: -i lines."
                 : "Send it to another topic, or without its header (--no-header and --skip 1).");
-    return MR_EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 uint32_t header_flags(const struct input *in)
@@ -96,15 +96,15 @@ int header_set_columns(struct run *run, const char *name, const char *text, size
     if (error == 0)
         return 0;
     if (error == -EMSGSIZE)
-        mr_program_error("%s: the header is %zu bytes long, a topic keeps %u at most (--no-header makes it a record)", name, len,
+        program_error("%s: the header is %zu bytes long, a topic keeps %u at most (--no-header makes it a record)", name, len,
                          MR_COLUMNS_MAX);
     else if (error != -EEXIST)
-        mr_program_fail(error, "%s: header", run->options->topic);
+        program_fail(error, "%s: header", run->options->topic);
     if (error != -EEXIST || !(other = malloc(MR_COLUMNS_MAX)))
-        return error == -EEXIST || error == -EMSGSIZE ? MR_EXIT_FAILED : mr_program_exit_for(error);
+        return error == -EEXIST || error == -EMSGSIZE ? EXIT_FAILED : program_exit_for(error);
     other_len = mr_topic_columns(run->topic, other, MR_COLUMNS_MAX, &other_flags);
     if (other_len >= 0) {
-        size_t bom = mr_csv_bom(text, len), other_bom = mr_csv_bom(other, (size_t)other_len);
+        size_t bom = csv_bom(text, len), other_bom = csv_bom(other, (size_t)other_len);
 
         snprintf(topic, sizeof(topic), "topic %s", run->options->topic);
         differ(&(struct line){name, text + bom, len - bom, flags},
@@ -112,7 +112,7 @@ int header_set_columns(struct run *run, const char *name, const char *text, size
                run->guess.guessed);
     }
     free(other);
-    return MR_EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 int header_of_topic(struct run *run)
@@ -128,10 +128,10 @@ int header_of_topic(struct run *run)
         free(line);
         if (len == -ENODATA)
             return 0;
-        mr_program_fail((int)len, "%s: header", run->options->topic);
-        return mr_program_exit_for((int)len);
+        program_fail((int)len, "%s: header", run->options->topic);
+        return program_exit_for((int)len);
     }
-    bom = mr_csv_bom(line, (size_t)len);
+    bom = csv_bom(line, (size_t)len);
     memmove(line, line + bom, (size_t)len - bom);
     run->columns.line = line;
     run->columns.len = (size_t)len - bom;
@@ -142,12 +142,12 @@ int header_other_fields(const struct run *run, const struct input *in)
 {
     char how[64], other_how[64];
 
-    mr_program_error("%s: its fields are %s, those of topic %s are %s; read it so (-i csv, -i tsv, "
+    program_error("%s: its fields are %s, those of topic %s are %s; read it so (-i csv, -i tsv, "
                      "--sep), or send it "
                      "to another topic",
                      in->name, how_written(how, header_flags(in)), run->options->topic,
                      how_written(other_how, run->columns.flags));
-    return MR_EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 /* COL of --timing, or COLxF; a column that is called like the whole of it comes first. */
@@ -169,7 +169,7 @@ static int find_time(struct run *run, const char *name, const char *header, size
         fields_no_such(&run->sender.fields, name, header ? header : "", len, timing);
     }
     run->pace.factor = factor;
-    return run->time_column ? 0 : MR_EXIT_FAILED;
+    return run->time_column ? 0 : EXIT_FAILED;
 }
 
 int header_find_columns(struct run *run, const struct input *in, const char *header, size_t len)
@@ -186,7 +186,7 @@ int header_check(struct run *run, const struct input *in, const struct input_row
 {
     int status = same_header(run, in, row);
 
-    header_expect(run, row->data, row->len, mr_csv_sep(header_flags(in)));
+    header_expect(run, row->data, row->len, csv_sep(header_flags(in)));
     return status ? status : header_find_columns(run, in, row->data + row->bom, row->len - row->bom);
 }
 
@@ -201,16 +201,16 @@ int header_take(struct run *run, const struct input *in, const struct input_row 
 
 int header_bad(const struct input *in, const struct input_row *row)
 {
-    mr_program_error("%s: line %llu, byte %llu: the header: %s", in->name, (unsigned long long)row->bad_line,
+    program_error("%s: line %llu, byte %llu: the header: %s", in->name, (unsigned long long)row->bad_line,
                      (unsigned long long)row->bad_byte, row->reason);
-    return MR_EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 /* ---- rows that do not fit ------------------------------------------------------------------------- */
 
 void header_expect(struct run *run, const char *line, size_t len, int sep)
 {
-    run->uneven.field_cnt = line ? mr_csv_count(line, len, sep) : 0;
+    run->uneven.field_cnt = line ? csv_count(line, len, sep) : 0;
     run->uneven.sep = sep;
 }
 
@@ -240,11 +240,11 @@ void header_report(const struct run *run)
     char fewer[32], more[32];
 
     if (uneven->first_line)
-        mr_program_notice("%s: %s row%s with fewer fields than the header and %s with more %s "
+        program_notice("%s: %s row%s with fewer fields than the header and %s with more %s "
                           "sent, the first from "
                           "line %llu of %s (--strict makes them bad rows)",
-                          run->options->topic, mr_text_grouped(fewer, uneven->fewer),
-                          uneven->fewer == 1 ? "" : "s", mr_text_grouped(more, uneven->more),
+                          run->options->topic, text_grouped(fewer, uneven->fewer),
+                          uneven->fewer == 1 ? "" : "s", text_grouped(more, uneven->more),
                           uneven->fewer + uneven->more == 1 ? "was" : "were",
                           (unsigned long long)uneven->first_line, uneven->first_file);
 }

@@ -20,8 +20,8 @@ static int send_all(struct run *run)
         int error = mr_topic_seal(at.topic);
 
         if (error) {
-            mr_program_fail(error, "%s: seal", o->topic);
-            status = mr_program_exit_for(error);
+            program_fail(error, "%s: seal", o->topic);
+            status = program_exit_for(error);
         }
     }
     attach_close(&at);
@@ -42,7 +42,7 @@ static int run_all(struct run *run)
     status = send_all(run);
     failed = bad_close(&run->bad);
     if (!status)
-        status = failed ? failed : run->bad.cnt ? MR_EXIT_SKIPPED : MR_EXIT_OK;
+        status = failed ? failed : run->bad.cnt ? EXIT_SKIPPED : EXIT_OK;
     header_report(run);
     run_figures(run, &figures);
     figures.exit_status = status;
@@ -56,22 +56,22 @@ int main(int argc, char **argv)
     struct run *run;
     int status;
 
-    mr_program_start("producer");
+    program_start("producer");
     status = options_parse(argc, argv, &options);
     if (status) {
         options_free(&options);
         return status - 1;
     }
     /* Before anything is sent. */
-    if ((options.tee || options.ids) && (status = mr_program_output())) {
+    if ((options.tee || options.ids) && (status = program_output())) {
         options_free(&options);
         return status;
     }
     run = calloc(1, sizeof(*run)); /* the batch in it is too much for a small stack */
     if (!run) {
-        mr_program_error("out of memory");
+        program_error("out of memory");
         options_free(&options);
-        return MR_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     run->options = &options;
     run->sender.options = &options;

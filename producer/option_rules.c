@@ -31,20 +31,20 @@ static int join_columns(struct options *o, const char *columns)
 {
     size_t len = strlen(columns), at = 0, n = 0, name_len;
     const char *name;
-    struct mr_csv_row row;
+    struct csv_row row;
     int quoted;
 
-    if (len == 0 || mr_csv_row(columns, len, 0, ',', 1, &row) != 1 || row.fault || row.next != len || row.eol != MR_EOL_NONE)
-        return END(mr_program_usage("--columns: \"%s\" is not a row of names (like id,name,price)", columns));
+    if (len == 0 || csv_row(columns, len, 0, ',', 1, &row) != 1 || row.fault || row.next != len || row.eol != MR_EOL_NONE)
+        return END(program_usage("--columns: \"%s\" is not a row of names (like id,name,price)", columns));
     if (!(o->columns = malloc(3 * len + 3))) /* quotes around each name at worst */
-        return END((mr_program_fail(-ENOMEM, "--columns"), MR_EXIT_FAILED));
-    while (mr_csv_field(columns, len, ',', &at, &name, &name_len, &quoted)) {
+        return END((program_fail(-ENOMEM, "--columns"), EXIT_FAILED));
+    while (csv_field(columns, len, ',', &at, &name, &name_len, &quoted)) {
         if (n)
             o->columns[n++] = o->sep;
         n += put_name(o->columns + n, o, name, name_len, quoted);
     }
     o->columns[n] = '\0';
-    return n <= MR_COLUMNS_MAX ? 0 : END(mr_program_usage("--columns: more than %u bytes", MR_COLUMNS_MAX));
+    return n <= MR_COLUMNS_MAX ? 0 : END(program_usage("--columns: more than %u bytes", MR_COLUMNS_MAX));
 }
 
 static int check_formats(const struct options *o, const struct seen *seen)
@@ -57,26 +57,26 @@ static int check_formats(const struct options *o, const struct seen *seen)
         const char *file = strcmp(o->files[i], "-") == 0 ? "standard input" : o->files[i];
 
         if (want_csv && !rows)
-            return END(mr_program_usage("%s is not read as CSV, which %s needs (-i csv)", file,
+            return END(program_usage("%s is not read as CSV, which %s needs (-i csv)", file,
                                         o->key_column   ? "--key-col"
                                         : seen->columns ? "--columns"
                                         : o->timing     ? "--timing"
                                         : o->strict     ? "--strict"
                                                         : "--no-header"));
         if (seen->sep && format != INPUT_CSV)
-            return END(mr_program_usage("%s is not read as CSV, which --sep needs (-i csv)", file));
+            return END(program_usage("%s is not read as CSV, which --sep needs (-i csv)", file));
         if ((o->delimiter || o->key_sep) && format != INPUT_LINES)
-            return END(mr_program_usage("%s is not read as lines, which %s needs (-i lines)", file, o->delimiter ? "-D" : "-K"));
+            return END(program_usage("%s is not read as lines, which %s needs (-i lines)", file, o->delimiter ? "-D" : "-K"));
         if (seen->repeat && o->repeat > 1 && strcmp(o->files[i], "-") == 0)
-            return END(mr_program_usage("--repeat cannot read standard input again"));
+            return END(program_usage("--repeat cannot read standard input again"));
         if (o->follow && format == INPUT_FILE)
-            return END(mr_program_usage("-F: a file that grows is never whole, as -i file needs it"));
+            return END(program_usage("-F: a file that grows is never whole, as -i file needs it"));
         if ((o->follow || o->resume) && strcmp(o->files[i], "-") == 0)
-            return END(mr_program_usage("%s needs a FILE: standard input %s", o->follow ? "-F" : "--resume",
+            return END(program_usage("%s needs a FILE: standard input %s", o->follow ? "-F" : "--resume",
                                         o->follow ? "is read until it ends in any case" : "cannot be read again from its start"));
         for (size_t j = 0; j < i; j++)
             if (strcmp(o->files[i], "-") == 0 && strcmp(o->files[j], "-") == 0)
-                return END(mr_program_usage("standard input (\"-\") is given twice"));
+                return END(program_usage("standard input (\"-\") is given twice"));
     }
     return 0;
 }
@@ -112,9 +112,9 @@ static int check_pairs(const struct options *o, const struct seen *seen)
 
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
         if (pairs[i].first && pairs[i].second)
-            return END(mr_program_usage("%s do not fit together: %s", pairs[i].names, pairs[i].why));
+            return END(program_usage("%s do not fit together: %s", pairs[i].names, pairs[i].why));
     if (seen->jitter && !seen->rate && !seen->delay)
-        return END(mr_program_usage("--jitter needs -r or --delay"));
+        return END(program_usage("--jitter needs -r or --delay"));
     return 0;
 }
 
@@ -131,9 +131,9 @@ int fit_check(struct options *o, const struct seen *seen)
     if (end)
         return end;
     if ((wrong = mr_name_check('t', o->topic)))
-        return END(mr_program_usage("\"%s\" cannot be the name of a topic: %s", o->topic, wrong));
+        return END(program_usage("\"%s\" cannot be the name of a topic: %s", o->topic, wrong));
     if (o->bus && (wrong = mr_name_check('b', o->bus)))
-        return END(mr_program_usage("\"%s\" cannot be the name of a bus: %s", o->bus, wrong));
+        return END(program_usage("\"%s\" cannot be the name of a bus: %s", o->bus, wrong));
     if ((end = check_formats(o, seen)))
         return end;
     if (seen->columns) {
@@ -143,9 +143,9 @@ int fit_check(struct options *o, const struct seen *seen)
         return join_columns(o, seen->columns);
     }
     if (seen->no_header && o->key_column && !is_column_number(o->key_column))
-        return END(mr_program_usage("--key-col %s: without a header a column is given by its number, from 1 (or give --columns)",
+        return END(program_usage("--key-col %s: without a header a column is given by its number, from 1 (or give --columns)",
                                     o->key_column));
     if (seen->no_header && o->timing && !isdigit((unsigned char)o->timing[0]))
-        return END(mr_program_usage("--timing %s: without a header a column is given by its number, from 1 (or give --columns)", o->timing));
+        return END(program_usage("--timing %s: without a header a column is given by its number, from 1 (or give --columns)", o->timing));
     return 0;
 }

@@ -1,6 +1,6 @@
 /* option_rules.h - whether the options given fit together. */
-#ifndef PRODUCER_FIT_H
-#define PRODUCER_FIT_H
+#ifndef PRODUCER_OPTION_RULES_H
+#define PRODUCER_OPTION_RULES_H
 
 #include "options.h"
 

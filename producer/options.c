@@ -116,7 +116,7 @@ static int parse_option(int option, const char *value, struct options *o, struct
         return value_bytes("-D", value, &o->delimiter, &o->delimiter_len);
     case OPT_BAD_ROWS:
         if (!*value)
-            return END(mr_program_usage("--bad-rows: must not be empty (stop, skip or a FILE)"));
+            return END(program_usage("--bad-rows: must not be empty (stop, skip or a FILE)"));
         o->bad = strcmp(value, "stop") == 0 ? BAD_STOP : strcmp(value, "skip") == 0 ? BAD_SKIP : BAD_KEEP;
         o->bad_path = value;
         return 0;
@@ -125,7 +125,7 @@ static int parse_option(int option, const char *value, struct options *o, struct
         return 0;
     case OPT_KEY_COL:
         o->key_column = value;
-        return *value ? 0 : END(mr_program_usage("--key-col: must not be empty"));
+        return *value ? 0 : END(program_usage("--key-col: must not be empty"));
     case 'K':
         return value_bytes("-K", value, &o->key_sep, &o->key_sep_len);
     case 'k':
@@ -134,8 +134,8 @@ static int parse_option(int option, const char *value, struct options *o, struct
     case 'H':
         return value_header(value, o);
     case 'p':
-        if (mr_text_count(value, &number) || number >= MR_PARTITIONS_MAX)
-            return END(mr_program_usage("-p: \"%s\" is not a partition from 0 to %u", value, MR_PARTITIONS_MAX - 1));
+        if (text_count(value, &number) || number >= MR_PARTITIONS_MAX)
+            return END(program_usage("-p: \"%s\" is not a partition from 0 to %u", value, MR_PARTITIONS_MAX - 1));
         o->partition = (int32_t)number;
         return 0;
     case 'b':
@@ -151,7 +151,7 @@ static int parse_option(int option, const char *value, struct options *o, struct
             return end;
         seen->timeout = 1;
         o->timeout_ns = ns;
-        return ns ? 0 : END(mr_program_usage("--timeout: must be more than 0 (--fail-if-full fails at once)"));
+        return ns ? 0 : END(program_usage("--timeout: must be more than 0 (--fail-if-full fails at once)"));
     case OPT_FAIL_IF_FULL:
         seen->fail_if_full = 1;
         o->timeout_ns = 0;
@@ -183,7 +183,7 @@ static int parse_option(int option, const char *value, struct options *o, struct
         return value_count("--repeat", value, 1, &o->repeat);
     case OPT_TIMING:
         o->timing = value;
-        return *value ? 0 : END(mr_program_usage("--timing: must not be empty"));
+        return *value ? 0 : END(program_usage("--timing: must not be empty"));
     case OPT_RESUME:
         o->resume = 1;
         return 0;
@@ -202,19 +202,19 @@ static int parse_option(int option, const char *value, struct options *o, struct
         return end;
     case OPT_STATS:
         o->stats_path = value;
-        return *value ? 0 : END(mr_program_usage("--stats: must not be empty"));
+        return *value ? 0 : END(program_usage("--stats: must not be empty"));
     case 'q':
-        mr_program_quiet = 1;
+        program_quiet = 1;
         return 0;
     case 'v':
-        mr_program_verbose = 1;
+        program_verbose = 1;
         return 0;
     case 'h':
         help_print();
-        return END(mr_program_flush());
+        return END(program_flush());
     default: /* 'V' */
         puts("producer (Millrace) " MR_VERSION);
-        return END(mr_program_flush());
+        return END(program_flush());
     }
 }
 
@@ -227,14 +227,14 @@ static int refuse_option(int what, char **argv)
 
     if (what == ':') {
         if (optopt < 256 && strncmp(word, "--", 2) != 0)
-            return END(mr_program_usage("option -%c needs a value", optopt));
-        return END(mr_program_usage("option %s needs a value", word));
+            return END(program_usage("option -%c needs a value", optopt));
+        return END(program_usage("option %s needs a value", word));
     }
     for (i = 0; optopt && long_options[i].name; i++)
         if (long_options[i].val == optopt) /* a known one: so what is wrong is the value */
-            return END(mr_program_usage("option --%s takes no value", long_options[i].name));
+            return END(program_usage("option --%s takes no value", long_options[i].name));
     if (optopt)
-        return END(mr_program_usage("unknown option -%c", optopt));
+        return END(program_usage("unknown option -%c", optopt));
     snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
     for (i = 0; long_options[i].name; i++) {
         names[i] = long_options[i].name;
@@ -242,11 +242,11 @@ static int refuse_option(int what, char **argv)
     }
     names[i] = NULL;
     if (matches > 1)
-        return END(mr_program_usage("option --%s can mean several", name));
-    near = mr_text_suggest(name, names);
+        return END(program_usage("option --%s can mean several", name));
+    near = text_suggest(name, names);
     if (near)
-        return END(mr_program_usage("unknown option --%s (did you mean --%s?)", name, near));
-    return END(mr_program_usage("unknown option --%s", name));
+        return END(program_usage("unknown option --%s (did you mean --%s?)", name, near));
+    return END(program_usage("unknown option --%s", name));
 }
 
 enum input_format options_format(const struct options *options, const char *file)
@@ -301,11 +301,11 @@ int options_parse(int argc, char **argv, struct options *out)
             return end;
     }
     if (optind == argc)
-        return END(mr_program_usage("no TOPIC given"));
+        return END(program_usage("no TOPIC given"));
     out->topic = argv[argc - 1];
     if (argc - optind == 1 && stat(out->topic, &st) == 0 && S_ISREG(st.st_mode) &&
         (isatty(STDIN_FILENO) || options_format(&(struct options){0}, out->topic) != INPUT_LINES))
-        return END(mr_program_usage("no TOPIC given: %s is a file (producer %s TOPIC)", out->topic, out->topic));
+        return END(program_usage("no TOPIC given: %s is a file (producer %s TOPIC)", out->topic, out->topic));
     out->files = argc - optind > 1 ? argv + optind : standard_input;
     out->file_cnt = argc - optind > 1 ? (size_t)(argc - optind - 1) : 1;
     return fit_check(out, &seen);

@@ -18,8 +18,8 @@ int run_has_header(const struct options *options, enum input_format format)
 /* The library's words for errors ("no such topic") do not fit files. */
 int run_file_failed(const char *name, int error)
 {
-    mr_program_error("%s: %s", name, strerror(-error));
-    return MR_EXIT_FAILED;
+    program_error("%s: %s", name, strerror(-error));
+    return EXIT_FAILED;
 }
 
 /* An envelope is longer than its record: a NUL byte takes six, in value and again in raw, and as base64 besides; each has the names of all
@@ -53,12 +53,12 @@ int run_open_input(struct input *in, const struct run *run, const char *file, ui
 int run_read_failed(const struct input *in, int error)
 {
     if (error == -EINTR)
-        return mr_program_exit_for(error);
+        return program_exit_for(error);
     if (error != INPUT_CUT)
         return run_file_failed(in->name, error);
-    mr_program_error("%s: it was cut short while it was read, after line %llu; what came behind is lost (-F goes on with such a file)", in->name,
+    program_error("%s: it was cut short while it was read, after line %llu; what came behind is lost (-F goes on with such a file)", in->name,
                      (unsigned long long)in->line - 1);
-    return MR_EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------ */
@@ -89,10 +89,10 @@ static int wait_until_due(struct run *run, const struct input *in)
     int status;
 
     if (wait_ns <= 0)
-        return mr_program_stop ? mr_program_exit_for(-EINTR) : 0;
+        return program_stop ? program_exit_for(-EINTR) : 0;
     if ((status = flush(run, in)))
         return status;
-    return mr_program_sleep(pace_wait_ns(&run->pace)) ? mr_program_exit_for(-EINTR) : 0;
+    return program_sleep(pace_wait_ns(&run->pace)) ? program_exit_for(-EINTR) : 0;
 }
 
 static int take_bad(struct run *run, const struct input *in, const struct input_row *row)
@@ -115,7 +115,7 @@ static int read_time(const struct run *run, struct input_row *row, int64_t *ts_n
         snprintf(reason, sizeof(reason), "the row has %d columns, and column %d is to be its time", (int)found, (int)run->time_column);
         return sender_refuse(row, row->len + 1, reason);
     }
-    if (mr_timestamp_parse(field, len, ts_ns) == 0)
+    if (timestamp_parse(field, len, ts_ns) == 0)
         return 0;
     snprintf(reason, sizeof(reason), "\"%.*s\" is no time (like 2026-11-21T10:15:30.5+01:00, or seconds since 1970)", len > 40 ? 40 : (int)len,
              field);
@@ -136,7 +136,7 @@ static int take_row(struct run *run, const struct input *in, struct input_row *r
     if (run->uneven.field_cnt) {
         size_t cnt = row->fields
                          ? row->fields
-                         : mr_csv_separators(row->data, row->len, (char)run->uneven.sep) + 1;
+                         : csv_separators(row->data, row->len, (char)run->uneven.sep) + 1;
 
         if (cnt != run->uneven.field_cnt && header_uneven(run, in, row, cnt))
             return take_bad(run, in, row);
@@ -180,15 +180,15 @@ static int go_on(const struct run *run, struct input *in)
     int error;
 
     if (run->options->resume) {
-        mr_program_error("%s: %s: --resume cannot count the rows of two files as one (all rows of the first were sent; start again for the other, "
+        program_error("%s: %s: --resume cannot count the rows of two files as one (all rows of the first were sent; start again for the other, "
                          "under another name or without --resume)",
                          in->name, ended == FOLLOW_CUT ? "cut short" : "another file now");
-        return MR_EXIT_FAILED;
+        return EXIT_FAILED;
     }
     error = input_again(in);
     if (error)
         return run_read_failed(in, error);
-    mr_program_notice("%s: %s; reading it from its start", in->name, ended == FOLLOW_CUT ? "cut short" : "another file now");
+    program_notice("%s: %s; reading it from its start", in->name, ended == FOLLOW_CUT ? "cut short" : "another file now");
     return 0;
 }
 
@@ -255,7 +255,7 @@ static int resume_file(struct run *run, const char *file)
     status = resume_verify(resume, &in, run->options->topic, run_has_header(run->options, in.how.format));
     input_close(&in);
     if (!status)
-        mr_program_notice("%s: %s has rows up to number %llu, going on after them", file, run->options->topic, (unsigned long long)resume->furthest);
+        program_notice("%s: %s has rows up to number %llu, going on after them", file, run->options->topic, (unsigned long long)resume->furthest);
     return status;
 }
 
@@ -267,16 +267,16 @@ static int begin_without_header(struct run *run, const struct input *in)
     size_t len = o->columns ? strlen(o->columns) : 0;
 
     if (o->columns)
-        header_expect(run, o->columns, len, mr_csv_sep(header_flags(in)));
+        header_expect(run, o->columns, len, csv_sep(header_flags(in)));
     else if (topic->line)
-        header_expect(run, topic->line, topic->len, mr_csv_sep(topic->flags));
+        header_expect(run, topic->line, topic->len, csv_sep(topic->flags));
     if (!o->columns && topic->line && !MR_SAME_FIELDS(header_flags(in), topic->flags))
         return header_other_fields(run, in);
     if (o->strict && !o->columns && !topic->line) {
-        mr_program_error("%s: --strict: how many fields a row is to have is not known without a "
+        program_error("%s: --strict: how many fields a row is to have is not known without a "
                          "header; give --columns",
                          in->name);
-        return MR_EXIT_USAGE;
+        return EXIT_USAGE;
     }
     return header_find_columns(run, in, o->columns, len);
 }
@@ -293,8 +293,8 @@ static int run_input(struct run *run, const char *file)
 
     if (status)
         return status;
-    if (mr_program_verbose)
-        mr_program_notice("%s: read as %s", in.name, formats[in.how.format]);
+    if (program_verbose)
+        program_notice("%s: read as %s", in.name, formats[in.how.format]);
     if ((status = guess_begin(run, &in))) {
         input_close(&in);
         return status;
@@ -321,7 +321,7 @@ static int run_file(struct run *run, const char *file)
     if (!status)
         status = run_input(run, file);
     if (!status && run->taken == before && !enough(run))
-        mr_program_notice("%s: all %llu rows%s are in %s already: nothing was sent", file, (unsigned long long)run->resume.row,
+        program_notice("%s: all %llu rows%s are in %s already: nothing was sent", file, (unsigned long long)run->resume.row,
                           run->bad.cnt > bad_before ? " but bad ones" : "", run->options->topic);
     if (!status && !enough(run))
         status = resume_complete(&run->resume, run->topic);
@@ -353,7 +353,7 @@ int run_files(struct run *run)
         status = header_set_columns(run, "--columns", o->columns, strlen(o->columns),
                                     MR_EOL_LF | (o->sep == ',' ? 0 : MR_SEPARATOR(o->sep)) |
                                         (options_format(o, o->files[0]) == INPUT_TSV ? MR_UNQUOTED : 0));
-    pace_start(&run->pace, o, mr_program_now);
+    pace_start(&run->pace, o, program_now);
     report_start(&run->report);
     for (uint64_t i = 0; i < o->repeat; i++)
         for (size_t f = 0; f < o->file_cnt && !status && !enough(run); f++)

@@ -13,7 +13,7 @@
 /* Rows that have another number of fields than the header. */
 struct uneven {
     size_t field_cnt; /* of the header of the present FILE; 0: none is known */
-    int sep;          /* as mr_csv_field takes it */
+    int sep;          /* as csv_field takes it */
     uint64_t fewer, more;
     const char *first_file; /* where the first of them is */
     uint64_t first_line;

@@ -13,7 +13,7 @@
 
 int value_choose(const char *option, const char *value, const char *const *names, int *out)
 {
-    const char *near = mr_text_suggest(value, names);
+    const char *near = text_suggest(value, names);
     char list[128];
     size_t n = 0;
 
@@ -25,25 +25,25 @@ int value_choose(const char *option, const char *value, const char *const *names
         n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "", names[i]);
     }
     if (near)
-        return END(mr_program_usage("%s: unknown value \"%s\" (did you mean \"%s\"?)", option, value, near));
-    return END(mr_program_usage("%s: unknown value \"%s\" (one of %s)", option, value, list));
+        return END(program_usage("%s: unknown value \"%s\" (did you mean \"%s\"?)", option, value, near));
+    return END(program_usage("%s: unknown value \"%s\" (one of %s)", option, value, list));
 }
 
 int value_duration(const char *option, const char *value, int64_t *out)
 {
-    int error = mr_text_duration(value, out);
+    int error = text_duration(value, out);
 
     if (error == -ERANGE)
-        return END(mr_program_usage("%s: \"%s\" is too long", option, value));
-    return error ? END(mr_program_usage("%s: \"%s\" is not a duration (like 250ms, 5s, 2m)", option, value)) : 0;
+        return END(program_usage("%s: \"%s\" is too long", option, value));
+    return error ? END(program_usage("%s: \"%s\" is not a duration (like 250ms, 5s, 2m)", option, value)) : 0;
 }
 
 int value_count(const char *option, const char *value, uint64_t min, uint64_t *out)
 {
     uint64_t count;
 
-    if (mr_text_count(value, &count) || count < min)
-        return END(mr_program_usage("%s: \"%s\" is not a number of at least %llu (like 1000, 10k)", option, value,
+    if (text_count(value, &count) || count < min)
+        return END(program_usage("%s: \"%s\" is not a number of at least %llu (like 1000, 10k)", option, value,
                                     (unsigned long long)min));
     *out = count;
     return 0;
@@ -88,7 +88,7 @@ int value_bytes(const char *option, const char *value, char **out, size_t *len)
     size_t n = 0;
 
     if (!to)
-        return END((mr_program_fail(-ENOMEM, "%s", option), MR_EXIT_FAILED));
+        return END((program_fail(-ENOMEM, "%s", option), EXIT_FAILED));
     for (const char *at = value; *at; at++) {
         const char *name = at[0] == '\\' && at[1] ? strchr(names, at[1]) : NULL;
 
@@ -106,7 +106,7 @@ int value_bytes(const char *option, const char *value, char **out, size_t *len)
     free(*out);
     *out = to;
     *len = n;
-    return n ? 0 : END(mr_program_usage("%s: must not be empty", option));
+    return n ? 0 : END(program_usage("%s: must not be empty", option));
 }
 
 int value_sep(const char *value, char *out)
@@ -116,7 +116,7 @@ int value_sep(const char *value, char *out)
     int end = value_bytes("--sep", value, &bytes, &len);
 
     if (!end && (len != 1 || strchr("\"\r\n", bytes[0])))
-        end = END(mr_program_usage("--sep: \"%s\" is not one byte, or is a quote or a line end", value));
+        end = END(program_usage("--sep: \"%s\" is not one byte, or is a quote or a line end", value));
     if (!end)
         *out = bytes[0];
     free(bytes);
@@ -130,14 +130,14 @@ int value_header(const char *value, struct options *options)
     ssize_t used;
 
     if (!equals || equals == value || (size_t)(equals - value) > NAME_IN_HEADER_MAX)
-        return END(mr_program_usage("-H: \"%s\" is not NAME=VALUE (NAME of 1 to %d bytes)", value, NAME_IN_HEADER_MAX));
+        return END(program_usage("-H: \"%s\" is not NAME=VALUE (NAME of 1 to %d bytes)", value, NAME_IN_HEADER_MAX));
     if (!options->headers && !(options->headers = malloc(MR_HEADERS_MAX)))
-        return END((mr_program_fail(-ENOMEM, "-H"), MR_EXIT_FAILED));
+        return END((program_fail(-ENOMEM, "-H"), EXIT_FAILED));
     memcpy(name, value, (size_t)(equals - value));
     name[equals - value] = '\0';
     used = mr_header_add(options->headers, options->headers_len, MR_HEADERS_MAX, name, equals + 1, strlen(equals + 1));
     if (used < 0)
-        return END(mr_program_usage("-H: all headers together have at most %u bytes", MR_HEADERS_MAX));
+        return END(program_usage("-H: all headers together have at most %u bytes", MR_HEADERS_MAX));
     options->headers_len = (size_t)used;
     return 0;
 }
@@ -147,7 +147,7 @@ int value_rate(const char *value, double *interval_ns)
     double rate = 0;
 
     if (parse_real(value, "kMGKmg", &rate) || !(rate > 1e-9))
-        return END(mr_program_usage("-r: \"%s\" is not a rate in records per second (like 0.5, 200, 10k)", value));
+        return END(program_usage("-r: \"%s\" is not a rate in records per second (like 0.5, 200, 10k)", value));
     *interval_ns = 1e9 / rate;
     return 0;
 }
@@ -162,7 +162,7 @@ int value_jitter(const char *value, double *out)
         len--;
     snprintf(digits, sizeof(digits), "%.*s", (int)(len < sizeof(digits) ? len : sizeof(digits) - 1), value);
     if (len >= sizeof(digits) || parse_real(digits, "", &percent) || percent > 100)
-        return END(mr_program_usage("--jitter: \"%s\" is not a percentage from 0 to 100", value));
+        return END(program_usage("--jitter: \"%s\" is not a percentage from 0 to 100", value));
     *out = percent / 100;
     return 0;
 }

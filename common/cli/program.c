@@ -19,9 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-volatile sig_atomic_t mr_program_stop;
-int mr_program_quiet;
-int mr_program_verbose;
+volatile sig_atomic_t program_stop;
+int program_quiet;
+int program_verbose;
 
 static const char *program_name = "millrace";
 static _Atomic int progress_shown; /* a line of progress stands on the terminal: the next message has to clear it */
@@ -33,7 +33,7 @@ static const int64_t second_ns = 1000000000;
 
 /* ---- standard output ------------------------------------------------------------------------- */
 
-int mr_program_write(int fd, const void *data, size_t len)
+int program_write(int fd, const void *data, size_t len)
 {
     const char *at = data;
 
@@ -53,7 +53,7 @@ int mr_program_write(int fd, const void *data, size_t len)
 
 static ssize_t write_out(void *cookie, const char *data, size_t len)
 {
-    int error = mr_program_write(STDOUT_FILENO, data, len);
+    int error = program_write(STDOUT_FILENO, data, len);
 
     (void)cookie;
     errno = -error;
@@ -76,7 +76,7 @@ static void replace_stdout(void)
 /* Other threads read the flag; a word that is only ever set needs no more than that. */
 __attribute__((no_sanitize("thread"))) static void on_stop(int number)
 {
-    mr_program_stop = number;
+    program_stop = number;
     /* Whichever of them comes next kills, also when the first was another one. */
     for (size_t i = 0; i < STOP_SIGNALS; i++)
         signal(stop_signals[i], SIG_DFL);
@@ -91,15 +91,15 @@ static void occupy(void)
             continue;
         /* The lowest free number is fd itself. */
         if (open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) {
-            mr_program_error(
+            program_error(
                 "descriptor %d is closed, and /dev/null cannot be opened in its place: %s", fd,
                 strerror(errno));
-            _exit(MR_EXIT_FAILED);
+            _exit(EXIT_FAILED);
         }
     }
 }
 
-void mr_program_start(const char *name)
+void program_start(const char *name)
 {
     program_name = name;
     occupy();
@@ -120,7 +120,7 @@ void mr_program_start(const char *name)
     mr_guard();
 }
 
-int mr_program_stopped(int32_t pid)
+int program_stopped(int32_t pid)
 {
     char path[32], text[512];
     snprintf(path, sizeof path, "/proc/%" PRId32 "/stat", pid);
@@ -133,38 +133,38 @@ int mr_program_stopped(int32_t pid)
     return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
 }
 
-int64_t mr_program_now(void)
+int64_t program_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * second_ns + now.tv_nsec;
 }
 
-int mr_program_sleep(int64_t ns)
+int program_sleep(int64_t ns)
 {
-    /* Blocked until ppoll: a signal between the look at mr_program_stop and the sleep would be slept through. */
+    /* Blocked until ppoll: a signal between the look at program_stop and the sleep would be slept through. */
     sigset_t block, old;
     sigemptyset(&block);
     for (size_t i = 0; i < STOP_SIGNALS; i++)
         sigaddset(&block, stop_signals[i]);
     pthread_sigmask(SIG_BLOCK, &block, &old);
-    int64_t until = mr_program_now() + (ns > 0 ? ns : 0);
-    while (!mr_program_stop) {
-        int64_t left = until - mr_program_now();
+    int64_t until = program_now() + (ns > 0 ? ns : 0);
+    while (!program_stop) {
+        int64_t left = until - program_now();
         if (left <= 0)
             break;
         struct timespec wait = {.tv_sec = left / second_ns, .tv_nsec = left % second_ns};
         ppoll(NULL, 0, &wait, &old);
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return mr_program_stop ? -EINTR : 0;
+    return program_stop ? -EINTR : 0;
 }
 
 /* ---- messages -------------------------------------------------------------------------------------------------------- */
 
 #define CLEAR_LINE "\r\033[K"
 
-/* Appends text as mr_shown writes it. What a message quotes (a name, a header, a reason from a
+/* Appends text as text_printable writes it. What a message quotes (a name, a header, a reason from a
  * file) must not reach the terminal as it is; a line break followed by two blanks is the
  * message's own. */
 static size_t put_shown(char *line, size_t used, size_t room, const char *text, size_t len)
@@ -178,7 +178,7 @@ static size_t put_shown(char *line, size_t used, size_t room, const char *text, 
         next = memmem(text, (size_t)(end - text), "\n  ", 3);
         if (!next)
             next = end;
-        used += mr_shown(line + used, room - used, text, (size_t)(next - text));
+        used += text_printable(line + used, room - used, text, (size_t)(next - text));
     }
     return used;
 }
@@ -206,7 +206,7 @@ __attribute__((format(printf, 2, 0))) static void say(const char *reason, const 
     }
 }
 
-void mr_program_error(const char *format, ...)
+void program_error(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -214,9 +214,9 @@ void mr_program_error(const char *format, ...)
     va_end(args);
 }
 
-void mr_program_notice(const char *format, ...)
+void program_notice(const char *format, ...)
 {
-    if (mr_program_quiet)
+    if (program_quiet)
         return;
     va_list args;
     va_start(args, format);
@@ -224,15 +224,15 @@ void mr_program_notice(const char *format, ...)
     va_end(args);
 }
 
-void mr_program_fail(int error, const char *format, ...)
+void program_fail(int error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    say(mr_program_reason(error), format, args);
+    say(program_reason(error), format, args);
     va_end(args);
 }
 
-int mr_program_usage(const char *format, ...)
+int program_usage(const char *format, ...)
 {
     char hint[128];
     va_list args;
@@ -242,42 +242,42 @@ int mr_program_usage(const char *format, ...)
     int len = snprintf(hint, sizeof hint, "Try '%s --help'.\n", program_name);
     if (len > 0)
         (void)!write(STDERR_FILENO, hint, (size_t)len);
-    return MR_EXIT_USAGE;
+    return EXIT_USAGE;
 }
 
-int mr_program_output(void)
+int program_output(void)
 {
     int flags = fcntl(STDOUT_FILENO, F_GETFL);
     if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY)
-        return MR_EXIT_OK;
-    mr_program_error("standard output: %s", strerror(EBADF));
-    return MR_EXIT_FAILED;
+        return EXIT_OK;
+    program_error("standard output: %s", strerror(EBADF));
+    return EXIT_FAILED;
 }
 
-int mr_program_flush(void)
+int program_flush(void)
 {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
-        return MR_EXIT_OK;
+        return EXIT_OK;
     if (errno == EPIPE)
-        return MR_EXIT_SIGPIPE;
-    mr_program_error("standard output: %s", strerror(errno ? errno : EIO)); /* a file's errors are not the library's */
-    return MR_EXIT_FAILED;
+        return EXIT_SIGPIPE;
+    program_error("standard output: %s", strerror(errno ? errno : EIO)); /* a file's errors are not the library's */
+    return EXIT_FAILED;
 }
 
-void mr_program_progress(const char *line)
+void program_progress(const char *line)
 {
     char text[512] = CLEAR_LINE;
     size_t used = strlen(CLEAR_LINE);
     if (!line && !progress_shown)
         return;
     if (line)
-        used += mr_shown(text + used, sizeof text - used, line, strlen(line));
+        used += text_printable(text + used, sizeof text - used, line, strlen(line));
     (void)!write(STDERR_FILENO, text, used);
     progress_shown = line != NULL;
 }
 
-const char *mr_program_reason(int error)
+const char *program_reason(int error)
 {
     switch (-error) {
     case ENOENT:
@@ -342,27 +342,27 @@ const char *mr_program_reason(int error)
     }
 }
 
-int mr_program_exit_for(int error)
+int program_exit_for(int error)
 {
     switch (-error) {
     case 0:
-        return MR_EXIT_OK;
+        return EXIT_OK;
     case EINTR:
-        return mr_program_stop ? 128 + (int)mr_program_stop : MR_EXIT_FAILED;
+        return program_stop ? 128 + (int)program_stop : EXIT_FAILED;
     case EINVAL:
-        return MR_EXIT_USAGE;
+        return EXIT_USAGE;
     case ECONNREFUSED:
-        return MR_EXIT_NO_BROKER;
+        return EXIT_NO_BROKER;
     case ENOENT:
-        return MR_EXIT_NO_TOPIC;
+        return EXIT_NO_TOPIC;
     case ETIMEDOUT:
     case EAGAIN:
-        return MR_EXIT_TIMEOUT;
+        return EXIT_TIMEOUT;
     case EPIPE:
     case EIDRM:
-        return MR_EXIT_SEALED;
+        return EXIT_SEALED;
     default:
-        return MR_EXIT_FAILED;
+        return EXIT_FAILED;
     }
 }
 
@@ -404,29 +404,29 @@ static void no_rights(const char *bus, const char *topic)
     else
         snprintf(what, sizeof what, "bus \"%s\"", bus);
     if (mr_bus_address(bus, &owner, &name)) {
-        mr_program_fail(-EPERM, "%s", what);
+        program_fail(-EPERM, "%s", what);
         return;
     }
     mr_segment_name(path, owner, name, topic);
     snprintf(file, sizeof file, "/dev/shm%s", path);
     if (lstat(file, &st) < 0) {
-        mr_program_fail(-EPERM, "%s", what);
+        program_fail(-EPERM, "%s", what);
         return;
     }
     const char *has = user_name(st.st_uid, owner_buf), *group = group_name(st.st_gid, group_buf);
     if (st.st_uid != owner || !S_ISREG(st.st_mode))
-        mr_program_error("%s: %s is no segment of %s: it belongs to %s, who can remove it (or root)", what, file,
+        program_error("%s: %s is no segment of %s: it belongs to %s, who can remove it (or root)", what, file,
                          user_name(owner, wanted_buf), has);
     else if (topic)
-        mr_program_error("%s: %s belongs to %s, group %s, mode %04o: you lack the rights; %s can share it: chgrp GROUP and chmod 0660", what,
+        program_error("%s: %s belongs to %s, group %s, mode %04o: you lack the rights; %s can share it: chgrp GROUP and chmod 0660", what,
                          file, has, group, (unsigned)(st.st_mode & 07777), has);
     else
-        mr_program_error("%s: %s belongs to %s, group %s, mode %04o: you lack the rights; %s can share it: "
+        program_error("%s: %s belongs to %s, group %s, mode %04o: you lack the rights; %s can share it: "
                          "broker -b %s --mode 0660 --owner-group GROUP",
                          what, file, has, group, (unsigned)(st.st_mode & 07777), has, name);
 }
 
-void mr_program_bus_fail(int error, const char *bus)
+void program_bus_fail(int error, const char *bus)
 {
     const char *slash = strchr(bus, '/');
     if (error == -EINTR) /* the user's own doing */
@@ -434,16 +434,16 @@ void mr_program_bus_fail(int error, const char *bus)
     if (error == -EPERM)
         no_rights(bus, NULL);
     else if (error == -ENOENT && slash)
-        mr_program_error("no broker on bus \"%s\"; %.*s starts one with: broker -b %s --mode 0660 --owner-group GROUP", bus,
+        program_error("no broker on bus \"%s\"; %.*s starts one with: broker -b %s --mode 0660 --owner-group GROUP", bus,
                          (int)(slash - bus), bus, slash + 1);
     else if (error == -ENOENT)
-        mr_program_error("no broker on bus \"%s\"; start one with: ./broker%s%s", bus, strcmp(bus, "default") == 0 ? "" : " -b ",
+        program_error("no broker on bus \"%s\"; start one with: ./broker%s%s", bus, strcmp(bus, "default") == 0 ? "" : " -b ",
                          strcmp(bus, "default") == 0 ? "" : bus);
     else
-        mr_program_fail(error, "bus \"%s\"", bus);
+        program_fail(error, "bus \"%s\"", bus);
 }
 
-void mr_program_topic_fail(int error, const struct mr_bus *bus, const char *topic)
+void program_topic_fail(int error, const struct mr_bus *bus, const char *topic)
 {
     char text[MR_BUS_NAME_MAX + 16];
     snprintf(text, sizeof text, "%u/%s", (unsigned)mr_bus_owner(bus), mr_bus_name(bus));
@@ -452,46 +452,46 @@ void mr_program_topic_fail(int error, const struct mr_bus *bus, const char *topi
     if (error == -EPERM)
         no_rights(text, topic);
     else
-        mr_program_fail(error, "%s: open", topic);
+        program_fail(error, "%s: open", topic);
 }
 
-int mr_program_connect(const char *bus, const char *client_name, int64_t wait_ns, struct mr_bus **out)
+int program_connect(const char *bus, const char *client_name, int64_t wait_ns, struct mr_bus **out)
 {
-    const struct mr_connect_options options = {.name = client_name, .on_wait = mr_program_wait_notice, .stop = &mr_program_stop};
+    const struct mr_connect_options options = {.name = client_name, .on_wait = program_wait_notice, .stop = &program_stop};
     const char *name = bus ? bus : getenv("MILLRACE_BUS");
     if (!name || !*name)
         name = "default";
     const char *wrong = mr_name_check('b', name);
     if (wrong)
-        return mr_program_usage("bad name of a bus \"%s\": %s", name, wrong);
+        return program_usage("bad name of a bus \"%s\": %s", name, wrong);
 
-    int64_t start = mr_program_now();
+    int64_t start = program_now();
     int said = 0;
     for (;;) {
         int error = mr_connect(name, &options, out);
         if (error == 0)
-            return MR_EXIT_OK;
+            return EXIT_OK;
         if (error != -ENOENT) {
-            mr_program_bus_fail(error, name);
-            return mr_program_exit_for(error);
+            program_bus_fail(error, name);
+            return program_exit_for(error);
         }
-        int64_t waited = mr_program_now() - start;
+        int64_t waited = program_now() - start;
         if (waited >= wait_ns) {
-            mr_program_bus_fail(error, name);
-            return MR_EXIT_NO_BROKER;
+            program_bus_fail(error, name);
+            return EXIT_NO_BROKER;
         }
         if (!said && waited >= second_ns / 2) {
             const char *flag = strcmp(name, "default") == 0 ? "" : " -b ";
             if (strchr(name, '/'))
-                mr_program_notice("no broker on bus \"%s\" yet, waiting for one", name);
+                program_notice("no broker on bus \"%s\" yet, waiting for one", name);
             else
-                mr_program_notice("no broker on bus \"%s\" yet, waiting for one (start it with: ./broker%s%s)", name, flag,
+                program_notice("no broker on bus \"%s\" yet, waiting for one (start it with: ./broker%s%s)", name, flag,
                                   *flag ? name : "");
             said = 1;
         }
         int64_t nap = waited < second_ns ? second_ns / 50 : second_ns / 10;
-        if (mr_program_sleep(nap < wait_ns - waited ? nap : wait_ns - waited) < 0)
-            return mr_program_exit_for(-EINTR);
+        if (program_sleep(nap < wait_ns - waited ? nap : wait_ns - waited) < 0)
+            return program_exit_for(-EINTR);
     }
 }
 
@@ -505,21 +505,21 @@ static void describe_holder(const struct mr_wait *wait, const char *topic)
     int private_pid = 0; /* "private:PID:..." is a name that none can ask for */
     (void)sscanf(group, "private:%d:", &private_pid);
     if (!*group)
-        mr_program_notice("%s: %s, and no consumer has come yet; waiting for one (./consumer %s)", topic, why, topic);
+        program_notice("%s: %s, and no consumer has come yet; waiting for one (./consumer %s)", topic, why, topic);
     else if (wait->pid == 0 && private_pid)
-        mr_program_notice(
+        program_notice(
             "%s: %s; the private group of pid %d does not take the next records%s; waiting", topic,
             why, private_pid,
-            mr_program_stopped(private_pid) ? ", as that is stopped (kill -CONT lets it go on)"
+            program_stopped(private_pid) ? ", as that is stopped (kill -CONT lets it go on)"
                                             : "");
     else if (wait->pid == 0)
-        mr_program_notice("%s: %s; group %s has no consumer that takes the next records; waiting (./consumer -g %s %s)", topic, why,
+        program_notice("%s: %s; group %s has no consumer that takes the next records; waiting (./consumer -g %s %s)", topic, why,
                           group, group, topic);
     else
-        mr_program_notice(
+        program_notice(
             "%s: %s; group %s: pid %" PRId32 "%s%s%s holds it since %s%s", topic, why, group,
-            wait->pid, *name ? " (" : "", name, *name ? ")" : "", mr_text_ns(held, wait->held_ns),
-            mr_program_stopped(wait->pid) ? ", and is stopped (kill -CONT lets it go on)" : "");
+            wait->pid, *name ? " (" : "", name, *name ? ")" : "", text_ns(held, wait->held_ns),
+            program_stopped(wait->pid) ? ", and is stopped (kill -CONT lets it go on)" : "");
 }
 
 /* No wait but a failure, which comes back about every second and for each record: once for each
@@ -543,18 +543,18 @@ static int say_dead(const struct mr_wait *wait)
     }
     pthread_mutex_unlock(&lock);
     if (!again)
-        mr_program_error(
+        program_error(
             "%s: does not take record %" PRIu64 " of partition %" PRIu32
             ": %s; it is kept, and tried again later%s%s",
             wait->topic, wait->offset, wait->partition,
             wait->error == -EINVAL ? "no topic can have so long a name (--on-fail skip needs none)"
-                                   : mr_program_reason(wait->error),
+                                   : program_reason(wait->error),
             unfit ? "; read that topic, then let a new one be made: ./broker delete " : "",
             unfit ? wait->topic : "");
     return 0;
 }
 
-int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
+int program_wait_notice(const struct mr_wait *wait, void *arg)
 {
     if (wait->what == MR_WAIT_DEAD)
         return say_dead(wait);
@@ -568,8 +568,8 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
     } last;
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* several threads may wait at a time */
     const char *topic = wait->topic ? wait->topic : "", *group = wait->group ? wait->group : "";
-    int64_t now = mr_program_now();
-    int stopped = mr_program_stopped(wait->pid);
+    int64_t now = program_now();
+    int stopped = program_stopped(wait->pid);
     pthread_mutex_lock(&lock);
     int same = last.said_ns && last.what == wait->what && last.pid == wait->pid &&
                last.stopped == stopped && strcmp(last.topic, topic) == 0 &&
@@ -594,67 +594,67 @@ int mr_program_wait_notice(const struct mr_wait *wait, void *arg)
         describe_holder(wait, topic);
         break;
     case MR_WAIT_LOCK:
-        mr_program_notice("%s%swaiting for a lock that pid %" PRId32 " holds; if that process is stopped: kill -CONT %" PRId32,
+        program_notice("%s%swaiting for a lock that pid %" PRId32 " holds; if that process is stopped: kill -CONT %" PRId32,
                           topic, *topic ? ": " : "", wait->pid, wait->pid);
         break;
     case MR_WAIT_BROKER:
-        mr_program_notice("%s: waiting for the broker, pid %" PRId32 ", to create it; if that process is stopped: kill -CONT %" PRId32,
+        program_notice("%s: waiting for the broker, pid %" PRId32 ", to create it; if that process is stopped: kill -CONT %" PRId32,
                           topic, wait->pid, wait->pid);
         break;
     case MR_WAIT_DEAD: /* see above */
         break;
     case MR_WAIT_RECORDS:
-        mr_program_notice("%s%swaiting for records", topic, *topic ? ": " : "");
+        program_notice("%s%swaiting for records", topic, *topic ? ": " : "");
         break;
     }
     return 0;
 }
 
-void mr_program_socket_fail(const char *bus, const char *what)
+void program_socket_fail(const char *bus, const char *what)
 {
     const char *name;
     char user[NAME_MAX_SHOWN];
     uid_t owner;
     struct ucred holder;
     if (mr_bus_address(bus, &owner, &name)) {
-        mr_program_fail(-EADDRINUSE, "%s", what);
+        program_fail(-EADDRINUSE, "%s", what);
         return;
     }
     int error = mr_control_holder(owner, name, &holder);
     if (error)
-        mr_program_error("%s: another process holds the socket of bus \"%s\" and does not listen "
+        program_error("%s: another process holds the socket of bus \"%s\" and does not listen "
                          "on it; end it (ss -xap shows "
                          "which: @millrace.%u.%s), or use another bus (-b NAME)",
                          what, bus, (unsigned)owner, name);
     else if (holder.uid != owner && holder.uid != 0)
-        mr_program_error("%s: pid %d of user %s holds the socket of bus \"%s\"; end it, or use "
+        program_error("%s: pid %d of user %s holds the socket of bus \"%s\"; end it, or use "
                          "another bus (-b NAME)",
                          what, (int)holder.pid, user_name(holder.uid, user), bus);
     else if (holder.pid == 0)
-        mr_program_error("%s: a broker in another pid namespace (container) serves a bus \"%s\"; "
+        program_error("%s: a broker in another pid namespace (container) serves a bus \"%s\"; "
                          "use another bus (-b NAME)",
                          what, bus);
     else
-        mr_program_error(
+        program_error(
             "%s: pid %d holds the socket of bus \"%s\", but not the bus in this /dev/shm "
             "(is it in a container?); end it, or use another bus (-b NAME)",
             what, (int)holder.pid, bus);
 }
 
-void mr_program_create_fail(int error, const struct mr_bus *bus, const char *topic)
+void program_create_fail(int error, const struct mr_bus *bus, const char *topic)
 {
     char what[MR_TOPIC_NAME_MAX + 16], address[MR_BUS_NAME_MAX + 16];
     if (error == -EPERM) { /* what answered is no broker of this bus */
         snprintf(what, sizeof what, "%s: create", topic);
         snprintf(address, sizeof address, "%u/%s", (unsigned)mr_bus_owner(bus), mr_bus_name(bus));
-        mr_program_socket_fail(mr_bus_owner(bus) == geteuid() ? mr_bus_name(bus) : address, what);
+        program_socket_fail(mr_bus_owner(bus) == geteuid() ? mr_bus_name(bus) : address, what);
         return;
     }
     int pid = error == -ETIMEDOUT ? mr_broker_pid(bus) : 0;
     if (pid > 0)
-        mr_program_error("%s: create: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", topic, pid, pid);
+        program_error("%s: create: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", topic, pid, pid);
     else
-        mr_program_fail(error, "%s: create", topic);
+        program_fail(error, "%s: create", topic);
 }
 
 /* ---- topics to write to -------------------------------------------------------------------------------------------------- */
@@ -662,64 +662,64 @@ void mr_program_create_fail(int error, const struct mr_bus *bus, const char *top
 /* A bus outlives its broker, but only a broker creates topics: one that comes back within the time will do. */
 static int create_topic(struct mr_bus *bus, const char *topic, int64_t wait_ns)
 {
-    int64_t end = mr_program_now() + wait_ns;
+    int64_t end = program_now() + wait_ns;
     const struct mr_settings defaults = {0};
     int error, told = 0;
 
     for (;;) {
         error = mr_topic_create(bus, topic, &defaults, 1);
-        if (error != -ECONNREFUSED || mr_program_stop || mr_program_now() >= end)
+        if (error != -ECONNREFUSED || program_stop || program_now() >= end)
             break;
-        if (!told && mr_program_now() >= end - wait_ns + second_ns / 2) {
-            mr_program_notice("%s: no such topic, and no broker runs that could create it; waiting for one", topic);
+        if (!told && program_now() >= end - wait_ns + second_ns / 2) {
+            program_notice("%s: no such topic, and no broker runs that could create it; waiting for one", topic);
             told = 1;
         }
-        mr_program_sleep(second_ns / 20);
+        program_sleep(second_ns / 20);
     }
-    return mr_program_stop ? -EINTR : error;
+    return program_stop ? -EINTR : error;
 }
 
-int mr_program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_t wait_ns, struct mr_topic **out)
+int program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_t wait_ns, struct mr_topic **out)
 {
     int error = mr_topic_open(bus, topic, out);
 
     if (error == -ENOENT && !create) {
-        mr_program_no_topic(bus, topic);
-        return MR_EXIT_NO_TOPIC;
+        program_no_topic(bus, topic);
+        return EXIT_NO_TOPIC;
     }
     if (error == -ENOENT) {
         error = create_topic(bus, topic, wait_ns);
         if (error == -ECONNREFUSED) {
-            mr_program_error("%s: no such topic, and no broker runs that could create it (start one: ./broker -b %s)", topic,
+            program_error("%s: no such topic, and no broker runs that could create it (start one: ./broker -b %s)", topic,
                              mr_bus_name(bus));
-            return MR_EXIT_NO_BROKER;
+            return EXIT_NO_BROKER;
         }
         if (error == -EACCES) {
-            mr_program_no_topic(bus, topic);
-            mr_program_error("the broker creates no topics by itself (./broker create %s)", topic);
-            return MR_EXIT_NO_TOPIC;
+            program_no_topic(bus, topic);
+            program_error("the broker creates no topics by itself (./broker create %s)", topic);
+            return EXIT_NO_TOPIC;
         }
         if (error == 0)
-            mr_program_notice("created topic %s", topic);
+            program_notice("created topic %s", topic);
         if (error && error != -EEXIST) { /* another one was first: as good */
             if (error != -EINTR)
-                mr_program_create_fail(error, bus, topic);
-            return mr_program_exit_for(error);
+                program_create_fail(error, bus, topic);
+            return program_exit_for(error);
         }
         error = mr_topic_open(bus, topic, out);
     }
     if (!error)
         return 0;
-    mr_program_topic_fail(error, bus, topic);
-    return mr_program_exit_for(error);
+    program_topic_fail(error, bus, topic);
+    return program_exit_for(error);
 }
 
 /* ---- named pipes ------------------------------------------------------------------------------- */
 
-int mr_program_create(const char *path)
+int program_create(const char *path)
 {
     const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    int64_t start = mr_program_now();
+    int64_t start = program_now();
     int told = 0;
 
     for (;;) {
@@ -732,11 +732,11 @@ int mr_program_create(const char *path)
         }
         if (error != ENXIO || stat(path, &st) < 0 || !S_ISFIFO(st.st_mode))
             return -error;
-        if (!told && mr_program_now() - start >= second_ns / 2) {
-            mr_program_notice("%s: a named pipe that has no reader yet, waiting for one", path);
+        if (!told && program_now() - start >= second_ns / 2) {
+            program_notice("%s: a named pipe that has no reader yet, waiting for one", path);
             told = 1;
         }
-        if (mr_program_sleep(second_ns / 100))
+        if (program_sleep(second_ns / 100))
             return -EINTR;
     }
 }
@@ -761,13 +761,13 @@ static char *real_path(const char *file)
     return joined;
 }
 
-int mr_program_file_id(const char *file, uint64_t *id)
+int program_file_id(const char *file, uint64_t *id)
 {
     char *path = real_path(file);
 
     if (!path)
         return errno ? -errno : -ENOMEM;
-    *id = mr_text_hash(0, path, strlen(path)) >> 24;
+    *id = text_hash(0, path, strlen(path)) >> 24;
     *id += *id == 0; /* so that no source is 0 */
     free(path);
     return 0;
@@ -788,7 +788,7 @@ static void topic_hints(const struct mr_bus *bus, const char *topic, char *text,
         free(names);
         return;
     }
-    const char *near = mr_text_suggest(topic, (const char *const *)names);
+    const char *near = text_suggest(topic, (const char *const *)names);
     int len = near ? snprintf(text, cap, " (did you mean \"%s\"?; topics:", near) : snprintf(text, cap, " (topics:");
     size_t used = len < 0 ? 0 : (size_t)len;
     for (ssize_t i = 0; i < cnt && used < cap; i++) {
@@ -805,16 +805,16 @@ static void topic_hints(const struct mr_bus *bus, const char *topic, char *text,
     free(names);
 }
 
-void mr_program_no_topic(const struct mr_bus *bus, const char *topic)
+void program_no_topic(const struct mr_bus *bus, const char *topic)
 {
     char hints[2048];
     topic_hints(bus, topic, hints, sizeof hints);
-    mr_program_error("%s: no such topic%s", topic, hints);
+    program_error("%s: no such topic%s", topic, hints);
 }
 
-void mr_program_await_topic(const struct mr_bus *bus, const char *topic)
+void program_await_topic(const struct mr_bus *bus, const char *topic)
 {
     char hints[2048];
     topic_hints(bus, topic, hints, sizeof hints);
-    mr_program_notice("%s: no such topic yet, waiting for it%s", topic, hints);
+    program_notice("%s: no such topic yet, waiting for it%s", topic, hints);
 }

@@ -1,6 +1,6 @@
 /* append.h - a producer's handle from inside, for move.c. */
-#ifndef MR_APPEND_H
-#define MR_APPEND_H
+#ifndef COMMON_CORE_APPEND_H
+#define COMMON_CORE_APPEND_H
 
 #include "millrace.h"
 

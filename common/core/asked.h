@@ -4,8 +4,8 @@
  * producer there. If the member dies, the next to have its claim reads the producer's count to learn whether they arrived.
  * So that the answer stays true, the producer's slot says which topic may ask, from before the note is made until after it is
  * taken back, and a slot about which a note exists is not used again. */
-#ifndef MR_ASKED_H
-#define MR_ASKED_H
+#ifndef COMMON_CORE_ASKED_H
+#define COMMON_CORE_ASKED_H
 
 #include "topic.h"
 

@@ -3,8 +3,8 @@
  * A client is alive while the OFD lock on its slot's byte is held: the kernel drops it when the last thread of the process is gone, however
  * it ends, and after its memory is. Pids are only for people to read. The lock is also what makes taking a slot exclusive, so the table needs
  * no mutex and no repair. Slots are probed through a descriptor that holds no lock (a lock of one's own would be invisible). */
-#ifndef MR_CLIENT_H
-#define MR_CLIENT_H
+#ifndef COMMON_CORE_CLIENT_H
+#define COMMON_CORE_CLIENT_H
 
 #include "layout.h"
 #include <errno.h>

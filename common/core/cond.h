@@ -11,8 +11,8 @@
  *
  * A signal after prepare makes wait return at once, so no wakeup is lost while all live. One who was woken and dies passes nothing on,
  * therefore every wait is bounded and whoever notices a death wakes all (broker, or the next to find EOWNERDEAD). */
-#ifndef MR_COND_H
-#define MR_COND_H
+#ifndef COMMON_CORE_COND_H
+#define COMMON_CORE_COND_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* consume.h - a consumer's handle from inside. */
-#ifndef MR_CONSUME_H
-#define MR_CONSUME_H
+#ifndef COMMON_CORE_CONSUME_H
+#define COMMON_CORE_CONSUME_H
 
 #include "group.h"
 

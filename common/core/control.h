@@ -5,8 +5,8 @@
  *   CREATE  topic, settings, automatic -> status (0, -EEXIST, -EINVAL, -ENOSPC, -EACCES)
  *   PING    -> status 0, pid
  *   STOP    -> status 0, pid; the broker then ends as on SIGTERM */
-#ifndef MR_CONTROL_H
-#define MR_CONTROL_H
+#ifndef COMMON_CORE_CONTROL_H
+#define COMMON_CORE_CONTROL_H
 
 #include "millrace.h"
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 /* dead.h - a record that failed as often as allowed: to the dead-letter topic, with headers that say why, in one step with its acknowledgement
  * (move.h). */
-#ifndef MR_DEAD_H
-#define MR_DEAD_H
+#ifndef COMMON_CORE_DEAD_H
+#define COMMON_CORE_DEAD_H
 
 #include "consume.h"
 

@@ -19,8 +19,8 @@
  *
  * Blame: in_hand is the record that the owner looked at. If the owner dies, its try is counted (blamed, tries) and it is delivered alone
  * next time. I1 committed <= next <= head; I4 every record below next is acknowledged or in exactly one claim; I5 claims are disjoint. */
-#ifndef MR_GROUP_H
-#define MR_GROUP_H
+#ifndef COMMON_CORE_GROUP_H
+#define COMMON_CORE_GROUP_H
 
 #include "log.h"
 

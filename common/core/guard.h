@@ -1,6 +1,6 @@
 /* guard.h - which mappings are Millrace's, for mr_guard (millrace.h): a page whose file was cut short becomes a page of zeros. */
-#ifndef MR_GUARD_H
-#define MR_GUARD_H
+#ifndef COMMON_CORE_GUARD_H
+#define COMMON_CORE_GUARD_H
 
 #include <stdatomic.h>
 #include <stdint.h>

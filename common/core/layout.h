@@ -4,8 +4,8 @@
  * topic  /millrace.<uid>.<bus>.<topic>    header | locks and state | producers | members | groups | logs | index | sources || ring 0 | ring 1 ... || columns
  *
  * Any change here raises MR_LAYOUT, so that two versions refuse each other instead of guessing. */
-#ifndef MR_LAYOUT_H
-#define MR_LAYOUT_H
+#ifndef COMMON_CORE_LAYOUT_H
+#define COMMON_CORE_LAYOUT_H
 
 #include "cond.h"
 #include "millrace.h"

@@ -8,8 +8,8 @@
  * Appending writes beyond head and publishes by ONE release store of head; death before it means nothing happened. What belongs to a head
  * (next offset, time, producer, and how far their source had come) lies in one of two tips, the one that names this head; who locks after a
  * death in here copies it to where it is kept. tail is stored before the bytes below it are reused. */
-#ifndef MR_LOG_H
-#define MR_LOG_H
+#ifndef COMMON_CORE_LOG_H
+#define COMMON_CORE_LOG_H
 
 #include "tx.h"
 #include <string.h>

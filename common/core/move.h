@@ -7,8 +7,8 @@
  *
  *     moving NONE --note--> moving = end of the records --append there, in one publication--> arrived --acknowledge here--> moving NONE
  *                                     \_________________ death: whoever takes the claim over goes on from here ___________/  */
-#ifndef MR_MOVE_H
-#define MR_MOVE_H
+#ifndef COMMON_CORE_MOVE_H
+#define COMMON_CORE_MOVE_H
 
 #include "consume.h"
 

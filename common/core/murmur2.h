@@ -1,6 +1,6 @@
 /* murmur2.h - MurmurHash2 (Austin Appleby, public domain), 32 bits, with the seed and the byte order of Kafka's Java client. */
-#ifndef MR_MURMUR2_H
-#define MR_MURMUR2_H
+#ifndef COMMON_CORE_MURMUR2_H
+#define COMMON_CORE_MURMUR2_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* producer_slot.h - which producer slot of a topic a new producer gets, and when one that was used is used again (I11). */
-#ifndef MR_PRODUCER_SLOT_H
-#define MR_PRODUCER_SLOT_H
+#ifndef COMMON_CORE_PRODUCER_SLOT_H
+#define COMMON_CORE_PRODUCER_SLOT_H
 
 #include "topic.h"
 

@@ -1,6 +1,6 @@
 /* segment.h - shared memory files: names, creating one whole or not at all, opening one with suspicion, mapping. */
-#ifndef MR_SEGMENT_H
-#define MR_SEGMENT_H
+#ifndef COMMON_CORE_SEGMENT_H
+#define COMMON_CORE_SEGMENT_H
 
 #include "millrace.h"
 #include <sys/stat.h>

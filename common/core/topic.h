@@ -1,6 +1,6 @@
 /* topic.h - a topic segment from inside: its handle, its life cycle, and what the other modules reach through it. */
-#ifndef MR_TOPIC_H
-#define MR_TOPIC_H
+#ifndef COMMON_CORE_TOPIC_H
+#define COMMON_CORE_TOPIC_H
 
 #include "client.h"
 #include "guard.h"

@@ -11,8 +11,8 @@
  * full barrier before the lock is handed on), so only the compiler's order has to be pinned: release stores.
  * Lock order: topic, group, log. Never two of one kind (except all logs, in rising order, under the topic's). No system call and no
  * foreign code under a lock. */
-#ifndef MR_TX_H
-#define MR_TX_H
+#ifndef COMMON_CORE_TX_H
+#define COMMON_CORE_TX_H
 
 #include "topic.h"
 

@@ -126,12 +126,12 @@ static inline const char *next_mark(struct marks *marks, char sep, int split, in
 
 /* Fills in a row that begins at start and whose line end is the LF at lf, or the end of input when lf is NULL. */
 static inline int end_row(const char *buf, size_t len, size_t start, const char *lf, size_t lines,
-                          size_t fields, struct mr_csv_row *row)
+                          size_t fields, struct csv_row *row)
 {
     size_t end = lf ? (size_t)(lf - buf) : len;
     int crlf = lf && end > start && buf[end - 1] == '\r';
 
-    *row = (struct mr_csv_row){.start = start,
+    *row = (struct csv_row){.start = start,
                                .len = end - (size_t)crlf - start,
                                .next = lf ? end + 1 : end,
                                .eol = crlf ? MR_EOL_CRLF
@@ -143,8 +143,8 @@ static inline int end_row(const char *buf, size_t len, size_t start, const char 
 }
 
 /* A row that is malformed ends at its first line end: what follows an opening quote by mistake is not lost with it. */
-static int bad_row(const char *buf, size_t len, size_t start, const char *first_lf, int last, struct mr_csv_row *row,
-                   enum mr_csv_fault fault, const char *where)
+static int bad_row(const char *buf, size_t len, size_t start, const char *first_lf, int last, struct csv_row *row,
+                   enum csv_fault fault, const char *where)
 {
     if (!first_lf)
         first_lf = find(where, buf + len, '\n');
@@ -157,7 +157,7 @@ static int bad_row(const char *buf, size_t len, size_t start, const char *first_
 }
 
 __attribute__((always_inline)) static inline int
-frame(const char *buf, size_t len, size_t at, char sep, int last, int split, struct mr_csv_row *row)
+frame(const char *buf, size_t len, size_t at, char sep, int last, int split, struct csv_row *row)
 {
     const char *begin = buf + at, *end = buf + len, *mark, *first_lf = NULL;
     const char *opening = NULL, *second = NULL; /* the quote of the field that we are in; the second one of a pair in there */
@@ -177,7 +177,7 @@ frame(const char *buf, size_t len, size_t at, char sep, int last, int split, str
             lines++;
         } else if (!opening) {
             if (mark != begin && mark[-1] != sep)
-                return bad_row(buf, len, at, first_lf, last, row, MR_CSV_QUOTE_IN_FIELD, mark);
+                return bad_row(buf, len, at, first_lf, last, row, CSV_QUOTE_IN_FIELD, mark);
             opening = mark;
             if (split)
                 count_to(&marks, mark);
@@ -195,41 +195,41 @@ frame(const char *buf, size_t len, size_t at, char sep, int last, int split, str
                 continue;
             if (*after == '\r' && (after + 1 < end ? after[1] == '\n' : !last))
                 continue;
-            return bad_row(buf, len, at, first_lf, last, row, MR_CSV_TEXT_AFTER_QUOTE, after);
+            return bad_row(buf, len, at, first_lf, last, row, CSV_TEXT_AFTER_QUOTE, after);
         }
     }
     if (!last)
         return 0;
     if (opening)
-        return bad_row(buf, len, at, first_lf, last, row, MR_CSV_OPEN_QUOTE, opening);
+        return bad_row(buf, len, at, first_lf, last, row, CSV_OPEN_QUOTE, opening);
     if (split)
         count_to(&marks, NULL);
     return end_row(buf, len, at, NULL, lines, split ? marks.sep_cnt + 1 : 0, row);
 }
 
-int mr_csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct mr_csv_row *row)
+int csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *row)
 {
     return frame(buf, len, at, sep, last, 0, row);
 }
 
-int mr_csv_row_split(const char *buf, size_t len, size_t at, char sep, int last,
-                     struct mr_csv_row *row)
+int csv_row_split(const char *buf, size_t len, size_t at, char sep, int last,
+                     struct csv_row *row)
 {
     return frame(buf, len, at, sep, last, SPLIT, row);
 }
 
 /* ---- fields ---------------------------------------------------------------------------------------------------------- */
 
-int mr_csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field, size_t *field_len, int *quoted)
+int csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field, size_t *field_len, int *quoted)
 {
     const char *end = row + row_len, *from, *stop;
 
     if (*at > row_len)
         return 0;
     if (*at == 0)
-        *at = mr_csv_row_bom(row, row_len, sep);
+        *at = csv_row_bom(row, row_len, sep);
     from = row + *at;
-    *quoted = (sep & ~0xff) != MR_CSV_UNQUOTED && from < end && *from == '"';
+    *quoted = (sep & ~0xff) != CSV_UNQUOTED && from < end && *from == '"';
     if (*quoted) {
         const char *after = skip_quoted(from, end);
 
@@ -245,13 +245,13 @@ int mr_csv_field(const char *row, size_t row_len, int sep, size_t *at, const cha
     return 1;
 }
 
-size_t mr_csv_count(const char *row, size_t row_len, int sep)
+size_t csv_count(const char *row, size_t row_len, int sep)
 {
     const char *field;
     size_t at = 0, field_len, cnt = 0;
     int quoted;
 
-    while (mr_csv_field(row, row_len, sep, &at, &field, &field_len, &quoted))
+    while (csv_field(row, row_len, sep, &at, &field, &field_len, &quoted))
         cnt++;
     return cnt;
 }
@@ -266,7 +266,7 @@ static inline __m128i separators_in(const char *block, __m128i sep, const signed
     return _mm_and_si128(found, _mm_loadu_si128((const __m128i *)(const void *)counts));
 }
 
-size_t mr_csv_separators(const char *row, size_t row_len, char sep)
+size_t csv_separators(const char *row, size_t row_len, char sep)
 {
 #define COUNTS -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1
     /* From byte 64 - n on: the first n bytes of 64 count. */
@@ -292,7 +292,7 @@ size_t mr_csv_separators(const char *row, size_t row_len, char sep)
 
 #else
 
-size_t mr_csv_separators(const char *row, size_t row_len, char sep)
+size_t csv_separators(const char *row, size_t row_len, char sep)
 {
     size_t cnt = 0;
 
@@ -303,7 +303,7 @@ size_t mr_csv_separators(const char *row, size_t row_len, char sep)
 
 #endif
 
-size_t mr_csv_unquote(const char *field, size_t field_len, char *out)
+size_t csv_unquote(const char *field, size_t field_len, char *out)
 {
     const char *end = field + field_len;
     char *to = out;
@@ -321,16 +321,16 @@ size_t mr_csv_unquote(const char *field, size_t field_len, char *out)
     return (size_t)(to - out);
 }
 
-const char *mr_csv_fault_text(enum mr_csv_fault fault)
+const char *csv_fault_text(enum csv_fault fault)
 {
     switch (fault) {
-    case MR_CSV_QUOTE_IN_FIELD:
+    case CSV_QUOTE_IN_FIELD:
         return "a quote inside a field that does not begin with one (write the field in quotes, and each quote in it twice)";
-    case MR_CSV_TEXT_AFTER_QUOTE:
+    case CSV_TEXT_AFTER_QUOTE:
         return "text after the closing quote (a quote inside a quoted field is written twice)";
-    case MR_CSV_OPEN_QUOTE:
+    case CSV_OPEN_QUOTE:
         return "the quote never closes";
-    case MR_CSV_OK:
+    case CSV_OK:
         break;
     }
     return "well-formed";

@@ -7,19 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-void mr_json_init(struct mr_json *json, void *buf, size_t cap)
+void js_init(struct js_writer *json, void *buf, size_t cap)
 {
-    *json = (struct mr_json){.text = buf, .cap = buf ? cap : 0, .grows = !buf};
+    *json = (struct js_writer){.text = buf, .cap = buf ? cap : 0, .grows = !buf};
 }
 
-void mr_json_free(struct mr_json *json)
+void js_free(struct js_writer *json)
 {
     if (json->grows)
         free(json->text);
-    *json = (struct mr_json){.grows = json->grows};
+    *json = (struct js_writer){.grows = json->grows};
 }
 
-static int grow(struct mr_json *json, size_t n)
+static int grow(struct js_writer *json, size_t n)
 {
     if (!json->grows || n > SIZE_MAX / 4 || json->len > SIZE_MAX / 4)
         return -1;
@@ -34,7 +34,7 @@ static int grow(struct mr_json *json, size_t n)
     return 0;
 }
 
-char *mr_json_room(struct mr_json *json, size_t n)
+char *js_room(struct js_writer *json, size_t n)
 {
     if (json->failed)
         return NULL;
@@ -45,42 +45,42 @@ char *mr_json_room(struct mr_json *json, size_t n)
     return json->text + json->len;
 }
 
-void mr_json_add(struct mr_json *json, const void *bytes, size_t len)
+void js_add(struct js_writer *json, const void *bytes, size_t len)
 {
-    char *to = mr_json_room(json, len);
+    char *to = js_room(json, len);
     if (to && len > 0) {
         memcpy(to, bytes, len);
         json->len += len;
     }
 }
 
-static void put(struct mr_json *json, char byte)
+static void put(struct js_writer *json, char byte)
 {
-    mr_json_add(json, &byte, 1);
+    js_add(json, &byte, 1);
 }
 
 /* Before each value or key: the comma, if one is due; after it, another will be. */
-static void next(struct mr_json *json)
+static void next(struct js_writer *json)
 {
     if (json->comma)
         put(json, ',');
     json->comma = 1;
 }
 
-void mr_json_begin(struct mr_json *json, char bracket)
+void js_begin(struct js_writer *json, char bracket)
 {
     next(json);
     put(json, bracket);
     json->comma = 0;
 }
 
-void mr_json_end(struct mr_json *json, char bracket)
+void js_end(struct js_writer *json, char bracket)
 {
     put(json, bracket);
     json->comma = 1;
 }
 
-void mr_json_line(struct mr_json *json)
+void js_line(struct js_writer *json)
 {
     put(json, '\n');
     json->comma = 0;
@@ -119,7 +119,7 @@ static int sequence(const unsigned char *s, size_t left)
     return len;
 }
 
-int mr_json_is_utf8(const void *bytes, size_t len)
+int js_is_utf8(const void *bytes, size_t len)
 {
     const unsigned char *s = bytes;
     for (size_t at = 0; at < len;) {
@@ -178,14 +178,14 @@ static char *escaped(char *to, unsigned char byte)
     return to + 5;
 }
 
-struct mr_json_escaped mr_json_escape_some(const char *from, char *to, char stop)
+struct js_escaped js_escape_some(const char *from, char *to, char stop)
 {
     const unsigned char *s = (const unsigned char *)from;
     if (*s < 0x20 || *s == '"' || *s == '\\')
-        return (struct mr_json_escaped){from + 1, escaped(to, *s)};
+        return (struct js_escaped){from + 1, escaped(to, *s)};
     if (*s < 0x80) { /* a separator that is none here */
         *to = *from;
-        return (struct mr_json_escaped){from + 1, to + 1};
+        return (struct js_escaped){from + 1, to + 1};
     }
     do { /* most that is not ASCII is followed by more of it */
         int step = sequence(s, 4); /* zeros follow the text, which end a sequence as well */
@@ -196,7 +196,7 @@ struct mr_json_escaped mr_json_escape_some(const char *from, char *to, char stop
         to += step < 0 ? 3 : step;
         s += abs(step);
     } while (*s >= 0x80 && (char)*s != stop);
-    return (struct mr_json_escaped){(const char *)s, to};
+    return (struct js_escaped){(const char *)s, to};
 }
 
 /* Where to cut bytes so that no sequence lies across: at wanted, or up to three bytes before. */
@@ -208,22 +208,22 @@ static size_t cut(const unsigned char *s, size_t wanted)
     return wanted; /* no sequence is that long */
 }
 
-void mr_json_escape(struct mr_json *json, const void *bytes, size_t len)
+void js_escape(struct js_writer *json, const void *bytes, size_t len)
 {
-    enum { CHUNK = 1024, WORST = CHUNK * MR_JSON_WORST + MR_JSON_SLACK };
+    enum { CHUNK = 1024, WORST = CHUNK * JS_WORST + JS_SLACK };
     const unsigned char *s = bytes;
-    char text[CHUNK + MR_JSON_BEHIND];
+    char text[CHUNK + JS_BEHIND];
     for (size_t at = 0, n; at < len; at += n) {
         n = len - at > CHUNK ? cut(s + at, CHUNK) : len - at;
         memcpy(text, s + at, n);
-        memset(text + n, 0, MR_JSON_BEHIND);
-        char room[WORST]; /* a fixed buffer is filled to its last byte, so it is mr_json_add that writes there */
-        char *start = json->grows ? mr_json_room(json, n * MR_JSON_WORST + MR_JSON_SLACK) : room;
+        memset(text + n, 0, JS_BEHIND);
+        char room[WORST]; /* a fixed buffer is filled to its last byte, so it is js_add that writes there */
+        char *start = json->grows ? js_room(json, n * JS_WORST + JS_SLACK) : room;
         if (!start)
             return;
-        struct mr_json_pass pass = {.from = text, .to = start, .next = text, .sep = '"'};
-        for (;; mr_json_pass_to(&pass, pass.from + 1)) {
-            mr_json_pass_until(&pass, text + n, '"');
+        struct js_pass pass = {.from = text, .to = start, .next = text, .sep = '"'};
+        for (;; js_pass_to(&pass, pass.from + 1)) {
+            js_pass_until(&pass, text + n, '"');
             if (pass.from == text + n)
                 break;
             pass.to = escaped(pass.to, '"');
@@ -231,37 +231,37 @@ void mr_json_escape(struct mr_json *json, const void *bytes, size_t len)
         if (json->grows)
             json->len += (size_t)(pass.to - start);
         else
-            mr_json_add(json, start, (size_t)(pass.to - start));
+            js_add(json, start, (size_t)(pass.to - start));
     }
 }
 
-void mr_json_string(struct mr_json *json, const void *bytes, size_t len)
+void js_string(struct js_writer *json, const void *bytes, size_t len)
 {
     next(json);
     put(json, '"');
-    mr_json_escape(json, bytes, len);
+    js_escape(json, bytes, len);
     put(json, '"');
 }
 
-void mr_json_text(struct mr_json *json, const char *text)
+void js_text(struct js_writer *json, const char *text)
 {
     if (text)
-        mr_json_string(json, text, strlen(text));
+        js_string(json, text, strlen(text));
     else
-        mr_json_null(json);
+        js_null(json);
 }
 
-void mr_json_key_bytes(struct mr_json *json, const void *name, size_t len)
+void js_key_bytes(struct js_writer *json, const void *name, size_t len)
 {
-    mr_json_string(json, name, len);
+    js_string(json, name, len);
     put(json, ':');
     json->comma = 0;
 }
 
-void mr_json_key(struct mr_json *json, const char *name)
+void js_key(struct js_writer *json, const char *name)
 {
     size_t len = strlen(name);
-    char *to = mr_json_room(json, len + 3 + (json->comma != 0));
+    char *to = js_room(json, len + 3 + (json->comma != 0));
     if (!to)
         return;
     if (json->comma)
@@ -273,7 +273,7 @@ void mr_json_key(struct mr_json *json, const char *name)
     json->comma = 0;
 }
 
-void mr_json_base64(struct mr_json *json, const void *bytes, size_t len)
+void js_base64(struct js_writer *json, const void *bytes, size_t len)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *s = bytes;
@@ -284,53 +284,53 @@ void mr_json_base64(struct mr_json *json, const void *bytes, size_t len)
         uint32_t three = (uint32_t)s[at] << 16 | (left > 1 ? (uint32_t)s[at + 1] << 8 : 0) | (left > 2 ? s[at + 2] : 0);
         char four[4] = {digits[three >> 18], digits[three >> 12 & 63], left > 1 ? digits[three >> 6 & 63] : '=',
                         left > 2 ? digits[three & 63] : '='};
-        mr_json_add(json, four, sizeof four);
+        js_add(json, four, sizeof four);
     }
     put(json, '"');
 }
 
-void mr_json_verbatim(struct mr_json *json, const char *text, size_t len)
+void js_verbatim(struct js_writer *json, const char *text, size_t len)
 {
     next(json);
-    mr_json_add(json, text, len);
+    js_add(json, text, len);
 }
 
-void mr_json_uint(struct mr_json *json, uint64_t number)
+void js_uint(struct js_writer *json, uint64_t number)
 {
     char text[24], *from = text + sizeof text;
     do {
         *--from = (char)('0' + number % 10);
         number /= 10;
     } while (number > 0);
-    mr_json_verbatim(json, from, (size_t)(text + sizeof text - from));
+    js_verbatim(json, from, (size_t)(text + sizeof text - from));
 }
 
-void mr_json_int(struct mr_json *json, int64_t number)
+void js_int(struct js_writer *json, int64_t number)
 {
     char text[24];
     int len = snprintf(text, sizeof text, "%" PRId64, number);
-    mr_json_verbatim(json, text, (size_t)len);
+    js_verbatim(json, text, (size_t)len);
 }
 
-void mr_json_real(struct mr_json *json, double number, int decimals)
+void js_real(struct js_writer *json, double number, int decimals)
 {
     char text[400]; /* DBL_MAX has 309 digits before the point */
     if (!isfinite(number)) {
-        mr_json_null(json);
+        js_null(json);
         return;
     }
     int len = snprintf(text, sizeof text, "%.*f", decimals < 0 ? 0 : decimals > 20 ? 20 : decimals, number);
-    mr_json_verbatim(json, text, (size_t)len);
+    js_verbatim(json, text, (size_t)len);
 }
 
-void mr_json_bool(struct mr_json *json, int truth)
+void js_bool(struct js_writer *json, int truth)
 {
-    mr_json_verbatim(json, truth ? "true" : "false", truth ? 4 : 5);
+    js_verbatim(json, truth ? "true" : "false", truth ? 4 : 5);
 }
 
-void mr_json_null(struct mr_json *json)
+void js_null(struct js_writer *json)
 {
-    mr_json_verbatim(json, "null", 4);
+    js_verbatim(json, "null", 4);
 }
 
 static size_t digits_at(const char *text, size_t len, size_t at)
@@ -341,7 +341,7 @@ static size_t digits_at(const char *text, size_t len, size_t at)
     return at - from;
 }
 
-int mr_json_is_number(const char *text, size_t len)
+int js_is_number(const char *text, size_t len)
 {
     size_t at = len > 0 && text[0] == '-';
     size_t whole = digits_at(text, len, at);

@@ -1,8 +1,8 @@
 /* json_pass.h - a pass over a text that becomes JSON strings. Nearly all of it stands there as it is: what does not is found 64
  * bytes at a time, and what lies between is copied sixteen at a time. Callers see to the room on both sides, so that nothing in
  * the loop has to ask for it. */
-#ifndef MR_JSON_PASS_H
-#define MR_JSON_PASS_H
+#ifndef COMMON_TEXT_JSON_PASS_H
+#define COMMON_TEXT_JSON_PASS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -13,19 +13,19 @@
 #endif
 
 enum {
-    MR_JSON_WORST = 6,   /* a byte becomes at most so many: \u0000 */
-    MR_JSON_BEHIND = 64, /* bytes behind the text, all zero */
-    MR_JSON_SLACK = 16,  /* bytes that may be written behind what becomes of it */
+    JS_WORST = 6,   /* a byte becomes at most so many: \u0000 */
+    JS_BEHIND = 64, /* bytes behind the text, all zero */
+    JS_SLACK = 16,  /* bytes that may be written behind what becomes of it */
 };
 
 /* A pass is fast as long as it lives in registers: so nothing may take its address but what is inline, which gcc does not always
  * see by itself. */
-#define MR_JSON_INLINE static inline __attribute__((always_inline))
+#define JS_INLINE static inline __attribute__((always_inline))
 
 /* Marked are the bytes that need a look: separators, and what cannot stand in a JSON string as it is (quotes, backslashes,
  * control characters, and all that is not ASCII). So the end of the text is marked, too. It starts with from and next at the text
  * and no marks. */
-struct mr_json_pass {
+struct js_pass {
     const char *from; /* what comes next */
     char *to;         /* where it goes */
     const char *next; /* the 64 bytes before were looked at last */
@@ -33,7 +33,7 @@ struct mr_json_pass {
     char sep;
 };
 
-MR_JSON_INLINE uint64_t mr_json_marks16(const char *text, char sep)
+JS_INLINE uint64_t js_marks16(const char *text, char sep)
 {
 #ifdef __SSE2__
     const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)text);
@@ -50,31 +50,31 @@ MR_JSON_INLINE uint64_t mr_json_marks16(const char *text, char sep)
 #endif
 }
 
-/* mr_json_copy copies len bytes, and up to sixteen behind them: most are few, and a call would take longer. */
-MR_JSON_INLINE void mr_json_copy(char *to, const char *from, size_t len)
+/* js_copy copies len bytes, and up to sixteen behind them: most are few, and a call would take longer. */
+JS_INLINE void js_copy(char *to, const char *from, size_t len)
 {
     memcpy(to, from, 16);
     for (size_t n = 16; n < len; n += 16)
         memcpy(to + n, from + n, 16);
 }
 
-/* mr_json_pass_plain copies what comes before the next mark. */
-MR_JSON_INLINE void mr_json_pass_plain(struct mr_json_pass *pass)
+/* js_pass_plain copies what comes before the next mark. */
+JS_INLINE void js_pass_plain(struct js_pass *pass)
 {
     while (!pass->marks) {
-        pass->marks = mr_json_marks16(pass->next, pass->sep) | mr_json_marks16(pass->next + 16, pass->sep) << 16 |
-                      mr_json_marks16(pass->next + 32, pass->sep) << 32 | mr_json_marks16(pass->next + 48, pass->sep) << 48;
+        pass->marks = js_marks16(pass->next, pass->sep) | js_marks16(pass->next + 16, pass->sep) << 16 |
+                      js_marks16(pass->next + 32, pass->sep) << 32 | js_marks16(pass->next + 48, pass->sep) << 48;
         pass->next += 64;
     }
     const char *mark = pass->next - 64 + (unsigned)__builtin_ctzll(pass->marks);
     size_t len = (size_t)(mark - pass->from);
-    mr_json_copy(pass->to, pass->from, len);
+    js_copy(pass->to, pass->from, len);
     pass->to += len;
     pass->from = mark;
 }
 
-/* mr_json_pass_to goes on at a byte ahead, or at the end. */
-MR_JSON_INLINE void mr_json_pass_to(struct mr_json_pass *pass, const char *from)
+/* js_pass_to goes on at a byte ahead, or at the end. */
+JS_INLINE void js_pass_to(struct js_pass *pass, const char *from)
 {
     if (from < pass->next) {
         pass->marks &= UINT64_MAX << (64 - (pass->next - from));
@@ -85,29 +85,29 @@ MR_JSON_INLINE void mr_json_pass_to(struct mr_json_pass *pass, const char *from)
     pass->from = from;
 }
 
-/* mr_json_escape_some writes what is marked at from, and what follows it if that is not ASCII either, up to stop. */
-struct mr_json_escaped {
+/* js_escape_some writes what is marked at from, and what follows it if that is not ASCII either, up to stop. */
+struct js_escaped {
     const char *from; /* what comes next */
     char *to;
 };
-struct mr_json_escaped mr_json_escape_some(const char *from, char *to, char stop);
+struct js_escaped js_escape_some(const char *from, char *to, char stop);
 
-/* mr_json_pass_until writes what comes before the next stop, which is a quote or the separator, or before the end. */
-MR_JSON_INLINE void mr_json_pass_until(struct mr_json_pass *pass, const char *end, char stop)
+/* js_pass_until writes what comes before the next stop, which is a quote or the separator, or before the end. */
+JS_INLINE void js_pass_until(struct js_pass *pass, const char *end, char stop)
 {
     for (;;) {
-        mr_json_pass_plain(pass);
+        js_pass_plain(pass);
         if (*pass->from == stop || pass->from == end)
             return;
-        struct mr_json_escaped escaped = mr_json_escape_some(pass->from, pass->to, stop);
+        struct js_escaped escaped = js_escape_some(pass->from, pass->to, stop);
         pass->to = escaped.to;
-        mr_json_pass_to(pass, escaped.from);
+        js_pass_to(pass, escaped.from);
     }
 }
 
-/* mr_json_digits returns how long the number at text is that consists of digits, and perhaps a point between them. 16: it may be
+/* js_digits returns how long the number at text is that consists of digits, and perhaps a point between them. 16: it may be
  * longer; 0: it begins as no such number, or this CPU would have to look at each byte. */
-MR_JSON_INLINE size_t mr_json_digits(const char *text)
+JS_INLINE size_t js_digits(const char *text)
 {
 #ifdef __SSE2__
     const __m128i bytes = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)text), _mm_set1_epi8('0'));

@@ -8,13 +8,13 @@ struct reader {
     const char *text;
     size_t len, at;
     size_t depth;
-    uint64_t objects[MR_JSON_DEPTH_MAX / 64]; /* one bit a level: it is an object, not an array */
-    struct mr_json_fault *fault;
+    uint64_t objects[JS_DEPTH_MAX / 64]; /* one bit a level: it is an object, not an array */
+    struct js_fault *fault;
 };
 
 static int wrong(struct reader *r, size_t at, const char *reason)
 {
-    *r->fault = (struct mr_json_fault){.at = at, .reason = reason};
+    *r->fault = (struct js_fault){.at = at, .reason = reason};
     return -EINVAL;
 }
 
@@ -107,7 +107,7 @@ static int check_string(struct reader *r)
         if (check_escape(r))
             return -EINVAL;
     }
-    if (!mr_json_is_utf8(r->text + from, r->at - from))
+    if (!js_is_utf8(r->text + from, r->at - from))
         return wrong(r, from, "the string is not UTF-8");
     r->at++;
     return 0;
@@ -131,7 +131,7 @@ static int check_number(struct reader *r)
 
     while (r->at < r->len && r->text[r->at] && strchr("+-.0123456789eE", r->text[r->at]))
         r->at++;
-    return mr_json_is_number(r->text + from, r->at - from) ? 0 : wrong(r, from, "not a number as JSON has them");
+    return js_is_number(r->text + from, r->at - from) ? 0 : wrong(r, from, "not a number as JSON has them");
 }
 
 /* A value that has no parts. */
@@ -162,7 +162,7 @@ static int enter(struct reader *r)
 {
     size_t level = r->depth;
 
-    if (level == MR_JSON_DEPTH_MAX) {
+    if (level == JS_DEPTH_MAX) {
         wrong(r, r->at, "too many brackets inside each other");
         return -EOVERFLOW;
     }
@@ -229,34 +229,34 @@ static int check_value(struct reader *r)
     return done < 0 ? done : 0;
 }
 
-static enum mr_json_kind kind_of(char first)
+static enum js_kind kind_of(char first)
 {
     switch (first) {
     case '{':
-        return MR_JSON_OBJECT;
+        return JS_OBJECT;
     case '[':
-        return MR_JSON_ARRAY;
+        return JS_ARRAY;
     case '"':
-        return MR_JSON_STRING;
+        return JS_STRING;
     case 't':
-        return MR_JSON_TRUE;
+        return JS_TRUE;
     case 'f':
-        return MR_JSON_FALSE;
+        return JS_FALSE;
     case 'n':
-        return MR_JSON_NULL;
+        return JS_NULL;
     default:
-        return MR_JSON_NUMBER;
+        return JS_NUMBER;
     }
 }
 
-static void set_value(struct mr_json_value *value, const char *text, size_t len)
+static void set_value(struct js_value *value, const char *text, size_t len)
 {
     int quotes = *text == '"';
 
-    *value = (struct mr_json_value){.kind = kind_of(*text), .text = text + quotes, .len = len - 2 * (size_t)quotes};
+    *value = (struct js_value){.kind = kind_of(*text), .text = text + quotes, .len = len - 2 * (size_t)quotes};
 }
 
-int mr_json_parse(const char *text, size_t len, struct mr_json_value *out, struct mr_json_fault *fault)
+int js_parse(const char *text, size_t len, struct js_value *out, struct js_fault *fault)
 {
     struct reader r = {.text = text, .len = len, .fault = fault};
     size_t from;
@@ -306,7 +306,7 @@ static const char *value_end(const char *from)
     return from;
 }
 
-int mr_json_next(const struct mr_json_value *container, size_t *at, struct mr_json_value *name, struct mr_json_value *value)
+int js_next(const struct js_value *container, size_t *at, struct js_value *name, struct js_value *value)
 {
     static const char between[] = " \t\r\n,:";
     const char *from = container->text + (*at ? *at : 1), *end;
@@ -314,7 +314,7 @@ int mr_json_next(const struct mr_json_value *container, size_t *at, struct mr_js
     from += strspn(from, between);
     if (*from == '}' || *from == ']')
         return 0;
-    if (container->kind == MR_JSON_OBJECT) {
+    if (container->kind == JS_OBJECT) {
         end = string_end(from);
         set_value(name, from, (size_t)(end - from));
         from = end + strspn(end, between);
@@ -367,7 +367,7 @@ static char *put_escape(char *to, const char **from)
     return put_utf8(to, code);
 }
 
-size_t mr_json_unescape(const struct mr_json_value *string, char *out)
+size_t js_unescape(const struct js_value *string, char *out)
 {
     const char *from = string->text, *end = from + string->len;
     char *to = out;
@@ -387,12 +387,12 @@ size_t mr_json_unescape(const struct mr_json_value *string, char *out)
     return (size_t)(to - out);
 }
 
-int mr_json_is(const struct mr_json_value *string, const char *text)
+int js_is(const struct js_value *string, const char *text)
 {
     const char *from = string->text, *end = from + string->len;
     size_t left = strlen(text);
 
-    if (string->kind != MR_JSON_STRING)
+    if (string->kind != JS_STRING)
         return 0;
     while (from < end) {
         const char *escape = memchr(from, '\\', (size_t)(end - from));
@@ -427,7 +427,7 @@ static int base64_digit(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-int mr_json_unbase64(char *text, size_t len, size_t *out_len)
+int js_unbase64(char *text, size_t len, size_t *out_len)
 {
     size_t padding = len && text[len - 1] == '=' ? (len > 1 && text[len - 2] == '=' ? 2 : 1) : 0, used = 0;
     uint32_t bits = 0;
@@ -449,11 +449,11 @@ int mr_json_unbase64(char *text, size_t len, size_t *out_len)
     return 0;
 }
 
-int mr_json_to_uint(const struct mr_json_value *value, uint64_t *out)
+int js_to_uint(const struct js_value *value, uint64_t *out)
 {
     uint64_t number = 0;
 
-    if (value->kind != MR_JSON_NUMBER)
+    if (value->kind != JS_NUMBER)
         return -EINVAL;
     for (size_t i = 0; i < value->len; i++) {
         uint64_t digit = (uint64_t)(value->text[i] - '0');

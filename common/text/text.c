@@ -81,7 +81,7 @@ static const struct unit *find_unit(const struct unit *units, const char *name, 
     return NULL;
 }
 
-int mr_text_size(const char *text, uint64_t *bytes)
+int text_size(const char *text, uint64_t *bytes)
 {
     struct decimal number;
     int error;
@@ -98,7 +98,7 @@ int mr_text_size(const char *text, uint64_t *bytes)
     return unit ? scale_decimal(&number, unit->factor, bytes) : -EINVAL;
 }
 
-int mr_text_count(const char *text, uint64_t *count)
+int text_count(const char *text, uint64_t *count)
 {
     struct decimal number;
     int error;
@@ -110,7 +110,7 @@ int mr_text_count(const char *text, uint64_t *count)
     return unit ? scale_decimal(&number, unit->factor, count) : -EINVAL;
 }
 
-int mr_text_duration(const char *text, int64_t *ns)
+int text_duration(const char *text, int64_t *ns)
 {
     struct decimal number;
     uint64_t value;
@@ -142,7 +142,7 @@ static void write_scaled(char buf[static 32], uint64_t value, uint64_t unit, con
         snprintf(buf, 32, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10, name);
 }
 
-const char *mr_text_bytes(char buf[static 32], uint64_t bytes)
+const char *text_bytes(char buf[static 32], uint64_t bytes)
 {
     static const char *const names[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     size_t i = 0;
@@ -160,7 +160,7 @@ const char *mr_text_bytes(char buf[static 32], uint64_t bytes)
     return buf;
 }
 
-const char *mr_text_ns(char buf[static 32], uint64_t ns)
+const char *text_ns(char buf[static 32], uint64_t ns)
 {
     uint64_t s = (ns + 500000000) / 1000000000;
 
@@ -181,7 +181,7 @@ const char *mr_text_ns(char buf[static 32], uint64_t ns)
     return buf;
 }
 
-const char *mr_text_grouped(char buf[static 32], uint64_t number)
+const char *text_grouped(char buf[static 32], uint64_t number)
 {
     char digits[24], *to = buf;
     int n = snprintf(digits, sizeof digits, "%" PRIu64, number);
@@ -194,7 +194,7 @@ const char *mr_text_grouped(char buf[static 32], uint64_t number)
     return buf;
 }
 
-const char *mr_text_time(char buf[static 32], uint64_t ts_ns)
+const char *text_time(char buf[static 32], uint64_t ts_ns)
 {
     time_t seconds = (time_t)(ts_ns / 1000000000);
     struct tm tm;
@@ -234,7 +234,7 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
     return above[b_len];
 }
 
-const char *mr_text_suggest(const char *word, const char *const *candidates)
+const char *text_suggest(const char *word, const char *const *candidates)
 {
     size_t len = strlen(word), best = len / 3 > 1 ? len / 3 : 1;
     const char *found = NULL;
@@ -259,7 +259,7 @@ const char *mr_text_suggest(const char *word, const char *const *candidates)
 
 /* ---- hashes ---------------------------------------------------------------------------------- */
 
-uint64_t mr_text_hash(uint64_t h, const void *bytes, size_t len)
+uint64_t text_hash(uint64_t h, const void *bytes, size_t len)
 {
     const unsigned char *at = bytes;
     uint64_t word;
@@ -298,7 +298,7 @@ static size_t character(const unsigned char *s, size_t left)
     return len;
 }
 
-size_t mr_shown(char *out, size_t cap, const char *text, size_t len)
+size_t text_printable(char *out, size_t cap, const char *text, size_t len)
 {
     static const char hex[] = "0123456789abcdef";
     const unsigned char *s = (const unsigned char *)text;

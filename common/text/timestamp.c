@@ -190,7 +190,7 @@ static int parse_iso(struct cursor *c, int64_t *out, int *zoned)
     return in_nanoseconds(((__int128)days * 86400 + seconds - east) * SECOND_NS + ns, out);
 }
 
-int mr_timestamp_read(const char *text, size_t len, int64_t *ns, int *zoned)
+int timestamp_read(const char *text, size_t len, int64_t *ns, int *zoned)
 {
     struct cursor c = {text, text + len}, ahead;
 
@@ -207,11 +207,11 @@ int mr_timestamp_read(const char *text, size_t len, int64_t *ns, int *zoned)
     return ahead.at == c.end || *ahead.at == '.' ? parse_epoch(&c, ns) : parse_iso(&c, ns, zoned);
 }
 
-int mr_timestamp_parse(const char *text, size_t len, int64_t *ns)
+int timestamp_parse(const char *text, size_t len, int64_t *ns)
 {
     int zoned;
 
-    return mr_timestamp_read(text, len, ns, &zoned);
+    return timestamp_read(text, len, ns, &zoned);
 }
 
 /* What a clock on the wall shows at a time, as if that were UTC; all in seconds. */
@@ -223,10 +223,10 @@ static int64_t wall_at(int64_t at)
     return localtime_r(&time, &tm) ? at + tm.tm_gmtoff : at;
 }
 
-int mr_timestamp_parse_local(const char *text, size_t len, int64_t *ns)
+int timestamp_parse_local(const char *text, size_t len, int64_t *ns)
 {
     int64_t read = 0, found = INT64_MAX;
-    int zoned, error = mr_timestamp_read(text, len, &read, &zoned);
+    int zoned, error = timestamp_read(text, len, &read, &zoned);
 
     if (error)
         return error;

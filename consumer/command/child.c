@@ -22,12 +22,12 @@
 
 /* ---- what it writes -------------------------------------------------------------------------------------------------- */
 
-void mr_child_output_init(struct mr_child_output *output)
+void child_output_init(struct child_output *output)
 {
-    *output = (struct mr_child_output){.fd = -1};
+    *output = (struct child_output){.fd = -1};
 }
 
-static void forget(struct mr_child_output *output)
+static void forget(struct child_output *output)
 {
     if (output->fd >= 0) {
         if (output->text)
@@ -38,17 +38,17 @@ static void forget(struct mr_child_output *output)
     output->text = NULL;
     output->len = 0;
     output->error = 0;
-    output->task = MR_CHILD_START;
+    output->task = CHILD_START;
 }
 
-void mr_child_output_free(struct mr_child_output *output)
+void child_output_free(struct child_output *output)
 {
     forget(output);
     free(output->held);
     output->held = NULL;
 }
 
-const char *mr_child_folder(void)
+const char *child_folder(void)
 {
     const char *folder = getenv("TMPDIR");
     return folder && *folder ? folder : "/tmp";
@@ -57,7 +57,7 @@ const char *mr_child_folder(void)
 /* A file that nobody else sees and that is gone with us. */
 static int open_file(void)
 {
-    int fd = open(mr_child_folder(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = open(child_folder(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     return fd >= 0 ? fd : memfd_create("millrace-output", MFD_CLOEXEC); /* read-only, or a file system that has no such files */
 }
 
@@ -74,7 +74,7 @@ static int write_all(int fd, const char *text, size_t len)
 }
 
 /* What it was doing is not done; the first failure is the one that is told. */
-static int unable(struct mr_child_output *output, int error, enum mr_child_task task)
+static int unable(struct child_output *output, int error, enum child_task task)
 {
     if (output->error == 0) {
         output->error = error;
@@ -85,20 +85,20 @@ static int unable(struct mr_child_output *output, int error, enum mr_child_task 
 
 /* What read(2) has said: a number, or a negative errno, which is a failure unless there is just
  * nothing to read now. */
-static ssize_t was_read(struct mr_child_output *output, ssize_t n)
+static ssize_t was_read(struct child_output *output, ssize_t n)
 {
     if (n < 0 && errno != EAGAIN && errno != EINTR)
-        return unable(output, -errno, MR_CHILD_LISTEN);
+        return unable(output, -errno, CHILD_LISTEN);
     return n < 0 ? -errno : n;
 }
 
 /* Takes up to max bytes of what is in the pipe. Returns how many, 0 at its end; or a negative
  * errno, which is in *output unless it is -EAGAIN or -EINTR. */
-static ssize_t keep(struct mr_child_output *output, int pipe, size_t max)
+static ssize_t keep(struct child_output *output, int pipe, size_t max)
 {
     char piece[READ_BYTES];
     ssize_t n;
-    if (output->fd < 0 && MR_CHILD_MEMORY - output->len >= READ_BYTES) {
+    if (output->fd < 0 && CHILD_MEMORY - output->len >= READ_BYTES) {
         n = was_read(output,
                      read(pipe, output->held + output->len, max < READ_BYTES ? max : READ_BYTES));
         output->len += n > 0 ? (size_t)n : 0;
@@ -109,18 +109,18 @@ static ssize_t keep(struct mr_child_output *output, int pipe, size_t max)
         output->fd = open_file();
         error = output->fd < 0 ? -errno : write_all(output->fd, output->held, output->len);
         if (error < 0)
-            return unable(output, error, MR_CHILD_KEEP);
+            return unable(output, error, CHILD_KEEP);
     }
     n = was_read(output, read(pipe, piece, max < sizeof piece ? max : sizeof piece));
     error = n > 0 ? write_all(output->fd, piece, (size_t)n) : 0;
     if (error < 0)
-        return unable(output, error, MR_CHILD_KEEP);
+        return unable(output, error, CHILD_KEEP);
     output->len += n > 0 ? (size_t)n : 0;
     return n;
 }
 
 /* Makes all of it readable at output->text. */
-static void finish(struct mr_child_output *output)
+static void finish(struct child_output *output)
 {
     if (output->fd < 0) {
         output->text = output->held;
@@ -128,7 +128,7 @@ static void finish(struct mr_child_output *output)
     }
     void *at = output->error ? MAP_FAILED : mmap(NULL, output->len, PROT_READ, MAP_SHARED, output->fd, 0);
     if (at == MAP_FAILED && !output->error)
-        unable(output, -errno, MR_CHILD_KEEP);
+        unable(output, -errno, CHILD_KEEP);
     output->text = at == MAP_FAILED ? NULL : at;
 }
 
@@ -142,7 +142,7 @@ static int executable(const char *path)
     return S_ISDIR(st.st_mode) || access(path, X_OK) < 0 ? -EACCES : 0;
 }
 
-int mr_child_find(const char *name, char **path)
+int child_find(const char *name, char **path)
 {
     const char *folders = getenv("PATH");
     int found = -ENOENT, error;
@@ -179,7 +179,7 @@ struct failure {
 
 /* What the new process does before it is the command; it shares our memory until then, so it must
  * not touch any of it but *failed. */
-__attribute__((noreturn)) static void become(const struct mr_child *child, int in, int out,
+__attribute__((noreturn)) static void become(const struct child *child, int in, int out,
                                              pid_t parent, volatile struct failure *failed)
 {
     static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ, SIGBUS};
@@ -216,7 +216,7 @@ static int is_script(const char *path, pid_t pid)
 
 /* Returns its pid; or a negative errno, which is in *output, too.
  *   unread   1: it is a script, and its interpreter will not be able to read it */
-static pid_t start(const struct mr_child *child, int in, int out, struct mr_child_output *output,
+static pid_t start(const struct child *child, int in, int out, struct child_output *output,
                    int *unread)
 {
     sigset_t all, before;
@@ -236,7 +236,7 @@ static pid_t start(const struct mr_child *child, int in, int out, struct mr_chil
         return pid;
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    return unable(output, -error, failed.executing ? MR_CHILD_EXECUTE : MR_CHILD_START);
+    return unable(output, -error, failed.executing ? CHILD_EXECUTE : CHILD_START);
 }
 
 /* ---- until it ends --------------------------------------------------------------------------------------------------- */
@@ -255,7 +255,7 @@ static void shut(int *fd)
     *fd = -1;
 }
 
-static void give(struct talk *talk, pid_t pid, struct mr_child_output *output)
+static void give(struct talk *talk, pid_t pid, struct child_output *output)
 {
     ssize_t n = write(talk->in, talk->text, talk->left);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -265,28 +265,28 @@ static void give(struct talk *talk, pid_t pid, struct mr_child_output *output)
         talk->left -= (size_t)n;
     }
     if (n < 0 && errno != EPIPE) { /* else it does not want more */
-        unable(output, -errno, MR_CHILD_FEED);
+        unable(output, -errno, CHILD_FEED);
         kill(pid, SIGKILL); /* it must not take a part for the whole */
     }
     if (n < 0 || talk->left == 0)
         shut(&talk->in);
 }
 
-static void say_what_is_waited_for(struct talk *talk, const struct mr_child *child, pid_t pid)
+static void say_what_is_waited_for(struct talk *talk, const struct child *child, pid_t pid)
 {
     static _Atomic int said;
-    int64_t now = mr_program_now();
-    if (!mr_program_stop || said)
+    int64_t now = program_now();
+    if (!program_stop || said)
         return;
     if (!talk->stopped_ns)
         talk->stopped_ns = now;
     if (now - talk->stopped_ns < NOTICE_MS * INT64_C(1000000) || atomic_exchange(&said, 1))
         return;
-    mr_program_notice("waiting for %s (pid %d) to end; the same signal again kills it", child->argv[0], (int)pid);
+    program_notice("waiting for %s (pid %d) to end; the same signal again kills it", child->argv[0], (int)pid);
 }
 
 /* Gives and takes until it has ended. */
-static void converse(struct talk *talk, const struct mr_child *child, pid_t pid, struct mr_child_output *output)
+static void converse(struct talk *talk, const struct child *child, pid_t pid, struct child_output *output)
 {
     for (;;) {
         struct pollfd fds[3] = {{.fd = talk->pidfd, .events = POLLIN},
@@ -309,11 +309,11 @@ static void converse(struct talk *talk, const struct mr_child *child, pid_t pid,
 }
 
 /* What it has left in the pipe, and not what a child of its own goes on writing. */
-static void take_rest(struct talk *talk, struct mr_child_output *output)
+static void take_rest(struct talk *talk, struct child_output *output)
 {
     int left = 0;
     if (talk->out >= 0 && ioctl(talk->out, FIONREAD, &left) < 0)
-        unable(output, -errno, MR_CHILD_LISTEN);
+        unable(output, -errno, CHILD_LISTEN);
     while (left > 0) {
         ssize_t n = keep(output, talk->out, (size_t)left);
         if (n == -EINTR)
@@ -325,8 +325,8 @@ static void take_rest(struct talk *talk, struct mr_child_output *output)
 }
 
 /* Talks to it until it has ended, and takes what it has left. */
-static void attend(const struct mr_child *child, pid_t pid, int *in, int *out,
-                   struct mr_child_output *output, int *status)
+static void attend(const struct child *child, pid_t pid, int *in, int *out,
+                   struct child_output *output, int *status)
 {
     struct talk talk = {.in = *in,
                         .out = *out,
@@ -344,7 +344,7 @@ static void attend(const struct mr_child *child, pid_t pid, int *in, int *out,
     while ((error = waitpid(pid, status, 0) < 0 ? -errno : 0) == -EINTR)
         ;
     if (error < 0)
-        unable(output, error, MR_CHILD_LISTEN);
+        unable(output, error, CHILD_LISTEN);
     take_rest(&talk, output);
     finish(output);
     shut(&talk.pidfd);
@@ -352,15 +352,15 @@ static void attend(const struct mr_child *child, pid_t pid, int *in, int *out,
     *out = talk.out;
 }
 
-int mr_child_run(const struct mr_child *child, struct mr_child_output *output, int *status)
+int child_run(const struct child *child, struct child_output *output, int *status)
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1}, unread = 0;
     pid_t pid = -1;
     forget(output);
-    if (!output->held && !(output->held = malloc(MR_CHILD_MEMORY)))
-        unable(output, -ENOMEM, MR_CHILD_START);
+    if (!output->held && !(output->held = malloc(CHILD_MEMORY)))
+        unable(output, -ENOMEM, CHILD_START);
     else if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
-        unable(output, -errno, MR_CHILD_START);
+        unable(output, -errno, CHILD_START);
     else
         pid = start(child, in[0], out[1], output, &unread);
     shut(&in[0]);
@@ -368,7 +368,7 @@ int mr_child_run(const struct mr_child *child, struct mr_child_output *output, i
     if (pid > 0)
         attend(child, pid, &in[1], &out[0], output, status);
     if (unread && *status != 0)
-        unable(output, -EACCES, MR_CHILD_READ);
+        unable(output, -EACCES, CHILD_READ);
     shut(&in[1]);
     shut(&out[0]);
     return output->error;

@@ -1,39 +1,39 @@
 /* child.h - one command: started without a shell, fed, listened to, and waited for. */
-#ifndef MR_CHILD_H
-#define MR_CHILD_H
+#ifndef CONSUMER_COMMAND_CHILD_H
+#define CONSUMER_COMMAND_CHILD_H
 
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MR_CHILD_MEMORY ((size_t)1 << 20) /* bytes of output that are held in memory; more goes to a file without a name */
+#define CHILD_MEMORY ((size_t)1 << 20) /* bytes of output that are held in memory; more goes to a file without a name */
 
-enum mr_child_task {
-    MR_CHILD_START,   /* pipes, a new process */
-    MR_CHILD_EXECUTE, /* execve */
-    MR_CHILD_READ,    /* a script that we may not read, and so its interpreter neither */
-    MR_CHILD_FEED,    /* its standard input */
-    MR_CHILD_LISTEN,  /* its standard output, its end */
-    MR_CHILD_KEEP,    /* what it writes */
+enum child_task {
+    CHILD_START,   /* pipes, a new process */
+    CHILD_EXECUTE, /* execve */
+    CHILD_READ,    /* a script that we may not read, and so its interpreter neither */
+    CHILD_FEED,    /* its standard input */
+    CHILD_LISTEN,  /* its standard output, its end */
+    CHILD_KEEP,    /* what it writes */
 };
 
 /* What a command has written to standard output: its own, whole, and only after it has ended. */
-struct mr_child_output {
+struct child_output {
     char *text; /* in memory, or a mapping of the file */
     size_t len;
-    char *held; /* MR_CHILD_MEMORY bytes, or NULL: none yet */
+    char *held; /* CHILD_MEMORY bytes, or NULL: none yet */
     int fd;     /* the file, or -1 */
     int error;  /* a negative errno: something that is ours, and not the command's, did not work;
                    else 0 */
-    enum mr_child_task task; /* what that was */
+    enum child_task task; /* what that was */
 };
 
-void mr_child_output_init(struct mr_child_output *output);
-void mr_child_output_free(struct mr_child_output *output);
+void child_output_init(struct child_output *output);
+void child_output_free(struct child_output *output);
 
-struct mr_child {
-    const char *path; /* as mr_child_find found it */
+struct child {
+    const char *path; /* as child_find found it */
     char *const *argv;
     char *const *env;
     const char *in; /* for its standard input */
@@ -41,11 +41,11 @@ struct mr_child {
     const sigset_t *mask; /* the signals that it is to start with blocked */
 };
 
-/* mr_child_find looks for a program as execvp does, in PATH unless its name has a slash. Returns 0
+/* child_find looks for a program as execvp does, in PATH unless its name has a slash. Returns 0
  * with *path to be freed; -ENOENT; -ENOMEM; another negative errno: it cannot be executed. */
-int mr_child_find(const char *name, char **path);
+int child_find(const char *name, char **path);
 
-/* mr_child_run runs a command to its end. Its standard error is ours, its group of processes too;
+/* child_run runs a command to its end. Its standard error is ours, its group of processes too;
  * if this thread dies it is killed. That it does not read its input, or not all, is its own affair.
  * What children of its own have not written when it ends is not waited for.
  *   status   as waitpid has it
@@ -54,9 +54,9 @@ int mr_child_find(const char *name, char **path);
  * Blocks   until it ends; a signal to this process does not end it, but is answered with a notice of
  *          what is waited for.
  * Safe     several threads at a time; SIGCHLD must not be ignored, and SIGPIPE must. */
-int mr_child_run(const struct mr_child *child, struct mr_child_output *output, int *status);
+int child_run(const struct child *child, struct child_output *output, int *status);
 
-/* mr_child_folder: where the files for output are made. */
-const char *mr_child_folder(void);
+/* child_folder: where the files for output are made. */
+const char *child_folder(void);
 
 #endif

@@ -4,37 +4,37 @@
  * the worker that runs the command: so each running command has a claim of its own, its own record in hand, and its own acknowledgement.
  * One idle worker at a time leads: it makes the steps of the run (run.c), which claim and wait. A claim that has to be tried later waits in
  * the crew's list with its handle, and holds up nobody. */
-#ifndef MR_COMMAND_H
-#define MR_COMMAND_H
+#ifndef CONSUMER_COMMAND_COMMAND_H
+#define CONSUMER_COMMAND_COMMAND_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define MR_JOBS_MAX 64u
+#define JOBS_MAX 64u
 
-enum mr_on_fail { MR_ON_FAIL_RETRY, MR_ON_FAIL_DEAD, MR_ON_FAIL_SKIP, MR_ON_FAIL_STOP };
+enum on_fail { ON_FAIL_RETRY, ON_FAIL_DEAD, ON_FAIL_SKIP, ON_FAIL_STOP };
 
-struct mr_command {
+struct command {
     char *const *argv;
     const char *path;   /* of argv[0] */
     const char *into;   /* the topic that its output goes to; NULL: standard output */
     int64_t wait_ns;    /* for a broker that makes it */
-    uint32_t jobs;      /* workers, in [1, MR_JOBS_MAX] */
+    uint32_t jobs;      /* workers, in [1, JOBS_MAX] */
     uint32_t batch;     /* records a command gets at most, >= 1 */
     uint32_t tries;     /* 0: the topic's */
     int64_t backoff_ns; /* before the second try; doubled for each further one, up to 32 times of it; 0: none */
-    enum mr_on_fail on_fail;
+    enum on_fail on_fail;
 };
 
 struct run;
 struct source;
-struct mr_crew;
+struct workers;
 
-/* mr_crew_run does the whole run with workers; run->status is then the exit status. */
-void mr_crew_run(struct run *run);
+/* workers_run does the whole run with workers; run->status is then the exit status. */
+void workers_run(struct run *run);
 
-/* mr_crew_take is called by a step that has claimed: cnt records are at hand in source->consumer, which goes to the crew. Afterwards the source has
+/* workers_take is called by a step that has claimed: cnt records are at hand in source->consumer, which goes to the crew. Afterwards the source has
  * another handle, or is BUSY. */
-void mr_crew_take(struct mr_crew *crew, struct source *source, size_t cnt);
+void workers_take(struct workers *crew, struct source *source, size_t cnt);
 
 #endif

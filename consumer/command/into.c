@@ -12,18 +12,18 @@ static int attach(struct worker *worker)
     return worker->producer ? 0 : mr_producer_open(worker->crew->into, NULL, &worker->producer);
 }
 
-int mr_into_open(struct mr_crew *crew, struct worker *first)
+int into_open(struct workers *crew, struct worker *first)
 {
-    const struct mr_command *command = crew->command;
-    int status = mr_program_open_topic(crew->run->bus, command->into, 1, command->wait_ns, &crew->into);
+    const struct command *command = crew->command;
+    int status = program_open_topic(crew->run->bus, command->into, 1, command->wait_ns, &crew->into);
     if (status)
         return status;
     int error = attach(first);
     if (!error)
         return 0;
     if (error != -EINTR)
-        mr_program_fail(error, "--into %s", command->into);
-    return mr_program_exit_for(error);
+        program_fail(error, "--into %s", command->into);
+    return program_exit_for(error);
 }
 
 struct lines {
@@ -54,9 +54,9 @@ static int next_line(struct lines *lines, struct mr_message *line)
 
 static struct lines lines_of(const struct worker *worker)
 {
-    const struct mr_format *format = &worker->crew->run->take->format;
-    const struct mr_child_output *output = &worker->output;
-    int plain = format->kind != MR_FORMAT_RAW || (format->delimiter_len == 1 && format->delimiter[0] == '\n');
+    const struct format *format = &worker->crew->run->take->format;
+    const struct child_output *output = &worker->output;
+    int plain = format->kind != FORMAT_RAW || (format->delimiter_len == 1 && format->delimiter[0] == '\n');
     return (struct lines){.at = output->text,
                           .end = output->text + output->len,
                           .delimiter = plain ? NULL : format->delimiter,
@@ -81,7 +81,7 @@ static int check_size(const struct worker *worker, uint64_t n, uint64_t longest,
     return 0;
 }
 
-int mr_into_append(struct worker *worker, struct mr_consumer *consumer, const struct mr_record *like, char *reason, size_t cap)
+int into_append(struct worker *worker, struct mr_consumer *consumer, const struct mr_record *like, char *reason, size_t cap)
 {
     const char *topic = worker->crew->command->into;
     struct lines lines = lines_of(worker);
@@ -113,6 +113,6 @@ int mr_into_append(struct worker *worker, struct mr_consumer *consumer, const st
     if (error == -EMSGSIZE)
         snprintf(reason, cap, "its output does not fit into %s in one step", topic);
     else if (error < 0)
-        snprintf(reason, cap, "--into %s: %s", topic, mr_program_reason(error));
+        snprintf(reason, cap, "--into %s: %s", topic, program_reason(error));
     return error;
 }

@@ -16,7 +16,7 @@
 #define LATER_NS INT64_C(1000000000) /* the first delay of "later" without --backoff */
 #define DOUBLINGS 5                  /* delays grow to 32 times the first one */
 
-enum exit_status { DEAD_NOW = 65, TRY_LATER = 75, STOP_ALL = 255 }; /* EX_DATAERR, EX_TEMPFAIL; as xargs has it */
+enum child_status { DEAD_NOW = 65, TRY_LATER = 75, STOP_ALL = 255 }; /* EX_DATAERR, EX_TEMPFAIL; as xargs has it */
 
 enum next { GO_ON, WAIT, STOP };
 
@@ -29,16 +29,16 @@ struct batch { /* records that one command gets */
 };
 
 /* The run ends with an error of the library. */
-static enum next fatal(struct worker *worker, const struct mr_job *job, int error, const char *what)
+static enum next fatal(struct worker *worker, const struct job *job, int error, const char *what)
 {
-    mr_crew_end(worker->crew, mr_run_failed(error, job->source->name, what));
+    workers_end(worker->crew, run_failed(error, job->source->name, what));
     return STOP;
 }
 
 /* ---- before ---------------------------------------------------------------------------------------------------------- */
 
 /* Of n records, how many may be begun: what -c leaves over. */
-static uint64_t reserve(struct mr_crew *crew, struct mr_job *job, uint64_t n)
+static uint64_t reserve(struct workers *crew, struct job *job, uint64_t n)
 {
     if (job->reserved < n) {
         pthread_mutex_lock(&crew->lock);
@@ -52,11 +52,11 @@ static uint64_t reserve(struct mr_crew *crew, struct mr_job *job, uint64_t n)
 }
 
 /* Takes n records in hand and formats them, as the consumer would print them to an empty file. */
-static int format_records(struct worker *worker, struct mr_job *job, uint64_t n, struct batch *batch)
+static int format_records(struct worker *worker, struct job *job, uint64_t n, struct batch *batch)
 {
-    struct mr_crew *crew = worker->crew;
+    struct workers *crew = worker->crew;
     struct run *run = crew->run;
-    struct mr_format *format = &run->take->format;
+    struct format *format = &run->take->format;
     struct mr_record record;
     struct timespec now;
     int got = 1;
@@ -67,10 +67,10 @@ static int format_records(struct worker *worker, struct mr_job *job, uint64_t n,
 
     pthread_mutex_lock(&crew->formatting);
     format->header_done = format->owes_line_end = 0;
-    mr_format_header(format, &job->source->columns, &worker->payload);
+    format_header(format, &job->source->columns, &worker->payload);
     while (batch->cnt < n && (got = mr_next(job->consumer, &record)) > 0) {
-        int passes = mr_run_passes(run, job->source, &record);
-        if (passes == -EOVERFLOW) { /* mr_crew_sift sees to it that it comes alone */
+        int passes = run_passes(run, job->source, &record);
+        if (passes == -EOVERFLOW) { /* workers_count_matching sees to it that it comes alone */
             batch->undecided = 1;
             batch->first = record;
             batch->cnt = 1;
@@ -81,9 +81,9 @@ static int format_records(struct worker *worker, struct mr_job *job, uint64_t n,
             batch->filtered++;
             continue;
         }
-        mr_format_record(format, &job->source->columns, job->source->name, &record, now_ns, &worker->payload);
+        format_record(format, &job->source->columns, job->source->name, &record, now_ns, &worker->payload);
         if (record.try_number == 1)
-            mr_histogram_add(&run->taken->age, now_ns > record.ts_ns ? now_ns - record.ts_ns : 0);
+            histogram_add(&run->taken->age, now_ns > record.ts_ns ? now_ns - record.ts_ns : 0);
         if (batch->cnt++ == 0)
             batch->first = record;
         batch->last_offset = record.offset;
@@ -101,10 +101,10 @@ static void add_fact(struct worker *worker, size_t *at, const char *name, const 
 {
     char *text = worker->facts.text + worker->facts.len;
     worker->env[(*at)++] = text;
-    mr_json_add(&worker->facts, name, strlen(name));
-    mr_json_add(&worker->facts, "=", 1);
-    mr_json_add(&worker->facts, value, len);
-    mr_json_add(&worker->facts, "", 1);
+    js_add(&worker->facts, name, strlen(name));
+    js_add(&worker->facts, "=", 1);
+    js_add(&worker->facts, value, len);
+    js_add(&worker->facts, "", 1);
 }
 
 static void add_number(struct worker *worker, size_t *at, const char *name, uint64_t number)
@@ -121,14 +121,14 @@ static int fits_environment(const struct mr_record *record)
 
 /* Puts what is known of the records behind the environment that we have; the key, if it is to be
  * there, comes last. */
-static int set_facts(struct worker *worker, const struct mr_job *job, const struct batch *batch,
+static int set_facts(struct worker *worker, const struct job *job, const struct batch *batch,
                      int with_key)
 {
     const struct mr_record *first = &batch->first;
     size_t at = worker->env_own;
     worker->facts.len = 0;
     /* So that the texts stay where they are. */
-    if (!mr_json_room(&worker->facts, 1024 + (with_key ? first->key_len : 0)))
+    if (!js_room(&worker->facts, 1024 + (with_key ? first->key_len : 0)))
         return -ENOMEM;
     add_fact(worker, &at, "MR_TOPIC", job->source->name, strlen(job->source->name));
     add_number(worker, &at, "MR_PARTITION", first->partition);
@@ -145,7 +145,7 @@ static int set_facts(struct worker *worker, const struct mr_job *job, const stru
 
 /* ---- after ----------------------------------------------------------------------------------------------------------- */
 
-static void count(struct mr_crew *crew, uint64_t *counter, uint64_t n)
+static void count(struct workers *crew, uint64_t *counter, uint64_t n)
 {
     pthread_mutex_lock(&crew->lock);
     *counter += n;
@@ -153,34 +153,34 @@ static void count(struct mr_crew *crew, uint64_t *counter, uint64_t n)
 }
 
 /* n records will not come again. */
-static void settled(struct mr_crew *crew, struct mr_job *job, uint64_t n)
+static void settled(struct workers *crew, struct job *job, uint64_t n)
 {
     job->reserved -= n < job->reserved ? n : job->reserved;
     job->singles -= n < job->singles ? n : job->singles;
     job->delays = 0;
     pthread_mutex_lock(&crew->lock);
-    crew->last_ns = mr_program_now();
+    crew->last_ns = program_now();
     pthread_mutex_unlock(&crew->lock);
 }
 
 /* They come again after first_ns, doubled so often. */
-static enum next delay(struct mr_job *job, int64_t first_ns, unsigned doublings)
+static enum next delay(struct job *job, int64_t first_ns, unsigned doublings)
 {
     if (first_ns <= 0)
         return GO_ON;
-    job->due_ns = mr_program_now() + (first_ns << (doublings < DOUBLINGS ? doublings : DOUBLINGS));
+    job->due_ns = program_now() + (first_ns << (doublings < DOUBLINGS ? doublings : DOUBLINGS));
     return WAIT;
 }
 
 /* Without blame, to whoever is next; and the run ends. */
-static enum next stop_all(struct worker *worker, const struct mr_job *job, const struct batch *batch, const char *reason,
+static enum next stop_all(struct worker *worker, const struct job *job, const struct batch *batch, const char *reason,
                           int status)
 {
     const char *who = batch->undecided ? "--where" : worker->crew->command->argv[0];
-    mr_program_error("%s: partition %" PRIu32 " offset %" PRIu64
+    program_error("%s: partition %" PRIu32 " offset %" PRIu64
                      ": %s: %s; stopped, the record is given back",
                      job->source->name, batch->first.partition, batch->first.offset, who, reason);
-    mr_crew_end(worker->crew, status);
+    workers_end(worker->crew, status);
     return STOP;
 }
 
@@ -190,41 +190,41 @@ static int exit_of_exec(int error)
 {
     switch (-error) {
     case ENOENT:
-        return MR_EXIT_NOT_FOUND;
+        return EXIT_NOT_FOUND;
     case ENOMEM:
     case EMFILE:
     case ENFILE:
     case EAGAIN:
-        return MR_EXIT_FAILED;
+        return EXIT_FAILED;
     default: /* EACCES, ENOEXEC, ETXTBSY, E2BIG, ... */
-        return MR_EXIT_NOT_RUN;
+        return EXIT_NOT_RUN;
     }
 }
 
 /* What is ours has failed: that blames no record, whatever --on-fail says. */
-static enum next unable(struct worker *worker, const struct mr_job *job, const struct batch *batch)
+static enum next unable(struct worker *worker, const struct job *job, const struct batch *batch)
 {
-    const struct mr_child_output *output = &worker->output;
+    const struct child_output *output = &worker->output;
     const char *cause = strerror(-output->error);
     char reason[1024];
-    int status = MR_EXIT_FAILED;
+    int status = EXIT_FAILED;
     switch (output->task) {
-    case MR_CHILD_EXECUTE:
+    case CHILD_EXECUTE:
         status = exit_of_exec(output->error);
         snprintf(reason, sizeof reason, "%s", cause);
         break;
-    case MR_CHILD_READ:
-        status = MR_EXIT_NOT_RUN;
+    case CHILD_READ:
+        status = EXIT_NOT_RUN;
         snprintf(reason, sizeof reason, "cannot be read by its interpreter: %s", cause);
         break;
-    case MR_CHILD_KEEP:
-        snprintf(reason, sizeof reason, "cannot keep its output (TMPDIR=%s): %s", mr_child_folder(),
+    case CHILD_KEEP:
+        snprintf(reason, sizeof reason, "cannot keep its output (TMPDIR=%s): %s", child_folder(),
                  cause);
         break;
     default:
         snprintf(reason, sizeof reason, "cannot %s: %s",
-                 output->task == MR_CHILD_FEED     ? "give it its input"
-                 : output->task == MR_CHILD_LISTEN ? "read its output"
+                 output->task == CHILD_FEED     ? "give it its input"
+                 : output->task == CHILD_LISTEN ? "read its output"
                                                    : "start it",
                  cause);
         break;
@@ -233,9 +233,9 @@ static enum next unable(struct worker *worker, const struct mr_job *job, const s
 }
 
 /* Counts a try of the record in hand, or gives it up. */
-static enum next bury(struct worker *worker, struct mr_job *job, const struct batch *batch, const char *reason, int now)
+static enum next bury(struct worker *worker, struct job *job, const struct batch *batch, const char *reason, int now)
 {
-    struct mr_crew *crew = worker->crew;
+    struct workers *crew = worker->crew;
     int dead = now ? mr_fail_now(job->consumer, reason) : mr_fail(job->consumer, reason);
     if (dead < 0)
         return fatal(worker, job, dead, "give up a record");
@@ -248,23 +248,23 @@ static enum next bury(struct worker *worker, struct mr_job *job, const struct ba
     return delay(job, crew->command->backoff_ns, batch->first.try_number - 1);
 }
 
-static enum next failed(struct worker *worker, struct mr_job *job, const struct batch *batch, const char *reason, int now)
+static enum next failed(struct worker *worker, struct job *job, const struct batch *batch, const char *reason, int now)
 {
-    struct mr_crew *crew = worker->crew;
-    struct mr_taken *taken = crew->run->taken;
-    enum mr_on_fail on_fail = now ? MR_ON_FAIL_DEAD : crew->command->on_fail;
+    struct workers *crew = worker->crew;
+    struct taken *taken = crew->run->taken;
+    enum on_fail on_fail = now ? ON_FAIL_DEAD : crew->command->on_fail;
     count(crew, &taken->failed, 1);
-    if (mr_program_verbose)
-        mr_program_notice("%s: partition %" PRIu32 " offset %" PRIu64 ", %" PRIu64 " record(s), try %" PRIu32 ": %s", job->source->name,
+    if (program_verbose)
+        program_notice("%s: partition %" PRIu32 " offset %" PRIu64 ", %" PRIu64 " record(s), try %" PRIu32 ": %s", job->source->name,
                           batch->first.partition, batch->first.offset, batch->cnt, batch->first.try_number, reason);
-    if (on_fail == MR_ON_FAIL_STOP)
-        return stop_all(worker, job, batch, reason, MR_EXIT_FAILED);
+    if (on_fail == ON_FAIL_STOP)
+        return stop_all(worker, job, batch, reason, EXIT_FAILED);
     if (batch->cnt > 1) { /* one of them is to blame: each by itself, and it will show which */
         job->singles = batch->cnt;
         int error = mr_rewind(job->consumer);
         return error < 0 ? fatal(worker, job, error, "read again") : GO_ON;
     }
-    if (on_fail == MR_ON_FAIL_SKIP) {
+    if (on_fail == ON_FAIL_SKIP) {
         int error = mr_ack(job->consumer);
         if (error < 0)
             return fatal(worker, job, error, "acknowledge");
@@ -273,12 +273,12 @@ static enum next failed(struct worker *worker, struct mr_job *job, const struct 
         settled(crew, job, 1);
         return GO_ON;
     }
-    return bury(worker, job, batch, reason, on_fail == MR_ON_FAIL_DEAD);
+    return bury(worker, job, batch, reason, on_fail == ON_FAIL_DEAD);
 }
 
-static enum next later(struct worker *worker, struct mr_job *job)
+static enum next later(struct worker *worker, struct job *job)
 {
-    struct mr_crew *crew = worker->crew;
+    struct workers *crew = worker->crew;
     int error = mr_rewind(job->consumer);
     if (error < 0)
         return fatal(worker, job, error, "read again");
@@ -287,30 +287,30 @@ static enum next later(struct worker *worker, struct mr_job *job)
 }
 
 /* The output goes on, then the records are acknowledged; with --into that is one step. */
-static enum next succeeded(struct worker *worker, struct mr_job *job, const struct batch *batch)
+static enum next succeeded(struct worker *worker, struct job *job, const struct batch *batch)
 {
-    struct mr_crew *crew = worker->crew;
-    const struct mr_child_output *output = &worker->output;
+    struct workers *crew = worker->crew;
+    const struct child_output *output = &worker->output;
     char reason[MR_TOPIC_NAME_MAX + 128];
     int error;
     if (crew->into) {
-        error = mr_into_append(worker, job->consumer, batch->cnt == 1 && crew->command->batch == 1 ? &batch->first : NULL, reason, sizeof reason);
+        error = into_append(worker, job->consumer, batch->cnt == 1 && crew->command->batch == 1 ? &batch->first : NULL, reason, sizeof reason);
         if (error == -EMSGSIZE)
             return failed(worker, job, batch, reason, 0);
         if (error < 0 && error != -EINTR)
-            mr_program_error("%s: %s", job->source->name, reason);
+            program_error("%s: %s", job->source->name, reason);
         if (error < 0) {
-            mr_crew_end(crew, mr_program_exit_for(error));
+            workers_end(crew, program_exit_for(error));
             return STOP;
         }
     } else {
         pthread_mutex_lock(&crew->writing);
-        error = mr_output_write(&crew->run->output, output->text, output->len);
+        error = output_write(&crew->run->output, output->text, output->len);
         pthread_mutex_unlock(&crew->writing);
         if (error < 0) {
             if (error != -EPIPE) /* else as if killed by SIGPIPE: the reader has had enough, and knows */
-                mr_program_error("cannot write the output: %s", strerror(-error));
-            mr_crew_end(crew, error == -EPIPE ? MR_EXIT_SIGPIPE : MR_EXIT_FAILED);
+                program_error("cannot write the output: %s", strerror(-error));
+            workers_end(crew, error == -EPIPE ? EXIT_SIGPIPE : EXIT_FAILED);
             return STOP;
         }
         error = mr_ack(job->consumer);
@@ -337,13 +337,13 @@ static int interrupted(int status)
     sigemptyset(&ours);
     sigaddset(&ours, signal);
     pthread_sigmask(SIG_UNBLOCK, &ours, &before);
-    if (!mr_program_stop)
-        mr_program_sleep(50000000);
+    if (!program_stop)
+        program_sleep(50000000);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return mr_program_stop == signal;
+    return program_stop == signal;
 }
 
-static enum next judge(struct worker *worker, struct mr_job *job, const struct batch *batch, int status)
+static enum next judge(struct worker *worker, struct job *job, const struct batch *batch, int status)
 {
     char reason[160];
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -361,9 +361,9 @@ static enum next judge(struct worker *worker, struct mr_job *job, const struct b
     case TRY_LATER:
         return later(worker, job);
     case STOP_ALL:
-        return stop_all(worker, job, batch, reason, MR_EXIT_FAILED);
-    case MR_EXIT_NOT_RUN:
-    case MR_EXIT_NOT_FOUND:
+        return stop_all(worker, job, batch, reason, EXIT_FAILED);
+    case EXIT_NOT_RUN:
+    case EXIT_NOT_FOUND:
         return stop_all(worker, job, batch, reason, code);
     default:
         return failed(worker, job, batch, reason, 0);
@@ -373,10 +373,10 @@ static enum next judge(struct worker *worker, struct mr_job *job, const struct b
 
 /* ---- the claim ------------------------------------------------------------------------------------------------------- */
 
-static enum next run_command(struct worker *worker, struct mr_job *job, const struct batch *batch)
+static enum next run_command(struct worker *worker, struct job *job, const struct batch *batch)
 {
-    struct mr_crew *crew = worker->crew;
-    const struct mr_child child = {.path = crew->command->path,
+    struct workers *crew = worker->crew;
+    const struct child child = {.path = crew->command->path,
                                    .argv = crew->command->argv,
                                    .env = worker->env,
                                    .in = worker->payload.text,
@@ -386,7 +386,7 @@ static enum next run_command(struct worker *worker, struct mr_job *job, const st
     do { /* without the key, if that is too long beside what else is there */
         if (set_facts(worker, job, batch, with_key) < 0)
             return fatal(worker, job, -ENOMEM, "read");
-        error = mr_child_run(&child, &worker->output, &status);
+        error = child_run(&child, &worker->output, &status);
     } while (error == -E2BIG && with_key-- > 0);
     if (error < 0)
         return interrupted(status) ? STOP : unable(worker, job, batch);
@@ -394,9 +394,9 @@ static enum next run_command(struct worker *worker, struct mr_job *job, const st
     return judge(worker, job, batch, status);
 }
 
-static enum next next_batch(struct worker *worker, struct mr_job *job)
+static enum next next_batch(struct worker *worker, struct job *job)
 {
-    struct mr_crew *crew = worker->crew;
+    struct workers *crew = worker->crew;
     struct batch batch;
     ssize_t cnt = mr_claim(job->consumer, 0, 0);
     if (cnt == -ETIMEDOUT || cnt == -ENODATA || cnt == -EIDRM || cnt == -EINTR)
@@ -404,7 +404,7 @@ static enum next next_batch(struct worker *worker, struct mr_job *job)
     if (cnt < 0)
         return fatal(worker, job, (int)cnt, "take");
     uint64_t passing, n = job->singles ? 1 : crew->command->batch;
-    int error = mr_crew_sift(crew, job->source, job->consumer, (size_t)cnt, &passing);
+    int error = workers_count_matching(crew, job->source, job->consumer, (size_t)cnt, &passing);
     if (error < 0)
         return fatal(worker, job, error, "read");
     if (passing == 0)
@@ -416,16 +416,16 @@ static enum next next_batch(struct worker *worker, struct mr_job *job)
     if (error < 0)
         return fatal(worker, job, error, "read");
     if (batch.undecided) /* to look again helps as little as running a command */
-        return failed(worker, job, &batch, MR_UNDECIDED,
-                      crew->command->on_fail == MR_ON_FAIL_RETRY);
+        return failed(worker, job, &batch, UNDECIDED,
+                      crew->command->on_fail == ON_FAIL_RETRY);
     return run_command(worker, job, &batch);
 }
 
-int mr_job_run(struct worker *worker, struct mr_job *job)
+int job_run(struct worker *worker, struct job *job)
 {
     enum next next = GO_ON;
     while (next == GO_ON && mr_holds(job->consumer))
-        next = mr_crew_hurries(worker->crew) ? STOP : next_batch(worker, job);
+        next = workers_stopping(worker->crew) ? STOP : next_batch(worker, job);
     if (next == STOP)
         mr_give_back(job->consumer);
     return next != WAIT;

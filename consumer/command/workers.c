@@ -15,24 +15,24 @@
 #define SLEEP_NS INT64_C(1000000000)
 #define LONG_NS (3600 * INT64_C(1000000000))
 
-void mr_crew_end(struct mr_crew *crew, int status)
+void workers_end(struct workers *crew, int status)
 {
     pthread_mutex_lock(&crew->lock);
-    if (crew->status == RUNNING || crew->status == MR_EXIT_OK) /* what was begun before the end may still fail */
+    if (crew->status == RUNNING || crew->status == EXIT_OK) /* what was begun before the end may still fail */
         crew->status = status;
     pthread_cond_broadcast(&crew->changed);
     pthread_mutex_unlock(&crew->lock);
 }
 
 /* With the lock held. What ended the run well (-e, -c, --drain) leaves the time to try again what has failed. */
-static int hurries(const struct mr_crew *crew)
+static int hurries(const struct workers *crew)
 {
     const struct run *run = crew->run;
-    int over = run->take->max_ns >= 0 && mr_program_now() - run->start_ns >= run->take->max_ns;
-    return mr_program_stop || over || (crew->status != RUNNING && crew->status != MR_EXIT_OK);
+    int over = run->take->max_ns >= 0 && program_now() - run->start_ns >= run->take->max_ns;
+    return program_stop || over || (crew->status != RUNNING && crew->status != EXIT_OK);
 }
 
-int mr_crew_hurries(struct mr_crew *crew)
+int workers_stopping(struct workers *crew)
 {
     pthread_mutex_lock(&crew->lock);
     int answer = hurries(crew);
@@ -42,24 +42,24 @@ int mr_crew_hurries(struct mr_crew *crew)
 
 /* ---- handles --------------------------------------------------------------------------------------------------------- */
 
-static struct pool *pool_of(const struct mr_crew *crew, const struct source *source)
+static struct pool *pool_of(const struct workers *crew, const struct source *source)
 {
     return &crew->pool[source - crew->run->source];
 }
 
 /* How many handles a topic may have. One that ends at the end as it was has that from its opening, so a later one would end later; and a private
  * group has one member. */
-static size_t handles_max(const struct mr_crew *crew)
+static size_t handles_max(const struct workers *crew)
 {
     uint32_t flags = crew->run->take->flags;
     return flags & (MR_UNTIL_END | MR_PRIVATE) ? crew->command->jobs : crew->command->jobs + WAITING_MAX;
 }
 
 /* Opens one more for the pool. Returns 0; -EUSERS no more is allowed; or a negative errno. */
-static int open_spare(struct mr_crew *crew, struct source *source)
+static int open_spare(struct workers *crew, struct source *source)
 {
     struct pool *pool = pool_of(crew, source);
-    int error = pool->handles < handles_max(crew) ? mr_run_another(crew->run, source, &pool->spare[pool->spare_cnt]) : -EUSERS;
+    int error = pool->handles < handles_max(crew) ? run_another(crew->run, source, &pool->spare[pool->spare_cnt]) : -EUSERS;
     if (error == 0) {
         pool->spare_cnt++;
         pool->handles++;
@@ -68,7 +68,7 @@ static int open_spare(struct mr_crew *crew, struct source *source)
 }
 
 /* With the lock held, by the leader: the source claims with another handle from now on, if there is one. */
-static int next_handle(struct mr_crew *crew, struct source *source)
+static int next_handle(struct workers *crew, struct source *source)
 {
     struct pool *pool = pool_of(crew, source);
     int error = 0;
@@ -86,9 +86,9 @@ static int next_handle(struct mr_crew *crew, struct source *source)
 
 /* ---- jobs; with the lock held ---------------------------------------------------------------------------------------- */
 
-static void enlist(struct mr_crew *crew, struct mr_job *job)
+static void enlist(struct workers *crew, struct job *job)
 {
-    struct mr_job **at = &crew->waiting;
+    struct job **at = &crew->waiting;
     while (*at && (*at)->due_ns <= job->due_ns)
         at = &(*at)->next;
     job->next = *at;
@@ -96,21 +96,21 @@ static void enlist(struct mr_crew *crew, struct mr_job *job)
     pthread_cond_signal(&crew->changed);
 }
 
-static void finish(struct mr_crew *crew, struct mr_job *job)
+static void finish(struct workers *crew, struct job *job)
 {
     struct pool *pool = pool_of(crew, job->source);
     if (pool->spare_cnt < crew->command->jobs) {
         pool->spare[pool->spare_cnt++] = job->consumer;
     } else {
         pool->handles--;
-        mr_run_close(crew->run, job->source, job->consumer);
+        run_close(crew->run, job->source, job->consumer);
     }
     crew->active--;
     free(job);
     pthread_cond_signal(&crew->changed);
 }
 
-int mr_crew_sift(struct mr_crew *crew, struct source *source, struct mr_consumer *consumer, size_t cnt, uint64_t *passing)
+int workers_count_matching(struct workers *crew, struct source *source, struct mr_consumer *consumer, size_t cnt, uint64_t *passing)
 {
     struct run *run = crew->run;
     struct mr_record record;
@@ -121,7 +121,7 @@ int mr_crew_sift(struct mr_crew *crew, struct source *source, struct mr_consumer
         return 0;
     pthread_mutex_lock(&crew->formatting);
     while (!error && (got = mr_next(consumer, &record)) > 0) {
-        int passes = mr_run_passes(run, source, &record);
+        int passes = run_passes(run, source, &record);
         if (passes == -EOVERFLOW) {
             found += found == 0;
             break;
@@ -145,57 +145,57 @@ int mr_crew_sift(struct mr_crew *crew, struct source *source, struct mr_consumer
     return 0;
 }
 
-void mr_crew_take(struct mr_crew *crew, struct source *source, size_t cnt)
+void workers_take(struct workers *crew, struct source *source, size_t cnt)
 {
     struct run *run = crew->run;
     uint64_t passing = 0;
     pthread_mutex_lock(&crew->formatting);
-    mr_run_learn(run, source, 1);
+    run_bind(run, source, 1);
     pthread_mutex_unlock(&crew->formatting);
-    int error = run->status == RUNNING ? mr_crew_sift(crew, source, source->consumer, cnt, &passing) : 0;
+    int error = run->status == RUNNING ? workers_count_matching(crew, source, source->consumer, cnt, &passing) : 0;
     if (error < 0)
-        run->status = mr_run_failed(error, source->name, "read");
+        run->status = run_failed(error, source->name, "read");
     if (run->status == RUNNING && passing == 0)
         return;
-    struct mr_job *job = run->status == RUNNING ? calloc(1, sizeof *job) : NULL;
+    struct job *job = run->status == RUNNING ? calloc(1, sizeof *job) : NULL;
     if (!job && run->status == RUNNING)
-        run->status = mr_run_failed(-ENOMEM, source->name, "take");
+        run->status = run_failed(-ENOMEM, source->name, "take");
     if (!job)
         return;
-    *job = (struct mr_job){.source = source, .consumer = source->consumer, .reserved = passing < run->left ? passing : run->left};
+    *job = (struct job){.source = source, .consumer = source->consumer, .reserved = passing < run->left ? passing : run->left};
 
     pthread_mutex_lock(&crew->lock);
     if (crew->left != UINT64_MAX)
         run->left = crew->left -= job->reserved;
     if (!crew->first_ns)
-        crew->first_ns = mr_program_now();
+        crew->first_ns = program_now();
     crew->active++;
     enlist(crew, job);
     error = next_handle(crew, source);
     pthread_mutex_unlock(&crew->lock);
     if (error < 0)
-        run->status = mr_run_failed(error, source->name, "join once more");
+        run->status = run_failed(error, source->name, "join once more");
 }
 
 /* ---- workers --------------------------------------------------------------------------------------------------------- */
 
 /* With the lock held. */
-static void show_progress(struct mr_crew *crew)
+static void show_progress(struct workers *crew)
 {
     if (!crew->run->take->progress)
         return;
     pthread_mutex_lock(&crew->writing);
     uint64_t written = crew->run->output.written;
     pthread_mutex_unlock(&crew->writing);
-    mr_report_progress(crew->run->taken->records, written, mr_program_now());
+    report_progress(crew->run->taken->records, written, program_now());
 }
 
 /* With the lock held, which is let go meanwhile: makes a step of the run. Returns 0 if it had no topic to
  * wait for, because all handles are out; else 1. */
-static int lead(struct mr_crew *crew)
+static int lead(struct workers *crew)
 {
     struct run *run = crew->run;
-    int64_t now_ns = mr_program_now();
+    int64_t now_ns = program_now();
     int may_wait = 0;
     crew->leading = 1;
     run->left = crew->left;
@@ -213,7 +213,7 @@ static int lead(struct mr_crew *crew)
     if (crew->waiting && crew->waiting->due_ns - now_ns < run->patience_ns)
         run->patience_ns = crew->waiting->due_ns - now_ns;
     pthread_mutex_unlock(&crew->lock);
-    mr_run_step(run);
+    run_step(run);
     pthread_mutex_lock(&crew->lock);
     crew->leading = 0;
     show_progress(crew);
@@ -225,10 +225,10 @@ static int lead(struct mr_crew *crew)
 }
 
 /* With the lock held: sleeps until something changes, or a waiting job is due, or there is something to look after. */
-static void rest(struct mr_crew *crew)
+static void rest(struct workers *crew)
 {
     /* A leader tells when there is something to do, or the end has come. */
-    int64_t now_ns = mr_program_now(), wait_ns = crew->leading ? LONG_NS : crew->running ? LOOK_NS : SLEEP_NS;
+    int64_t now_ns = program_now(), wait_ns = crew->leading ? LONG_NS : crew->running ? LOOK_NS : SLEEP_NS;
     if (crew->waiting && crew->waiting->due_ns - now_ns < wait_ns)
         wait_ns = crew->waiting->due_ns - now_ns;
     if (wait_ns <= 0)
@@ -241,13 +241,13 @@ static void rest(struct mr_crew *crew)
 /* With the lock held, which is let go meanwhile: the first of the waiting jobs. */
 static void work_on_first(struct worker *worker)
 {
-    struct mr_crew *crew = worker->crew;
-    struct mr_job *job = crew->waiting;
+    struct workers *crew = worker->crew;
+    struct job *job = crew->waiting;
     int done;
     crew->waiting = job->next;
     crew->running++;
     pthread_mutex_unlock(&crew->lock);
-    done = mr_job_run(worker, job);
+    done = job_run(worker, job);
     pthread_mutex_lock(&crew->lock);
     crew->running--;
     if (done)
@@ -260,11 +260,11 @@ static void work_on_first(struct worker *worker)
 static void *work(void *arg)
 {
     struct worker *worker = arg;
-    struct mr_crew *crew = worker->crew;
+    struct workers *crew = worker->crew;
     pthread_mutex_lock(&crew->lock);
     for (;;) {
-        int over = mr_program_stop || crew->status != RUNNING;
-        if (crew->waiting && (crew->waiting->due_ns <= mr_program_now() || hurries(crew)))
+        int over = program_stop || crew->status != RUNNING;
+        if (crew->waiting && (crew->waiting->due_ns <= program_now() || hurries(crew)))
             work_on_first(worker); /* in a hurry that is giving it back */
         else if (over && !crew->waiting)
             break;
@@ -278,7 +278,7 @@ static void *work(void *arg)
 
 /* ---- the run --------------------------------------------------------------------------------------------------------- */
 
-static int set_up(struct worker *worker, struct mr_crew *crew)
+static int set_up(struct worker *worker, struct workers *crew)
 {
     static const char *const facts[] = {"MR_TOPIC", "MR_PARTITION", "MR_OFFSET", "MR_LAST_OFFSET", "MR_COUNT", "MR_TRY", "MR_TS", "MR_KEY"};
     const size_t facts_cnt = sizeof facts / sizeof facts[0];
@@ -286,9 +286,9 @@ static int set_up(struct worker *worker, struct mr_crew *crew)
     while (environ && environ[cnt])
         cnt++;
     worker->crew = crew;
-    mr_json_init(&worker->payload, NULL, 0);
-    mr_json_init(&worker->facts, NULL, 0);
-    mr_child_output_init(&worker->output);
+    js_init(&worker->payload, NULL, 0);
+    js_init(&worker->facts, NULL, 0);
+    child_output_init(&worker->output);
     worker->env = calloc(cnt + facts_cnt + 1, sizeof *worker->env);
     if (!worker->env)
         return -ENOMEM;
@@ -305,14 +305,14 @@ static int set_up(struct worker *worker, struct mr_crew *crew)
 static void tear_down(struct worker *worker)
 {
     mr_producer_close(worker->producer);
-    mr_child_output_free(&worker->output);
-    mr_json_free(&worker->payload);
-    mr_json_free(&worker->facts);
+    child_output_free(&worker->output);
+    js_free(&worker->payload);
+    js_free(&worker->facts);
     free(worker->env);
 }
 
 /* Starts the other workers, is one of them, and waits for them. */
-static void work_together(struct mr_crew *crew, struct worker *workers)
+static void work_together(struct workers *crew, struct worker *workers)
 {
     sigset_t stops;
     uint32_t started = 1;
@@ -324,7 +324,7 @@ static void work_together(struct mr_crew *crew, struct worker *workers)
     for (; started < crew->command->jobs; started++) {
         int error = pthread_create(&workers[started].thread, NULL, work, &workers[started]);
         if (error) {
-            mr_program_error("-j %u: no more than %u: %s", (unsigned)crew->command->jobs, (unsigned)started, strerror(error));
+            program_error("-j %u: no more than %u: %s", (unsigned)crew->command->jobs, (unsigned)started, strerror(error));
             break;
         }
     }
@@ -335,21 +335,21 @@ static void work_together(struct mr_crew *crew, struct worker *workers)
 }
 
 /* What is in the run is only true after a step by its leader; after the last one it is this. */
-static void conclude(struct mr_crew *crew)
+static void conclude(struct workers *crew)
 {
     struct run *run = crew->run;
     for (size_t i = 0; i < run->take->topic_cnt; i++)
         for (struct pool *pool = &crew->pool[i]; pool->spare_cnt > 0; pool->spare_cnt--)
-            mr_run_close(run, &run->source[i], pool->spare[pool->spare_cnt - 1]);
+            run_close(run, &run->source[i], pool->spare[pool->spare_cnt - 1]);
     run->first_ns = crew->first_ns;
     run->last_ns = crew->last_ns;
-    run->status = mr_program_stop && (crew->status == RUNNING || crew->status == MR_EXIT_OK) ? 128 + (int)mr_program_stop : crew->status;
+    run->status = program_stop && (crew->status == RUNNING || crew->status == EXIT_OK) ? 128 + (int)program_stop : crew->status;
 }
 
-void mr_crew_run(struct run *run)
+void workers_run(struct run *run)
 {
-    const struct mr_command *command = run->take->command;
-    struct mr_crew crew = {.run = run,
+    const struct command *command = run->take->command;
+    struct workers crew = {.run = run,
                            .command = command,
                            .left = run->left,
                            .last_ns = run->last_ns,
@@ -373,11 +373,11 @@ void mr_crew_run(struct run *run)
             error = set_up(&workers[ready++], &crew);
         while (!error && ready < command->jobs);
     if (!ready || error < 0) {
-        mr_program_fail(-ENOMEM, "start");
-        crew.status = MR_EXIT_FAILED;
+        program_fail(-ENOMEM, "start");
+        crew.status = EXIT_FAILED;
     }
     if (crew.status == RUNNING && command->into) {
-        int status = mr_into_open(&crew, &workers[0]);
+        int status = into_open(&crew, &workers[0]);
         crew.status = status ? status : RUNNING;
     }
     run->crew = &crew;

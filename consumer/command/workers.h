@@ -1,6 +1,6 @@
 /* workers.h - the crew of workers from inside: what workers.c (who does what, when) and job.c (one claim's commands) share. */
-#ifndef MR_CREW_H
-#define MR_CREW_H
+#ifndef CONSUMER_COMMAND_WORKERS_H
+#define CONSUMER_COMMAND_WORKERS_H
 
 #include "child.h"
 #include "command.h"
@@ -8,36 +8,36 @@
 
 #include <pthread.h>
 
-struct mr_job { /* a claim with its handle, from the moment it was taken until all of it is settled */
+struct job { /* a claim with its handle, from the moment it was taken until all of it is settled */
     struct source *source;
     struct mr_consumer *consumer;
     uint64_t reserved; /* of its records, those that count for -c already */
     uint64_t singles;  /* so many records are given one by one: a command failed on them together */
     unsigned delays;   /* how often in a row a command said "later" */
     int64_t due_ns;    /* when it is to go on, CLOCK_MONOTONIC */
-    struct mr_job *next;
+    struct job *next;
 };
 
 struct pool { /* of a source: handles without a claim */
-    struct mr_consumer *spare[MR_JOBS_MAX];
+    struct mr_consumer *spare[JOBS_MAX];
     size_t spare_cnt;
     size_t handles; /* open, in all */
 };
 
 struct worker {
-    struct mr_crew *crew;
+    struct workers *crew;
     pthread_t thread;
-    struct mr_child_output output;
-    struct mr_json payload;
-    struct mr_json facts; /* texts of the environment */
+    struct child_output output;
+    struct js_writer payload;
+    struct js_writer facts; /* texts of the environment */
     char **env;     /* ours in front, then the facts */
     size_t env_own; /* how many are ours */
     struct mr_producer *producer; /* --into */
 };
 
-struct mr_crew {
+struct workers {
     struct run *run; /* the leader's, but for what has a lock of its own below */
-    const struct mr_command *command;
+    const struct command *command;
     sigset_t mask; /* as the commands are to have it */
     struct mr_topic *into; /* NULL: none */
 
@@ -46,7 +46,7 @@ struct mr_crew {
     int leading;            /* a worker makes a step */
     size_t active;          /* jobs, running and waiting */
     size_t running;         /* of these */
-    struct mr_job *waiting; /* by due_ns */
+    struct job *waiting; /* by due_ns */
     struct pool *pool;      /* one for each source */
     uint64_t left;          /* records that may still be begun; UINT64_MAX: no limit */
     int64_t first_ns, last_ns;
@@ -57,18 +57,18 @@ struct mr_crew {
     pthread_mutex_t writing;    /* standard output: run->output */
 };
 
-/* mr_crew_end has the run end with a status, unless it has one already. */
-void mr_crew_end(struct mr_crew *crew, int status);
-/* mr_crew_hurries: 1 when nothing more is to be begun, not even what failed before: a signal, a failure, or --max-seconds is over. */
-int mr_crew_hurries(struct mr_crew *crew);
+/* workers_end has the run end with a status, unless it has one already. */
+void workers_end(struct workers *crew, int status);
+/* workers_stopping: 1 when nothing more is to be begun, not even what failed before: a signal, a failure, or --max-seconds is over. */
+int workers_stopping(struct workers *crew);
 
-/* mr_crew_sift counts those of the cnt records at hand that pass --where, and goes back to the
+/* workers_count_matching counts those of the cnt records at hand that pass --where, and goes back to the
  * first; if none does, all are acknowledged. One of which that cannot be told ends the count, or is
  * all that is counted. Returns 0 with *passing; or a negative errno. */
-int mr_crew_sift(struct mr_crew *crew, struct source *source, struct mr_consumer *consumer, size_t cnt, uint64_t *passing);
+int workers_count_matching(struct workers *crew, struct source *source, struct mr_consumer *consumer, size_t cnt, uint64_t *passing);
 
-/* mr_job_run runs commands on a job's records until they are settled, or some of it has to wait.
+/* job_run runs commands on a job's records until they are settled, or some of it has to wait.
  * Returns 1 settled, or what was left is given back: the handle holds nothing; 0 it goes on at job->due_ns. */
-int mr_job_run(struct worker *worker, struct mr_job *job);
+int job_run(struct worker *worker, struct job *job);
 
 #endif

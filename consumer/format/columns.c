@@ -19,7 +19,7 @@ struct table {
 };
 
 /* The slot that holds the name, or the free one where it belongs. */
-static uint32_t *table_at(const struct table *table, const struct mr_columns *columns, const char *name, size_t len)
+static uint32_t *table_at(const struct table *table, const struct columns *columns, const char *name, size_t len)
 {
     uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
     for (size_t i = 0; i < len; i++)
@@ -28,14 +28,14 @@ static uint32_t *table_at(const struct table *table, const struct mr_columns *co
         uint32_t idx = table->slot[at];
         if (idx == 0)
             return &table->slot[at];
-        const struct mr_column *column = &columns->column[idx - 1];
+        const struct column *column = &columns->column[idx - 1];
         if (column->name_len == len && memcmp(column->name, name, len) == 0)
             return &table->slot[at];
     }
 }
 
 /* Gives the second and later columns of a name "_2", "_3", ..., leaving out what another column is called. */
-static int make_unique(struct mr_columns *columns)
+static int make_unique(struct columns *columns)
 {
     size_t cnt = columns->cnt + 1, size = 4;
     while (size < cnt * 2)
@@ -55,7 +55,7 @@ static int make_unique(struct mr_columns *columns)
             number[i] = 1;
     }
     for (uint32_t i = 0; i < cnt; i++) {
-        struct mr_column *column = &columns->column[i];
+        struct column *column = &columns->column[i];
         if (number[i] != 1)
             continue;
         uint32_t *last = &number[*table_at(&table, columns, column->name, column->name_len) - 1], *slot;
@@ -79,13 +79,13 @@ static size_t count_fields(const char *line, size_t len, int sep)
     const char *field;
     size_t at = 0, field_len, cnt = 0;
     int quoted;
-    while (mr_csv_field(line, len, sep, &at, &field, &field_len, &quoted))
+    while (csv_field(line, len, sep, &at, &field, &field_len, &quoted))
         cnt++;
     return cnt;
 }
 
 /* Joins the names as a row of CSV and compares as it goes, so nothing is written anywhere. */
-static int is_plain(const struct mr_columns *columns)
+static int is_plain(const struct columns *columns)
 {
     const char *at = columns->line, *end = at + columns->len;
     if (MR_SEPARATOR_OF(columns->flags) != ',' || (columns->flags & (MR_EOL_MASK | MR_UNQUOTED)) != MR_EOL_LF)
@@ -105,29 +105,29 @@ static int is_plain(const struct mr_columns *columns)
         if (quote && (at == end || *at++ != '"'))
             return 0;
     }
-    return at == end && mr_json_is_utf8(columns->line, columns->len);
+    return at == end && js_is_utf8(columns->line, columns->len);
 }
 
-static void put_key(struct mr_columns *columns, struct mr_column *column, const char *text,
+static void put_key(struct columns *columns, struct column *column, const char *text,
                     size_t len, int escaped)
 {
     size_t before = columns->keys.len;
     columns->keys.comma = 1;
     if (escaped) {
-        mr_json_add(&columns->keys, ",\"", 2);
-        mr_json_add(&columns->keys, text, len);
-        mr_json_add(&columns->keys, "\":", 2);
+        js_add(&columns->keys, ",\"", 2);
+        js_add(&columns->keys, text, len);
+        js_add(&columns->keys, "\":", 2);
     } else {
-        mr_json_key_bytes(&columns->keys, text, len);
+        js_key_bytes(&columns->keys, text, len);
     }
     column->key_len = columns->keys.len - before;
 }
 
 /* Names that are not UTF-8 can be the same where U+FFFD stands for what is wrong in them. */
-static int make_keys_unique(struct mr_columns *columns)
+static int make_keys_unique(struct columns *columns)
 {
     const size_t around = 4; /* the comma, two quotes, and the colon */
-    struct mr_columns shown = {.cnt = columns->cnt};
+    struct columns shown = {.cnt = columns->cnt};
     char *names = malloc(columns->keys.len + (columns->cnt + 1) * SUFFIX_MAX), *to = names;
     const char *from = columns->keys.text;
     shown.column = calloc(columns->cnt + 1, sizeof *shown.column);
@@ -150,28 +150,28 @@ static int make_keys_unique(struct mr_columns *columns)
     return error;
 }
 
-int mr_columns_set(struct mr_columns *columns, const char *line, size_t len, uint32_t flags)
+int columns_set(struct columns *columns, const char *line, size_t len, uint32_t flags)
 {
-    struct mr_columns new = {.len = len, .flags = flags};
-    size_t bom = mr_csv_bom(line, len), at = 0, i = 0, field_len;
+    struct columns new = {.len = len, .flags = flags};
+    size_t bom = csv_bom(line, len), at = 0, i = 0, field_len;
     const char *field;
-    int sep = mr_csv_sep(flags);
+    int sep = csv_sep(flags);
     int quoted;
 
     new.cnt = count_fields(line + bom, len - bom, sep);
     new.line = malloc(len + 1);
     new.column = calloc(new.cnt + 1, sizeof *new.column);
     new.names = malloc(len + sizeof extra + (new.cnt + 1) * SUFFIX_MAX);
-    mr_json_init(&new.keys, NULL, 0);
+    js_init(&new.keys, NULL, 0);
     if (!new.line || !new.column || !new.names)
         goto no_memory;
     memcpy(new.line, line, len);
 
     char *to = new.names;
-    while (mr_csv_field(line + bom, len - bom, sep, &at, &field, &field_len, &quoted)) {
+    while (csv_field(line + bom, len - bom, sep, &at, &field, &field_len, &quoted)) {
         new.column[i].name = to;
         if (quoted)
-            field_len = mr_csv_unquote(field, field_len, to);
+            field_len = csv_unquote(field, field_len, to);
         else
             memcpy(to, field, field_len);
         new.column[i++].name_len = field_len;
@@ -184,16 +184,16 @@ int mr_columns_set(struct mr_columns *columns, const char *line, size_t len, uin
         goto no_memory;
 
     for (i = 0; i <= new.cnt; i++) {
-        struct mr_column *column = &new.column[i];
+        struct column *column = &new.column[i];
         new.names[column->name + column->name_len - new.names] = '\0'; /* where room for a suffix was left */
         put_key(&new, column, column->name, column->name_len, 0);
     }
-    if (!mr_json_is_utf8(line, len) && make_keys_unique(&new) < 0)
+    if (!js_is_utf8(line, len) && make_keys_unique(&new) < 0)
         goto no_memory;
-    char *slack = mr_json_room(&new.keys, MR_JSON_SLACK);
+    char *slack = js_room(&new.keys, JS_SLACK);
     if (!slack)
         goto no_memory;
-    memset(slack, 0, MR_JSON_SLACK);
+    memset(slack, 0, JS_SLACK);
     const char *key = new.keys.text;
     for (i = 0; i <= new.cnt; key += new.column[i++].key_len)
         new.column[i].key = key;
@@ -202,22 +202,22 @@ int mr_columns_set(struct mr_columns *columns, const char *line, size_t len, uin
     return 0;
 
 no_memory:
-    mr_columns_free(&new);
+    columns_free(&new);
     return -ENOMEM;
 }
 
-void mr_columns_free(struct mr_columns *columns)
+void columns_free(struct columns *columns)
 {
-    mr_json_free(&columns->keys);
+    js_free(&columns->keys);
     free(columns->line);
     free(columns->column);
     free(columns->names);
     free(columns->bound);
-    mr_pick_free(&columns->selected);
-    *columns = (struct mr_columns){0};
+    field_picker_free(&columns->selected);
+    *columns = (struct columns){0};
 }
 
-ssize_t mr_columns_find(const struct mr_columns *columns, const char *name, size_t len)
+ssize_t columns_find(const struct columns *columns, const char *name, size_t len)
 {
     for (size_t i = 0; i < columns->cnt; i++)
         if (columns->column[i].name_len == len && memcmp(columns->column[i].name, name, len) == 0)
@@ -225,24 +225,24 @@ ssize_t mr_columns_find(const struct mr_columns *columns, const char *name, size
     return -1;
 }
 
-const char *mr_columns_missing(const struct mr_columns *columns, const char *name, char buf[static MR_COLUMNS_MISSING])
+const char *columns_missing(const struct columns *columns, const char *name, char buf[static COLUMNS_MISSING])
 {
-    size_t cnt = columns->cnt < SUGGESTED_MAX ? columns->cnt : SUGGESTED_MAX, bom = mr_csv_bom(columns->line, columns->len);
+    size_t cnt = columns->cnt < SUGGESTED_MAX ? columns->cnt : SUGGESTED_MAX, bom = csv_bom(columns->line, columns->len);
     const char *near = NULL, **names = calloc(cnt + 1, sizeof *names);
     int shown = columns->len - bom < 200 ? (int)(columns->len - bom) : 200;
     for (size_t i = 0; names && i < cnt; i++)
         names[i] = columns->column[i].name;
     if (names)
-        near = mr_text_suggest(name, names);
-    snprintf(buf, MR_COLUMNS_MISSING, "no column \"%.60s\"%s%.60s%s; its columns: %.*s%s", name, near ? " (did you mean \"" : "",
+        near = text_suggest(name, names);
+    snprintf(buf, COLUMNS_MISSING, "no column \"%.60s\"%s%.60s%s; its columns: %.*s%s", name, near ? " (did you mean \"" : "",
              near ? near : "", near ? "\"?)" : "", shown, columns->line + bom, columns->len - bom > 200 ? "..." : "");
     free((void *)names);
     return buf;
 }
 
-int mr_columns_same(const struct mr_columns *a, const struct mr_columns *b)
+int columns_same(const struct columns *a, const struct columns *b)
 {
-    size_t a_bom = mr_csv_bom(a->line, a->len), b_bom = mr_csv_bom(b->line, b->len);
+    size_t a_bom = csv_bom(a->line, a->len), b_bom = csv_bom(b->line, b->len);
     return MR_SAME_FIELDS(a->flags, b->flags) && a->len - a_bom == b->len - b_bom &&
            memcmp(a->line + a_bom, b->line + b_bom, a->len - a_bom) == 0;
 }

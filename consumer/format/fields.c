@@ -4,19 +4,19 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int mr_pick_init(struct mr_pick *pick, size_t cnt, int sep)
+int field_picker_init(struct field_picker *pick, size_t cnt, int sep)
 {
-    *pick = (struct mr_pick){.cnt = cnt, .sep = sep};
+    *pick = (struct field_picker){.cnt = cnt, .sep = sep};
     pick->column = calloc(cnt + 1, sizeof *pick->column);
     pick->field = calloc(cnt + 1, sizeof *pick->field);
     pick->order = calloc(cnt + 1, sizeof *pick->order);
     if (pick->column && pick->field && pick->order)
         return 0;
-    mr_pick_free(pick);
+    field_picker_free(pick);
     return -ENOMEM;
 }
 
-void mr_pick_ready(struct mr_pick *pick)
+void field_picker_ready(struct field_picker *pick)
 {
     for (size_t i = 0; i < pick->cnt; i++) { /* few, and once a topic */
         size_t at = i;
@@ -26,21 +26,21 @@ void mr_pick_ready(struct mr_pick *pick)
     }
 }
 
-void mr_pick_free(struct mr_pick *pick)
+void field_picker_free(struct field_picker *pick)
 {
     free(pick->column);
     free(pick->field);
     free(pick->order);
-    *pick = (struct mr_pick){0};
+    *pick = (struct field_picker){0};
 }
 
-void mr_pick_take(struct mr_pick *pick, const char *row, size_t len)
+void field_picker_take(struct field_picker *pick, const char *row, size_t len)
 {
-    struct mr_field field;
+    struct field field;
     size_t at = 0, done = 0;
-    for (size_t i = 0; done < pick->cnt && mr_csv_field(row, len, pick->sep, &at, &field.text, &field.len, &field.quoted); i++)
+    for (size_t i = 0; done < pick->cnt && csv_field(row, len, pick->sep, &at, &field.text, &field.len, &field.quoted); i++)
         while (done < pick->cnt && pick->column[pick->order[done]] == i)
             pick->field[pick->order[done++]] = field;
     while (done < pick->cnt)
-        pick->field[pick->order[done++]] = (struct mr_field){0};
+        pick->field[pick->order[done++]] = (struct field){0};
 }

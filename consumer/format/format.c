@@ -30,7 +30,7 @@ static int unescape_letter(char letter)
     }
 }
 
-ssize_t mr_format_unescape(char *text)
+ssize_t format_unescape(char *text)
 {
     char *to = text;
     for (const char *from = text; *from; from++) {
@@ -46,7 +46,7 @@ ssize_t mr_format_unescape(char *text)
 }
 
 /* Cuts a text format into pieces. The texts of the pieces go to format->store, which is as long as spec. */
-static int parse_text(struct mr_format *format, const char *spec, char wrong[static 160])
+static int parse_text(struct format *format, const char *spec, char wrong[static 160])
 {
     size_t cap = strlen(spec) + 1;
     format->store = malloc(cap);
@@ -55,7 +55,7 @@ static int parse_text(struct mr_format *format, const char *spec, char wrong[sta
         return -ENOMEM;
 
     char *to = format->store;
-    struct mr_format_piece *text = NULL; /* the text piece that is being written, if any */
+    struct format_piece *text = NULL; /* the text piece that is being written, if any */
     for (const char *at = spec; *at; at++) {
         int byte = (unsigned char)*at;
         if (*at == '\\') {
@@ -65,9 +65,9 @@ static int parse_text(struct mr_format *format, const char *spec, char wrong[sta
                 return -EINVAL;
             }
         } else if (*at == '%' && *++at != '%') {
-            struct mr_format_piece *piece = &format->piece[format->piece_cnt++];
+            struct format_piece *piece = &format->piece[format->piece_cnt++];
             text = NULL;
-            *piece = (struct mr_format_piece){.what = *at, .text = to};
+            *piece = (struct format_piece){.what = *at, .text = to};
             if (*at == '{') {
                 const char *end = strchr(at, '}');
                 if (!end || end == at + 1) {
@@ -95,29 +95,29 @@ static int parse_text(struct mr_format *format, const char *spec, char wrong[sta
     return 0;
 }
 
-int mr_format_init(struct mr_format *format, const char *spec, char wrong[static 160])
+int format_init(struct format *format, const char *spec, char wrong[static 160])
 {
     static const char *const names[] = {"raw", "csv", "tsv", "json", NULL};
-    *format = (struct mr_format){.kind = MR_FORMAT_RAW, .delimiter = "\n", .delimiter_len = 1, .line_end = "\n"};
-    mr_json_init(&format->scratch, NULL, 0);
-    mr_json_init(&format->row, NULL, 0);
-    mr_json_init(&format->tsv, NULL, 0);
+    *format = (struct format){.kind = FORMAT_RAW, .delimiter = "\n", .delimiter_len = 1, .line_end = "\n"};
+    js_init(&format->scratch, NULL, 0);
+    js_init(&format->row, NULL, 0);
+    js_init(&format->tsv, NULL, 0);
     if (!spec || strcmp(spec, "raw") == 0)
         return 0;
     if (strcmp(spec, "csv") == 0) {
-        format->kind = MR_FORMAT_CSV;
+        format->kind = FORMAT_CSV;
     } else if (strcmp(spec, "tsv") == 0) {
-        format->kind = MR_FORMAT_TSV;
+        format->kind = FORMAT_TSV;
     } else if (strcmp(spec, "json") == 0) {
-        format->kind = MR_FORMAT_JSON;
+        format->kind = FORMAT_JSON;
     } else if (strchr(spec, '%')) {
-        format->kind = MR_FORMAT_TEXT;
+        format->kind = FORMAT_TEXT;
         int error = parse_text(format, spec, wrong);
         if (error < 0)
-            mr_format_free(format);
+            format_free(format);
         return error;
     } else {
-        const char *near = mr_text_suggest(spec, names);
+        const char *near = text_suggest(spec, names);
         snprintf(wrong, 160, "it is none of raw, csv, tsv, json, and has no %%%s%s%s", near ? " (did you mean " : "", near ? near : "",
                  near ? "?)" : "");
         return -EINVAL;
@@ -125,12 +125,12 @@ int mr_format_init(struct mr_format *format, const char *spec, char wrong[static
     return 0;
 }
 
-void mr_format_free(struct mr_format *format)
+void format_free(struct format *format)
 {
-    mr_json_free(&format->scratch);
-    mr_json_free(&format->row);
-    mr_json_free(&format->tsv);
-    mr_select_free(&format->select);
+    js_free(&format->scratch);
+    js_free(&format->row);
+    js_free(&format->tsv);
+    select_free(&format->select);
     free(format->piece);
     free(format->store);
     format->piece = NULL;
@@ -138,24 +138,24 @@ void mr_format_free(struct mr_format *format)
     format->piece_cnt = 0;
 }
 
-int mr_format_needs_columns(const struct mr_format *format)
+int format_needs_columns(const struct format *format)
 {
-    return format->kind != MR_FORMAT_RAW || format->select.cnt > 0;
+    return format->kind != FORMAT_RAW || format->select.cnt > 0;
 }
 
-int mr_format_bind(const struct mr_format *format, struct mr_columns *columns, const char **missing)
+int format_bind(const struct format *format, struct columns *columns, const char **missing)
 {
-    int error = format->select.cnt > 0 ? mr_select_bind(&format->select, columns, missing) : 0;
-    if (error || format->kind != MR_FORMAT_TEXT)
+    int error = format->select.cnt > 0 ? select_bind(&format->select, columns, missing) : 0;
+    if (error || format->kind != FORMAT_TEXT)
         return error;
     ssize_t *bound = calloc(format->piece_cnt, sizeof *bound);
     if (!bound)
         return -ENOMEM;
     for (size_t i = 0; i < format->piece_cnt; i++) {
-        const struct mr_format_piece *piece = &format->piece[i];
+        const struct format_piece *piece = &format->piece[i];
         if (piece->what != '{')
             continue;
-        bound[i] = mr_columns_find(columns, piece->text, piece->len);
+        bound[i] = columns_find(columns, piece->text, piece->len);
         if (bound[i] < 0) {
             *missing = piece->text;
             free(bound);
@@ -169,7 +169,7 @@ int mr_format_bind(const struct mr_format *format, struct mr_columns *columns, c
 
 /* ---- json ------------------------------------------------------------------------------------------------------------ */
 
-static int needs_quotes(const struct mr_field *field)
+static int needs_quotes(const struct field *field)
 {
     for (size_t i = 0; i < field->len; i++)
         if (field->text[i] == '"' || field->text[i] == ',' || field->text[i] == '\n' || field->text[i] == '\r')
@@ -180,14 +180,14 @@ static int needs_quotes(const struct mr_field *field)
 /* 1 if the row is what one gets by quoting its fields where RFC 4180 demands it and joining them with commas. */
 static int is_canonical(const struct mr_record *record)
 {
-    struct mr_field field;
+    struct field field;
     const char *end = (const char *)record->value + record->value_len;
     size_t at = 0, len = record->value_len;
-    if (mr_csv_bom(record->value, len))
+    if (csv_bom(record->value, len))
         return 0;
     if (len == 0 || (!memchr(record->value, '"', len) && !memchr(record->value, '\n', len) && !memchr(record->value, '\r', len)))
         return 1;
-    while (mr_csv_field(record->value, record->value_len, ',', &at, &field.text, &field.len, &field.quoted)) {
+    while (csv_field(record->value, record->value_len, ',', &at, &field.text, &field.len, &field.quoted)) {
         if (needs_quotes(&field) != field.quoted)
             return 0;
         const char *after = field.text + field.len; /* the closing quote: it may be missing, or have text behind it */
@@ -200,148 +200,148 @@ static int is_canonical(const struct mr_record *record)
     return 1;
 }
 
-static void put_headers(const struct mr_record *record, struct mr_json *out)
+static void put_headers(const struct mr_record *record, struct js_writer *out)
 {
     const char *name;
     const void *value;
     size_t at = 0, name_len, value_len;
     int exact = 1;
-    mr_json_key(out, "headers");
-    mr_json_begin(out, '{');
+    js_key(out, "headers");
+    js_begin(out, '{');
     while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
-        mr_json_key_bytes(out, name, name_len);
-        mr_json_string(out, value, value_len);
-        exact &= mr_json_is_utf8(name, name_len) && mr_json_is_utf8(value, value_len);
+        js_key_bytes(out, name, name_len);
+        js_string(out, value, value_len);
+        exact &= js_is_utf8(name, name_len) && js_is_utf8(value, value_len);
     }
-    mr_json_end(out, '}');
+    js_end(out, '}');
     if (exact)
         return;
     /* All of them, in pairs: names may be there twice, or become the same in UTF-8. */
-    mr_json_key(out, "headers_base64");
-    mr_json_begin(out, '[');
+    js_key(out, "headers_base64");
+    js_begin(out, '[');
     at = 0;
     while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
-        mr_json_begin(out, '[');
-        mr_json_base64(out, name, name_len);
-        mr_json_base64(out, value, value_len);
-        mr_json_end(out, ']');
+        js_begin(out, '[');
+        js_base64(out, name, name_len);
+        js_base64(out, value, value_len);
+        js_end(out, ']');
     }
-    mr_json_end(out, ']');
+    js_end(out, ']');
 }
 
 /* The row with its line end, as a JSON string. */
-static void put_raw(const struct mr_record *record, struct mr_json *out)
+static void put_raw(const struct mr_record *record, struct js_writer *out)
 {
     static const char *const ends[] = {
         [MR_EOL_LF] = "\\n\"", [MR_EOL_CRLF] = "\\r\\n\"", [MR_EOL_NONE] = "\"", [MR_EOL_MASK] = "\""};
     const char *end = ends[record->flags & MR_EOL_MASK];
-    mr_json_key(out, "raw");
-    mr_json_add(out, "\"", 1);
-    mr_json_escape(out, record->value, record->value_len);
-    mr_json_add(out, end, strlen(end));
+    js_key(out, "raw");
+    js_add(out, "\"", 1);
+    js_escape(out, record->value, record->value_len);
+    js_add(out, end, strlen(end));
     out->comma = 1;
 }
 
 /* The header line with its line end, as a JSON string, and what separates its fields: a byte, as the character of that number. */
-static void put_columns(const struct mr_columns *columns, struct mr_json *out)
+static void put_columns(const struct columns *columns, struct js_writer *out)
 {
     static const char *const ends[] = {
         [MR_EOL_LF] = "\\n\"", [MR_EOL_CRLF] = "\\r\\n\"", [MR_EOL_NONE] = "\"", [MR_EOL_MASK] = "\""};
     static const char *const line_ends[] = {[MR_EOL_LF] = "\n", [MR_EOL_CRLF] = "\r\n", [MR_EOL_NONE] = "", [MR_EOL_MASK] = ""};
     unsigned eol = columns->flags & MR_EOL_MASK, sep = (unsigned char)MR_SEPARATOR_OF(columns->flags);
-    mr_json_key(out, "columns");
-    mr_json_add(out, "\"", 1);
-    mr_json_escape(out, columns->line, columns->len);
-    mr_json_add(out, ends[eol], strlen(ends[eol]));
+    js_key(out, "columns");
+    js_add(out, "\"", 1);
+    js_escape(out, columns->line, columns->len);
+    js_add(out, ends[eol], strlen(ends[eol]));
     out->comma = 1;
-    if (!mr_json_is_utf8(columns->line, columns->len)) {
-        struct mr_json whole;
-        mr_json_init(&whole, NULL, 0);
-        mr_json_add(&whole, columns->line, columns->len);
-        mr_json_add(&whole, line_ends[eol], strlen(line_ends[eol]));
-        mr_json_key(out, "columns_base64");
-        mr_json_base64(out, whole.text, whole.len);
+    if (!js_is_utf8(columns->line, columns->len)) {
+        struct js_writer whole;
+        js_init(&whole, NULL, 0);
+        js_add(&whole, columns->line, columns->len);
+        js_add(&whole, line_ends[eol], strlen(line_ends[eol]));
+        js_key(out, "columns_base64");
+        js_base64(out, whole.text, whole.len);
         out->failed |= whole.failed;
-        mr_json_free(&whole);
+        js_free(&whole);
     }
     if (sep != ',') {
         char text[2] = {(char)(sep < 0x80 ? sep : 0xc0 | sep >> 6), (char)(0x80 | (sep & 63))};
-        mr_json_key(out, "sep");
-        mr_json_string(out, text, sep < 0x80 ? 1 : 2);
+        js_key(out, "sep");
+        js_string(out, text, sep < 0x80 ? 1 : 2);
     }
     if (columns->flags & MR_UNQUOTED) {
-        mr_json_key(out, "quotes");
-        mr_json_bool(out, 0);
+        js_key(out, "quotes");
+        js_bool(out, 0);
     }
 }
 
-static void put_envelope(struct mr_format *format, const struct mr_columns *columns, const char *topic,
-                         const struct mr_record *record, struct mr_json *out)
+static void put_envelope(struct format *format, const struct columns *columns, const char *topic,
+                         const struct mr_record *record, struct js_writer *out)
 {
     const char *value = record->value;
     size_t len = record->value_len, fields = 0;
-    mr_json_begin(out, '{');
-    mr_json_key(out, "topic");
-    mr_json_text(out, topic);
-    mr_json_key(out, "partition");
-    mr_json_uint(out, record->partition);
-    mr_json_key(out, "offset");
-    mr_json_uint(out, record->offset);
-    mr_json_key(out, "ts");
-    mr_json_uint(out, record->ts_ns);
-    mr_json_key(out, "key");
+    js_begin(out, '{');
+    js_key(out, "topic");
+    js_text(out, topic);
+    js_key(out, "partition");
+    js_uint(out, record->partition);
+    js_key(out, "offset");
+    js_uint(out, record->offset);
+    js_key(out, "ts");
+    js_uint(out, record->ts_ns);
+    js_key(out, "key");
     if (record->key) {
-        mr_json_string(out, record->key, record->key_len);
-        if (!mr_json_is_utf8(record->key, record->key_len)) {
-            mr_json_key(out, "key_base64");
-            mr_json_base64(out, record->key, record->key_len);
+        js_string(out, record->key, record->key_len);
+        if (!js_is_utf8(record->key, record->key_len)) {
+            js_key(out, "key_base64");
+            js_base64(out, record->key, record->key_len);
         }
     } else {
-        mr_json_null(out);
+        js_null(out);
     }
     put_headers(record, out);
-    mr_json_key(out, "try");
-    mr_json_uint(out, record->try_number);
-    mr_json_key(out, "value");
+    js_key(out, "try");
+    js_uint(out, record->try_number);
+    js_key(out, "value");
     if (columns->line)
-        fields = mr_object_put(format, columns, record, out);
+        fields = object_put(format, columns, record, out);
     else
-        mr_json_string(out, value, len);
+        js_string(out, value, len);
 
     int raw = (record->flags & MR_EOL_MASK) != MR_EOL_LF || (columns->line && (MR_SEPARATOR_OF(columns->flags) != ',' || !is_canonical(record)));
     /* "raw" tells the row from its line end only if the row itself does not end in one. */
     int ambiguous = raw && columns->line && len > 0 && (value[len - 1] == '\n' || value[len - 1] == '\r');
-    if (ambiguous || !mr_json_is_utf8(value, len)) {
-        mr_json_key(out, "value_base64");
-        mr_json_base64(out, value, len);
+    if (ambiguous || !js_is_utf8(value, len)) {
+        js_key(out, "value_base64");
+        js_base64(out, value, len);
     }
     if (raw)
         put_raw(record, out);
     if (columns->line && (!columns->plain || fields < columns->cnt))
         put_columns(columns, out);
-    mr_json_end(out, '}');
-    mr_json_line(out);
+    js_end(out, '}');
+    js_line(out);
 }
 
 /* ---- text ------------------------------------------------------------------------------------------------------------ */
 
-static void put_uint(struct mr_json *out, uint64_t number)
+static void put_uint(struct js_writer *out, uint64_t number)
 {
-    mr_json_uint(out, number);
+    js_uint(out, number);
     out->comma = 0;
 }
 
-static void put_column(struct mr_format *format, const struct mr_columns *columns, ssize_t idx, const struct mr_record *record,
-                       struct mr_json *out)
+static void put_column(struct format *format, const struct columns *columns, ssize_t idx, const struct mr_record *record,
+                       struct js_writer *out)
 {
-    struct mr_field field;
+    struct field field;
     size_t at = 0;
-    int sep = mr_csv_sep(columns->flags);
-    for (ssize_t i = 0; mr_csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
+    int sep = csv_sep(columns->flags);
+    for (ssize_t i = 0; csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
         if (i < idx)
             continue;
-        mr_row_unquote(&format->scratch, &field);
-        mr_json_add(out, field.text, field.len);
+        row_unquote(&format->scratch, &field);
+        js_add(out, field.text, field.len);
         break;
     }
     if (format->scratch.failed)
@@ -349,37 +349,37 @@ static void put_column(struct mr_format *format, const struct mr_columns *column
 }
 
 /* name=value, joined by commas: as kcat prints them. */
-static void put_header_list(const struct mr_record *record, struct mr_json *out)
+static void put_header_list(const struct mr_record *record, struct js_writer *out)
 {
     const char *name, *comma = "";
     const void *value;
     size_t at = 0, name_len, value_len;
     while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
-        mr_json_add(out, comma, strlen(comma));
-        mr_json_add(out, name, name_len);
-        mr_json_add(out, "=", 1);
-        mr_json_add(out, value, value_len);
+        js_add(out, comma, strlen(comma));
+        js_add(out, name, name_len);
+        js_add(out, "=", 1);
+        js_add(out, value, value_len);
         comma = ",";
     }
 }
 
 /* shown: the record with what is selected as its value. */
-static void put_text(struct mr_format *format, const struct mr_columns *columns, const char *topic, const struct mr_record *record,
-                     const struct mr_record *shown, uint64_t now_ns, struct mr_json *out)
+static void put_text(struct format *format, const struct columns *columns, const char *topic, const struct mr_record *record,
+                     const struct mr_record *shown, uint64_t now_ns, struct js_writer *out)
 {
     char text[32];
     uint64_t age_ns = now_ns > record->ts_ns ? now_ns - record->ts_ns : 0;
     for (size_t i = 0; i < format->piece_cnt; i++) {
-        const struct mr_format_piece *piece = &format->piece[i];
+        const struct format_piece *piece = &format->piece[i];
         switch (piece->what) {
         case 0:
-            mr_json_add(out, piece->text, piece->len);
+            js_add(out, piece->text, piece->len);
             break;
         case 's':
-            mr_json_add(out, shown->value, shown->value_len);
+            js_add(out, shown->value, shown->value_len);
             break;
         case 'k':
-            mr_json_add(out, record->key, record->key ? record->key_len : 0);
+            js_add(out, record->key, record->key ? record->key_len : 0);
             break;
         case 'o':
             put_uint(out, record->offset);
@@ -388,7 +388,7 @@ static void put_text(struct mr_format *format, const struct mr_columns *columns,
             put_uint(out, record->partition);
             break;
         case 't':
-            mr_json_add(out, topic, strlen(topic));
+            js_add(out, topic, strlen(topic));
             break;
         case 'T':
             put_uint(out, record->ts_ns / 1000000);
@@ -401,7 +401,7 @@ static void put_text(struct mr_format *format, const struct mr_columns *columns,
             break;
         case 'a':
             snprintf(text, sizeof text, "%" PRIu64 ".%06u", age_ns / 1000000000, (unsigned)(age_ns % 1000000000 / 1000));
-            mr_json_add(out, text, strlen(text));
+            js_add(out, text, strlen(text));
             break;
         default:
             put_column(format, columns, columns->bound[i], record, out);
@@ -412,20 +412,20 @@ static void put_text(struct mr_format *format, const struct mr_columns *columns,
 
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
-void mr_format_record(struct mr_format *format, struct mr_columns *columns, const char *topic, const struct mr_record *record,
-                      uint64_t now_ns, struct mr_json *out)
+void format_record(struct format *format, struct columns *columns, const char *topic, const struct mr_record *record,
+                      uint64_t now_ns, struct js_writer *out)
 {
     const struct mr_record *shown = record;
     struct mr_record selected;
     char *to;
-    if (format->select.cnt > 0 && format->kind != MR_FORMAT_JSON) {
+    if (format->select.cnt > 0 && format->kind != FORMAT_JSON) {
         selected = *record;
-        mr_row_select(format, columns, &selected);
+        row_select(format, columns, &selected);
         shown = &selected;
     }
     switch (format->kind) {
-    case MR_FORMAT_RAW:
-        to = mr_json_room(out, shown->value_len + format->delimiter_len);
+    case FORMAT_RAW:
+        to = js_room(out, shown->value_len + format->delimiter_len);
         if (!to)
             break;
         if (shown->value_len > 0)
@@ -433,29 +433,29 @@ void mr_format_record(struct mr_format *format, struct mr_columns *columns, cons
         memcpy(to + shown->value_len, format->delimiter, format->delimiter_len);
         out->len += shown->value_len + format->delimiter_len;
         break;
-    case MR_FORMAT_CSV:
-        mr_row_put(format, shown->value, shown->value_len, shown->flags, out);
+    case FORMAT_CSV:
+        row_put(format, shown->value, shown->value_len, shown->flags, out);
         break;
-    case MR_FORMAT_TSV:
-        mr_row_put_tsv(format, columns, shown, out);
+    case FORMAT_TSV:
+        row_put_tsv(format, columns, shown, out);
         break;
-    case MR_FORMAT_JSON:
+    case FORMAT_JSON:
         if (format->select.cnt > 0) {
-            mr_object_put_selected(format, columns, record, out);
+            object_put_selected(format, columns, record, out);
         } else if (columns->line) {
-            mr_object_put(format, columns, record, out);
+            object_put(format, columns, record, out);
         } else {
-            mr_json_begin(out, '{');
-            mr_json_key(out, "value");
-            mr_json_string(out, record->value, record->value_len);
-            mr_json_end(out, '}');
+            js_begin(out, '{');
+            js_key(out, "value");
+            js_string(out, record->value, record->value_len);
+            js_end(out, '}');
         }
-        mr_json_line(out);
+        js_line(out);
         break;
-    case MR_FORMAT_ENVELOPE:
+    case FORMAT_ENVELOPE:
         put_envelope(format, columns, topic, record, out);
         break;
-    case MR_FORMAT_TEXT:
+    case FORMAT_TEXT:
         put_text(format, columns, topic, record, shown, now_ns, out);
         break;
     }

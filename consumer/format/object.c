@@ -10,16 +10,16 @@
 
 /* A copy of the row with the zeros behind it that a pass needs. What is looked at twice cannot change in between either: the row
  * itself lies in memory that others may write. NULL: no memory. */
-static const char *copy_row(struct mr_json *scratch, const struct mr_record *record)
+static const char *copy_row(struct js_writer *scratch, const struct mr_record *record)
 {
     const size_t len = record->value_len;
     scratch->len = 0;
-    char *row = mr_json_room(scratch, len + MR_JSON_BEHIND);
+    char *row = js_room(scratch, len + JS_BEHIND);
     if (!row)
         return NULL;
     if (len > 0)
         memcpy(row, record->value, len);
-    memset(row + len, 0, MR_JSON_BEHIND);
+    memset(row + len, 0, JS_BEHIND);
     return row;
 }
 
@@ -28,39 +28,39 @@ static size_t worst(const char *text, size_t len, char sep)
 {
     size_t marks = 0;
     if (len <= LONG_ROW)
-        return len * MR_JSON_WORST;
+        return len * JS_WORST;
     for (size_t at = 0; at < len; at += 16) /* what is behind counts, too */
-        for (uint64_t found = mr_json_marks16(text + at, sep); found; found &= found - 1)
+        for (uint64_t found = js_marks16(text + at, sep); found; found &= found - 1)
             marks++;
-    return len + marks * (MR_JSON_WORST - 1);
+    return len + marks * (JS_WORST - 1);
 }
 
 /* The comma, the name and the colon. */
-static inline char *put_key(char *to, const struct mr_column *column)
+static inline char *put_key(char *to, const struct column *column)
 {
     const size_t len = column->key_len; /* a copy: for all that the compiler knows the text may be written over it */
-    mr_json_copy(to, column->key, len);
+    js_copy(to, column->key, len);
     return to + len;
 }
 
-/* mr_json_is_number, which takes long, only where a glance does not tell. */
-MR_JSON_INLINE int is_number(const char *text, size_t len)
+/* js_is_number, which takes long, only where a glance does not tell. */
+JS_INLINE int is_number(const char *text, size_t len)
 {
-    size_t sure = mr_json_digits(text);
+    size_t sure = js_digits(text);
     if (sure == len && len > 0)
         return 1;
     if (sure > 0 && sure < 16 && sure < len && (text[sure] | 0x20) != 'e')
         return 0;
-    return mr_json_is_number(text, len);
+    return js_is_number(text, len);
 }
 
 /* Writes the quoted field that begins here, and goes to the separator behind it, or to the end. */
-MR_JSON_INLINE void put_quoted(struct mr_json_pass *pass, const char *end)
+JS_INLINE void put_quoted(struct js_pass *pass, const char *end)
 {
     const char *after;
-    mr_json_pass_to(pass, pass->from + 1);
+    js_pass_to(pass, pass->from + 1);
     for (;;) {
-        mr_json_pass_until(pass, end, '"');
+        js_pass_until(pass, end, '"');
         if (pass->from == end)
             return;
         after = pass->from + 1;
@@ -68,18 +68,18 @@ MR_JSON_INLINE void put_quoted(struct mr_json_pass *pass, const char *end)
             break;
         memcpy(pass->to, "\\\"", 2); /* one is meant */
         pass->to += 2;
-        mr_json_pass_to(pass, after + 1);
+        js_pass_to(pass, after + 1);
     }
     if (after != end && *after != pass->sep) { /* malformed, from a program that checks nothing */
         after = memchr(after, pass->sep, (size_t)(end - after));
         after = after ? after : end;
     }
-    mr_json_pass_to(pass, after);
+    js_pass_to(pass, after);
 }
 
 /* Writes the field that begins here, and goes to the separator behind it, or to the end.
  *   quotes   mean something      numbers   are not strings */
-MR_JSON_INLINE void put_field(struct mr_json_pass *pass, const char *end, int quotes, int numbers)
+JS_INLINE void put_field(struct js_pass *pass, const char *end, int quotes, int numbers)
 {
     const char *from = pass->from;
     char *start = pass->to;
@@ -87,10 +87,10 @@ MR_JSON_INLINE void put_field(struct mr_json_pass *pass, const char *end, int qu
     if (*from == '"' && quotes) {
         put_quoted(pass, end);
     } else {
-        mr_json_pass_until(pass, end, pass->sep);
+        js_pass_until(pass, end, pass->sep);
         size_t len = (size_t)(pass->from - from);
         if ((unsigned char)(*from - '-') <= '9' - '-' && numbers && is_number(from, len)) {
-            mr_json_copy(start, from, len);
+            js_copy(start, from, len);
             pass->to = start + len;
             return;
         }
@@ -99,7 +99,7 @@ MR_JSON_INLINE void put_field(struct mr_json_pass *pass, const char *end, int qu
 }
 
 /* The key of the first field has put a comma where the bracket belongs. */
-static void put_brackets(struct mr_json *out, char *start, char *to)
+static void put_brackets(struct js_writer *out, char *start, char *to)
 {
     to += to == start;
     *start = '{';
@@ -108,25 +108,25 @@ static void put_brackets(struct mr_json *out, char *start, char *to)
     out->comma = 1;
 }
 
-size_t mr_object_put(struct mr_format *format, const struct mr_columns *columns, const struct mr_record *record,
-                     struct mr_json *out)
+size_t object_put(struct format *format, const struct columns *columns, const struct mr_record *record,
+                     struct js_writer *out)
 {
-    const struct mr_column *column = columns->column, *extra = column + columns->cnt;
-    const int sep = mr_csv_sep(columns->flags), quotes = !(sep & MR_CSV_UNQUOTED);
+    const struct column *column = columns->column, *extra = column + columns->cnt;
+    const int sep = csv_sep(columns->flags), quotes = !(sep & CSV_UNQUOTED);
     int numbers = !format->strings;
     size_t too_many = 0;
     const char *row = copy_row(&format->scratch, record);
     /* A field has two quotes and a comma or a key; all but the last take a byte of the row for their separator. */
     char *start =
-        row ? mr_json_room(out, columns->keys.len + worst(row, record->value_len, (char)sep) + 8 + MR_JSON_SLACK) : NULL;
+        row ? js_room(out, columns->keys.len + worst(row, record->value_len, (char)sep) + 8 + JS_SLACK) : NULL;
     if (!start) {
         out->failed = 1;
         return 0;
     }
     const char *end = row + record->value_len;
-    const char *first = row + mr_csv_row_bom(row, record->value_len, sep);
-    struct mr_json_pass pass = {.from = first, .to = start, .next = first, .sep = (char)sep};
-    for (;; mr_json_pass_to(&pass, pass.from + 1)) {
+    const char *first = row + csv_row_bom(row, record->value_len, sep);
+    struct js_pass pass = {.from = first, .to = start, .next = first, .sep = (char)sep};
+    for (;; js_pass_to(&pass, pass.from + 1)) {
         if (column < extra) {
             pass.to = put_key(pass.to, column++);
         } else {
@@ -145,30 +145,30 @@ size_t mr_object_put(struct mr_format *format, const struct mr_columns *columns,
     return (size_t)(column - columns->column) + too_many;
 }
 
-void mr_object_put_selected(struct mr_format *format, struct mr_columns *columns, const struct mr_record *record,
-                            struct mr_json *out)
+void object_put_selected(struct format *format, struct columns *columns, const struct mr_record *record,
+                            struct js_writer *out)
 {
-    struct mr_pick *selected = &columns->selected;
+    struct field_picker *selected = &columns->selected;
     const char *row = copy_row(&format->scratch, record);
-    size_t room = 8 + MR_JSON_SLACK;
+    size_t room = 8 + JS_SLACK;
     if (row) {
-        mr_pick_take(selected, row, record->value_len);
+        field_picker_take(selected, row, record->value_len);
         for (size_t i = 0; i < selected->cnt; i++)
             room += columns->column[selected->column[i]].key_len + worst(selected->field[i].text, selected->field[i].len, (char)selected->sep) + 2;
     }
-    char *start = row ? mr_json_room(out, room) : NULL, *to = start;
+    char *start = row ? js_room(out, room) : NULL, *to = start;
     if (!start) {
         out->failed = 1;
         return;
     }
     for (size_t i = 0; i < selected->cnt; i++) {
-        const struct mr_field *field = &selected->field[i];
+        const struct field *field = &selected->field[i];
         if (!field->text)
             continue;
         const char *from = field->text - (field->quoted != 0);
-        struct mr_json_pass pass = {
+        struct js_pass pass = {
             .from = from, .to = put_key(to, &columns->column[selected->column[i]]), .next = from, .sep = (char)selected->sep};
-        put_field(&pass, row + record->value_len, !(selected->sep & MR_CSV_UNQUOTED), !format->strings);
+        put_field(&pass, row + record->value_len, !(selected->sep & CSV_UNQUOTED), !format->strings);
         to = pass.to;
     }
     put_brackets(out, start, to);

@@ -3,21 +3,21 @@
 
 #include <string.h>
 
-void mr_row_unquote(struct mr_json *scratch, struct mr_field *field)
+void row_unquote(struct js_writer *scratch, struct field *field)
 {
     if (!field->quoted || !memchr(field->text, '"', field->len))
         return;
     scratch->len = 0;
-    char *to = mr_json_room(scratch, field->len);
+    char *to = js_room(scratch, field->len);
     if (!to)
         return;
-    field->len = mr_csv_unquote(field->text, field->len, to);
+    field->len = csv_unquote(field->text, field->len, to);
     field->text = to;
 }
 
-void mr_row_put(struct mr_format *format, const void *value, size_t len, unsigned flags, struct mr_json *out)
+void row_put(struct format *format, const void *value, size_t len, unsigned flags, struct js_writer *out)
 {
-    char *to = mr_json_room(out, len + 4);
+    char *to = js_room(out, len + 4);
     if (!to)
         return;
     char *from = to;
@@ -46,24 +46,24 @@ void mr_row_put(struct mr_format *format, const void *value, size_t len, unsigne
 
 /* ---- columns --------------------------------------------------------------------------------------------------------- */
 
-void mr_row_select(struct mr_format *format, struct mr_columns *columns, struct mr_record *record)
+void row_select(struct format *format, struct columns *columns, struct mr_record *record)
 {
-    struct mr_pick *selected = &columns->selected;
-    struct mr_json *row = &format->row;
+    struct field_picker *selected = &columns->selected;
+    struct js_writer *row = &format->row;
     char sep = MR_SEPARATOR_OF(columns->flags);
-    mr_pick_take(selected, record->value, record->value_len);
+    field_picker_take(selected, record->value, record->value_len);
     row->len = 0;
-    (void)mr_json_room(row, 1); /* so that an empty row is somewhere, too */
+    (void)js_room(row, 1); /* so that an empty row is somewhere, too */
     for (size_t i = 0; i < selected->cnt; i++) {
-        const struct mr_field *field = &selected->field[i];
+        const struct field *field = &selected->field[i];
         if (i > 0)
-            mr_json_add(row, &sep, 1);
+            js_add(row, &sep, 1);
         if (field->quoted)
-            mr_json_add(row, "\"", 1);
+            js_add(row, "\"", 1);
         if (field->len > 0)
-            mr_json_add(row, field->text, field->len);
+            js_add(row, field->text, field->len);
         if (field->quoted)
-            mr_json_add(row, "\"", 1);
+            js_add(row, "\"", 1);
     }
     row->failed |= row->len > UINT32_MAX; /* one column, selected often */
     record->value = row->failed ? "" : row->text;
@@ -87,75 +87,75 @@ static char tsv_letter(char byte)
     }
 }
 
-static void add_tsv_field(struct mr_json *row, const struct mr_field *field)
+static void add_tsv_field(struct js_writer *row, const struct field *field)
 {
     const char *from = field->text, *end = from + field->len;
     for (const char *at = from; at < end; at++) {
         const char letter = tsv_letter(*at);
         if (!letter)
             continue;
-        mr_json_add(row, from, (size_t)(at - from));
-        mr_json_add(row, "\\", 1);
-        mr_json_add(row, &letter, 1);
+        js_add(row, from, (size_t)(at - from));
+        js_add(row, "\\", 1);
+        js_add(row, &letter, 1);
         from = at + 1;
     }
-    mr_json_add(row, from, (size_t)(end - from));
+    js_add(row, from, (size_t)(end - from));
 }
 
-void mr_row_put_tsv(struct mr_format *format, const struct mr_columns *columns, const struct mr_record *record, struct mr_json *out)
+void row_put_tsv(struct format *format, const struct columns *columns, const struct mr_record *record, struct js_writer *out)
 {
-    int sep = mr_csv_sep(columns->flags);
-    struct mr_json *tsv = &format->tsv;
-    struct mr_field field;
+    int sep = csv_sep(columns->flags);
+    struct js_writer *tsv = &format->tsv;
+    struct field field;
     size_t at = 0;
     if (!columns->line || (char)sep == '\t') {
-        mr_row_put(format, record->value, record->value_len, record->flags, out);
+        row_put(format, record->value, record->value_len, record->flags, out);
         return;
     }
     tsv->len = 0;
-    for (int i = 0; mr_csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
+    for (int i = 0; csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
         if (i > 0)
-            mr_json_add(tsv, "\t", 1);
-        mr_row_unquote(&format->scratch, &field);
+            js_add(tsv, "\t", 1);
+        row_unquote(&format->scratch, &field);
         add_tsv_field(tsv, &field);
     }
     if (tsv->failed || format->scratch.failed)
         out->failed = 1;
-    mr_row_put(format, tsv->text, tsv->len, record->flags, out);
+    row_put(format, tsv->text, tsv->len, record->flags, out);
 }
 
 /* ---- header ---------------------------------------------------------------------------------------------------------- */
 
-int mr_format_has_header(const struct mr_format *format)
+int format_has_header(const struct format *format)
 {
-    return format->kind == MR_FORMAT_CSV || format->kind == MR_FORMAT_TSV;
+    return format->kind == FORMAT_CSV || format->kind == FORMAT_TSV;
 }
 
-int mr_format_alike(const struct mr_format *format, const struct mr_columns *a, const struct mr_columns *b)
+int format_alike(const struct format *format, const struct columns *a, const struct columns *b)
 {
     if (format->select.cnt > 0) /* they all have these columns */
-        return format->kind == MR_FORMAT_TSV || MR_SAME_FIELDS(a->flags, b->flags);
-    return mr_columns_same(a, b);
+        return format->kind == FORMAT_TSV || MR_SAME_FIELDS(a->flags, b->flags);
+    return columns_same(a, b);
 }
 
-void mr_format_header(struct mr_format *format, struct mr_columns *columns, struct mr_json *out)
+void format_header(struct format *format, struct columns *columns, struct js_writer *out)
 {
-    if (!mr_format_has_header(format) || format->header_done || !columns->line)
+    if (!format_has_header(format) || format->header_done || !columns->line)
         return;
     struct mr_record line = {.value = columns->line, .value_len = (uint32_t)columns->len, .flags = (uint16_t)(columns->flags & MR_EOL_MASK)};
-    int as_sent = format->select.cnt == 0 && (format->kind == MR_FORMAT_CSV || MR_SEPARATOR_OF(columns->flags) == '\t');
+    int as_sent = format->select.cnt == 0 && (format->kind == FORMAT_CSV || MR_SEPARATOR_OF(columns->flags) == '\t');
     format->header_done = 1;
     if ((columns->flags & MR_EOL_MASK) == MR_EOL_CRLF)
         format->line_end = "\r\n";
     if (!as_sent) { /* a byte order mark is not part of the first column */
-        size_t bom = mr_csv_bom(columns->line, columns->len);
+        size_t bom = csv_bom(columns->line, columns->len);
         line.value = columns->line + bom;
         line.value_len -= (uint32_t)bom;
     }
     if (format->select.cnt > 0)
-        mr_row_select(format, columns, &line);
-    if (format->kind == MR_FORMAT_TSV)
-        mr_row_put_tsv(format, columns, &line, out);
+        row_select(format, columns, &line);
+    if (format->kind == FORMAT_TSV)
+        row_put_tsv(format, columns, &line, out);
     else
-        mr_row_put(format, line.value, line.value_len, line.flags, out);
+        row_put(format, line.value, line.value_len, line.flags, out);
 }

@@ -6,29 +6,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-int mr_select_parse(const char *text, struct mr_select *out, char wrong[static 160])
+int select_parse(const char *text, struct select_list *out, char wrong[static 160])
 {
-    struct mr_csv_row row = {0};
-    struct mr_select new = {0};
+    struct csv_row row = {0};
+    struct select_list new = {0};
     size_t len = strlen(text), at = 0, field_len;
     const char *field;
     int quoted;
-    if (len == 0 || !mr_csv_row(text, len, 0, ',', 1, &row) || row.fault != MR_CSV_OK || row.next < len) {
+    if (len == 0 || !csv_row(text, len, 0, ',', 1, &row) || row.fault != CSV_OK || row.next < len) {
         snprintf(wrong, 160, "wanted: names of columns, separated by commas%s%s", row.fault ? "; " : "",
-                 row.fault ? mr_csv_fault_text((enum mr_csv_fault)row.fault) : "");
+                 row.fault ? csv_fault_text((enum csv_fault)row.fault) : "");
         return -EINVAL;
     }
     new.store = malloc(2 * len + 2); /* a name and its NUL take no more than two bytes for each of text, and one for an empty one */
     new.name = calloc(len + 1, sizeof *new.name);
     char *to = new.store;
     if (!new.store || !new.name) {
-        mr_select_free(&new);
+        select_free(&new);
         return -ENOMEM;
     }
-    while (mr_csv_field(text, len, ',', &at, &field, &field_len, &quoted)) {
+    while (csv_field(text, len, ',', &at, &field, &field_len, &quoted)) {
         new.name[new.cnt++] = to;
         if (quoted)
-            field_len = mr_csv_unquote(field, field_len, to);
+            field_len = csv_unquote(field, field_len, to);
         else
             memcpy(to, field, field_len);
         to[field_len] = '\0';
@@ -44,7 +44,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*x, *y);
 }
 
-int mr_select_twice(const struct mr_select *select, const char **name)
+int select_twice(const struct select_list *select, const char **name)
 {
     const char **sorted = select->cnt ? calloc(select->cnt, sizeof *sorted) : NULL;
     int twice = 0;
@@ -59,29 +59,29 @@ int mr_select_twice(const struct mr_select *select, const char **name)
     return twice;
 }
 
-void mr_select_free(struct mr_select *select)
+void select_free(struct select_list *select)
 {
     free(select->store);
     free((void *)select->name);
-    *select = (struct mr_select){0};
+    *select = (struct select_list){0};
 }
 
-int mr_select_bind(const struct mr_select *select, struct mr_columns *columns, const char **missing)
+int select_bind(const struct select_list *select, struct columns *columns, const char **missing)
 {
-    struct mr_pick pick;
-    if (mr_pick_init(&pick, select->cnt, mr_csv_sep(columns->flags)) < 0)
+    struct field_picker pick;
+    if (field_picker_init(&pick, select->cnt, csv_sep(columns->flags)) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < select->cnt; i++) {
-        ssize_t column = mr_columns_find(columns, select->name[i], strlen(select->name[i]));
+        ssize_t column = columns_find(columns, select->name[i], strlen(select->name[i]));
         if (column < 0) {
             *missing = select->name[i];
-            mr_pick_free(&pick);
+            field_picker_free(&pick);
             return -ENOENT;
         }
         pick.column[i] = (size_t)column;
     }
-    mr_pick_ready(&pick);
-    mr_pick_free(&columns->selected);
+    field_picker_ready(&pick);
+    field_picker_free(&columns->selected);
     columns->selected = pick;
     return 0;
 }

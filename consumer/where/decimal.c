@@ -26,10 +26,10 @@ static int parse_exponent(const char *at, const char *end, int64_t *out)
     return 1;
 }
 
-int mr_decimal_parse(const char *text, size_t len, struct mr_decimal *out)
+int decimal_parse(const char *text, size_t len, struct decimal *out)
 {
     const char *at = text, *end = text + len, *point = NULL, *first = NULL, *last = NULL;
-    struct mr_decimal number = {0};
+    struct decimal number = {0};
     int64_t exponent = 0, whole = 0, zeros = 0; /* digits before the point; zeros before the first other digit */
     size_t digits = 0;
     if (at < end && (*at == '-' || *at == '+'))
@@ -58,13 +58,13 @@ int mr_decimal_parse(const char *text, size_t len, struct mr_decimal *out)
     return 1;
 }
 
-static int is_zero(const struct mr_decimal *number)
+static int is_zero(const struct decimal *number)
 {
     return number->digits == number->end;
 }
 
 /* Of two numbers that are not zero, regardless of their signs. */
-static int compare_sizes(const struct mr_decimal *a, const struct mr_decimal *b)
+static int compare_sizes(const struct decimal *a, const struct decimal *b)
 {
     const char *x = a->digits, *y = b->digits;
     if (a->exponent != b->exponent)
@@ -78,7 +78,7 @@ static int compare_sizes(const struct mr_decimal *a, const struct mr_decimal *b)
     return (x < a->end) - (y < b->end); /* none ends in zeros */
 }
 
-int mr_decimal_compare(const struct mr_decimal *a, const struct mr_decimal *b)
+int decimal_compare(const struct decimal *a, const struct decimal *b)
 {
     int a_sign = is_zero(a) ? 0 : a->negative ? -1 : 1, b_sign = is_zero(b) ? 0 : b->negative ? -1 : 1;
     if (a_sign != b_sign)

@@ -11,9 +11,9 @@
 #include <string.h>
 
 /* What is true for one topic only, and what is known of the record at hand. */
-struct mr_where_bound {
+struct where_bound {
     int has_columns;
-    struct mr_pick pick; /* a field for each name, if there are columns */
+    struct field_picker pick; /* a field for each name, if there are columns */
     uint64_t strangers;
     char *room; /* two texts without their quotes or escapes, each as long as a value */
     size_t room_each;
@@ -22,68 +22,68 @@ struct mr_where_bound {
     const struct mr_record *record;
     int looked; /* its fields are picked, or its JSON is checked */
     int is_object;
-    struct mr_json_value object;
+    struct js_value object;
 };
 
 struct value {
     const char *text; /* NULL: it is not there, or null */
     size_t len;
     int word; /* a string of the expression: no number, whatever it looks like */
-    const struct mr_decimal *number; /* known already */
+    const struct decimal *number; /* known already */
     char digits[24];
 };
 
 /* ---- binding --------------------------------------------------------------------------------------------------------- */
 
-int mr_where_names(const struct mr_where *where)
+int where_names(const struct where *where)
 {
     return where->field_cnt > 0;
 }
 
-static int no_column(const struct mr_columns *columns, const struct mr_operand *operand, struct mr_where_fault *fault)
+static int no_column(const struct columns *columns, const struct operand *operand, struct where_fault *fault)
 {
     fault->at = operand->at;
-    mr_columns_missing(columns, operand->text, fault->reason);
+    columns_missing(columns, operand->text, fault->reason);
     return -ENOENT;
 }
 
-int mr_where_bind(const struct mr_where *where, const struct mr_columns *columns, struct mr_where_bound **out,
-                  struct mr_where_fault *fault)
+int where_bind(const struct where *where, const struct columns *columns, struct where_bound **out,
+                  struct where_fault *fault)
 {
-    struct mr_where_bound *bound = calloc(1, sizeof *bound);
+    struct where_bound *bound = calloc(1, sizeof *bound);
     if (!bound)
         return -ENOMEM;
     bound->has_columns = columns->line != NULL;
-    int error = bound->has_columns ? mr_pick_init(&bound->pick, where->field_cnt, mr_csv_sep(columns->flags)) : 0;
+    int error = bound->has_columns ? field_picker_init(&bound->pick, where->field_cnt, csv_sep(columns->flags)) : 0;
     for (size_t i = 0; i < where->operand_cnt && bound->has_columns && !error; i++) {
-        const struct mr_operand *operand = &where->operand[i];
+        const struct operand *operand = &where->operand[i];
         if (operand->kind != OPERAND_FIELD)
             continue;
-        ssize_t column = mr_columns_find(columns, operand->text, operand->len);
+        ssize_t column = columns_find(columns, operand->text, operand->len);
         if (column < 0)
             error = no_column(columns, operand, fault);
         else
             bound->pick.column[operand->field] = (size_t)column;
     }
     if (error) {
-        mr_where_unbind(bound);
+        where_unbind(bound);
         return error;
     }
-    mr_pick_ready(&bound->pick);
+    field_picker_ready(&bound->pick);
     *out = bound;
     return 0;
 }
 
-void mr_where_unbind(struct mr_where_bound *bound)
+void where_unbind(struct where_bound *bound)
 {
     if (!bound)
         return;
-    mr_pick_free(&bound->pick);
+    field_picker_free(&bound->pick);
     free(bound->room);
     free(bound);
 }
 
-uint64_t mr_where_strangers(const struct mr_where_bound *bound)
+uint64_t where_strangers(const struct where_bound *bound)
 {
     return bound->strangers;
 }
@@ -91,7 +91,7 @@ uint64_t mr_where_strangers(const struct mr_where_bound *bound)
 /* ---- values ---------------------------------------------------------------------------------------------------------- */
 
 /* Room for a part of the value, for one side of a comparison; both are made at once, so that neither moves while it is in use. */
-static char *room_for(struct mr_where_bound *bound, int right)
+static char *room_for(struct where_bound *bound, int right)
 {
     size_t each = bound->record->value_len;
     if (!bound->room || each > bound->room_each) {
@@ -104,13 +104,13 @@ static char *room_for(struct mr_where_bound *bound, int right)
     return bound->room + (right ? bound->room_each : 0);
 }
 
-static int get_field(struct mr_where_bound *bound, const struct mr_operand *operand, int right, struct value *out)
+static int get_field(struct where_bound *bound, const struct operand *operand, int right, struct value *out)
 {
     const struct mr_record *record = bound->record;
     if (!bound->looked)
-        mr_pick_take(&bound->pick, record->value, record->value_len);
+        field_picker_take(&bound->pick, record->value, record->value_len);
     bound->looked = 1;
-    const struct mr_field *field = &bound->pick.field[operand->field];
+    const struct field *field = &bound->pick.field[operand->field];
     out->text = field->text;
     out->len = field->len;
     if (!field->text || !field->quoted || !memchr(field->text, '"', field->len))
@@ -118,7 +118,7 @@ static int get_field(struct mr_where_bound *bound, const struct mr_operand *oper
     char *room = room_for(bound, right);
     if (!room)
         return -ENOMEM;
-    out->len = mr_csv_unquote(field->text, field->len, room);
+    out->len = csv_unquote(field->text, field->len, room);
     out->text = room;
     return 0;
 }
@@ -133,15 +133,15 @@ static size_t element(const char *part)
 }
 
 /* One step down. Of members with the same name it is the last, as everywhere. Returns 1, or 0 when there is no such part. */
-static int descend(const struct mr_json_value *from, const char *part, struct mr_json_value *out)
+static int descend(const struct js_value *from, const char *part, struct js_value *out)
 {
-    struct mr_json_value name, value;
-    size_t at = 0, idx = 0, wanted = from->kind == MR_JSON_ARRAY ? element(part) : SIZE_MAX;
+    struct js_value name, value;
+    size_t at = 0, idx = 0, wanted = from->kind == JS_ARRAY ? element(part) : SIZE_MAX;
     int found = 0;
-    if (from->kind != MR_JSON_OBJECT && wanted == SIZE_MAX)
+    if (from->kind != JS_OBJECT && wanted == SIZE_MAX)
         return 0;
-    for (; mr_json_next(from, &at, &name, &value); idx++) {
-        if (from->kind == MR_JSON_ARRAY ? idx != wanted : !mr_json_is(&name, part))
+    for (; js_next(from, &at, &name, &value); idx++) {
+        if (from->kind == JS_ARRAY ? idx != wanted : !js_is(&name, part))
             continue;
         *out = value;
         found = 1;
@@ -158,45 +158,45 @@ static int begins_object(const char *text, size_t len)
     return len > 0 && *text == '{';
 }
 
-static int get_member(const struct mr_where *where, struct mr_where_bound *bound, const struct mr_operand *operand, int right,
+static int get_member(const struct where *where, struct where_bound *bound, const struct operand *operand, int right,
                       struct value *out)
 {
     const struct mr_record *record = bound->record;
-    struct mr_json_fault fault;
+    struct js_fault fault;
     if (!bound->looked) {
-        size_t bom = mr_csv_bom(record->value, record->value_len); /* of the file's first line */
+        size_t bom = csv_bom(record->value, record->value_len); /* of the file's first line */
         const char *text = (const char *)record->value + bom;
-        int error = mr_json_parse(text, record->value_len - bom, &bound->object, &fault);
+        int error = js_parse(text, record->value_len - bom, &bound->object, &fault);
         if (error == -EOVERFLOW && begins_object(text, record->value_len - bom))
             return error;
-        bound->is_object = error == 0 && bound->object.kind == MR_JSON_OBJECT;
+        bound->is_object = error == 0 && bound->object.kind == JS_OBJECT;
         bound->strangers += !bound->is_object;
         bound->looked = 1;
     }
-    struct mr_json_value at = bound->object;
+    struct js_value at = bound->object;
     int found = bound->is_object;
     for (size_t i = 0; i < operand->part_cnt && found; i++) {
-        struct mr_json_value below;
+        struct js_value below;
         found = descend(&at, where->part[operand->part + i], &below);
         if (found)
             at = below;
     }
-    if (!found || at.kind == MR_JSON_NULL)
+    if (!found || at.kind == JS_NULL)
         return 0;
     out->text = at.text;
     out->len = at.len;
-    if (at.kind != MR_JSON_STRING || !memchr(at.text, '\\', at.len))
+    if (at.kind != JS_STRING || !memchr(at.text, '\\', at.len))
         return 0;
     char *room = room_for(bound, right);
     if (!room)
         return -ENOMEM;
-    out->len = mr_json_unescape(&at, room);
+    out->len = js_unescape(&at, room);
     out->text = room;
     return 0;
 }
 
 /* The last header of that name, as in an object of JSON. */
-static void get_header(const struct mr_record *record, const struct mr_operand *operand, struct value *out)
+static void get_header(const struct mr_record *record, const struct operand *operand, struct value *out)
 {
     const char *name;
     const void *value;
@@ -221,9 +221,9 @@ static void get_number(uint64_t number, struct value *out)
 
 /* right: the value is that of a right side, which must not be where that of the left side is.
  * Returns 0; -ENOMEM; -EOVERFLOW. */
-static int get(const struct mr_where *where, struct mr_where_bound *bound, size_t idx, int right, struct value *out)
+static int get(const struct where *where, struct where_bound *bound, size_t idx, int right, struct value *out)
 {
-    const struct mr_operand *operand = &where->operand[idx];
+    const struct operand *operand = &where->operand[idx];
     const struct mr_record *record = bound->record;
     out->text = NULL;
     out->len = 0;
@@ -276,19 +276,19 @@ static int get(const struct mr_where *where, struct mr_where_bound *bound, size_
 /* ---- tests ----------------------------------------------------------------------------------------------------------- */
 
 /* Returns 1 with the number that value looks like, else 0. */
-static int as_number(const struct value *value, struct mr_decimal *out)
+static int as_number(const struct value *value, struct decimal *out)
 {
     if (!value->number)
-        return !value->word && mr_decimal_parse(value->text, value->len, out);
+        return !value->word && decimal_parse(value->text, value->len, out);
     *out = *value->number;
     return 1;
 }
 
 static int compare(const struct value *a, const struct value *b)
 {
-    struct mr_decimal x, y;
+    struct decimal x, y;
     if (as_number(a, &x) && as_number(b, &y))
-        return mr_decimal_compare(&x, &y);
+        return decimal_compare(&x, &y);
     size_t len = a->len < b->len ? a->len : b->len;
     int sign = len ? memcmp(a->text, b->text, len) : 0;
     return sign ? sign : (a->len > b->len) - (a->len < b->len);
@@ -296,22 +296,22 @@ static int compare(const struct value *a, const struct value *b)
 
 static int is_true(const struct value *value)
 {
-    static const struct mr_decimal zero = {0};
-    struct mr_decimal number;
+    static const struct decimal zero = {0};
+    struct decimal number;
     if (!value->text || value->len == 0 || (value->len == 5 && memcmp(value->text, "false", 5) == 0))
         return 0;
-    return !as_number(value, &number) || mr_decimal_compare(&number, &zero) != 0;
+    return !as_number(value, &number) || decimal_compare(&number, &zero) != 0;
 }
 
 /* re_search is glibc's regexec for text that has a length and no NUL behind it. What lies beyond 2 GiB is not looked at. */
-static int matches(const struct mr_test *test, const struct value *value)
+static int matches(const struct test *test, const struct value *value)
 {
     regoff_t len = value->len < INT_MAX ? (regoff_t)value->len : INT_MAX;
     return re_search(test->regex, value->text, len, 0, len, NULL) >= 0;
 }
 
 /* Returns 1, 0, -ENOMEM or -EOVERFLOW. */
-static int run_test(const struct mr_where *where, struct mr_where_bound *bound, const struct mr_test *test)
+static int run_test(const struct where *where, struct where_bound *bound, const struct test *test)
 {
     struct value left, right;
     int error = get(where, bound, test->left, 0, &left);
@@ -345,14 +345,14 @@ static int run_test(const struct mr_where *where, struct mr_where_bound *bound, 
     }
 }
 
-int mr_where_match(const struct mr_where *where, struct mr_where_bound *bound, const char *topic, const struct mr_record *record)
+int where_match(const struct where *where, struct where_bound *bound, const char *topic, const struct mr_record *record)
 {
     int truth = 0;
     bound->topic = topic;
     bound->record = record;
     bound->looked = 0;
     for (size_t i = 0; i < where->step_cnt;) {
-        const struct mr_step *step = &where->step[i++];
+        const struct step *step = &where->step[i++];
         switch (step->kind) {
         case STEP_TEST:
             truth = run_test(where, bound, &where->test[step->arg]);
@@ -379,7 +379,7 @@ static int takes_place(char c)
     return ((unsigned char)c & 0xc0) != 0x80;
 }
 
-const char *mr_where_point(char buf[static 256], const char *text, const struct mr_where_fault *fault)
+const char *where_point(char buf[static 256], const char *text, const struct where_fault *fault)
 {
     const size_t before_max = 48, all_max = 72;
     size_t len = strlen(text), from = fault->at > before_max ? fault->at - before_max : 0, used = 0, places = 0;
@@ -397,7 +397,7 @@ const char *mr_where_point(char buf[static 256], const char *text, const struct 
         /* What a message would escape is a blank for each byte, so that the caret stays in its
          * place. */
         int plain =
-            mr_shown(shown, sizeof shown, text + i, n) == n && memcmp(shown, text + i, n) == 0;
+            text_printable(shown, sizeof shown, text + i, n) == n && memcmp(shown, text + i, n) == 0;
         memcpy(buf + used, text + i, n);
         if (!plain)
             memset(buf + used, ' ', n);

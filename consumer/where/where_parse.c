@@ -17,11 +17,11 @@ struct parser {
     const char *text, *at; /* at: behind the token */
     enum token token;
     size_t token_at;
-    enum mr_comparison comparison;
-    struct mr_operand operand; /* NUMBER, STRING, NAME: what it is */
+    enum comparison comparison;
+    struct operand operand; /* NUMBER, STRING, NAME: what it is */
     char *to;                  /* in the store, which is large enough for all that text can say */
-    struct mr_where *program;
-    struct mr_where_fault *fault;
+    struct where *program;
+    struct where_fault *fault;
     size_t depth;
 };
 
@@ -75,7 +75,7 @@ static int read_string(struct parser *p)
     }
     p->at++;
     *p->to++ = '\0';
-    p->operand = (struct mr_operand){.kind = OPERAND_STRING, .at = p->token_at, .text = from, .len = (size_t)(p->to - from) - 1};
+    p->operand = (struct operand){.kind = OPERAND_STRING, .at = p->token_at, .text = from, .len = (size_t)(p->to - from) - 1};
     return 0;
 }
 
@@ -85,10 +85,10 @@ static int read_number(struct parser *p)
     p->at += *p->at == '-' || *p->at == '+';
     while (in_name(*p->at) || *p->at == '.' || (*p->at == '+' && (p->at[-1] == 'e' || p->at[-1] == 'E')))
         p->at++;
-    p->operand = (struct mr_operand){.kind = OPERAND_NUMBER, .at = p->token_at, .text = p->to, .len = (size_t)(p->at - from)};
+    p->operand = (struct operand){.kind = OPERAND_NUMBER, .at = p->token_at, .text = p->to, .len = (size_t)(p->at - from)};
     memcpy(p->to, from, p->operand.len);
     p->to += p->operand.len;
-    if (mr_decimal_parse(p->operand.text, p->operand.len, &p->operand.number))
+    if (decimal_parse(p->operand.text, p->operand.len, &p->operand.number))
         return 0;
     return REFUSE(p, p->token_at, "not a number (text goes in \"quotes\", a column's name that begins like one in `backticks`)");
 }
@@ -97,18 +97,18 @@ static int read_number(struct parser *p)
 static int read_time(struct parser *p)
 {
     char word[48];
-    struct mr_position position;
+    struct position position;
     size_t len = strspn(p->at, "@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:.+-");
     snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word), p->at);
-    if (len >= sizeof word || mr_position_parse(word, &position) < 0)
+    if (len >= sizeof word || position_parse(word, &position) < 0)
         return REFUSE(p, p->token_at,
                       "not a time that exists: wanted: @SECONDS or such as @2026-11-21T03:36:31Z");
     p->at += len;
-    p->operand = (struct mr_operand){.kind = OPERAND_NUMBER, .at = p->token_at, .text = p->to};
+    p->operand = (struct operand){.kind = OPERAND_NUMBER, .at = p->token_at, .text = p->to};
     int digits = snprintf(p->to, 24, "%" PRId64, position.arg);
     p->operand.len = (size_t)digits;
     p->to += p->operand.len;
-    (void)mr_decimal_parse(p->operand.text, p->operand.len, &p->operand.number);
+    (void)decimal_parse(p->operand.text, p->operand.len, &p->operand.number);
     return 0;
 }
 
@@ -133,11 +133,11 @@ static int read_part(struct parser *p, int *quoted)
 }
 
 /* What the name in the first part stands for, unless it is a column or member. */
-static enum mr_operand_kind own_name(const char *name)
+static enum operand_kind own_name(const char *name)
 {
     static const struct {
         const char *name;
-        enum mr_operand_kind kind;
+        enum operand_kind kind;
     } own[] = {{"topic", OPERAND_TOPIC}, {"partition", OPERAND_PARTITION}, {"offset", OPERAND_OFFSET},  {"ts", OPERAND_TS},
                {"key", OPERAND_KEY},     {"try", OPERAND_TRY},             {"value", OPERAND_VALUE},    {"headers", OPERAND_HEADER},
                {"null", OPERAND_NULL},   {"true", OPERAND_STRING},         {"false", OPERAND_STRING}};
@@ -178,8 +178,8 @@ static int read_name(struct parser *p)
             first_quoted = quoted;
     } while (*p->at == '.');
     const char *word = p->program->part[first];
-    enum mr_operand_kind kind = first_quoted ? OPERAND_FIELD : own_name(word);
-    p->operand = (struct mr_operand){.kind = kind, .at = p->token_at};
+    enum operand_kind kind = first_quoted ? OPERAND_FIELD : own_name(word);
+    p->operand = (struct operand){.kind = kind, .at = p->token_at};
     if (kind == OPERAND_HEADER && cnt == 1)
         return REFUSE(p, (size_t)(p->at - p->text), "which header? headers.NAME");
     if (kind == OPERAND_VALUE && cnt > 1)
@@ -201,7 +201,7 @@ static int read_operator(struct parser *p)
     static const struct {
         const char *text;
         enum token token;
-        enum mr_comparison comparison;
+        enum comparison comparison;
     } operators[] = {
         {"==", COMPARISON, COMPARE_EQ}, {"!=", COMPARISON, COMPARE_NE}, {"<=", COMPARISON, COMPARE_LE}, {">=", COMPARISON, COMPARE_GE},
         {"&&", AND, COMPARE_EQ},        {"||", OR, COMPARE_EQ},         {"(", OPEN, COMPARE_EQ},        {")", CLOSE, COMPARE_EQ},
@@ -272,8 +272,8 @@ static void *grow(void *array, size_t *cnt, size_t size)
 
 static int add_operand(struct parser *p, size_t *out)
 {
-    struct mr_where *program = p->program;
-    struct mr_operand *operand = grow(&program->operand, &program->operand_cnt, sizeof *operand);
+    struct where *program = p->program;
+    struct operand *operand = grow(&program->operand, &program->operand_cnt, sizeof *operand);
     if (!operand)
         return -ENOMEM;
     *operand = p->operand;
@@ -283,13 +283,13 @@ static int add_operand(struct parser *p, size_t *out)
     return 0;
 }
 
-static int add_step(struct parser *p, enum mr_step_kind kind, size_t arg)
+static int add_step(struct parser *p, enum step_kind kind, size_t arg)
 {
-    struct mr_where *program = p->program;
-    struct mr_step *step = grow(&program->step, &program->step_cnt, sizeof *step);
+    struct where *program = p->program;
+    struct step *step = grow(&program->step, &program->step_cnt, sizeof *step);
     if (!step)
         return -ENOMEM;
-    *step = (struct mr_step){kind, arg};
+    *step = (struct step){kind, arg};
     return 0;
 }
 
@@ -298,7 +298,7 @@ static int add_step(struct parser *p, enum mr_step_kind kind, size_t arg)
 static int parse_or(struct parser *p);
 
 /* At an operator, where the string of a regular expression comes next. */
-static int parse_regex(struct parser *p, struct mr_test *test)
+static int parse_regex(struct parser *p, struct test *test)
 {
     char reason[120];
     int error = next(p);
@@ -326,8 +326,8 @@ static int is_operand(enum token token)
 
 static int parse_test(struct parser *p)
 {
-    struct mr_where *program = p->program;
-    struct mr_test *test = grow(&program->test, &program->test_cnt, sizeof *test);
+    struct where *program = p->program;
+    struct test *test = grow(&program->test, &program->test_cnt, sizeof *test);
     if (!test)
         return -ENOMEM;
     test->how = COMPARE_TRUTH;
@@ -393,9 +393,9 @@ static int parse_factor(struct parser *p)
 }
 
 /* Operands of one operator: each but the last is followed by a jump to behind all of them, taken when that settles it. */
-static int parse_chain(struct parser *p, enum token operator, enum mr_step_kind jump, int (*parse)(struct parser *p))
+static int parse_chain(struct parser *p, enum token operator, enum step_kind jump, int (*parse)(struct parser *p))
 {
-    struct mr_where *program = p->program;
+    struct where *program = p->program;
     size_t last = SIZE_MAX; /* of the jumps that do not know yet where to: each holds the one before */
     int error = parse(p);
     while (!error && p->token == operator) {
@@ -437,9 +437,9 @@ static int refuse_rest(const struct parser *p)
     return REFUSE(p, p->token_at, "an operator is missing before this");
 }
 
-int mr_where_compile(const char *text, struct mr_where **out, struct mr_where_fault *fault)
+int where_compile(const char *text, struct where **out, struct where_fault *fault)
 {
-    struct mr_where *program = calloc(1, sizeof *program);
+    struct where *program = calloc(1, sizeof *program);
     size_t len = strlen(text);
     if (!program)
         return -ENOMEM;
@@ -453,14 +453,14 @@ int mr_where_compile(const char *text, struct mr_where **out, struct mr_where_fa
     if (!error && p.token != END)
         error = refuse_rest(&p);
     if (error) {
-        mr_where_free(program);
+        where_free(program);
         return error;
     }
     *out = program;
     return 0;
 }
 
-void mr_where_free(struct mr_where *where)
+void where_free(struct where *where)
 {
     if (!where)
         return;

@@ -1,6 +1,6 @@
 /* arena.h - bytes that live as long as a batch: taken one after the other, let go all at once. */
-#ifndef PRODUCER_ARENA_H
-#define PRODUCER_ARENA_H
+#ifndef PRODUCER_INPUT_ARENA_H
+#define PRODUCER_INPUT_ARENA_H
 
 #include <stddef.h>
 

@@ -33,25 +33,25 @@ void envelope_note(const struct reading *r, const char *at, const char *format, 
     r->fault->byte = (size_t)(at - r->line) + 1;
 }
 
-int envelope_want(struct reading *r, enum member what, enum mr_json_kind kind, const char *kind_name)
+int envelope_want(struct reading *r, enum member what, enum js_kind kind, const char *kind_name)
 {
     if (!envelope_has(r, what) || r->member[what].kind == kind)
         return 0;
     return REFUSE(r, r->member[what].text, "\"%s\" is not %s", member_names[what], kind_name);
 }
 
-static int find_members(struct reading *r, const struct mr_json_value *object)
+static int find_members(struct reading *r, const struct js_value *object)
 {
-    struct mr_json_value name, value;
+    struct js_value name, value;
     size_t at = 0;
 
-    while (mr_json_next(object, &at, &name, &value)) {
+    while (js_next(object, &at, &name, &value)) {
         for (int i = 0; i < MEMBER_CNT; i++) {
-            if (!mr_json_is(&name, member_names[i]))
+            if (!js_is(&name, member_names[i]))
                     continue;
             if (envelope_has(r, (enum member)i))
                 return REFUSE(r, name.text, "\"%s\" is there twice", member_names[i]);
-            if (value.kind != MR_JSON_NULL)
+            if (value.kind != JS_NULL)
                 r->member[i] = value;
             break;
         }
@@ -61,25 +61,25 @@ static int find_members(struct reading *r, const struct mr_json_value *object)
 
 /* ---- strings --------------------------------------------------------------------------------------------------------- */
 
-int envelope_decode(struct reading *r, const struct mr_json_value *string, struct bytes *out)
+int envelope_decode(struct reading *r, const struct js_value *string, struct bytes *out)
 {
     char *to = arena_take(r->arena, string->len + 1);
 
     if (!to)
         return -ENOMEM;
-    *out = (struct bytes){to, mr_json_unescape(string, to)};
+    *out = (struct bytes){to, js_unescape(string, to)};
     return 0;
 }
 
-int envelope_decode_base64(struct reading *r, const struct mr_json_value *string, struct bytes *out)
+int envelope_decode_base64(struct reading *r, const struct js_value *string, struct bytes *out)
 {
     char *to = arena_take(r->arena, string->len + 1);
     size_t len;
 
     if (!to)
         return -ENOMEM;
-    len = mr_json_unescape(string, to);
-    if (mr_json_unbase64(to, len, &len))
+    len = js_unescape(string, to);
+    if (js_unbase64(to, len, &len))
         return REFUSE(r, string->text, "not base64");
     *out = (struct bytes){to, len};
     return 0;
@@ -88,26 +88,26 @@ int envelope_decode_base64(struct reading *r, const struct mr_json_value *string
 /* Whether the string that bytes become in JSON, U+FFFD for what is not UTF-8, is plain. Returns 0, 1 or -ENOMEM. */
 int envelope_says(struct bytes bytes, struct bytes plain)
 {
-    struct mr_json json;
-    struct mr_json_value string = {.kind = MR_JSON_STRING};
+    struct js_writer json;
+    struct js_value string = {.kind = JS_STRING};
     char *text;
     int same;
 
-    if (mr_json_is_utf8(bytes.text, bytes.len))
+    if (js_is_utf8(bytes.text, bytes.len))
         return bytes.len == plain.len && memcmp(bytes.text, plain.text, plain.len) == 0;
-    mr_json_init(&json, NULL, 0);
-    mr_json_escape(&json, bytes.text, bytes.len);
+    js_init(&json, NULL, 0);
+    js_escape(&json, bytes.text, bytes.len);
     string.text = json.text;
     string.len = json.len;
     text = json.failed ? NULL : malloc(json.len);
-    same = text ? mr_json_unescape(&string, text) == plain.len && memcmp(text, plain.text, plain.len) == 0 : -ENOMEM;
+    same = text ? js_unescape(&string, text) == plain.len && memcmp(text, plain.text, plain.len) == 0 : -ENOMEM;
     free(text);
-    mr_json_free(&json);
+    js_free(&json);
     return same;
 }
 
 /* The bytes of a string that may have its exact form in another member. */
-int envelope_decode_exact(struct reading *r, const struct mr_json_value *plain, const struct mr_json_value *base64, struct bytes *out)
+int envelope_decode_exact(struct reading *r, const struct js_value *plain, const struct js_value *base64, struct bytes *out)
 {
     struct bytes exact = {0};
     int status = envelope_decode(r, plain, out), same;
@@ -127,10 +127,10 @@ int envelope_decode_exact(struct reading *r, const struct mr_json_value *plain, 
 static int read_key(struct reading *r)
 {
     struct bytes key;
-    int status = envelope_want(r, KEY, MR_JSON_STRING, "a string or null");
+    int status = envelope_want(r, KEY, JS_STRING, "a string or null");
 
     if (!status)
-        status = envelope_want(r, KEY_BASE64, MR_JSON_STRING, "a string");
+        status = envelope_want(r, KEY_BASE64, JS_STRING, "a string");
     if (status || !envelope_has(r, KEY))
         return status;
     status = envelope_decode_exact(r, &r->member[KEY], &r->member[KEY_BASE64], &key);
@@ -142,15 +142,15 @@ static int read_key(struct reading *r)
 }
 
 /* The exact form of a header: a pair of its name and its value, in the place that it has among the headers. It counts if it says the same. */
-static int read_exact_header(struct reading *r, const struct mr_json_value *pair, struct bytes *name, struct bytes *value)
+static int read_exact_header(struct reading *r, const struct js_value *pair, struct bytes *name, struct bytes *value)
 {
-    struct mr_json_value first = {0}, second = {0};
+    struct js_value first = {0}, second = {0};
     struct bytes exact_name, exact_value;
     size_t at = 0;
     int status;
 
-    if (pair->kind != MR_JSON_ARRAY || !mr_json_next(pair, &at, NULL, &first) || !mr_json_next(pair, &at, NULL, &second) ||
-        first.kind != MR_JSON_STRING || second.kind != MR_JSON_STRING)
+    if (pair->kind != JS_ARRAY || !js_next(pair, &at, NULL, &first) || !js_next(pair, &at, NULL, &second) ||
+        first.kind != JS_STRING || second.kind != JS_STRING)
         return REFUSE(r, pair->text, "not a pair of a name and a value in base64");
     if ((status = envelope_decode_base64(r, &first, &exact_name)) || (status = envelope_decode_base64(r, &second, &exact_value)))
         return status;
@@ -161,7 +161,7 @@ static int read_exact_header(struct reading *r, const struct mr_json_value *pair
     return 0;
 }
 
-static int add_header(struct reading *r, const struct mr_json_value *where, char *block, size_t cap, struct bytes name, struct bytes value)
+static int add_header(struct reading *r, const struct js_value *where, char *block, size_t cap, struct bytes name, struct bytes value)
 {
     ssize_t used;
 
@@ -177,27 +177,27 @@ static int add_header(struct reading *r, const struct mr_json_value *where, char
 
 static int read_headers(struct reading *r)
 {
-    const struct mr_json_value *object = &r->member[HEADERS], *pairs = &r->member[HEADERS_BASE64];
-    struct mr_json_value name, value, pair;
+    const struct js_value *object = &r->member[HEADERS], *pairs = &r->member[HEADERS_BASE64];
+    struct js_value name, value, pair;
     struct bytes name_text, text;
     size_t at = 0, pairs_at = 0, cap = object->len + pairs->len; /* a header takes no more than its JSON */
     char *block;
-    int status = envelope_want(r, HEADERS, MR_JSON_OBJECT, "an object");
+    int status = envelope_want(r, HEADERS, JS_OBJECT, "an object");
 
     if (!status)
-        status = envelope_want(r, HEADERS_BASE64, MR_JSON_ARRAY, "an array");
+        status = envelope_want(r, HEADERS_BASE64, JS_ARRAY, "an array");
     if (status || !envelope_has(r, HEADERS))
         return status;
     if (!(block = arena_take(r->arena, cap)))
         return -ENOMEM;
     r->out->headers = block;
-    while (!status && mr_json_next(object, &at, &name, &value)) {
-        if (value.kind != MR_JSON_STRING)
+    while (!status && js_next(object, &at, &name, &value)) {
+        if (value.kind != JS_STRING)
             return REFUSE(r, value.text, "a header's value is not a string");
         status = envelope_decode(r, &name, &name_text);
         if (!status)
             status = envelope_decode(r, &value, &text);
-        if (!status && pairs->text && mr_json_next(pairs, &pairs_at, NULL, &pair))
+        if (!status && pairs->text && js_next(pairs, &pairs_at, NULL, &pair))
             status = read_exact_header(r, &pair, &name_text, &text);
         if (!status)
             status = add_header(r, &name, block, cap, name_text, text);
@@ -207,7 +207,7 @@ static int read_headers(struct reading *r)
 
 static int read_number(struct reading *r, enum member what, uint64_t *out)
 {
-    if (!envelope_has(r, what) || mr_json_to_uint(&r->member[what], out) == 0)
+    if (!envelope_has(r, what) || js_to_uint(&r->member[what], out) == 0)
         return 0;
     return REFUSE(r, r->member[what].text, "\"%s\" is not a whole number from 0", member_names[what]);
 }
@@ -268,24 +268,24 @@ static int read_row(struct reading *r, const struct bytes *raw)
 
 static int read_value(struct reading *r)
 {
-    const struct mr_json_value *value = &r->member[VALUE];
+    const struct js_value *value = &r->member[VALUE];
     struct bytes raw = {0};
-    int status = envelope_want(r, RAW, MR_JSON_STRING, "a string");
+    int status = envelope_want(r, RAW, JS_STRING, "a string");
 
     if (!status)
-        status = envelope_want(r, VALUE_BASE64, MR_JSON_STRING, "a string");
+        status = envelope_want(r, VALUE_BASE64, JS_STRING, "a string");
     if (!status && envelope_has(r, RAW))
         status = envelope_decode(r, &r->member[RAW], &raw);
     if (status)
         return status;
-    switch (envelope_has(r, VALUE) ? value->kind : MR_JSON_NULL) {
-    case MR_JSON_STRING:
+    switch (envelope_has(r, VALUE) ? value->kind : JS_NULL) {
+    case JS_STRING:
         return read_text(r, &raw);
-    case MR_JSON_OBJECT:
+    case JS_OBJECT:
         return read_row(r, &raw);
-    case MR_JSON_NUMBER:
-    case MR_JSON_TRUE:
-    case MR_JSON_FALSE:
+    case JS_NUMBER:
+    case JS_TRUE:
+    case JS_FALSE:
         r->out->value = value->text;
         r->out->value_len = value->len;
         return 0;
@@ -300,14 +300,14 @@ int envelope_read(const char *line, size_t len, struct envelope_columns *columns
                   struct envelope_fault *fault)
 {
     struct reading r = {.line = line, .arena = arena, .columns = columns, .out = out, .fault = fault};
-    struct mr_json_value object;
-    struct mr_json_fault wrong;
+    struct js_value object;
+    struct js_fault wrong;
     int status;
 
     *out = (struct envelope){.partition = ENVELOPE_PARTITION_NONE};
-    if (mr_json_parse(line, len, &object, &wrong))
+    if (js_parse(line, len, &object, &wrong))
         return REFUSE(&r, line + wrong.at, "not JSON: %s", wrong.reason);
-    if (object.kind != MR_JSON_OBJECT)
+    if (object.kind != JS_OBJECT)
         return REFUSE(&r, object.text, "not an envelope: it is no JSON object");
     status = find_members(&r, &object);
     if (!status)

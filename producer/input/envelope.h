@@ -3,8 +3,8 @@
  * What counts: value, key, headers and ts; "raw" and "..._base64" carry bytes that JSON text cannot, and count as long as they say the same as
  * the plain members: who edits a plain member means it. "columns" and "sep" are the topic's header line where the names in value do not tell it
  * exactly. partition is a wish for records without a key. Other members mean nothing here. */
-#ifndef PRODUCER_ENVELOPE_H
-#define PRODUCER_ENVELOPE_H
+#ifndef PRODUCER_INPUT_ENVELOPE_H
+#define PRODUCER_INPUT_ENVELOPE_H
 
 #include "arena.h"
 #include "millrace.h"

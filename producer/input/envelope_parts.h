@@ -1,7 +1,7 @@
 /* envelope_parts.h - what envelope.c (members, strings, key, headers, value) and envelope_row.c (columns, rows) share; for them alone. Functions return
  * as envelope_read. */
-#ifndef PRODUCER_ENVELOPE_PARTS_H
-#define PRODUCER_ENVELOPE_PARTS_H
+#ifndef PRODUCER_INPUT_ENVELOPE_PARTS_H
+#define PRODUCER_INPUT_ENVELOPE_PARTS_H
 
 #include "envelope.h"
 #include "text/json_read.h"
@@ -31,7 +31,7 @@ struct bytes {
 
 struct reading {
     const char *line;
-    struct mr_json_value member[MEMBER_CNT]; /* text NULL: not there, or null */
+    struct js_value member[MEMBER_CNT]; /* text NULL: not there, or null */
     struct arena *arena;
     struct envelope_columns *columns; /* those known so far */
     struct envelope_columns found;    /* what this one says, if none were known */
@@ -48,13 +48,13 @@ static inline int envelope_has(const struct reading *r, enum member what)
     return r->member[what].text != NULL;
 }
 /* envelope_want: 0 if the member is of this kind or not there. */
-int envelope_want(struct reading *r, enum member what, enum mr_json_kind kind, const char *kind_name);
+int envelope_want(struct reading *r, enum member what, enum js_kind kind, const char *kind_name);
 
 /* envelope_decode gives what a string stands for, _base64 what it encodes, _exact the one if the other says the same (base64->text NULL: there is none).
  * envelope_says: whether the string that bytes become in JSON, U+FFFD for what is not UTF-8, is plain: 0, 1 or -ENOMEM. */
-int envelope_decode(struct reading *r, const struct mr_json_value *string, struct bytes *out);
-int envelope_decode_base64(struct reading *r, const struct mr_json_value *string, struct bytes *out);
-int envelope_decode_exact(struct reading *r, const struct mr_json_value *plain, const struct mr_json_value *base64, struct bytes *out);
+int envelope_decode(struct reading *r, const struct js_value *string, struct bytes *out);
+int envelope_decode_base64(struct reading *r, const struct js_value *string, struct bytes *out);
+int envelope_decode_exact(struct reading *r, const struct js_value *plain, const struct js_value *base64, struct bytes *out);
 int envelope_says(struct bytes bytes, struct bytes plain);
 
 /* envelope_cut_line_end takes the line end off. Returns which it was, MR_EOL_*. */

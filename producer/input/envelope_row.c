@@ -10,7 +10,7 @@
 
 static int separator(const struct envelope_columns *columns)
 {
-    return mr_csv_sep(columns->flags);
+    return csv_sep(columns->flags);
 }
 
 /* Takes the line end off. */
@@ -27,13 +27,13 @@ uint16_t envelope_cut_line_end(struct bytes *line)
 
 static int set_columns(struct envelope_columns *columns, struct bytes line, uint32_t flags)
 {
-    size_t bom = mr_csv_bom(line.text, line.len), at = 0, cnt = 0, len;
+    size_t bom = csv_bom(line.text, line.len), at = 0, cnt = 0, len;
     const char *field;
     char *to;
     int quoted;
 
     *columns = (struct envelope_columns){.len = line.len, .flags = flags};
-    while (mr_csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field, &len, &quoted))
+    while (csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field, &len, &quoted))
         cnt++;
     columns->line = malloc(line.len + 1);
     columns->names = malloc(line.len + 1);
@@ -46,9 +46,9 @@ static int set_columns(struct envelope_columns *columns, struct bytes line, uint
     columns->line[line.len] = '\0';
     to = columns->names;
     at = 0;
-    while (mr_csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field, &len, &quoted)) {
+    while (csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field, &len, &quoted)) {
         if (quoted)
-            len = mr_csv_unquote(field, len, to);
+            len = csv_unquote(field, len, to);
         else
             memcpy(to, field, len);
         columns->name[columns->cnt++] = (struct envelope_name){to, len};
@@ -69,7 +69,7 @@ void envelope_columns_free(struct envelope_columns *columns)
 static int read_separator(struct reading *r, char *sep)
 {
     struct bytes text;
-    int status = envelope_want(r, SEP, MR_JSON_STRING, "a string");
+    int status = envelope_want(r, SEP, JS_STRING, "a string");
 
     *sep = ',';
     if (status || !envelope_has(r, SEP))
@@ -91,23 +91,23 @@ static int read_columns(struct reading *r)
     struct bytes line;
     uint32_t flags;
     char sep;
-    int status = envelope_want(r, COLUMNS, MR_JSON_STRING, "a string");
+    int status = envelope_want(r, COLUMNS, JS_STRING, "a string");
 
     if (!status)
-        status = envelope_want(r, COLUMNS_BASE64, MR_JSON_STRING, "a string");
+        status = envelope_want(r, COLUMNS_BASE64, JS_STRING, "a string");
     if (!status)
         status = read_separator(r, &sep);
-    if (!status && envelope_has(r, QUOTES) && r->member[QUOTES].kind != MR_JSON_TRUE)
-        status = envelope_want(r, QUOTES, MR_JSON_FALSE, "true or false");
+    if (!status && envelope_has(r, QUOTES) && r->member[QUOTES].kind != JS_TRUE)
+        status = envelope_want(r, QUOTES, JS_FALSE, "true or false");
     if (!status)
         status = envelope_decode_exact(r, &r->member[COLUMNS], &r->member[COLUMNS_BASE64], &line);
     if (status)
         return status;
     flags = envelope_cut_line_end(&line) | (sep == ',' ? 0 : MR_SEPARATOR(sep)) |
-            (envelope_has(r, QUOTES) && r->member[QUOTES].kind == MR_JSON_FALSE ? MR_UNQUOTED : 0);
+            (envelope_has(r, QUOTES) && r->member[QUOTES].kind == JS_FALSE ? MR_UNQUOTED : 0);
     if (!r->columns->line)
         return set_columns(&r->found, line, flags);
-    if (line.len == r->columns->len && memcmp(line.text, r->columns->line, line.len) == 0 && mr_csv_sep(flags) == separator(r->columns))
+    if (line.len == r->columns->len && memcmp(line.text, r->columns->line, line.len) == 0 && csv_sep(flags) == separator(r->columns))
         return 0;
     return REFUSE(r, r->member[COLUMNS].text, "its columns are not those of the topic");
 }
@@ -116,22 +116,22 @@ static int read_columns(struct reading *r)
 
 /* A row is an object, a member for each field; one that is an array has the fields beyond the columns. */
 struct fields {
-    const struct mr_json_value *object;
+    const struct js_value *object;
     size_t at, extra_at;
-    struct mr_json_value name, extra; /* extra.text NULL: not there yet; name of the last field; its text NULL: it has none */
+    struct js_value name, extra; /* extra.text NULL: not there yet; name of the last field; its text NULL: it has none */
 };
 
 /* How many columns have this name: of those known, else of the members before the array. */
-static size_t columns_named(const struct reading *r, const struct mr_json_value *object,
+static size_t columns_named(const struct reading *r, const struct js_value *object,
                             const char *text)
 {
     const struct envelope_columns *columns = r->found.line ? &r->found : r->columns;
-    struct mr_json_value name, value;
+    struct js_value name, value;
     size_t at = 0, cnt = 0;
 
     if (!columns->line) {
-        while (mr_json_next(object, &at, &name, &value) && value.kind != MR_JSON_ARRAY)
-            cnt += mr_json_is(&name, text) != 0;
+        while (js_next(object, &at, &name, &value) && value.kind != JS_ARRAY)
+            cnt += js_is(&name, text) != 0;
         return cnt;
     }
     for (size_t i = 0; i < columns->cnt; i++)
@@ -142,7 +142,7 @@ static size_t columns_named(const struct reading *r, const struct mr_json_value 
 
 /* The name under which consumers write the fields beyond the columns: "_extra", or, where columns are
  * called so, the next "_extra_2", "_extra_3", ... that none of them has. */
-static const char *extra_name(const struct reading *r, const struct mr_json_value *object,
+static const char *extra_name(const struct reading *r, const struct js_value *object,
                               char buf[static 32])
 {
     size_t taken = columns_named(r, object, "_extra"), number = 1;
@@ -155,17 +155,17 @@ static const char *extra_name(const struct reading *r, const struct mr_json_valu
 }
 
 /* Returns 1 the next field as it stands; 0 no more; -EINVAL refused. */
-static int next_field(struct reading *r, struct fields *fields, struct mr_json_value *field)
+static int next_field(struct reading *r, struct fields *fields, struct js_value *field)
 {
     char name[32];
 
     if (!fields->extra.text) {
-        if (!mr_json_next(fields->object, &fields->at, &fields->name, field))
+        if (!js_next(fields->object, &fields->at, &fields->name, field))
             return 0;
-        if (field->kind == MR_JSON_ARRAY) {
+        if (field->kind == JS_ARRAY) {
             const char *extra = extra_name(r, fields->object, name);
 
-            if (!mr_json_is(&fields->name, extra)) {
+            if (!js_is(&fields->name, extra)) {
                 envelope_note(
                     r, fields->name.text,
                     "\"%.*s\" is an array: a column is a string, a number, true, false or null "
@@ -178,36 +178,36 @@ static int next_field(struct reading *r, struct fields *fields, struct mr_json_v
         }
     }
     if (fields->extra.text) {
-        struct mr_json_value behind, value;
+        struct js_value behind, value;
 
-        if (!mr_json_next(&fields->extra, &fields->extra_at, NULL, field)) {
-            if (!mr_json_next(fields->object, &fields->at, &behind, &value))
+        if (!js_next(&fields->extra, &fields->extra_at, NULL, field)) {
+            if (!js_next(fields->object, &fields->at, &behind, &value))
                 return 0;
             envelope_note(r, behind.text, "a column after those beyond the header");
             return -EINVAL;
         }
     }
-    if (field->kind != MR_JSON_ARRAY && field->kind != MR_JSON_OBJECT)
+    if (field->kind != JS_ARRAY && field->kind != JS_OBJECT)
         return 1;
     envelope_note(r, field->text, "a column is a string, a number, true, false or null");
     return -EINVAL;
 }
 
 /* The text of a field, decoded to where at least field->len bytes are. */
-static struct bytes field_text(const struct mr_json_value *field, char *room)
+static struct bytes field_text(const struct js_value *field, char *room)
 {
-    if (field->kind == MR_JSON_NULL)
+    if (field->kind == JS_NULL)
         return (struct bytes){room, 0};
-    if (field->kind != MR_JSON_STRING)
+    if (field->kind != JS_STRING)
         return (struct bytes){field->text, field->len};
-    return (struct bytes){room, mr_json_unescape(field, room)};
+    return (struct bytes){room, js_unescape(field, room)};
 }
 
 static char *put_field(char *to, struct bytes field, int sep)
 {
     int quote = 0;
 
-    for (size_t i = 0; i < field.len && !quote && !(sep & MR_CSV_UNQUOTED); i++)
+    for (size_t i = 0; i < field.len && !quote && !(sep & CSV_UNQUOTED); i++)
         quote = field.text[i] == (char)sep || field.text[i] == '"' || field.text[i] == '\n' || field.text[i] == '\r';
     if (!quote) {
         memcpy(to, field.text, field.len);
@@ -228,7 +228,7 @@ static char *put_field(char *to, struct bytes field, int sep)
 static int join(struct reading *r, int sep, int names, struct bytes *out)
 {
     struct fields fields = {.object = &r->member[VALUE]};
-    struct mr_json_value field;
+    struct js_value field;
     struct bytes part;
     char *room = arena_take(r->arena, fields.object->len), *row = arena_take(r->arena, 2 * fields.object->len), *to = row;
     int more, first = 1;
@@ -242,7 +242,7 @@ static int join(struct reading *r, int sep, int names, struct bytes *out)
             *to++ = (char)sep;
         first = 0;
         part = field_text(names ? &fields.name : &field, room);
-        if (sep & MR_CSV_UNQUOTED && (memchr(part.text, sep & 0xff, part.len) || memchr(part.text, '\n', part.len)))
+        if (sep & CSV_UNQUOTED && (memchr(part.text, sep & 0xff, part.len) || memchr(part.text, '\n', part.len)))
             return REFUSE(r, field.text, "a field without quotes cannot hold its separator or a line end");
         to = put_field(to, part, sep);
     }
@@ -254,7 +254,7 @@ static int join(struct reading *r, int sep, int names, struct bytes *out)
 static int is_this_row(struct reading *r, struct bytes bytes, int sep)
 {
     struct fields fields = {.object = &r->member[VALUE]};
-    struct mr_json_value field;
+    struct js_value field;
     struct bytes part;
     size_t at = 0;
     int more, quoted, same;
@@ -263,21 +263,21 @@ static int is_this_row(struct reading *r, struct bytes bytes, int sep)
     if (!room || !plain)
         return -ENOMEM;
     while ((more = next_field(r, &fields, &field)) > 0) {
-        if (!mr_csv_field(bytes.text, bytes.len, sep, &at, &part.text, &part.len, &quoted))
+        if (!csv_field(bytes.text, bytes.len, sep, &at, &part.text, &part.len, &quoted))
             return 0;
         if (quoted)
-            part = (struct bytes){plain, mr_csv_unquote(part.text, part.len, plain)};
+            part = (struct bytes){plain, csv_unquote(part.text, part.len, plain)};
         if ((same = envelope_says(part, field_text(&field, room))) <= 0)
             return same;
     }
-    return more == 0 && !mr_csv_field(bytes.text, bytes.len, sep, &at, &part.text, &part.len, &quoted);
+    return more == 0 && !csv_field(bytes.text, bytes.len, sep, &at, &part.text, &part.len, &quoted);
 }
 
 /* The columns as the names of the fields tell them. */
 static int check_names(struct reading *r)
 {
     struct fields fields = {.object = &r->member[VALUE]};
-    struct mr_json_value field;
+    struct js_value field;
     struct bytes line;
     size_t i = 0;
     int more, status;
@@ -308,13 +308,13 @@ static int check_names(struct reading *r)
 
 int envelope_row(struct reading *r, const struct bytes *exact)
 {
-    struct mr_json_value name, first = {.kind = MR_JSON_ARRAY};
+    struct js_value name, first = {.kind = JS_ARRAY};
     struct bytes row = *exact;
     size_t at = 0;
     int status, same, sep;
 
-    (void)mr_json_next(&r->member[VALUE], &at, &name, &first);
-    if (first.kind == MR_JSON_ARRAY)
+    (void)js_next(&r->member[VALUE], &at, &name, &first);
+    if (first.kind == JS_ARRAY)
         return REFUSE(r, r->member[VALUE].text, "\"value\" has no columns");
     if ((status = envelope_has(r, COLUMNS) ? read_columns(r) : check_names(r)))
         return status;

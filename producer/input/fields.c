@@ -11,7 +11,7 @@
 
 int fields_next(const struct fields *fields, const char *row, size_t len, size_t *at, const char **field, size_t *field_len, int *quoted)
 {
-    return mr_csv_field(row, len, (unsigned char)fields->sep | (fields->quotes ? 0 : MR_CSV_UNQUOTED), at, field, field_len, quoted);
+    return csv_field(row, len, (unsigned char)fields->sep | (fields->quotes ? 0 : CSV_UNQUOTED), at, field, field_len, quoted);
 }
 
 int32_t fields_get(const struct fields *fields, const char *row, size_t len, int32_t number, const char **field, size_t *field_len, int *quoted)
@@ -33,7 +33,7 @@ static void name_columns(const struct fields *fields, const char *header, size_t
     while (n < COLUMNS_SHOWN && fields_next(fields, header, len, &at, &field, &field_len, &quoted)) {
         names[n++] = room;
         if (quoted)
-            field_len = mr_csv_unquote(field, field_len, room);
+            field_len = csv_unquote(field, field_len, room);
         else
             memcpy(room, field, field_len);
         room += field_len;
@@ -48,17 +48,17 @@ int fields_no_such(const struct fields *fields, const char *file, const char *he
     char *room = malloc(2 * len + 2);
 
     if (!room) {
-        mr_program_fail(-ENOMEM, "%s", file);
-        return MR_EXIT_FAILED;
+        program_fail(-ENOMEM, "%s", file);
+        return EXIT_FAILED;
     }
     name_columns(fields, header, len, names, room);
-    near = mr_text_suggest(wanted, names);
+    near = text_suggest(wanted, names);
     if (near)
-        mr_program_error("%s: no column \"%s\" (did you mean \"%s\"?)", file, wanted, near);
+        program_error("%s: no column \"%s\" (did you mean \"%s\"?)", file, wanted, near);
     else
-        mr_program_error("%s: no column \"%s\"; the header is: %.*s", file, wanted, len > 1000 ? 1000 : (int)len, header);
+        program_error("%s: no column \"%s\"; the header is: %.*s", file, wanted, len > 1000 ? 1000 : (int)len, header);
     free(room);
-    return MR_EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 /* A field of the header against a name; the unquoted form counts. */

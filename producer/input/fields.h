@@ -1,6 +1,6 @@
 /* fields.h - the fields of a row of CSV or TSV, and columns by their names. */
-#ifndef PRODUCER_FIELDS_H
-#define PRODUCER_FIELDS_H
+#ifndef PRODUCER_INPUT_FIELDS_H
+#define PRODUCER_INPUT_FIELDS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@ struct fields {
     int quotes; /* fields may be quoted (tsv has none) */
 };
 
-/* fields_next takes the next field of a row, as mr_csv_field does. */
+/* fields_next takes the next field of a row, as csv_field does. */
 int fields_next(const struct fields *fields, const char *row, size_t len, size_t *at, const char **field, size_t *field_len, int *quoted);
 
 /* fields_get takes the field of that number, from 1. Returns number; if the row has fewer fields, how many. */
@@ -20,7 +20,7 @@ int32_t fields_get(const struct fields *fields, const char *row, size_t len, int
  * Returns the number, or 0: no such column. */
 int32_t fields_find(const struct fields *fields, const char *header, size_t len, const char *wanted);
 
-/* fields_no_such says on standard error that file has no such column, and what it has. Returns MR_EXIT_FAILED. */
+/* fields_no_such says on standard error that file has no such column, and what it has. Returns EXIT_FAILED. */
 int fields_no_such(const struct fields *fields, const char *file, const char *header, size_t len, const char *wanted);
 
 #endif

@@ -34,14 +34,14 @@ int wait_readable(int fd, int64_t timeout_ns)
     sigaddset(&ours, SIGTERM);
     sigaddset(&ours, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &ours, &before);
-    while (!mr_program_stop &&
+    while (!program_stop &&
            (result = ppoll(&pollfd, 1, timeout_ns < 0 ? NULL : &timeout, &before)) < 0)
         if (errno != EINTR) {
             result = -errno;
             break;
         }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return mr_program_stop ? -EINTR : result;
+    return program_stop ? -EINTR : result;
 }
 
 /* ---- what is watched ------------------------------------------------------------------------- */
@@ -95,7 +95,7 @@ static void drop(struct follow *follow, size_t i)
 
 static void lose(struct follow *follow, size_t i)
 {
-    mr_program_error("%s: another file had this name and was gone before it could be opened: lines "
+    program_error("%s: another file had this name and was gone before it could be opened: lines "
                      "in it are lost",
                      follow->path);
     drop(follow, i);
@@ -109,13 +109,13 @@ static struct follow_file *add(struct follow *follow)
     char *name = follow->next_cnt < FOLLOW_QUEUE ? strdup(follow->name) : NULL;
 
     if (!name) {
-        mr_program_error("%s: %d files that had this name are still to be read: another one is "
+        program_error("%s: %d files that had this name are still to be read: another one is "
                          "not, and its lines "
                          "are lost",
                          follow->path, FOLLOW_QUEUE);
         return NULL;
     }
-    *file = (struct follow_file){.fd = -1, .name = name, .since_ns = mr_program_now()};
+    *file = (struct follow_file){.fd = -1, .name = name, .since_ns = program_now()};
     follow->next_cnt++;
     return file;
 }
@@ -222,7 +222,7 @@ static int take_events(struct follow *follow)
 
             at += sizeof(*event) + event->len;
             if (event->mask & IN_Q_OVERFLOW)
-                mr_program_error(
+                program_error(
                     "%s: too much happened in its folder meanwhile: if other files had this name, "
                     "their lines may be lost",
                     follow->path);
@@ -327,7 +327,7 @@ static enum follow_event look(struct follow *follow, int fd, off_t read_bytes, i
     if (!follow->next_cnt || follow->next[0].fd < 0) {
         follow->replaced_ns = 0;
         if (gone && !follow->told_gone && now - follow->idle_ns >= TELL_NS) {
-            mr_program_notice("%s: gone; waiting for another file of this name", follow->path);
+            program_notice("%s: gone; waiting for another file of this name", follow->path);
             follow->told_gone = follow->told_end = 1;
         }
         return FOLLOW_NOTHING;
@@ -343,12 +343,12 @@ int follow_wait(struct follow *follow, int fd, off_t read_bytes, enum follow_eve
     int64_t now;
     int error;
 
-    for (follow->idle_ns = mr_program_now();;) {
-        now = mr_program_now();
+    for (follow->idle_ns = program_now();;) {
+        now = program_now();
         if ((*event = look(follow, fd, read_bytes, now)) != FOLLOW_NOTHING)
             return 0;
         if (!follow->told_end && now - follow->idle_ns >= TELL_NS) {
-            mr_program_notice("%s: read to its end, waiting for more", follow->path);
+            program_notice("%s: read to its end, waiting for more", follow->path);
             follow->told_end = 1;
         }
         int64_t tell = follow->idle_ns + TELL_NS - now; /* what others do in the folder must not put it off */

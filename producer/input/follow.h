@@ -7,8 +7,8 @@
  * is found under its new name. Where inotify tells nothing (network file systems) a look at the
  * name four times a second has to do. A file that could not be opened in time is never passed over
  * in silence. */
-#ifndef PRODUCER_FOLLOW_H
-#define PRODUCER_FOLLOW_H
+#ifndef PRODUCER_INPUT_FOLLOW_H
+#define PRODUCER_INPUT_FOLLOW_H
 
 #include <stddef.h>
 #include <stdint.h>

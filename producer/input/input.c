@@ -52,7 +52,7 @@ int input_open(struct input *in, const struct input_how *how, const char *name)
 
     *in = (struct input){.how = *how, .name = strcmp(name, "-") == 0 ? standard_input : name, .line = 1, .follow.notify = -1};
     error = open_file(in);
-    if (!error && !(in->buf = malloc(INPUT_CHUNK + MR_CSV_BEHIND)))
+    if (!error && !(in->buf = malloc(INPUT_CHUNK + CSV_BEHIND)))
         error = -ENOMEM;
     if (error) {
         input_close(in);
@@ -93,8 +93,8 @@ int input_again(struct input *in)
 
 /* ---- framing --------------------------------------------------------------------------------------------------------- */
 
-/* Lines, by LF or the delimiter given. As mr_csv_row. */
-static int frame_line(const struct input *in, struct mr_csv_row *row)
+/* Lines, by LF or the delimiter given. As csv_row. */
+static int frame_line(const struct input *in, struct csv_row *row)
 {
     const char *from = in->buf + in->at, *delimiter = in->how.delimiter ? in->how.delimiter : "\n";
     size_t left = in->len - in->at, n = in->how.delimiter ? in->how.delimiter_len : 1;
@@ -102,7 +102,7 @@ static int frame_line(const struct input *in, struct mr_csv_row *row)
 
     if (!end && (!in->at_end || left == 0))
         return 0;
-    *row = (struct mr_csv_row){.start = in->at, .eol = end ? MR_EOL_LF : MR_EOL_NONE};
+    *row = (struct csv_row){.start = in->at, .eol = end ? MR_EOL_LF : MR_EOL_NONE};
     row->len = end ? (size_t)(end - from) : left;
     row->next = in->at + row->len + (end ? n : 0);
     if (end && !in->how.delimiter && row->len && from[row->len - 1] == '\r') {
@@ -113,15 +113,15 @@ static int frame_line(const struct input *in, struct mr_csv_row *row)
 }
 
 /* A whole file: also an empty one is a record. */
-static int frame_file(const struct input *in, struct mr_csv_row *row)
+static int frame_file(const struct input *in, struct csv_row *row)
 {
     if (!in->at_end || in->started)
         return 0;
-    *row = (struct mr_csv_row){.start = in->at, .len = in->len - in->at, .next = in->len, .eol = MR_EOL_NONE};
+    *row = (struct csv_row){.start = in->at, .len = in->len - in->at, .next = in->len, .eol = MR_EOL_NONE};
     return 1;
 }
 
-static int frame(const struct input *in, struct mr_csv_row *row)
+static int frame(const struct input *in, struct csv_row *row)
 {
     size_t bom = 0;
 
@@ -131,12 +131,12 @@ static int frame(const struct input *in, struct mr_csv_row *row)
         return frame_line(in, row);
     /* The mark stands before the first field's quote, so the framing begins after it; the row includes it. */
     if (!in->started)
-        bom = mr_csv_bom(in->buf, in->len);
-    if (!(in->split ? mr_csv_row_split : mr_csv_row)(in->buf, in->len, in->at + bom, in->how.sep,
+        bom = csv_bom(in->buf, in->len);
+    if (!(in->split ? csv_row_split : csv_row)(in->buf, in->len, in->at + bom, in->how.sep,
                                                      in->at_end, row)) {
         if (!bom || !in->at_end || in->len > bom)
             return 0;
-        *row = (struct mr_csv_row){.start = bom, .next = bom, .eol = MR_EOL_NONE};
+        *row = (struct csv_row){.start = bom, .next = bom, .eol = MR_EOL_NONE};
     }
     row->start -= bom;
     row->len += bom;
@@ -166,7 +166,7 @@ static int has_bom(enum input_format format)
     return format == INPUT_CSV || format == INPUT_TSV || format == INPUT_ENVELOPES;
 }
 
-static inline void take(struct input *in, const struct mr_csv_row *found, struct input_row *row)
+static inline void take(struct input *in, const struct csv_row *found, struct input_row *row)
 {
     row->data = in->buf + found->start;
     row->len = found->len;
@@ -174,7 +174,7 @@ static inline void take(struct input *in, const struct mr_csv_row *found, struct
     row->fields = found->fields;
     row->first = !in->started;
     row->line = in->line;
-    row->bom = in->started || !has_bom(in->how.format) ? 0 : mr_csv_bom(row->data, row->len);
+    row->bom = in->started || !has_bom(in->how.format) ? 0 : csv_bom(row->data, row->len);
     row->more = 0;
     in->line += found->lines + (found->eol != MR_EOL_NONE);
     in->bytes += found->next - found->start;
@@ -183,7 +183,7 @@ static inline void take(struct input *in, const struct mr_csv_row *found, struct
 }
 
 /* Finds line and byte of the fault, which may lie behind the row: a quoted field can go over many lines before it goes wrong. */
-static void locate(const struct input *in, const struct mr_csv_row *found, struct input_row *row)
+static void locate(const struct input *in, const struct csv_row *found, struct input_row *row)
 {
     const char *from = in->buf + found->start, *fault = in->buf + found->fault_at, *lf;
 
@@ -195,19 +195,19 @@ static void locate(const struct input *in, const struct mr_csv_row *found, struc
     row->bad_byte = (uint64_t)(fault - from) + 1;
 }
 
-__attribute__((cold)) static enum input_event give_bad(struct input *in, struct mr_csv_row *found, struct input_row *row, int too_long)
+__attribute__((cold)) static enum input_event give_bad(struct input *in, struct csv_row *found, struct input_row *row, int too_long)
 {
-    const char *text = mr_csv_fault_text((enum mr_csv_fault)found->fault);
+    const char *text = csv_fault_text((enum csv_fault)found->fault);
 
     take(in, found, row);
     locate(in, found, row);
     if (too_long && in->how.format == INPUT_ENVELOPES)
         snprintf(row->reason, sizeof(row->reason), "the line is longer than %zu bytes: more than any record of this topic",
                  in->how.record_max);
-    else if (too_long && found->fault == MR_CSV_OK)
+    else if (too_long && found->fault == CSV_OK)
         snprintf(row->reason, sizeof(row->reason), "%s is longer than %zu bytes, the most that one record can have",
                  in->how.format == INPUT_FILE ? "the file" : "the row", in->how.record_max);
-    else if (too_long && found->fault == MR_CSV_OPEN_QUOTE)
+    else if (too_long && found->fault == CSV_OPEN_QUOTE)
         snprintf(row->reason, sizeof(row->reason), "%s within %zu bytes, the most that one record can have", text,
                  in->how.record_max);
     else
@@ -227,13 +227,13 @@ static size_t kept_back(const struct input *in)
  * end if that is here (an unclosed quote), else all, with the rest to follow. */
 __attribute__((cold)) static enum input_event give_too_long(struct input *in, struct input_row *row)
 {
-    size_t bom = in->started || in->how.format != INPUT_CSV ? 0 : mr_csv_bom(in->buf, in->len);
-    struct mr_csv_row found = {.start = in->at, .len = in->len - in->at, .next = in->len, .eol = MR_EOL_NONE, .fault_at = in->at};
+    size_t bom = in->started || in->how.format != INPUT_CSV ? 0 : csv_bom(in->buf, in->len);
+    struct csv_row found = {.start = in->at, .len = in->len - in->at, .next = in->len, .eol = MR_EOL_NONE, .fault_at = in->at};
 
-    if (in->how.format == INPUT_CSV && mr_csv_row(in->buf, in->len, in->at + bom, in->how.sep, 1, &found)) {
+    if (in->how.format == INPUT_CSV && csv_row(in->buf, in->len, in->at + bom, in->how.sep, 1, &found)) {
         found.start -= bom;
         found.len += bom;
-        if (found.fault == MR_CSV_OK)
+        if (found.fault == CSV_OK)
             found.fault_at = found.start;
     }
     if (found.eol == MR_EOL_NONE) {
@@ -250,7 +250,7 @@ __attribute__((cold)) static enum input_event give_too_long(struct input *in, st
 
 __attribute__((cold)) static enum input_event give_rest(struct input *in, struct input_row *row)
 {
-    struct mr_csv_row found;
+    struct csv_row found;
     int whole = in->how.format != INPUT_FILE && frame_line(in, &found);
 
     if (!whole) {
@@ -258,7 +258,7 @@ __attribute__((cold)) static enum input_event give_rest(struct input *in, struct
 
         if (!in->at_end && left <= kept)
             return INPUT_MORE;
-        found = (struct mr_csv_row){.start = in->at, .len = left - kept, .next = in->len - kept, .eol = MR_EOL_NONE};
+        found = (struct csv_row){.start = in->at, .len = left - kept, .next = in->len - kept, .eol = MR_EOL_NONE};
     }
     take(in, &found, row);
     row->more = in->discarding = !whole && !in->at_end;
@@ -274,7 +274,7 @@ static size_t held_max(const struct input *in)
 
 enum input_event input_next(struct input *in, struct input_row *row)
 {
-    struct mr_csv_row found;
+    struct csv_row found;
 
     if (in->discarding)
         return give_rest(in, row);
@@ -306,7 +306,7 @@ static int make_room(struct input *in)
     want = in->cap * 2 < limit ? in->cap * 2 : limit;
     if (want < left + INPUT_CHUNK)
         want = left + INPUT_CHUNK;
-    if (!(bigger = realloc(in->buf, want + MR_CSV_BEHIND)))
+    if (!(bigger = realloc(in->buf, want + CSV_BEHIND)))
         return -ENOMEM;
     in->buf = bigger;
     in->cap = want;
@@ -339,7 +339,7 @@ static int wait_for_writer(struct input *in)
     int ready = wait_readable(in->fd, TELL_NS);
 
     if (ready == 0) {
-        mr_program_notice("%s: a named pipe, and nothing has come from it yet; waiting", in->name);
+        program_notice("%s: a named pipe, and nothing has come from it yet; waiting", in->name);
         ready = wait_readable(in->fd, -1);
     }
     in->unheard = 0;

@@ -7,10 +7,10 @@
  *         case INPUT_MORE: (use up all rows: the buffer is about to change)  input_fill(&in);  break;
  *         ...
  *
- * MR_CSV_BEHIND bytes behind each row can be read.
+ * CSV_BEHIND bytes behind each row can be read.
  * Memory: a row of the largest size that a record can have, plus one read; what is longer is refused in pieces. */
-#ifndef PRODUCER_INPUT_H
-#define PRODUCER_INPUT_H
+#ifndef PRODUCER_INPUT_INPUT_H
+#define PRODUCER_INPUT_INPUT_H
 
 #include "follow.h"
 #include "producer/options.h"

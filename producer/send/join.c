@@ -52,7 +52,7 @@ int join_all(const struct mr_topic *topic, int64_t timeout_ns)
     char group[MR_GROUP_NAME_MAX + 1];
     struct mr_settings settings;
     struct mr_topic_info info;
-    int64_t start = mr_program_now(), waited;
+    int64_t start = program_now(), waited;
     uint64_t *ends;
     int error, owed, told = 0;
 
@@ -65,18 +65,18 @@ int join_all(const struct mr_topic *topic, int64_t timeout_ns)
             error = owed;
             break;
         }
-        waited = mr_program_now() - start;
+        waited = program_now() - start;
         if (waited >= TELL_NS && !told) {
             if (*group)
-                mr_program_notice("%s: waiting for group %s to acknowledge what was sent earlier", mr_topic_name(topic), group);
+                program_notice("%s: waiting for group %s to acknowledge what was sent earlier", mr_topic_name(topic), group);
             else
-                mr_program_notice("%s: no consumer has come yet; waiting for one (./consumer %s)", mr_topic_name(topic), mr_topic_name(topic));
+                program_notice("%s: no consumer has come yet; waiting for one (./consumer %s)", mr_topic_name(topic), mr_topic_name(topic));
             told = 1;
         }
         if (timeout_ns >= 0 && waited >= timeout_ns)
             error = -ETIMEDOUT;
         else if (!(error = mr_topic_info(topic, &info)))
-            error = info.deleted ? -EIDRM : mr_program_sleep(LOOK_NS);
+            error = info.deleted ? -EIDRM : program_sleep(LOOK_NS);
     }
     free(ends);
     return error;

@@ -1,6 +1,6 @@
 /* join.h - --join after --resume: the wait until every group has acknowledged what was sent, also by processes that were killed. */
-#ifndef PRODUCER_JOIN_H
-#define PRODUCER_JOIN_H
+#ifndef PRODUCER_SEND_JOIN_H
+#define PRODUCER_SEND_JOIN_H
 
 #include "millrace.h"
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* pace.h - when the next record is due, for -r, --delay, --jitter and --timing. */
-#ifndef PRODUCER_PACE_H
-#define PRODUCER_PACE_H
+#ifndef PRODUCER_SEND_PACE_H
+#define PRODUCER_SEND_PACE_H
 
 #include "producer/options.h"
 #include <stdint.h>
@@ -19,7 +19,7 @@ struct pace {
     uint64_t random;
 };
 
-/* pace_start makes the first record due now. clock: mr_program_now, or a test's. */
+/* pace_start makes the first record due now. clock: program_now, or a test's. */
 void pace_start(struct pace *pace, const struct options *options, int64_t (*clock)(void));
 
 /* pace_row moves the next record's due time by the gap between the row's own time and that of the row before; one that goes back means none. */

@@ -22,19 +22,19 @@
 
 static uint64_t hash_text(uint64_t h, const char *text)
 {
-    return text ? mr_text_hash(h, text, strlen(text) + 1) : mr_text_hash(h, "", 0);
+    return text ? text_hash(h, text, strlen(text) + 1) : text_hash(h, "", 0);
 }
 
 /* The file, and whatever changes which rows there are, their numbers or their places. */
 static uint64_t source_of(const struct options *o, enum input_format format, uint64_t id)
 {
     const int32_t numbers[] = {(int32_t)format, o->no_header, o->sep, o->partition};
-    uint64_t h = mr_text_hash(0, numbers, sizeof(numbers));
+    uint64_t h = text_hash(0, numbers, sizeof(numbers));
 
-    h = mr_text_hash(h, o->delimiter ? o->delimiter : "", o->delimiter_len);
-    h = mr_text_hash(h, o->key_sep ? o->key_sep : "", o->key_sep_len);
+    h = text_hash(h, o->delimiter ? o->delimiter : "", o->delimiter_len);
+    h = text_hash(h, o->key_sep ? o->key_sep : "", o->key_sep_len);
     h = hash_text(hash_text(h, o->key_column), o->key);
-    return MR_FILE_SOURCE(id, h);
+    return FILE_SOURCE(id, h);
 }
 
 /* ---- one process at a time ------------------------------------------------------------------------------------------- */
@@ -46,7 +46,7 @@ static uint64_t source_of(const struct options *o, enum input_format format, uin
 static int lock_source(struct resume *resume, struct mr_topic *topic, const char *file)
 {
     struct flock byte = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
-    int64_t start = mr_program_now(), waited;
+    int64_t start = program_now(), waited;
     int told = 0;
 
     byte.l_start = (off_t)(LOCKS_AT + resume->source % LOCKS_AT);
@@ -56,16 +56,16 @@ static int lock_source(struct resume *resume, struct mr_topic *topic, const char
     while (fcntl(resume->lock, F_OFD_SETLK, &byte) < 0) {
         if (errno != EAGAIN && errno != EACCES)
             return -errno;
-        waited = mr_program_now() - start;
+        waited = program_now() - start;
         if (waited >= LOCK_WAIT_NS)
             return -EBUSY;
         if (waited >= LOCK_TELL_NS && !told) {
-            mr_program_notice(
+            program_notice(
                 "%s: another producer --resume is sending it to %s, waiting for that to end", file,
                 mr_topic_name(topic));
             told = 1;
         }
-        if (mr_program_sleep(LOCK_RETRY_NS))
+        if (program_sleep(LOCK_RETRY_NS))
             return -EINTR;
     }
     return 0;
@@ -96,26 +96,26 @@ int resume_find(struct resume *resume, struct mr_topic *topic, const struct opti
                 const char *file, enum input_format format)
 {
     uint64_t id = 0;
-    int error = mr_program_file_id(file, &id);
+    int error = program_file_id(file, &id);
 
     *resume = (struct resume){.lock = -1, .passed = resume->passed, .file = file};
     if (error) {
-        mr_program_error("%s: %s", file, strerror(-error));
-        return MR_EXIT_FAILED;
+        program_error("%s: %s", file, strerror(-error));
+        return EXIT_FAILED;
     }
     resume->source = source_of(options, format, id);
     error = lock_source(resume, topic, file);
     if (error == -EBUSY) {
-        mr_program_error("%s: another producer --resume is sending it to %s; two would send its rows twice", file, options->topic);
-        return MR_EXIT_FAILED;
+        program_error("%s: another producer --resume is sending it to %s; two would send its rows twice", file, options->topic);
+        return EXIT_FAILED;
     }
     if (!error)
         error = find_progress(resume, topic);
     if (!error && (error = mr_log_source_room(topic, resume->source)) == -EUSERS)
         return resume_no_room(resume, options->topic);
     if (error && error != -EINTR)
-        mr_program_fail(error, "%s: --resume", options->topic);
-    return error ? mr_program_exit_for(error) : 0;
+        program_fail(error, "%s: --resume", options->topic);
+    return error ? program_exit_for(error) : 0;
 }
 
 void resume_end(struct resume *resume)
@@ -133,17 +133,17 @@ int resume_complete(const struct resume *resume, struct mr_topic *topic)
     if (error >= 0)
         return 0;
     if (error != -EINTR)
-        mr_program_fail(error, "%s: --resume", mr_topic_name(topic));
-    return mr_program_exit_for(error);
+        program_fail(error, "%s: --resume", mr_topic_name(topic));
+    return program_exit_for(error);
 }
 
 int resume_no_room(const struct resume *resume, const char *topic)
 {
-    mr_program_error("%s: %s already remembers 128 other files of --resume, as many as it can; let "
+    program_error("%s: %s already remembers 128 other files of --resume, as many as it can; let "
                      "it forget one "
                      "that is done with (./broker forget-source %s FILE), and start this again",
                      resume->file, topic, topic);
-    return MR_EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 /* ---- is it the same file --------------------------------------------------------------------------------------------- */
@@ -169,11 +169,11 @@ static uint64_t next_remembered(const struct resume *resume, uint64_t row)
 
 static int other_file(const char *file, const char *topic, uint64_t row, const char *how)
 {
-    mr_program_error(
+    program_error(
         "%s: not the file that %s has accepted rows of: row %" PRIu64 " %s; nothing was sent "
         "(if this is another file: ./broker forget-source %s %s, then all of it is sent)",
         file, topic, row, how, topic, file);
-    return MR_EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 int resume_verify(struct resume *resume, struct input *in, const char *topic, int header)
@@ -188,15 +188,15 @@ int resume_verify(struct resume *resume, struct input *in, const char *topic, in
         if (event == INPUT_MORE) {
             if ((error = input_fill(in))) {
                 if (error != -EINTR)
-                    mr_program_error("%s: %s", in->name, strerror(-error));
-                return mr_program_exit_for(error);
+                    program_error("%s: %s", in->name, strerror(-error));
+                return program_exit_for(error);
             }
         } else if (event == INPUT_END) {
             return other_file(in->name, topic, resume->furthest, "is not there");
         } else if (event != INPUT_REST && header) {
             header = 0;
         } else if (event != INPUT_REST && ++n == next) {
-            if (event == INPUT_BAD || !is_as_it_was(resume, n, mr_text_hash(0, row.data, row.len)))
+            if (event == INPUT_BAD || !is_as_it_was(resume, n, text_hash(0, row.data, row.len)))
                 return other_file(in->name, topic, n, "is another one there");
             next = next_remembered(resume, n);
         }
@@ -222,5 +222,5 @@ int resume_has(const struct resume *resume, int32_t partition)
 
 struct mr_progress resume_note(const struct resume *resume, const char *row, size_t len)
 {
-    return (struct mr_progress){.position = resume->row, .check = mr_text_hash(0, row, len)};
+    return (struct mr_progress){.position = resume->row, .check = text_hash(0, row, len)};
 }

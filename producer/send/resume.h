@@ -3,8 +3,8 @@
  * The topic keeps, in the step that publishes a record, the number and a hash of the row it was made of, per partition and source; the source is the
  * file and all options that change its rows or their places. A row goes to the same partition each time: by its key, or else by its number. So the
  * rows that are there are, in each partition, those up to the number that it remembers, after a kill at any moment. */
-#ifndef PRODUCER_RESUME_H
-#define PRODUCER_RESUME_H
+#ifndef PRODUCER_SEND_RESUME_H
+#define PRODUCER_SEND_RESUME_H
 
 #include "producer/input/input.h"
 #include "millrace.h"
@@ -33,7 +33,7 @@ void resume_end(struct resume *resume);
 int resume_complete(const struct resume *resume, struct mr_topic *topic);
 
 /* resume_no_room says that the topic remembers as many files as it can, and what to do. Returns
- * MR_EXIT_FAILED. */
+ * EXIT_FAILED. */
 int resume_no_room(const struct resume *resume, const char *topic);
 
 /* resume_verify reads the file, just opened, up to the last row that the topic has of it, and compares hashes: 0 it is that file; or an exit status. */

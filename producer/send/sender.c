@@ -34,7 +34,7 @@ static int key_from_column(struct sender *s, struct input_row *row, struct mr_me
     if (quoted && memchr(field, '"', len)) {
         if (!(to = arena_take(&s->arena, len)))
             return -ENOMEM;
-        len = mr_csv_unquote(field, len, to);
+        len = csv_unquote(field, len, to);
         field = to;
     }
     message->key = field;
@@ -208,9 +208,9 @@ static int settle(struct sender *s)
         return 0;
     error = errno;
     if (error == EPIPE)
-        return MR_EXIT_SIGPIPE;
-    mr_program_error("standard output: %s", strerror(error));
-    return MR_EXIT_FAILED;
+        return EXIT_SIGPIPE;
+    program_error("standard output: %s", strerror(error));
+    return EXIT_FAILED;
 }
 
 /* Says why the topic takes no more, and how far it got. */
@@ -224,19 +224,19 @@ static int refused(const struct sender *s, int error)
     case -EUSERS:
         return resume_no_room(s->resume, s->topic);
     case -EAGAIN:
-        mr_program_error("%s: full after %" PRIu64 " accepted records (start a consumer%s)", s->topic, s->records,
+        program_error("%s: full after %" PRIu64 " accepted records (start a consumer%s)", s->topic, s->records,
                          s->options->timeout_ns == 0 ? ", or leave out --fail-if-full to wait for one"
                                                      : "; this topic does not let wait");
-        return MR_EXIT_TIMEOUT;
+        return EXIT_TIMEOUT;
     case -ETIMEDOUT:
-        mr_program_error("%s: full for %s after %" PRIu64 " accepted records: gave up (./broker status shows who holds them)",
-                         s->topic, mr_text_ns(after, (uint64_t)s->options->timeout_ns), s->records);
-        return MR_EXIT_TIMEOUT;
+        program_error("%s: full for %s after %" PRIu64 " accepted records: gave up (./broker status shows who holds them)",
+                         s->topic, text_ns(after, (uint64_t)s->options->timeout_ns), s->records);
+        return EXIT_TIMEOUT;
     default:
-        mr_program_fail(error, "%s: after %" PRIu64 " accepted records", s->topic, s->records);
+        program_fail(error, "%s: after %" PRIu64 " accepted records", s->topic, s->records);
         break;
     }
-    return mr_program_exit_for(error);
+    return program_exit_for(error);
 }
 
 static ssize_t append(struct sender *s, int64_t timeout)
@@ -261,7 +261,7 @@ int sender_flush(struct sender *s)
         if (n == -EAGAIN && timeout != limit)
             n = -ETIMEDOUT;
         status = n < 0 ? refused(s, (int)n) : settle(s);
-        if (!status && s->batch_cnt && mr_program_stop)
+        if (!status && s->batch_cnt && program_stop)
             status = refused(s, -EINTR);
         /* Some were accepted, then the time went by: that the topic is still full is seen without waiting so long again. */
         timeout = timeout == limit && limit > 0 ? 0 : limit;
@@ -281,8 +281,8 @@ int sender_open(struct sender *s, struct mr_topic *topic, uint64_t source)
 
     s->sealed = error == -EPIPE && s->resume && s->resume->furthest;
     if (error && !s->sealed) {
-        mr_program_fail(error, "%s", s->topic);
-        return mr_program_exit_for(error);
+        program_fail(error, "%s", s->topic);
+        return program_exit_for(error);
     }
     status = sender_close(s, 0); /* now: between two FILEs there is always a producer, for whoever drains */
     s->handle = topic;
@@ -299,11 +299,11 @@ static int join(const struct sender *s)
     if (!error && s->resume && s->resume->passed)
         error = join_all(s->handle, timeout);
     if (error == -ETIMEDOUT)
-        mr_program_error("%s: not acknowledged by all groups within %s (./broker lag %s shows by which)", s->topic,
-                         mr_text_ns(after, (uint64_t)timeout), s->topic);
+        program_error("%s: not acknowledged by all groups within %s (./broker lag %s shows by which)", s->topic,
+                         text_ns(after, (uint64_t)timeout), s->topic);
     else if (error && error != -EINTR)
-        mr_program_fail(error, "%s: --join", s->topic);
-    return mr_program_exit_for(error);
+        program_fail(error, "%s: --join", s->topic);
+    return program_exit_for(error);
 }
 
 int sender_close(struct sender *s, int status)

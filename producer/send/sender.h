@@ -1,6 +1,6 @@
 /* sender.h - rows become records: key, limit, batches, what the topic answers, the copy on standard output. */
-#ifndef PRODUCER_SENDER_H
-#define PRODUCER_SENDER_H
+#ifndef PRODUCER_SEND_SENDER_H
+#define PRODUCER_SEND_SENDER_H
 
 #include "producer/input/arena.h"
 #include "producer/input/envelope.h"

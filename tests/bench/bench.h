@@ -3,8 +3,8 @@
  * A result is one line of JSON on stdout: {"group":"stream","series":"pipe","at":64,"metric":"records_per_s","value":2500000}. `series` is the
  * system or setting that is compared with others, `at` the place on the x axis (record size in bytes, number of clients ...). report.sh makes the table,
  * the ratios and the verdicts out of these lines; no program computes a ratio of its own. Progress goes to stderr. */
-#ifndef MR_BENCH_H
-#define MR_BENCH_H
+#ifndef TESTS_BENCH_BENCH_H
+#define TESTS_BENCH_BENCH_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* broker.h - the real programs, for measurements that need them. MILLRACE_BIN says where they are; bin/ if it is not set. */
-#ifndef MR_BENCH_BROKER_H
-#define MR_BENCH_BROKER_H
+#ifndef TESTS_BENCH_BROKER_H
+#define TESTS_BENCH_BROKER_H
 
 /* bench_program: the path of broker, producer or consumer; valid until the next call. */
 const char *bench_program(const char *name);

@@ -1,6 +1,6 @@
 /* bus.h - a bus of this measurement's own, "bench-PID", without a broker process; it is gone when the program ends, unless by SIGKILL. */
-#ifndef MR_BENCH_BUS_H
-#define MR_BENCH_BUS_H
+#ifndef TESTS_BENCH_BUS_H
+#define TESTS_BENCH_BUS_H
 
 #include "millrace.h"
 

@@ -1,6 +1,6 @@
 /* team.h - the processes of one measurement: forked together, and let go together. */
-#ifndef MR_BENCH_TEAM_H
-#define MR_BENCH_TEAM_H
+#ifndef TESTS_BENCH_TEAM_H
+#define TESTS_BENCH_TEAM_H
 
 #include <stddef.h>
 

@@ -1,8 +1,8 @@
 /* transports.h - what the measurements of streams and round trips are made of: ways to bring numbered records from one process to another, all
  * used alike. A channel goes one way. One process opens it and forks the two ends; each attaches, sends or receives, and detaches; the opener
  * closes it. */
-#ifndef MR_BENCH_TRANSPORTS_H
-#define MR_BENCH_TRANSPORTS_H
+#ifndef TESTS_BENCH_TRANSPORTS_H
+#define TESTS_BENCH_TRANSPORTS_H
 
 #include "work.h"
 

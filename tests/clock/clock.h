@@ -10,8 +10,8 @@
  *   CLOCK_ALONE   every wait: if what is waited for is not there yet, it is over at once. For a
  * process that no other has to do with The machine seems to have one CPU, so that nothing spins
  * until a clock that stands still goes on. */
-#ifndef MR_TEST_CLOCK_H
-#define MR_TEST_CLOCK_H
+#ifndef TESTS_CLOCK_CLOCK_H
+#define TESTS_CLOCK_CLOCK_H
 
 #include <stdatomic.h>
 #include <stdint.h>

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct mr_keep *keep;
+static struct supervision *keep;
 static int epoll, held_up;
 
 /* What it says is not for the test's reader. */
@@ -34,7 +34,7 @@ static int serve(struct world *w)
 {
     static const struct mr_connect_options options = {.name = "broker", .stop = &child_gives_up};
     int error = mr_bus_serve(w->bus_name, 0, (gid_t)-1, &options, &bus);
-    return error ? error : mr_keep_open(bus, epoll, 0, 16, &held_up, &keep);
+    return error ? error : supervise_open(bus, epoll, 0, 16, &held_up, &keep);
 }
 
 /* ---- adopting and burying ---- */
@@ -80,9 +80,9 @@ static void bury(struct world *w)
     int status;
     child_must(waitpid(pid, &status, 0) == pid && status == 0, "have a client die");
     begin();
-    mr_keep_topics(keep);
+    supervise_topics(keep);
     for (uint32_t slot = 0; slot < 6; slot++)
-        mr_keep_client(keep, slot, 0);
+        supervise_client(keep, slot, 0);
     end(0);
 }
 
@@ -95,7 +95,7 @@ static void create(struct world *w)
     begin();
     int error = mr_topic_make(bus, "made", &w->settings);
     if (!error)
-        mr_keep_topic(keep, "made");
+        supervise_topic(keep, "made");
     end(error);
 }
 /* It is there or not; if it is, it works. */
@@ -130,9 +130,9 @@ static void stop(struct world *w)
     child_must(serve(w) == 0, "serve");
     begin();
     int error = 0;
-    if (mr_keep_finish(keep) == 0)
+    if (supervise_finish(keep) == 0)
         error = mr_bus_remove(w->bus_name);
-    mr_keep_close(keep);
+    supervise_close(keep);
     mr_disconnect(bus);
     bus = NULL;
     end(error);
@@ -179,10 +179,10 @@ static void prepare_left_owing(struct world *w)
 static void clean(struct world *w)
 {
     be_quiet();
-    struct mr_command_line line = {.bus = w->bus_name, .bus_named = 1};
+    struct command_line line = {.bus = w->bus_name, .bus_named = 1};
     begin();
-    int status = mr_command_clean(&line);
-    end(status == MR_EXIT_OK ? 0 : child_gives_up ? -EINTR : -EIO);
+    int status = command_clean(&line);
+    end(status == EXIT_OK ? 0 : child_gives_up ? -EINTR : -EIO);
 }
 static void come_back(struct world *w)
 {
@@ -249,10 +249,10 @@ static void redrive(struct world *w)
     static char name[] = "t";
     char *operands[] = {name, NULL};
     be_quiet();
-    struct mr_command_line line = {.bus = w->bus_name, .bus_named = 1, .operand_cnt = 1, .operands = operands};
+    struct command_line line = {.bus = w->bus_name, .bus_named = 1, .operand_cnt = 1, .operands = operands};
     begin();
-    int status = mr_command_redrive(&line);
-    end(status == MR_EXIT_OK ? 0 : child_gives_up ? -EINTR : -EIO);
+    int status = command_redrive(&line);
+    end(status == EXIT_OK ? 0 : child_gives_up ? -EINTR : -EIO);
 }
 
 /* ---- dead letters that cannot be buried, and moves whose target is gone ---- */

@@ -1,6 +1,6 @@
 /* child.h - the side that dies, is given up or stops: a client of its own on the world's bus. */
-#ifndef CHILD_H
-#define CHILD_H
+#ifndef TESTS_CRASH_CHILD_H
+#define TESTS_CRASH_CHILD_H
 
 #include "trap.h"
 #include "world.h"

@@ -1,6 +1,6 @@
 /* exhaustive.h - the same, taking nothing for granted: killed after every single instruction (step.h, image.h). */
-#ifndef EXHAUSTIVE_H
-#define EXHAUSTIVE_H
+#ifndef TESTS_CRASH_EXHAUSTIVE_H
+#define TESTS_CRASH_EXHAUSTIVE_H
 
 #include "run.h"
 

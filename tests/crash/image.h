@@ -9,8 +9,8 @@
  *
  * Compared are all pages that the process can store to and others can see (MAP_SHARED, writable) and that it has in its page table: it cannot
  * have stored to another one. A page that comes or goes counts as a change, and so does whatever cannot be read. */
-#ifndef IMAGE_H
-#define IMAGE_H
+#ifndef TESTS_CRASH_IMAGE_H
+#define TESTS_CRASH_IMAGE_H
 
 #include <sys/types.h>
 

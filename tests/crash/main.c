@@ -84,7 +84,7 @@ static void run_share(size_t share)
     snprintf(name, sizeof name, "test-%ld-crash", (long)getpid());
     options.bus = name;
     options.hung = try;
-    mr_program_quiet = 1;
+    program_quiet = 1;
     cpu_set_t cpus; /* parent and child on one CPU: a switch and not a wakeup */
     CPU_ZERO(&cpus);
     CPU_SET(share % (size_t)sysconf(_SC_NPROCESSORS_ONLN), &cpus);

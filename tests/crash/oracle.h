@@ -7,8 +7,8 @@
  *   rounds      and more come and go than there are slots
  *   words_all   I1 to I5, I7 and I9 at the end
  * All return 0, or -1 with w->error. */
-#ifndef ORACLE_H
-#define ORACLE_H
+#ifndef TESTS_CRASH_ORACLE_H
+#define TESTS_CRASH_ORACLE_H
 
 #include "world.h"
 

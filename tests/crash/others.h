@@ -1,6 +1,6 @@
 /* others.h - what other processes do that leaves the model as it is: they repair on their way, die meanwhile, or give up. */
-#ifndef OTHERS_H
-#define OTHERS_H
+#ifndef TESTS_CRASH_OTHERS_H
+#define TESTS_CRASH_OTHERS_H
 
 #include "world.h"
 

@@ -1,6 +1,6 @@
 /* run.h - one operation in one scene: killed, given up, stopped at each state that it leaves; alone, and with another. */
-#ifndef RUN_H
-#define RUN_H
+#ifndef TESTS_CRASH_RUN_H
+#define TESTS_CRASH_RUN_H
 
 #include "scenes.h"
 

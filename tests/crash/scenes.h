@@ -1,6 +1,6 @@
 /* scenes.h - what an operation finds when it begins. Each scene is crossed with each operation that fits into it. */
-#ifndef SCENES_H
-#define SCENES_H
+#ifndef TESTS_CRASH_SCENES_H
+#define TESTS_CRASH_SCENES_H
 
 #include "world.h"
 

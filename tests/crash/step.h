@@ -3,8 +3,8 @@
  * The child calls step_begin() and step_end() around the operation under test. step_trace single-steps it once from one to the other and notes
  * every instruction's address, and whether it changed anything that outlives the process (image.h). step_to starts a new child and brings it to the state after k instructions: by a breakpoint near it, hit as
  * often as the trace says, then single steps. x86-64 Linux (ptrace). */
-#ifndef STEP_H
-#define STEP_H
+#ifndef TESTS_CRASH_STEP_H
+#define TESTS_CRASH_STEP_H
 
 #include <stdint.h>
 #include <stddef.h>

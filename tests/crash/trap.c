@@ -86,7 +86,7 @@ static void happened(uint64_t rip)
     let_go();
     if (plan->how == TRAP_GIVE_UP) {
         child_gives_up = 1;
-        mr_program_stop = SIGTERM;
+        program_stop = SIGTERM;
     }
     trap_call(SYS_kill, trap_call(SYS_getpid, 0, 0, 0, 0, 0, 0), plan->how == TRAP_KILL ? SIGKILL : SIGSTOP, 0, 0, 0, 0);
 }

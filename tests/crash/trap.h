@@ -7,8 +7,8 @@
  *
  * Each event carries a number for the state that it leaves: a sum over the words changed since trap_begin, and how many calls that others
  * can notice were made. Two events of one process with equal numbers leave the same. x86-64 Linux. */
-#ifndef TRAP_H
-#define TRAP_H
+#ifndef TESTS_CRASH_TRAP_H
+#define TESTS_CRASH_TRAP_H
 
 #include <signal.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* world.h - a bus, topics and survivors for one kill, with a shadow model of what must hold afterwards.
  *
  * Records have numbers, unique over all topics. For each group of each topic the model says of each number whether it must come. */
-#ifndef WORLD_H
-#define WORLD_H
+#ifndef TESTS_CRASH_WORLD_H
+#define TESTS_CRASH_WORLD_H
 
 #include "core/consume.h"
 #include "core/topic.h"

@@ -1,6 +1,6 @@
 /* fuzz.h - what all fuzzers share: the entry point of libFuzzer, and how they say that a promise was broken. */
-#ifndef MR_FUZZ_H
-#define MR_FUZZ_H
+#ifndef TESTS_FUZZ_FUZZ_H
+#define TESTS_FUZZ_FUZZ_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 static struct server server;
-static struct mr_serve_options options = {
+static struct serve_options options = {
     .defaults = {.size_bytes = 8192, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600},
     .group = (gid_t)-1,
     .automatic = 1,
@@ -39,7 +39,7 @@ static int begin(void)
 {
     static char name[MR_BUS_NAME_MAX + 1];
     struct rlimit limit = {.rlim_cur = 4 << 20, .rlim_max = 4 << 20};
-    mr_program_quiet = 1;
+    program_quiet = 1;
     setrlimit(RLIMIT_FSIZE, &limit);
     signal(SIGXFSZ, SIG_IGN);
     snprintf(name, sizeof name, "test-%d-fuzz", (int)getpid());
@@ -49,7 +49,7 @@ static int begin(void)
     atexit(remove_bus);
     mr_segment_name(prefix, geteuid(), name, "");
     MUST((server.epoll = epoll_create1(EPOLL_CLOEXEC)) >= 0);
-    MUST(mr_keep_open(server.bus, server.epoll, ABOUT(ABOUT_CLIENT, 0), 0, &server.held_up, &server.keep) == 0);
+    MUST(supervise_open(server.bus, server.epoll, ABOUT(ABOUT_CLIENT, 0), 0, &server.held_up, &server.keep) == 0);
     return 1;
 }
 
@@ -109,6 +109,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         deliver(&msg, sizeof msg);
     }
     if (remove_topics())
-        mr_keep_topics(server.keep);
+        supervise_topics(server.keep);
     return 0;
 }

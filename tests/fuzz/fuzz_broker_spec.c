@@ -7,10 +7,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
-    struct mr_topic_spec spec = {0};
+    struct topic_spec spec = {0};
     char *text = fuzz_string(&in, SIZE_MAX);
     size_t len = strlen(text);
-    const char *where = NULL, *wrong = mr_spec_parse(&spec, text, &where);
+    const char *where = NULL, *wrong = spec_parse(&spec, text, &where);
     if (wrong) {
         MUST(*wrong && where && where >= text && where <= text + len);
     } else {

@@ -13,8 +13,8 @@
 
 static void try_position(char *text)
 {
-    struct mr_position position = {.start = MR_START_STORED, .arg = -1, .skip = 77};
-    int error = mr_position_parse(text, &position);
+    struct position position = {.start = MR_START_STORED, .arg = -1, .skip = 77};
+    int error = position_parse(text, &position);
     if (error)
         MUST((error == -EINVAL || error == -ERANGE) && position.arg == -1 && position.skip == 77);
     else
@@ -43,35 +43,35 @@ static void try_record(char *text, size_t size, uint64_t how)
 {
     static const char *const kinds[] = {NULL, "csv", "json"};
     char wrong[160] = "", *line = strchr(text, '\n');
-    struct mr_columns columns = {0};
-    struct mr_format format;
-    struct mr_json out;
+    struct columns columns = {0};
+    struct format format;
+    struct js_writer out;
     const char *missing;
     size_t at = line ? (size_t)(line - text) + 1 : size;
     if (line)
         *line = '\0';
-    int error = mr_format_init(&format, how & 3 ? kinds[how & 3 ? (how & 3) - 1 : 0] : text, wrong);
+    int error = format_init(&format, how & 3 ? kinds[how & 3 ? (how & 3) - 1 : 0] : text, wrong);
     MUST(error == 0 || (error == -EINVAL && *wrong));
     if (error)
         return;
     if (how & 0x80)
-        format.kind = MR_FORMAT_ENVELOPE;
-    if ((how & 0x200) && format.kind == MR_FORMAT_CSV)
-        format.kind = MR_FORMAT_TSV;
+        format.kind = FORMAT_ENVELOPE;
+    if ((how & 0x200) && format.kind == FORMAT_CSV)
+        format.kind = FORMAT_TSV;
     format.strings = how >> 8 & 1;
     char *header = text + at, *end = memchr(header, '\n', size - at);
     size_t header_len = end ? (size_t)(end - header) : size - at;
     if (how & 4)
-        MUST(mr_columns_set(&columns, header, header_len, (uint32_t)(how >> 16)) == 0);
+        MUST(columns_set(&columns, header, header_len, (uint32_t)(how >> 16)) == 0);
     at += header_len + (end != NULL);
-    if ((how & 0x400) && format.kind != MR_FORMAT_ENVELOPE) { /* the columns themselves, and with other line ends also others */
+    if ((how & 0x400) && format.kind != FORMAT_ENVELOPE) { /* the columns themselves, and with other line ends also others */
         char *list = strndup(header, header_len);
         MUST(list);
-        error = mr_select_parse(list, &format.select, wrong);
+        error = select_parse(list, &format.select, wrong);
         MUST(error == 0 || (error == -EINVAL && *wrong && format.select.cnt == 0));
         free(list);
     }
-    if (mr_format_bind(&format, &columns, &missing) == 0) {
+    if (format_bind(&format, &columns, &missing) == 0) {
         size_t left = size - at, key_len = (how >> 4 & 7) < left ? (size_t)(how >> 4 & 7) : left;
         size_t headers_len = (how >> 32 & 63) < left - key_len ? (size_t)(how >> 32 & 63) : left - key_len;
         char *copy = malloc(left ? left : 1);
@@ -87,20 +87,20 @@ static void try_record(char *text, size_t size, uint64_t how)
                                    .try_number = 1,
                                    .ts_ns = how * 7,
                                    .offset = how};
-        mr_json_init(&out, NULL, 0);
+        js_init(&out, NULL, 0);
         for (int i = 0; i < 2; i++) {
-            mr_format_header(&format, &columns, &out);
-            mr_format_record(&format, &columns, "orders", &record, how * 11, &out);
+            format_header(&format, &columns, &out);
+            format_record(&format, &columns, "orders", &record, how * 11, &out);
         }
         MUST(!out.failed);
-        if (format.kind == MR_FORMAT_JSON || format.kind == MR_FORMAT_ENVELOPE)
-            MUST(out.len && mr_json_is_utf8(out.text, out.len) && !memchr(out.text, '\0', out.len) &&
+        if (format.kind == FORMAT_JSON || format.kind == FORMAT_ENVELOPE)
+            MUST(out.len && js_is_utf8(out.text, out.len) && !memchr(out.text, '\0', out.len) &&
                  out.text[out.len - 1] == '\n' && memchr(out.text, '\n', out.len - 1) && out.text[0] == '{');
-        mr_json_free(&out);
+        js_free(&out);
         free(copy);
     }
-    mr_columns_free(&columns);
-    mr_format_free(&format);
+    columns_free(&columns);
+    format_free(&format);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

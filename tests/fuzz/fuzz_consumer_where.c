@@ -7,39 +7,39 @@
 #include <errno.h>
 #include <string.h>
 
-static void check_fault(const char *text, const struct mr_where_fault *fault)
+static void check_fault(const char *text, const struct where_fault *fault)
 {
     char lines[256];
     MUST(fault->at <= strlen(text) && *fault->reason && memchr(fault->reason, '\0', sizeof fault->reason));
-    MUST(strlen(mr_where_point(lines, text, fault)) < sizeof lines);
+    MUST(strlen(where_point(lines, text, fault)) < sizeof lines);
 }
 
 /* Returns 1 passes, 0 does not, -1 there is no such column. */
-static int ask(const char *text, const struct mr_columns *columns, const struct mr_record *record)
+static int ask(const char *text, const struct columns *columns, const struct mr_record *record)
 {
-    struct mr_where *where;
-    struct mr_where_bound *bound;
-    struct mr_where_fault fault = {0};
-    int passes = -1, error = mr_where_compile(text, &where, &fault);
+    struct where *where;
+    struct where_bound *bound;
+    struct where_fault fault = {0};
+    int passes = -1, error = where_compile(text, &where, &fault);
     MUST(error == 0 || error == -EINVAL);
     if (error) {
         check_fault(text, &fault);
         return -1;
     }
-    error = mr_where_bind(where, columns, &bound, &fault);
-    MUST(error == 0 || (error == -ENOENT && columns->line && mr_where_names(where)));
+    error = where_bind(where, columns, &bound, &fault);
+    MUST(error == 0 || (error == -ENOENT && columns->line && where_names(where)));
     if (error) {
         check_fault(text, &fault);
     } else {
-        passes = mr_where_match(where, bound, "orders", record);
-        MUST((passes == 0 || passes == 1) && mr_where_match(where, bound, "orders", record) == passes);
-        mr_where_unbind(bound);
+        passes = where_match(where, bound, "orders", record);
+        MUST((passes == 0 || passes == 1) && where_match(where, bound, "orders", record) == passes);
+        where_unbind(bound);
     }
-    mr_where_free(where);
+    where_free(where);
     return passes;
 }
 
-static void check_opposite(const char *text, const struct mr_columns *columns, const struct mr_record *record)
+static void check_opposite(const char *text, const struct columns *columns, const struct mr_record *record)
 {
     int passes = ask(text, columns, record);
     if (passes < 0)
@@ -55,13 +55,13 @@ static void check_opposite(const char *text, const struct mr_columns *columns, c
 
 static void check_numbers(const char *a, size_t a_len, const char *b, size_t b_len)
 {
-    struct mr_decimal x, y;
-    if (!mr_decimal_parse(a, a_len, &x))
+    struct decimal x, y;
+    if (!decimal_parse(a, a_len, &x))
         return;
-    MUST(mr_decimal_compare(&x, &x) == 0 && x.digits >= a && x.end <= a + a_len && x.digits <= x.end);
-    if (!mr_decimal_parse(b, b_len, &y))
+    MUST(decimal_compare(&x, &x) == 0 && x.digits >= a && x.end <= a + a_len && x.digits <= x.end);
+    if (!decimal_parse(b, b_len, &y))
         return;
-    int sign = mr_decimal_compare(&x, &y), back = mr_decimal_compare(&y, &x);
+    int sign = decimal_compare(&x, &y), back = decimal_compare(&y, &x);
     MUST((sign > 0) == (back < 0) && (sign == 0) == (back == 0));
 }
 
@@ -72,14 +72,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t how = fuzz_take(&in, 4);
     size_t len = in.left;
     char *text = fuzz_string(&in, SIZE_MAX), *line = strchr(text, '\n');
-    struct mr_columns columns = {0};
+    struct columns columns = {0};
     size_t at = line ? (size_t)(line - text) + 1 : len;
     if (line)
         *line = '\0';
     char *header = text + at, *end = memchr(header, '\n', len - at);
     size_t header_len = end ? (size_t)(end - header) : len - at;
     if (how & 1)
-        MUST(mr_columns_set(&columns, header, header_len, (uint32_t)(how >> 16)) == 0);
+        MUST(columns_set(&columns, header, header_len, (uint32_t)(how >> 16)) == 0);
     at += header_len + (end != NULL);
     size_t left = len - at, key_len = (how >> 1 & 7) < left ? (size_t)(how >> 1 & 7) : left;
     size_t headers_len = (how >> 4 & 63) < left - key_len ? (size_t)(how >> 4 & 63) : left - key_len;
@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else if (strlen(text) < 40 && record.value_len < 40)
         check_opposite(text, &columns, &record);
     check_numbers(text, strlen(text), header, header_len);
-    mr_columns_free(&columns);
+    columns_free(&columns);
     free(copy);
     free(text);
     return 0;

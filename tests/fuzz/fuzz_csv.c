@@ -14,12 +14,12 @@ static void check_fields(const char *row, size_t len, char sep)
     size_t at = 0, field_len, plain_len;
     int quoted, any = 0;
     MUST(plain);
-    while (mr_csv_field(row, len, sep, &at, &field, &field_len, &quoted)) {
+    while (csv_field(row, len, sep, &at, &field, &field_len, &quoted)) {
         MUST(field >= end && field_len <= len && field + field_len <= row + len);
         MUST(!any || field - quoted > row);
         MUST(quoted || !memchr(field, sep, field_len));
         if (quoted) {
-            plain_len = mr_csv_unquote(field, field_len, plain);
+            plain_len = csv_unquote(field, field_len, plain);
             MUST(plain_len <= field_len && plain_len >= (field_len + 1) / 2);
         }
         end = field + field_len;
@@ -29,22 +29,22 @@ static void check_fields(const char *row, size_t len, char sep)
     free(plain);
 }
 
-static void check_row(const char *buf, size_t len, size_t at, char sep, struct mr_csv_row *row)
+static void check_row(const char *buf, size_t len, size_t at, char sep, struct csv_row *row)
 {
-    struct mr_csv_row wanted, found;
+    struct csv_row wanted, found;
     csv_reference_row(buf, len, at, sep, &wanted);
     memset(&found, 0, sizeof found);
-    MUST(mr_csv_row(buf, len, at, sep, 1, &found) == 1);
+    MUST(csv_row(buf, len, at, sep, 1, &found) == 1);
     MUST(found.start == wanted.start && found.len == wanted.len && found.next == wanted.next && found.eol == wanted.eol);
     MUST(found.fault == wanted.fault && found.fault_at == wanted.fault_at && found.lines == wanted.lines);
     MUST(found.next > at && found.next <= len);
     /* More may follow: either it has to wait, or what it says is what it will say. */
     memset(row, 0, sizeof *row);
-    if (mr_csv_row(buf, len, at, sep, 0, row))
+    if (csv_row(buf, len, at, sep, 0, row))
         MUST(row->start == wanted.start && row->len == wanted.len && row->next == wanted.next && row->eol == wanted.eol &&
              row->fault == wanted.fault && row->lines == wanted.lines);
     *row = found;
-    if (row->fault == MR_CSV_OK)
+    if (row->fault == CSV_OK)
         check_fields(buf + row->start, row->len, sep);
 }
 
@@ -52,20 +52,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char seps[] = ",;\t|";
     char sep = seps[size % 4], *buf = malloc(size + 1);
-    struct mr_csv_row row;
+    struct csv_row row;
     MUST(buf);
     memcpy(buf, data, size);
     char *exact = size ? realloc(buf, size) : buf;
-    for (size_t at = mr_csv_bom(exact, size); at < size; at = row.next)
+    for (size_t at = csv_bom(exact, size); at < size; at = row.next)
         check_row(exact, size, at, sep, &row);
     /* A header line of a damaged topic can name any separator: then there is no right answer, but no harm either. */
     for (size_t at = 0; size && at < size; at = row.next) {
-        if (!mr_csv_row(exact, size, at, (char)data[0], 1, &row) || row.next <= at)
+        if (!csv_row(exact, size, at, (char)data[0], 1, &row) || row.next <= at)
             break;
         const char *field;
         size_t next = 0, field_len;
         int quoted;
-        for (size_t n = 0; mr_csv_field(exact + row.start, row.len, (char)data[0], &next, &field, &field_len, &quoted); n++)
+        for (size_t n = 0; csv_field(exact + row.start, row.len, (char)data[0], &next, &field, &field_len, &quoted); n++)
             MUST(n <= row.len && field + field_len <= exact + row.start + row.len);
     }
     free(exact);

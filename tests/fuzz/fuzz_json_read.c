@@ -5,68 +5,68 @@
 #include <jansson.h>
 #include <string.h>
 
-static void compare(const struct mr_json_value *ours, const json_t *theirs);
+static void compare(const struct js_value *ours, const json_t *theirs);
 
-static void compare_string(const struct mr_json_value *ours, const char *text, size_t len)
+static void compare_string(const struct js_value *ours, const char *text, size_t len)
 {
     char *out = malloc(ours->len + 1);
     MUST(out);
-    MUST(mr_json_unescape(ours, out) == len && memcmp(out, text, len) == 0);
+    MUST(js_unescape(ours, out) == len && memcmp(out, text, len) == 0);
     free(out);
 }
 
-static void compare_members(const struct mr_json_value *ours, const json_t *theirs)
+static void compare_members(const struct js_value *ours, const json_t *theirs)
 {
-    struct mr_json_value name, value;
+    struct js_value name, value;
     size_t at = 0, n = 0;
-    while (mr_json_next(ours, &at, &name, &value)) {
-        if (ours->kind == MR_JSON_ARRAY) {
+    while (js_next(ours, &at, &name, &value)) {
+        if (ours->kind == JS_ARRAY) {
             compare(&value, json_array_get(theirs, n));
         } else {
             char *key = malloc(name.len + 1);
             MUST(key);
-            key[mr_json_unescape(&name, key)] = '\0';
-            MUST(mr_json_is(&name, key));
+            key[js_unescape(&name, key)] = '\0';
+            MUST(js_is(&name, key));
             MUST(json_object_get(theirs, key)); /* of a name that comes twice, jansson has the last */
             free(key);
         }
         n++;
     }
-    MUST(ours->kind == MR_JSON_ARRAY ? n == json_array_size(theirs) : n >= json_object_size(theirs));
+    MUST(ours->kind == JS_ARRAY ? n == json_array_size(theirs) : n >= json_object_size(theirs));
 }
 
-static void compare(const struct mr_json_value *ours, const json_t *theirs)
+static void compare(const struct js_value *ours, const json_t *theirs)
 {
     uint64_t number;
     MUST(theirs);
     switch (ours->kind) {
-    case MR_JSON_NULL: MUST(json_is_null(theirs)); break;
-    case MR_JSON_FALSE: MUST(json_is_false(theirs)); break;
-    case MR_JSON_TRUE: MUST(json_is_true(theirs)); break;
-    case MR_JSON_NUMBER:
+    case JS_NULL: MUST(json_is_null(theirs)); break;
+    case JS_FALSE: MUST(json_is_false(theirs)); break;
+    case JS_TRUE: MUST(json_is_true(theirs)); break;
+    case JS_NUMBER:
         MUST(json_is_number(theirs));
-        if (mr_json_to_uint(ours, &number) == 0 && number <= INT64_MAX)
+        if (js_to_uint(ours, &number) == 0 && number <= INT64_MAX)
             MUST(json_integer_value(theirs) == (json_int_t)number);
         break;
-    case MR_JSON_STRING:
+    case JS_STRING:
         MUST(json_is_string(theirs));
         compare_string(ours, json_string_value(theirs), json_string_length(theirs));
         break;
-    case MR_JSON_ARRAY: MUST(json_is_array(theirs)); compare_members(ours, theirs); break;
-    case MR_JSON_OBJECT: MUST(json_is_object(theirs)); compare_members(ours, theirs); break;
+    case JS_ARRAY: MUST(json_is_array(theirs)); compare_members(ours, theirs); break;
+    case JS_OBJECT: MUST(json_is_object(theirs)); compare_members(ours, theirs); break;
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct mr_json_value ours;
-    struct mr_json_fault fault;
+    struct js_value ours;
+    struct js_fault fault;
     json_error_t error;
     char *text = malloc(size ? size : 1); /* of its own, so that reading beyond it is seen */
     MUST(text);
     if (size)
         memcpy(text, data, size);
-    int bad = mr_json_parse(text, size, &ours, &fault);
+    int bad = js_parse(text, size, &ours, &fault);
     if (size && memchr(text, 0, size)) { /* nowhere in JSON; jansson takes some for the end of its buffer */
         MUST(bad);
         free(text);

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static struct mr_format format;
+static struct format format;
 
 static int same(const void *a, size_t a_len, const void *b, size_t b_len)
 {
@@ -21,21 +21,21 @@ static int has_one_meaning(const struct mr_record *record)
     const void *value;
     size_t at = 0, name_len, value_len, seen = 0;
     while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0)
-        if (!mr_json_is_utf8(name, name_len) || memchr(name, 0, name_len) || seen++)
+        if (!js_is_utf8(name, name_len) || memchr(name, 0, name_len) || seen++)
             return 0; /* names are text; two of one name may be taken for each other */
     return 1;
 }
 
 /* Writes the record and reads it again. */
-static void there_and_back(struct mr_columns *columns, const struct mr_record *record)
+static void there_and_back(struct columns *columns, const struct mr_record *record)
 {
     struct envelope_columns known = {0};
     struct arena arena = {0};
     struct envelope got;
     struct envelope_fault fault;
-    struct mr_json line;
-    mr_json_init(&line, NULL, 0);
-    mr_format_record(&format, columns, "orders", record, 0, &line);
+    struct js_writer line;
+    js_init(&line, NULL, 0);
+    format_record(&format, columns, "orders", record, 0, &line);
     MUST(!line.failed && line.len && line.text[line.len - 1] == '\n');
     MUST(!memchr(line.text, '\n', line.len - 1));
     MUST(envelope_read(line.text, line.len - 1, &known, &arena, &got, &fault) == 0);
@@ -50,7 +50,7 @@ static void there_and_back(struct mr_columns *columns, const struct mr_record *r
     }
     envelope_columns_free(&known);
     arena_free(&arena);
-    mr_json_free(&line);
+    js_free(&line);
 }
 
 static void from_record(struct fuzz_input *in)
@@ -61,13 +61,13 @@ static void from_record(struct fuzz_input *in)
     char sep = seps[how % (sizeof seps - 1)];
     char *header = fuzz_string(in, header_len), *key = fuzz_string(in, key_len);
     char headers[1200];
-    struct mr_columns columns = {0};
+    struct columns columns = {0};
     struct mr_record record = {.flags = (uint16_t)(how >> 8 & 3) % 3, .ts_ns = how * UINT64_C(0x123456789abcdef), .partition = (uint32_t)how % 7};
     header_len = strlen(header);
     while (header_len && (header[header_len - 1] == '\r' || header[header_len - 1] == '\n'))
         header_len--; /* no reader of files makes such a header */
     if (how & 0x1000)
-        MUST(mr_columns_set(&columns, header, header_len, (uint32_t)((how >> 10 & 3) % 3) | (sep == ',' ? 0 : MR_SEPARATOR(sep)) | (how & 0x8000 ? MR_UNQUOTED : 0)) == 0);
+        MUST(columns_set(&columns, header, header_len, (uint32_t)((how >> 10 & 3) % 3) | (sep == ',' ? 0 : MR_SEPARATOR(sep)) | (how & 0x8000 ? MR_UNQUOTED : 0)) == 0);
     if (how & 0x2000) {
         record.key = key;
         record.key_len = (uint32_t)(how & 0x4000 ? strlen(key) : strnlen(key, 3));
@@ -89,7 +89,7 @@ static void from_record(struct fuzz_input *in)
     record.value = in->at;
     record.value_len = (uint32_t)in->left;
     there_and_back(&columns, &record);
-    mr_columns_free(&columns);
+    columns_free(&columns);
     free(header);
     free(key);
 }
@@ -112,15 +112,15 @@ static void from_text(struct fuzz_input *in)
         if (result) {
             MUST(fault.byte >= 1 && fault.byte <= len + 1 && fault.reason[0] && strlen(fault.reason) < sizeof fault.reason);
         } else if (got.value_len < UINT32_MAX && got.partition < UINT32_MAX) {
-            struct mr_columns columns = {0};
+            struct columns columns = {0};
             struct mr_record record = {.value = got.value, .value_len = (uint32_t)got.value_len, .key = got.key, .key_len = (uint32_t)got.key_len,
                                        .headers = got.headers, .headers_len = (uint16_t)got.headers_len, .flags = got.flags, .ts_ns = got.ts_ns,
                                        .partition = (uint32_t)got.partition};
             MUST(got.value_len <= 2 * len && got.key_len <= len && got.headers_len <= len);
             if (known.line && (!known.len || (known.line[known.len - 1] != '\r' && known.line[known.len - 1] != '\n')))
-                MUST(mr_columns_set(&columns, known.line, known.len, known.flags) == 0);
+                MUST(columns_set(&columns, known.line, known.len, known.flags) == 0);
             there_and_back(&columns, &record);
-            mr_columns_free(&columns);
+            columns_free(&columns);
         }
         free(line);
         in->at += len + (end != NULL);
@@ -134,12 +134,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
     char wrong[160];
-    MUST(mr_format_init(&format, NULL, wrong) == 0);
-    format.kind = MR_FORMAT_ENVELOPE;
+    MUST(format_init(&format, NULL, wrong) == 0);
+    format.kind = FORMAT_ENVELOPE;
     if (fuzz_take(&in, 1) & 1)
         from_text(&in);
     else
         from_record(&in);
-    mr_format_free(&format);
+    format_free(&format);
     return 0;
 }

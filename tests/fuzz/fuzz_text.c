@@ -13,18 +13,18 @@ static void check_numbers(const char *text)
 {
     uint64_t value = 1234567;
     int64_t ns = -7;
-    int error = mr_text_size(text, &value);
+    int error = text_size(text, &value);
     MUST(error ? (error == -EINVAL || error == -ERANGE) && value == 1234567 : value <= MOST);
     value = 1234567;
-    error = mr_text_count(text, &value);
+    error = text_count(text, &value);
     MUST(error ? (error == -EINVAL || error == -ERANGE) && value == 1234567 : value <= MOST);
-    error = mr_text_duration(text, &ns);
+    error = text_duration(text, &ns);
     MUST(error ? (error == -EINVAL || error == -ERANGE) && ns == -7 : ns >= 0 && (uint64_t)ns <= MOST);
     /* Plain digits mean what they say. */
     size_t digits = strspn(text, "0123456789");
     if (digits && digits < 18 && !text[digits]) {
-        MUST(mr_text_size(text, &value) == 0 && value == strtoull(text, NULL, 10));
-        MUST(mr_text_count(text, &value) == 0 && value == strtoull(text, NULL, 10));
+        MUST(text_size(text, &value) == 0 && value == strtoull(text, NULL, 10));
+        MUST(text_count(text, &value) == 0 && value == strtoull(text, NULL, 10));
     }
 }
 
@@ -32,8 +32,8 @@ static void check_words(uint64_t number)
 {
     char *buf = malloc(32); /* of its own, so that a byte past it is seen */
     MUST(buf);
-    MUST(strlen(mr_text_bytes(buf, number)) < 32 && strlen(mr_text_ns(buf, number)) < 32);
-    MUST(strlen(mr_text_grouped(buf, number)) < 32 && strlen(mr_text_time(buf, number)) < 32);
+    MUST(strlen(text_bytes(buf, number)) < 32 && strlen(text_ns(buf, number)) < 32);
+    MUST(strlen(text_grouped(buf, number)) < 32 && strlen(text_time(buf, number)) < 32);
     free(buf);
 }
 
@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (char *rest = text; rest && n < 15;)
         lines[n++] = strsep(&rest, "\n");
     lines[n] = NULL;
-    const char *near = mr_text_suggest(lines[0], lines + 1);
+    const char *near = text_suggest(lines[0], lines + 1);
     size_t i = 1;
     while (near && i < n && lines[i] != near)
         i++;

@@ -12,18 +12,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(text);
     if (size)
         memcpy(text, data, size);
-    int error = mr_timestamp_parse(text, size, &ns);
+    int error = timestamp_parse(text, size, &ns);
     MUST(error == 0 || ((error == -EINVAL || error == -ERANGE) && ns == 17));
     if (size < 100) {
         memcpy(blank + 2, text, size);
         blank[size + 2] = ' ';
-        MUST(mr_timestamp_parse(blank, size + 3, &again) == error && again == ns);
+        MUST(timestamp_parse(blank, size + 3, &again) == error && again == ns);
     }
-    int zoned, local = mr_timestamp_read(text, size, &again, &zoned);
+    int zoned, local = timestamp_read(text, size, &again, &zoned);
     MUST(local == error);
     again = 17;
     /* It may not exist, or be too far away, there alone. */
-    local = mr_timestamp_parse_local(text, size, &again);
+    local = timestamp_parse_local(text, size, &again);
     MUST((local == -EINVAL || local == -ERANGE || (local == 0 && error == 0)) &&
          (local == 0 || again == 17));
     MUST(error || !zoned || (local == 0 && again == ns));

@@ -1,7 +1,7 @@
 /* image.h - a bus with one busy topic as bytes that a fuzzer damages and mends: two partitions whose rings have gone round,
  * groups with claims, orphans and blame, producers, columns, index. */
-#ifndef MR_FUZZ_IMAGE_H
-#define MR_FUZZ_IMAGE_H
+#ifndef TESTS_FUZZ_IMAGE_H
+#define TESTS_FUZZ_IMAGE_H
 
 #include "core/consume.h"
 #include "fuzz.h"

@@ -16,14 +16,14 @@ static pid_t broker;
 
 static int serves(void *arg)
 {
-    struct mr_serve_options options = {
+    struct serve_options options = {
         .bus = name,
         .defaults = {.size_bytes = 8192, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600},
         .group = (gid_t)-1,
         .automatic = 1,
         .ready_fds = {*(int *)arg, -1}};
-    mr_program_quiet = 1;
-    return mr_serve(&options);
+    program_quiet = 1;
+    return broker_serve(&options);
 }
 
 static int ping(int64_t timeout_ns)

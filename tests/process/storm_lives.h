@@ -1,6 +1,6 @@
 /* storm_lives.h - what those do who are killed in proc_storm.c, and what all of them write down. */
-#ifndef MR_TEST_STORM_LIVES_H
-#define MR_TEST_STORM_LIVES_H
+#ifndef TESTS_PROCESS_STORM_LIVES_H
+#define TESTS_PROCESS_STORM_LIVES_H
 
 #include "tests/shared/support.h"
 

@@ -9,12 +9,12 @@ static size_t line_end(const char *buf, size_t len, size_t at)
     return at;
 }
 
-void csv_reference_row(const char *buf, size_t len, size_t at, char sep, struct mr_csv_row *row)
+void csv_reference_row(const char *buf, size_t len, size_t at, char sep, struct csv_row *row)
 {
     enum { START, PLAIN, QUOTED, CLOSED } state = START;
     size_t i, quote = at;
 
-    *row = (struct mr_csv_row){.start = at};
+    *row = (struct csv_row){.start = at};
     for (i = at; i < len && !row->fault; i++) {
         char c = buf[i];
 
@@ -34,20 +34,20 @@ void csv_reference_row(const char *buf, size_t len, size_t at, char sep, struct 
         } else if (state == CLOSED) {
             if (c == '\r' && i + 1 < len && buf[i + 1] == '\n')
                 continue;
-            row->fault = MR_CSV_TEXT_AFTER_QUOTE;
+            row->fault = CSV_TEXT_AFTER_QUOTE;
             row->fault_at = i;
         } else if (c == '"' && state == START) {
             state = QUOTED;
             quote = i;
         } else if (c == '"') {
-            row->fault = MR_CSV_QUOTE_IN_FIELD;
+            row->fault = CSV_QUOTE_IN_FIELD;
             row->fault_at = i;
         } else {
             state = PLAIN;
         }
     }
     if (state == QUOTED) {
-        row->fault = MR_CSV_OPEN_QUOTE;
+        row->fault = CSV_OPEN_QUOTE;
         row->fault_at = quote;
     }
     if (row->fault) {

@@ -2,8 +2,8 @@
  *
  * A bus is named $MILLRACE_BUS-<process>-<n>, test-<runner>-... if that is not set. A failed test skips its teardown, so
  * test_main removes whatever is left of its own buses. */
-#ifndef MR_TEST_SUPPORT_H
-#define MR_TEST_SUPPORT_H
+#ifndef TESTS_SHARED_SUPPORT_H
+#define TESTS_SHARED_SUPPORT_H
 
 #include "core/consume.h"
 #include "core/segment.h"

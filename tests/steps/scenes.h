@@ -1,7 +1,7 @@
 /* scenes.h - the programs, as they are run and killed: what each is called with, what has to be so
  * when it stands still, when it is dead, and when the survivors have gone on. */
-#ifndef STEPS_SCENES_H
-#define STEPS_SCENES_H
+#ifndef TESTS_STEPS_SCENES_H
+#define TESTS_STEPS_SCENES_H
 
 #include "world.h"
 

@@ -4,8 +4,8 @@
  * A single step costs some 30 us, so a run is stepped through once, and later ones are brought near
  * the place by a breakpoint register (which no child or thread inherits and which changes no byte
  * of the program), as often as the trace says, and by single steps from there. x86-64 Linux. */
-#ifndef STEPS_TRACE_H
-#define STEPS_TRACE_H
+#ifndef TESTS_STEPS_TRACE_H
+#define TESTS_STEPS_TRACE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  *
  * Every record is a number that is sent once. Survivors are handles of this process: they were
  * attached before anything was killed, and join nothing afterwards. */
-#ifndef STEPS_WORLD_H
-#define STEPS_WORLD_H
+#ifndef TESTS_STEPS_WORLD_H
+#define TESTS_STEPS_WORLD_H
 
 #include "millrace.h"
 #include "trace.h"

@@ -15,29 +15,29 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct mr_format format;
-static struct mr_columns columns;
-static struct mr_json out;
+static struct format format;
+static struct columns columns;
+static struct js_writer out;
 
 static void setup(void)
 {
-    columns = (struct mr_columns){0};
-    mr_json_init(&out, NULL, 0);
+    columns = (struct columns){0};
+    js_init(&out, NULL, 0);
 }
 
 static void teardown(void)
 {
-    mr_format_free(&format);
-    mr_columns_free(&columns);
-    mr_json_free(&out);
+    format_free(&format);
+    columns_free(&columns);
+    js_free(&out);
 }
 
 static void use(const char *spec, const char *header, uint32_t flags)
 {
     char wrong[160];
-    ck_assert_int_eq(mr_format_init(&format, spec, wrong), 0);
+    ck_assert_int_eq(format_init(&format, spec, wrong), 0);
     if (header)
-        ck_assert_int_eq(mr_columns_set(&columns, header, strlen(header), flags), 0);
+        ck_assert_int_eq(columns_set(&columns, header, strlen(header), flags), 0);
 }
 
 static struct mr_record record_of(const char *value)
@@ -54,7 +54,7 @@ static void put_flagged(const char *value, uint16_t flags)
 {
     struct mr_record record = record_of(value);
     record.flags = flags;
-    mr_format_record(&format, &columns, "orders", &record, record.ts_ns + 1500000, &out);
+    format_record(&format, &columns, "orders", &record, record.ts_ns + 1500000, &out);
 }
 
 static void put(const char *value)
@@ -102,8 +102,8 @@ START_TEST(csv_gives_back_header_rows_and_line_ends)
         "\xef\xbb\xbf"
         "id,note",
         MR_EOL_CRLF);
-    mr_format_header(&format, &columns, &out);
-    mr_format_header(&format, &columns, &out); /* once is enough */
+    format_header(&format, &columns, &out);
+    format_header(&format, &columns, &out); /* once is enough */
     put_flagged("1,x", MR_EOL_CRLF);
     put_flagged("2,\"a\nb\"", MR_EOL_LF);
     put_flagged("", MR_EOL_LF);
@@ -116,7 +116,7 @@ END_TEST
 START_TEST(csv_row_without_line_end_gets_one_only_when_another_follows)
 {
     use("csv", "id", MR_EOL_LF);
-    mr_format_header(&format, &columns, &out);
+    format_header(&format, &columns, &out);
     put_flagged("1", MR_EOL_NONE);
     ck_assert_str_eq(printed(), "id\n1");
     put_flagged("2", MR_EOL_NONE);
@@ -127,7 +127,7 @@ END_TEST
 START_TEST(csv_header_without_line_end_stays_without)
 {
     use("csv", "id,note", MR_EOL_NONE);
-    mr_format_header(&format, &columns, &out);
+    format_header(&format, &columns, &out);
     ck_assert_str_eq(printed(), "id,note");
 }
 END_TEST
@@ -135,7 +135,7 @@ END_TEST
 START_TEST(csv_line_ends_that_are_owed_are_those_of_the_header)
 {
     use("csv", "id", MR_EOL_CRLF);
-    mr_format_header(&format, &columns, &out);
+    format_header(&format, &columns, &out);
     put_flagged("1", MR_EOL_NONE);
     put_flagged("2", MR_EOL_CRLF);
     ck_assert_str_eq(printed(), "id\r\n1\r\n2\r\n");
@@ -195,7 +195,7 @@ START_TEST(columns_that_are_not_utf8_have_keys_of_their_own)
     put("1,2,3,4,5,6");
     ck_assert_str_eq(printed(), "{\"\xef\xbf\xbd\":1,\"a\":2,\"\xef\xbf\xbd_3\":3,\"\xef\xbf\xbd_2\":4,"
                                 "\"\xef\xbf\xbd\\\"\":5,\"\xef\xbf\xbd\\\"_2\":6}\n");
-    ck_assert_int_eq((int)mr_columns_find(&columns, "\xfe", 1), 2);
+    ck_assert_int_eq((int)columns_find(&columns, "\xfe", 1), 2);
 }
 END_TEST
 
@@ -203,11 +203,11 @@ START_TEST(header_of_the_greatest_length_and_one_name_is_named_at_once)
 {
     static char line[MR_COLUMNS_MAX + 1];
     memset(line, ',', MR_COLUMNS_MAX);
-    ck_assert_int_eq(mr_columns_set(&columns, line, MR_COLUMNS_MAX, 0), 0);
+    ck_assert_int_eq(columns_set(&columns, line, MR_COLUMNS_MAX, 0), 0);
     ck_assert_uint_eq(columns.cnt, MR_COLUMNS_MAX + 1);
     char name[16];
     int len = snprintf(name, sizeof name, "_%u", MR_COLUMNS_MAX + 1);
-    ck_assert_int_eq(mr_columns_find(&columns, name, (size_t)len), MR_COLUMNS_MAX);
+    ck_assert_int_eq(columns_find(&columns, name, (size_t)len), MR_COLUMNS_MAX);
 }
 END_TEST
 
@@ -219,13 +219,13 @@ START_TEST(envelope_carries_everything)
     ssize_t used = mr_header_add(headers, 0, sizeof headers, "trace", "ab", 2);
     used = mr_header_add(headers, (size_t)used, sizeof headers, "bin", "\xff", 1);
     use(NULL, "id,n", 0);
-    format.kind = MR_FORMAT_ENVELOPE;
+    format.kind = FORMAT_ENVELOPE;
     struct mr_record record = record_of("x,5");
     record.key = "k\xff";
     record.key_len = 2;
     record.headers = headers;
     record.headers_len = (uint16_t)used;
-    mr_format_record(&format, &columns, "orders", &record, 0, &out);
+    format_record(&format, &columns, "orders", &record, 0, &out);
     ck_assert_str_eq(printed(),
                      "{\"topic\":\"orders\",\"partition\":2,\"offset\":7,\"ts\":1763696191123456789,\"key\":\"k\xef\xbf\xbd\","
                      "\"key_base64\":\"a/8=\",\"headers\":{\"trace\":\"ab\",\"bin\":\"\xef\xbf\xbd\"},"
@@ -238,7 +238,7 @@ END_TEST
 START_TEST(envelope_carries_raw_where_fields_do_not_tell_the_bytes)
 {
     use(NULL, "a,b", 0);
-    format.kind = MR_FORMAT_ENVELOPE;
+    format.kind = FORMAT_ENVELOPE;
     put("1,\"x,y\"");
     ck_assert_str_eq(value_part(), "\"value\":{\"a\":1,\"b\":\"x,y\"}}\n");
     put("\"say \"\"hi\"\"\",\"two\nlines\",,more");
@@ -259,7 +259,7 @@ END_TEST
 START_TEST(envelope_carries_base64_where_text_does_not_tell_the_bytes)
 {
     use(NULL, "a", 0);
-    format.kind = MR_FORMAT_ENVELOPE;
+    format.kind = FORMAT_ENVELOPE;
     put("\xff");
     ck_assert_str_eq(value_part(), "\"value\":{\"a\":\"\xef\xbf\xbd\"},\"value_base64\":\"/w==\"}\n");
     put_flagged("x\n", MR_EOL_NONE); /* or is it "x" with a line end? */
@@ -273,7 +273,7 @@ START_TEST(text_resolves_conversions_columns_and_escapes)
 {
     const char *missing;
     use("%t/%p/%o %T %n %a [%k] %{b}:%{a}%% \\\\\\t%s\\0\\n", "a,b", 0);
-    ck_assert_int_eq(mr_format_bind(&format, &columns, &missing), 0);
+    ck_assert_int_eq(format_bind(&format, &columns, &missing), 0);
     put("1,\"x\"\"y\"");
     const char expected[] = "orders/2/7 1763696191123 1 0.001500 [] x\"y:1% \\\t1,\"x\"\"y\"\0\n";
     ck_assert_uint_eq(out.len, sizeof expected - 1);
@@ -285,7 +285,7 @@ START_TEST(text_with_an_unknown_column_is_refused_by_name)
 {
     const char *missing = NULL;
     use("%{b} %{total}\\n", "a,b", 0);
-    ck_assert_int_eq(mr_format_bind(&format, &columns, &missing), -ENOENT);
+    ck_assert_int_eq(format_bind(&format, &columns, &missing), -ENOENT);
     ck_assert_str_eq(missing, "total");
 }
 END_TEST
@@ -301,7 +301,7 @@ START_TEST(text_prints_headers_and_key)
     record.headers_len = (uint16_t)used;
     record.key = "key";
     record.key_len = 3;
-    mr_format_record(&format, &columns, "t", &record, 0, &out);
+    format_record(&format, &columns, "t", &record, 0, &out);
     ck_assert_str_eq(printed(), "a=1,b=|key");
 }
 END_TEST
@@ -311,7 +311,7 @@ START_TEST(formats_that_mean_nothing_are_refused_with_a_reason)
     static const char *const bad[] = {"jsno", "xml", "", "%x", "%s %", "%{", "%{}", "%{a", "%s\\q", "%s\\"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char wrong[160] = "";
-        ck_assert_int_eq(mr_format_init(&format, bad[i], wrong), -EINVAL);
+        ck_assert_int_eq(format_init(&format, bad[i], wrong), -EINVAL);
         ck_assert_msg(*wrong, "%s", bad[i]);
     }
 }
@@ -350,9 +350,9 @@ static const struct {
 
 START_TEST(positions_are_understood)
 {
-    struct mr_position position;
+    struct position position;
     setenv("TZ", "UTC0", 1);
-    ck_assert_int_eq(mr_position_parse(positions[_i].text, &position), 0);
+    ck_assert_int_eq(position_parse(positions[_i].text, &position), 0);
     ck_assert_int_eq(position.start, positions[_i].start);
     ck_assert_int_eq(position.arg, positions[_i].arg);
     ck_assert_int_eq(position.skip, positions[_i].skip);
@@ -383,12 +383,12 @@ START_TEST(positions_that_mean_nothing_are_refused)
                                       "@2025-11-21T03:36:31+25:00",
                                       "@2025-11-21T03:36:31Zx",
                                       "1.5"};
-    struct mr_position position;
+    struct position position;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert_msg(mr_position_parse(bad[i], &position) == -EINVAL, "%s", bad[i]);
-    ck_assert_int_eq(mr_position_parse("99999999999999999999", &position), -ERANGE);
-    ck_assert_int_eq(mr_position_parse("@9999-12-31", &position), -ERANGE);
-    ck_assert_int_eq(mr_position_parse("@1969-12-31T23:59:59Z", &position), -ERANGE);
+        ck_assert_msg(position_parse(bad[i], &position) == -EINVAL, "%s", bad[i]);
+    ck_assert_int_eq(position_parse("99999999999999999999", &position), -ERANGE);
+    ck_assert_int_eq(position_parse("@9999-12-31", &position), -ERANGE);
+    ck_assert_int_eq(position_parse("@1969-12-31T23:59:59Z", &position), -ERANGE);
 }
 END_TEST
 
@@ -396,11 +396,11 @@ END_TEST
 
 START_TEST(quantiles_are_right_within_the_promised_error)
 {
-    static struct mr_histogram histogram;
+    static struct histogram histogram;
     for (uint64_t value = 1; value <= 1000000; value++)
-        mr_histogram_add(&histogram, value);
+        histogram_add(&histogram, value);
     for (int percent = 1; percent <= 100; percent++) {
-        double exact = percent * 10000.0, got = (double)mr_histogram_quantile(&histogram, percent / 100.0);
+        double exact = percent * 10000.0, got = (double)histogram_quantile(&histogram, percent / 100.0);
         ck_assert_msg(got >= exact * 31 / 32 && got <= exact * 33 / 32, "p%d: %f", percent, got);
     }
 }
@@ -408,16 +408,16 @@ END_TEST
 
 START_TEST(histogram_takes_every_value)
 {
-    static struct mr_histogram histogram;
-    ck_assert_uint_eq(mr_histogram_quantile(&histogram, 0.5), 0);
-    mr_histogram_add(&histogram, 0);
-    ck_assert_uint_eq(mr_histogram_quantile(&histogram, 0.99), 0);
-    mr_histogram_add(&histogram, UINT64_MAX);
-    ck_assert_uint_eq(mr_histogram_idx(UINT64_MAX), MR_HISTOGRAM_BUCKETS - 1);
-    ck_assert_uint_ge(mr_histogram_quantile(&histogram, 1), UINT64_MAX / 32 * 31);
+    static struct histogram histogram;
+    ck_assert_uint_eq(histogram_quantile(&histogram, 0.5), 0);
+    histogram_add(&histogram, 0);
+    ck_assert_uint_eq(histogram_quantile(&histogram, 0.99), 0);
+    histogram_add(&histogram, UINT64_MAX);
+    ck_assert_uint_eq(histogram_idx(UINT64_MAX), HISTOGRAM_BUCKETS - 1);
+    ck_assert_uint_ge(histogram_quantile(&histogram, 1), UINT64_MAX / 32 * 31);
     for (unsigned shift = 5; shift < 64; shift++) { /* no gap and no overlap where powers of two meet */
         uint64_t power = (uint64_t)1 << shift;
-        ck_assert_uint_eq(mr_histogram_idx(power), mr_histogram_idx(power - 1) + 1);
+        ck_assert_uint_eq(histogram_idx(power), histogram_idx(power - 1) + 1);
     }
 }
 END_TEST
@@ -426,12 +426,12 @@ END_TEST
 
 START_TEST(output_waits_for_a_reader_in_non_blocking_mode_and_writes_everything)
 {
-    struct mr_output output;
+    struct output output;
     int ends[2];
     ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
-    ck_assert_int_eq(mr_output_init(&output, ends[1]), 0);
+    ck_assert_int_eq(output_init(&output, ends[1]), 0);
     size_t len = 1 << 20;
-    char *to = mr_json_room(&output.text, len);
+    char *to = js_room(&output.text, len);
     memset(to, 'x', len);
     output.text.len = len;
     pid_t reader = fork();
@@ -445,11 +445,11 @@ START_TEST(output_waits_for_a_reader_in_non_blocking_mode_and_writes_everything)
         }
         _exit(seen == len ? 0 : 1);
     }
-    int error = mr_output_flush(&output), status;
+    int error = output_flush(&output), status;
     uint64_t written = output.written;
     close(ends[0]);
     close(ends[1]);
-    mr_output_free(&output);
+    output_free(&output);
     ck_assert_int_eq(waitpid(reader, &status, 0), reader);
     ck_assert_int_eq(error, 0);
     ck_assert_uint_eq(written, len);
@@ -459,19 +459,19 @@ END_TEST
 
 START_TEST(output_tells_a_reader_that_went_away_from_a_full_disk)
 {
-    struct mr_output output;
+    struct output output;
     int ends[2], full = open("/dev/full", O_WRONLY);
     signal(SIGPIPE, SIG_IGN);
     ck_assert_int_eq(pipe(ends), 0);
-    ck_assert_int_eq(mr_output_init(&output, ends[1]), 0);
-    mr_json_add(&output.text, "x", 1);
-    ck_assert_int_eq(mr_output_reader_gone(&output), 0);
+    ck_assert_int_eq(output_init(&output, ends[1]), 0);
+    js_add(&output.text, "x", 1);
+    ck_assert_int_eq(output_reader_gone(&output), 0);
     close(ends[0]);
-    ck_assert_int_eq(mr_output_reader_gone(&output), 1);
-    ck_assert_int_eq(mr_output_flush(&output), -EPIPE);
+    ck_assert_int_eq(output_reader_gone(&output), 1);
+    ck_assert_int_eq(output_flush(&output), -EPIPE);
     output.fd = full;
-    ck_assert_int_eq(mr_output_flush(&output), -ENOSPC);
-    mr_output_free(&output);
+    ck_assert_int_eq(output_flush(&output), -ENOSPC);
+    output_free(&output);
     close(ends[1]);
     close(full);
 }

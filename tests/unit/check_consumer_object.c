@@ -108,60 +108,60 @@ START_TEST(rows_are_what_the_plain_rules_make_of_them)
     const char sep = seps[_i];
     char header[32], name[160];
     for (int round = 0; round < 3000; round++) {
-        struct mr_columns columns = {0};
-        struct mr_format format;
-        struct mr_json out;
+        struct columns columns = {0};
+        struct format format;
+        struct js_writer out;
         size_t cnt = 1 + any(9), len = 0;
         int quotes = any(5) > 0;
         for (size_t i = 0; i < cnt; i++) {
             header[len++] = (char)('a' + i);
             header[len++] = sep;
         }
-        ck_assert_int_eq(mr_columns_set(&columns, header, len - 1,
+        ck_assert_int_eq(columns_set(&columns, header, len - 1,
                                         (sep ? (uint32_t)(unsigned char)sep : 0x100) << 8 | (quotes ? 0 : MR_UNQUOTED)),
                          0);
-        ck_assert_int_eq(mr_format_init(&format, "json", name), 0);
+        ck_assert_int_eq(format_init(&format, "json", name), 0);
         format.strings = any(4) == 0;
-        mr_json_init(&out, NULL, 0);
+        js_init(&out, NULL, 0);
         len = random_row(row, sep);
         char *exact = malloc(len ? len : 1); /* so that a sanitizer sees every byte read past it */
         memcpy(exact, row, len);
         struct mr_record record = {.value = exact, .value_len = (uint32_t)len};
-        mr_format_record(&format, &columns, "t", &record, 0, &out);
+        format_record(&format, &columns, "t", &record, 0, &out);
         size_t wanted_len = json_reference_object(wanted, cnt, row, len, sep, quotes, !format.strings);
         wanted[wanted_len++] = '\n';
         ck_assert(!out.failed);
         same(out.text, out.len, wanted, wanted_len, row, len);
         free(exact);
-        mr_json_free(&out);
-        mr_format_free(&format);
-        mr_columns_free(&columns);
+        js_free(&out);
+        format_free(&format);
+        columns_free(&columns);
     }
 }
 END_TEST
 
 START_TEST(selected_columns_come_in_their_order_and_those_that_are_missing_do_not)
 {
-    struct mr_columns columns = {0};
-    struct mr_format format;
-    struct mr_json out;
+    struct columns columns = {0};
+    struct format format;
+    struct js_writer out;
     char wrong[160];
     const char *missing;
     static const char *const rows[] = {"1,\"x\"\"y\",3", "1", "", "1,2,3,4"};
-    ck_assert_int_eq(mr_columns_set(&columns, "a,b,c", 5, 0), 0);
-    ck_assert_int_eq(mr_format_init(&format, "json", wrong), 0);
-    ck_assert_int_eq(mr_select_parse("c,b,c", &format.select, wrong), 0);
-    ck_assert_int_eq(mr_format_bind(&format, &columns, &missing), 0);
-    mr_json_init(&out, NULL, 0);
+    ck_assert_int_eq(columns_set(&columns, "a,b,c", 5, 0), 0);
+    ck_assert_int_eq(format_init(&format, "json", wrong), 0);
+    ck_assert_int_eq(select_parse("c,b,c", &format.select, wrong), 0);
+    ck_assert_int_eq(format_bind(&format, &columns, &missing), 0);
+    js_init(&out, NULL, 0);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct mr_record record = {.value = rows[i], .value_len = (uint32_t)strlen(rows[i])};
-        mr_format_record(&format, &columns, "t", &record, 0, &out);
+        format_record(&format, &columns, "t", &record, 0, &out);
     }
-    mr_json_add(&out, "", 1);
+    js_add(&out, "", 1);
     ck_assert_str_eq(out.text, "{\"c\":3,\"b\":\"x\\\"y\",\"c\":3}\n{}\n{}\n{\"c\":3,\"b\":2,\"c\":3}\n");
-    mr_json_free(&out);
-    mr_format_free(&format);
-    mr_columns_free(&columns);
+    js_free(&out);
+    format_free(&format);
+    columns_free(&columns);
 }
 END_TEST
 
@@ -174,18 +174,18 @@ START_TEST(long_rows_of_one_byte)
     const char *missing;
     memset(row, bytes[_i], LEN);
     for (int selecting = 0; selecting < 2; selecting++) {
-        struct mr_columns columns = {0};
-        struct mr_format format;
-        struct mr_json out;
+        struct columns columns = {0};
+        struct format format;
+        struct js_writer out;
         struct mr_record record = {.value = row, .value_len = LEN};
-        ck_assert_int_eq(mr_columns_set(&columns, "a", 1, 0), 0);
-        ck_assert_int_eq(mr_format_init(&format, "json", wrong), 0);
+        ck_assert_int_eq(columns_set(&columns, "a", 1, 0), 0);
+        ck_assert_int_eq(format_init(&format, "json", wrong), 0);
         if (selecting) {
-            ck_assert_int_eq(mr_select_parse("a", &format.select, wrong), 0);
-            ck_assert_int_eq(mr_format_bind(&format, &columns, &missing), 0);
+            ck_assert_int_eq(select_parse("a", &format.select, wrong), 0);
+            ck_assert_int_eq(format_bind(&format, &columns, &missing), 0);
         }
-        mr_json_init(&out, NULL, 0);
-        mr_format_record(&format, &columns, "t", &record, 0, &out);
+        js_init(&out, NULL, 0);
+        format_record(&format, &columns, "t", &record, 0, &out);
         size_t wanted_len = json_reference_object(wanted, 1, row, selecting && *row == ',' ? 0 : LEN, ',', 1, 1);
         wanted[wanted_len++] = '\n';
         ck_assert(!out.failed);
@@ -193,9 +193,9 @@ START_TEST(long_rows_of_one_byte)
         ck_assert(memcmp(out.text, wanted, wanted_len) == 0);
         if (*row == 'a')
             ck_assert_uint_lt(out.cap, 4 * LEN); /* not six times the row where all of it stays as it is */
-        mr_json_free(&out);
-        mr_format_free(&format);
-        mr_columns_free(&columns);
+        js_free(&out);
+        format_free(&format);
+        columns_free(&columns);
     }
 }
 END_TEST

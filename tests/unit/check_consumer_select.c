@@ -7,67 +7,67 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct mr_columns columns;
+static struct columns columns;
 
 static void setup(void)
 {
-    columns = (struct mr_columns){0};
+    columns = (struct columns){0};
 }
 
 static void teardown(void)
 {
-    mr_columns_free(&columns);
+    columns_free(&columns);
 }
 
 START_TEST(fields_are_picked_in_any_order_and_more_than_once)
 {
-    struct mr_pick pick;
+    struct field_picker pick;
     static const size_t wanted[] = {3, 0, 3, 5, 1};
     static const char *const is[] = {"d", "a", "d", NULL, "b \"\"c"};
-    ck_assert_int_eq(mr_pick_init(&pick, 5, ';'), 0);
+    ck_assert_int_eq(field_picker_init(&pick, 5, ';'), 0);
     memcpy(pick.column, wanted, sizeof wanted);
-    mr_pick_ready(&pick);
-    mr_pick_take(&pick, "a;\"b \"\"c\";,;d;e", 15);
+    field_picker_ready(&pick);
+    field_picker_take(&pick, "a;\"b \"\"c\";,;d;e", 15);
     for (int i = 0; i < 5; i++) {
         ck_assert_int_eq(pick.field[i].text != NULL, is[i] != NULL);
         if (is[i])
             ck_assert_mem_eq(pick.field[i].text, is[i], strlen(is[i]));
     }
     ck_assert_int_eq(pick.field[4].quoted, 1);
-    mr_pick_take(&pick, "", 0);
+    field_picker_take(&pick, "", 0);
     ck_assert_ptr_null(pick.field[0].text);
     ck_assert_ptr_nonnull(pick.field[1].text);
     ck_assert_uint_eq(pick.field[1].len, 0);
-    mr_pick_free(&pick);
+    field_picker_free(&pick);
 }
 END_TEST
 
 /* What a format makes of a header line and two rows when these columns are selected. */
 static void shows(const char *spec, const char *select, const char *line, uint32_t flags, const char *expected)
 {
-    struct mr_format format;
-    struct mr_json out;
+    struct format format;
+    struct js_writer out;
     const char *missing;
     char wrong[160];
     static const struct mr_record rows[] = {{.value = "1,\"x, \"\"y\"\"\",3\t4", .value_len = 16},
                                             {.value = "2", .value_len = 1, .flags = MR_EOL_CRLF},
                                             {.value = "3,\\n,\"two\r\nlines\",extra", .value_len = 23, .flags = MR_EOL_NONE}};
-    mr_columns_free(&columns);
+    columns_free(&columns);
     if (line)
-        ck_assert_int_eq(mr_columns_set(&columns, line, strlen(line), flags), 0);
-    ck_assert_int_eq(mr_format_init(&format, spec, wrong), 0);
+        ck_assert_int_eq(columns_set(&columns, line, strlen(line), flags), 0);
+    ck_assert_int_eq(format_init(&format, spec, wrong), 0);
     if (select)
-        ck_assert_int_eq(mr_select_parse(select, &format.select, wrong), 0);
-    ck_assert_int_eq(mr_format_bind(&format, &columns, &missing), 0);
-    mr_json_init(&out, NULL, 0);
-    mr_format_header(&format, &columns, &out);
+        ck_assert_int_eq(select_parse(select, &format.select, wrong), 0);
+    ck_assert_int_eq(format_bind(&format, &columns, &missing), 0);
+    js_init(&out, NULL, 0);
+    format_header(&format, &columns, &out);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        mr_format_record(&format, &columns, "t", &rows[i], 0, &out);
+        format_record(&format, &columns, "t", &rows[i], 0, &out);
     ck_assert(!out.failed);
-    mr_json_add(&out, "", 1);
+    js_add(&out, "", 1);
     ck_assert_str_eq(out.text, expected);
-    mr_json_free(&out);
-    mr_format_free(&format);
+    js_free(&out);
+    format_free(&format);
 }
 
 START_TEST(selected_columns_in_every_format)
@@ -94,33 +94,33 @@ END_TEST
 
 START_TEST(lists_of_columns_are_read_as_csv)
 {
-    struct mr_select select;
+    struct select_list select;
     char wrong[160];
-    ck_assert_int_eq(mr_select_parse("a,\"b,\"\"c\"\"\", d,", &select, wrong), 0);
+    ck_assert_int_eq(select_parse("a,\"b,\"\"c\"\"\", d,", &select, wrong), 0);
     ck_assert_uint_eq(select.cnt, 4);
     ck_assert_str_eq(select.name[1], "b,\"c\"");
     ck_assert_str_eq(select.name[2], " d");
     ck_assert_str_eq(select.name[3], "");
-    mr_select_free(&select);
+    select_free(&select);
     static const char *const bad[] = {"", "a,\"b", "a\nb", "a\"b"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert_int_eq(mr_select_parse(bad[i], &select, wrong), -EINVAL);
+        ck_assert_int_eq(select_parse(bad[i], &select, wrong), -EINVAL);
 }
 END_TEST
 
 START_TEST(a_selected_column_that_is_not_there_is_named)
 {
-    struct mr_format format;
+    struct format format;
     const char *missing = NULL;
     char wrong[160];
-    ck_assert_int_eq(mr_format_init(&format, "csv", wrong), 0);
-    ck_assert_int_eq(mr_select_parse("a,x", &format.select, wrong), 0);
-    ck_assert_int_eq(mr_format_bind(&format, &columns, &missing), -ENOENT); /* no columns at all */
+    ck_assert_int_eq(format_init(&format, "csv", wrong), 0);
+    ck_assert_int_eq(select_parse("a,x", &format.select, wrong), 0);
+    ck_assert_int_eq(format_bind(&format, &columns, &missing), -ENOENT); /* no columns at all */
     ck_assert_str_eq(missing, "a");
-    ck_assert_int_eq(mr_columns_set(&columns, "a,b", 3, 0), 0);
-    ck_assert_int_eq(mr_format_bind(&format, &columns, &missing), -ENOENT);
+    ck_assert_int_eq(columns_set(&columns, "a,b", 3, 0), 0);
+    ck_assert_int_eq(format_bind(&format, &columns, &missing), -ENOENT);
     ck_assert_str_eq(missing, "x");
-    mr_format_free(&format);
+    format_free(&format);
 }
 END_TEST
 

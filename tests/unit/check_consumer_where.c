@@ -8,16 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct mr_where *where;
-static struct mr_where_bound *bound;
-static struct mr_columns columns;
-static struct mr_where_fault fault;
+static struct where *where;
+static struct where_bound *bound;
+static struct columns columns;
+static struct where_fault fault;
 static unsigned char headers[128];
 static size_t headers_len;
 
 static void setup(void)
 {
-    columns = (struct mr_columns){0};
+    columns = (struct columns){0};
     where = NULL;
     bound = NULL;
     headers_len = 0;
@@ -25,25 +25,25 @@ static void setup(void)
 
 static void teardown(void)
 {
-    mr_where_unbind(bound);
-    mr_where_free(where);
-    mr_columns_free(&columns);
+    where_unbind(bound);
+    where_free(where);
+    columns_free(&columns);
 }
 
 static void header(const char *line)
 {
-    mr_columns_free(&columns);
-    ck_assert_int_eq(mr_columns_set(&columns, line, strlen(line), 0), 0);
+    columns_free(&columns);
+    ck_assert_int_eq(columns_set(&columns, line, strlen(line), 0), 0);
 }
 
 static int passes_record(const char *expression, const struct mr_record *record)
 {
-    ck_assert_msg(mr_where_compile(expression, &where, &fault) == 0, "%s: %s at %zu", expression, fault.reason, fault.at);
-    ck_assert_msg(mr_where_bind(where, &columns, &bound, &fault) == 0, "%s: %s", expression, fault.reason);
-    int passes = mr_where_match(where, bound, "orders", record);
-    ck_assert_int_eq(mr_where_match(where, bound, "orders", record), passes); /* nothing is left of the first time */
-    mr_where_unbind(bound);
-    mr_where_free(where);
+    ck_assert_msg(where_compile(expression, &where, &fault) == 0, "%s: %s at %zu", expression, fault.reason, fault.at);
+    ck_assert_msg(where_bind(where, &columns, &bound, &fault) == 0, "%s: %s", expression, fault.reason);
+    int passes = where_match(where, bound, "orders", record);
+    ck_assert_int_eq(where_match(where, bound, "orders", record), passes); /* nothing is left of the first time */
+    where_unbind(bound);
+    where_free(where);
     bound = NULL;
     where = NULL;
     return passes;
@@ -86,10 +86,10 @@ static void add_header(const char *name, const char *value)
 
 static int sign_of(const char *a, const char *b)
 {
-    struct mr_decimal x, y;
-    ck_assert_msg(mr_decimal_parse(a, strlen(a), &x), "%s", a);
-    ck_assert_msg(mr_decimal_parse(b, strlen(b), &y), "%s", b);
-    int sign = mr_decimal_compare(&x, &y), back = mr_decimal_compare(&y, &x);
+    struct decimal x, y;
+    ck_assert_msg(decimal_parse(a, strlen(a), &x), "%s", a);
+    ck_assert_msg(decimal_parse(b, strlen(b), &y), "%s", b);
+    int sign = decimal_compare(&x, &y), back = decimal_compare(&y, &x);
     ck_assert_msg((sign < 0 && back > 0) || (sign > 0 && back < 0) || (sign == 0 && back == 0), "%s %s", a, b);
     return sign;
 }
@@ -134,10 +134,10 @@ END_TEST
 START_TEST(what_is_no_number_is_told_apart)
 {
     static const char *const bad[] = {"", "-", "+", ".", "-.", "1.2.3", "1e", "1e+", "1e1.5", "0x10", " 1", "1 ", "1,000", "inf", "nan", "--1", "1-", "e5"};
-    struct mr_decimal number;
+    struct decimal number;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert_msg(!mr_decimal_parse(bad[i], strlen(bad[i]), &number), "%s", bad[i]);
-    ck_assert_int_eq(mr_decimal_parse("12\0003", 4, &number), 0);
+        ck_assert_msg(!decimal_parse(bad[i], strlen(bad[i]), &number), "%s", bad[i]);
+    ck_assert_int_eq(decimal_parse("12\0003", 4, &number), 0);
 }
 END_TEST
 
@@ -340,16 +340,16 @@ END_TEST
 START_TEST(values_that_are_no_objects_have_no_members_and_are_counted)
 {
     static const char *const others[] = {"", "12", "[1]", "{", "{\"a\":1} x", "\"a\"", "null", "{\"a\":\xff}"};
-    ck_assert_int_eq(mr_where_compile("a == 1", &where, &fault), 0);
-    ck_assert_int_eq(mr_where_bind(where, &columns, &bound, &fault), 0);
+    ck_assert_int_eq(where_compile("a == 1", &where, &fault), 0);
+    ck_assert_int_eq(where_bind(where, &columns, &bound, &fault), 0);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         struct mr_record record = {.value = others[i], .value_len = (uint32_t)strlen(others[i])};
-        ck_assert_int_eq(mr_where_match(where, bound, "t", &record), 0);
-        ck_assert_uint_eq(mr_where_strangers(bound), i + 1);
+        ck_assert_int_eq(where_match(where, bound, "t", &record), 0);
+        ck_assert_uint_eq(where_strangers(bound), i + 1);
     }
     struct mr_record record = {.value = "{\"a\":1}", .value_len = 7};
-    ck_assert_int_eq(mr_where_match(where, bound, "t", &record), 1);
-    ck_assert_uint_eq(mr_where_strangers(bound), sizeof others / sizeof *others);
+    ck_assert_int_eq(where_match(where, bound, "t", &record), 1);
+    ck_assert_uint_eq(where_strangers(bound), sizeof others / sizeof *others);
 }
 END_TEST
 
@@ -406,13 +406,13 @@ START_TEST(both_sides_may_need_room_and_it_grows_with_the_rows)
 {
     static char row[4096];
     header("a,b");
-    ck_assert_int_eq(mr_where_compile("a == b", &where, &fault), 0);
-    ck_assert_int_eq(mr_where_bind(where, &columns, &bound, &fault), 0);
+    ck_assert_int_eq(where_compile("a == b", &where, &fault), 0);
+    ck_assert_int_eq(where_bind(where, &columns, &bound, &fault), 0);
     for (int i = 1; i < 2000; i = i * 3 / 2 + 1) { /* a: few quotes; b: the same; only the last byte of b tells them apart, at times */
         for (int same = 0; same < 2; same++) {
             int len = snprintf(row, sizeof row, "\"\"\"%0*d\",\"\"\"%0*d\"", i, 7, i, same ? 7 : 8);
             struct mr_record record = {.value = row, .value_len = (uint32_t)len};
-            ck_assert_int_eq(mr_where_match(where, bound, "t", &record), same);
+            ck_assert_int_eq(where_match(where, bound, "t", &record), same);
         }
     }
 }
@@ -473,7 +473,7 @@ static const struct {
 
 START_TEST(mistakes_are_pointed_at)
 {
-    int error = mr_where_compile(refused[_i].expression, &where, &fault);
+    int error = where_compile(refused[_i].expression, &where, &fault);
     ck_assert_msg(error == -EINVAL, "%s: %d", refused[_i].expression, error);
     ck_assert_msg(fault.at == refused[_i].at, "%s: at %zu: %s", refused[_i].expression, fault.at, fault.reason);
     ck_assert_msg(strstr(fault.reason, refused[_i].says), "%s: %s", refused[_i].expression, fault.reason);
@@ -487,12 +487,12 @@ START_TEST(brackets_are_as_deep_as_is_sane)
     memcpy(deep + 200, "1", 1);
     memset(deep + 201, ')', 200);
     deep[401] = '\0';
-    ck_assert_int_eq(mr_where_compile(deep, &where, &fault), 0);
-    mr_where_free(where);
+    ck_assert_int_eq(where_compile(deep, &where, &fault), 0);
+    where_free(where);
     where = NULL;
     memset(deep, '(', 500);
     deep[500] = '\0';
-    ck_assert_int_eq(mr_where_compile(deep, &where, &fault), -EINVAL);
+    ck_assert_int_eq(where_compile(deep, &where, &fault), -EINVAL);
     ck_assert_uint_eq(fault.at, 200);
 }
 END_TEST
@@ -500,8 +500,8 @@ END_TEST
 START_TEST(columns_that_are_not_there_are_refused_with_what_was_meant)
 {
     header("id,total,unit price");
-    ck_assert_int_eq(mr_where_compile("id == 1 && totl > 3", &where, &fault), 0);
-    ck_assert_int_eq(mr_where_bind(where, &columns, &bound, &fault), -ENOENT);
+    ck_assert_int_eq(where_compile("id == 1 && totl > 3", &where, &fault), 0);
+    ck_assert_int_eq(where_bind(where, &columns, &bound, &fault), -ENOENT);
     ck_assert_ptr_null(bound);
     ck_assert_uint_eq(fault.at, 11);
     ck_assert_str_eq(fault.reason, "no column \"totl\" (did you mean \"total\"?); its columns: id,total,unit price");
@@ -512,16 +512,16 @@ START_TEST(the_caret_stands_below_the_fault)
 {
     char lines[256];
     fault.at = 6;
-    ck_assert_str_eq(mr_where_point(lines, "total = 3", &fault), "  total = 3\n        ^");
+    ck_assert_str_eq(where_point(lines, "total = 3", &fault), "  total = 3\n        ^");
     fault.at = 5; /* what a message would escape is a blank for each byte */
-    ck_assert_str_eq(mr_where_point(lines, "a\xc2\x9b" "b\x9b= 1", &fault), "  a    = 1\n       ^");
+    ck_assert_str_eq(where_point(lines, "a\xc2\x9b" "b\x9b= 1", &fault), "  a    = 1\n       ^");
     fault.at = 11; /* letters of two bytes, a tab */
-    ck_assert_str_eq(mr_where_point(lines, "gr\xc3\xb6\xc3\x9f" "e\t== = 3", &fault), "  gr\xc3\xb6\xc3\x9f" "e == = 3\n           ^");
+    ck_assert_str_eq(where_point(lines, "gr\xc3\xb6\xc3\x9f" "e\t== = 3", &fault), "  gr\xc3\xb6\xc3\x9f" "e == = 3\n           ^");
     char text[600];
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     for (fault.at = 0; fault.at < sizeof text; fault.at++) {
-        mr_where_point(lines, text, &fault);
+        where_point(lines, text, &fault);
         const char *caret = strchr(lines, '\n');
         ck_assert_ptr_nonnull(caret);
         size_t shown = (size_t)(caret - lines), place = strlen(caret + 1);

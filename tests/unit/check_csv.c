@@ -11,7 +11,7 @@
 
 #define ROWS_MAX 256
 
-static void same_row(const char *buf, size_t len, const struct mr_csv_row *found, const struct mr_csv_row *wanted)
+static void same_row(const char *buf, size_t len, const struct csv_row *found, const struct csv_row *wanted)
 {
     int same = found->start == wanted->start && found->len == wanted->len && found->next == wanted->next &&
                found->eol == wanted->eol && found->fault == wanted->fault && found->fault_at == wanted->fault_at &&
@@ -40,22 +40,22 @@ static char *exact(const char *text, size_t len)
     return copy;
 }
 
-static struct mr_csv_row only_row(const char *text)
+static struct csv_row only_row(const char *text)
 {
     size_t len = strlen(text);
     char *buf = exact(text, len);
-    struct mr_csv_row row;
+    struct csv_row row;
 
-    ck_assert_int_eq(mr_csv_row(buf, len, 0, ',', 1, &row), 1);
+    ck_assert_int_eq(csv_row(buf, len, 0, ',', 1, &row), 1);
     free(buf);
     return row;
 }
 
 static void expect(const char *text, size_t len, unsigned eol, size_t next, size_t lines)
 {
-    struct mr_csv_row row = only_row(text);
+    struct csv_row row = only_row(text);
 
-    ck_assert_uint_eq(row.fault, MR_CSV_OK);
+    ck_assert_uint_eq(row.fault, CSV_OK);
     ck_assert_uint_eq(row.start, 0);
     ck_assert_uint_eq(row.len, len);
     ck_assert_uint_eq(row.eol, eol);
@@ -63,9 +63,9 @@ static void expect(const char *text, size_t len, unsigned eol, size_t next, size
     ck_assert_uint_eq(row.lines, lines);
 }
 
-static void expect_fault(const char *text, enum mr_csv_fault fault, size_t at, size_t len, size_t next)
+static void expect_fault(const char *text, enum csv_fault fault, size_t at, size_t len, size_t next)
 {
-    struct mr_csv_row row = only_row(text);
+    struct csv_row row = only_row(text);
 
     ck_assert_uint_eq(row.fault, fault);
     ck_assert_uint_eq(row.fault_at, at);
@@ -110,37 +110,37 @@ END_TEST
 START_TEST(nul_and_high_bytes_pass)
 {
     static const char text[] = "a\0b,\xff\xfe\nrest";
-    struct mr_csv_row row;
+    struct csv_row row;
 
-    ck_assert_int_eq(mr_csv_row(text, sizeof(text) - 1, 0, ',', 0, &row), 1);
+    ck_assert_int_eq(csv_row(text, sizeof(text) - 1, 0, ',', 0, &row), 1);
     ck_assert_uint_eq(row.len, 6);
-    ck_assert_uint_eq(row.fault, MR_CSV_OK);
+    ck_assert_uint_eq(row.fault, CSV_OK);
 }
 END_TEST
 
 START_TEST(a_quote_inside_a_plain_field_is_malformed)
 {
-    expect_fault("a\"b,c\nd\n", MR_CSV_QUOTE_IN_FIELD, 1, 5, 6);
-    expect_fault("a, \"b\"\n", MR_CSV_QUOTE_IN_FIELD, 3, 6, 7);
-    expect_fault("\"a\",b\"\r\n", MR_CSV_QUOTE_IN_FIELD, 5, 6, 8);
+    expect_fault("a\"b,c\nd\n", CSV_QUOTE_IN_FIELD, 1, 5, 6);
+    expect_fault("a, \"b\"\n", CSV_QUOTE_IN_FIELD, 3, 6, 7);
+    expect_fault("\"a\",b\"\r\n", CSV_QUOTE_IN_FIELD, 5, 6, 8);
 }
 END_TEST
 
 START_TEST(text_after_a_closing_quote_is_malformed)
 {
-    expect_fault("\"a\"b,c\nd\n", MR_CSV_TEXT_AFTER_QUOTE, 3, 6, 7);
-    expect_fault("\"a\" ,c\n", MR_CSV_TEXT_AFTER_QUOTE, 3, 6, 7);
-    expect_fault("\"a\"\r", MR_CSV_TEXT_AFTER_QUOTE, 3, 4, 4);
-    expect_fault("\"a\"\rb\n", MR_CSV_TEXT_AFTER_QUOTE, 3, 5, 6);
+    expect_fault("\"a\"b,c\nd\n", CSV_TEXT_AFTER_QUOTE, 3, 6, 7);
+    expect_fault("\"a\" ,c\n", CSV_TEXT_AFTER_QUOTE, 3, 6, 7);
+    expect_fault("\"a\"\r", CSV_TEXT_AFTER_QUOTE, 3, 4, 4);
+    expect_fault("\"a\"\rb\n", CSV_TEXT_AFTER_QUOTE, 3, 5, 6);
 }
 END_TEST
 
 START_TEST(a_malformed_row_ends_at_its_first_line_end)
 {
-    expect_fault("x,\"a\n1,2\n3,4\n", MR_CSV_OPEN_QUOTE, 2, 4, 5);
-    expect_fault("x,\"a\n1,\"2\"\n", MR_CSV_TEXT_AFTER_QUOTE, 8, 4, 5);
-    expect_fault("x,\"a", MR_CSV_OPEN_QUOTE, 2, 4, 4);
-    expect_fault("\"a\"\"", MR_CSV_OPEN_QUOTE, 0, 4, 4);
+    expect_fault("x,\"a\n1,2\n3,4\n", CSV_OPEN_QUOTE, 2, 4, 5);
+    expect_fault("x,\"a\n1,\"2\"\n", CSV_TEXT_AFTER_QUOTE, 8, 4, 5);
+    expect_fault("x,\"a", CSV_OPEN_QUOTE, 2, 4, 4);
+    expect_fault("\"a\"\"", CSV_OPEN_QUOTE, 0, 4, 4);
 }
 END_TEST
 
@@ -148,24 +148,24 @@ START_TEST(nothing_is_decided_before_it_is_certain)
 {
     static const char *const unfinished[] = {"",        "a",         "a\r",  "\"a\n",     "\"a\"",
                                              "\"a\"\r", "\"a\n\"\r", "a\"b", "\"a\n\",b", "\"a\n\"\""};
-    struct mr_csv_row row;
+    struct csv_row row;
 
     for (size_t i = 0; i < sizeof(unfinished) / sizeof(unfinished[0]); i++)
-        ck_assert_msg(mr_csv_row(unfinished[i], strlen(unfinished[i]), 0, ',', 0, &row) == 0, "case %zu", i);
-    ck_assert_int_eq(mr_csv_row("a\n", 2, 2, ',', 1, &row), 0);
-    ck_assert_int_eq(mr_csv_row("", 0, 0, ',', 1, &row), 0);
+        ck_assert_msg(csv_row(unfinished[i], strlen(unfinished[i]), 0, ',', 0, &row) == 0, "case %zu", i);
+    ck_assert_int_eq(csv_row("a\n", 2, 2, ',', 1, &row), 0);
+    ck_assert_int_eq(csv_row("", 0, 0, ',', 1, &row), 0);
 }
 END_TEST
 
 START_TEST(other_separators)
 {
-    struct mr_csv_row row;
+    struct csv_row row;
 
-    ck_assert_int_eq(mr_csv_row("a;\"b;\n\"\n", 8, 0, ';', 1, &row), 1);
-    ck_assert_uint_eq(row.fault, MR_CSV_OK);
+    ck_assert_int_eq(csv_row("a;\"b;\n\"\n", 8, 0, ';', 1, &row), 1);
+    ck_assert_uint_eq(row.fault, CSV_OK);
     ck_assert_uint_eq(row.len, 7);
-    ck_assert_int_eq(mr_csv_row("a,\"b\"\n", 6, 0, ';', 1, &row), 1);
-    ck_assert_uint_eq(row.fault, MR_CSV_QUOTE_IN_FIELD);
+    ck_assert_int_eq(csv_row("a,\"b\"\n", 6, 0, ';', 1, &row), 1);
+    ck_assert_uint_eq(row.fault, CSV_QUOTE_IN_FIELD);
 }
 END_TEST
 
@@ -192,7 +192,7 @@ static size_t random_text(char *buf, size_t cap)
     return len;
 }
 
-static size_t reference_rows(const char *buf, size_t len, struct mr_csv_row *rows)
+static size_t reference_rows(const char *buf, size_t len, struct csv_row *rows)
 {
     size_t n = 0;
 
@@ -203,17 +203,17 @@ static size_t reference_rows(const char *buf, size_t len, struct mr_csv_row *row
 
 START_TEST(random_input_gives_the_rows_of_the_reference)
 {
-    struct mr_csv_row wanted[ROWS_MAX], row;
+    struct csv_row wanted[ROWS_MAX], row;
     char text[128];
 
     for (int round = 0; round < rounds; round++) {
         size_t len = random_text(text, sizeof(text)), rows = reference_rows(text, len, wanted), at = 0;
 
         for (size_t i = 0; i < rows; i++, at = row.next) {
-            ck_assert_msg(mr_csv_row(text, len, at, ',', 1, &row) == 1, "seed %u, round %d", seed, round);
+            ck_assert_msg(csv_row(text, len, at, ',', 1, &row) == 1, "seed %u, round %d", seed, round);
             same_row(text, len, &row, &wanted[i]);
         }
-        ck_assert_int_eq(mr_csv_row(text, len, at, ',', 1, &row), 0);
+        ck_assert_int_eq(csv_row(text, len, at, ',', 1, &row), 0);
     }
 }
 END_TEST
@@ -224,7 +224,7 @@ END_TEST
 START_TEST(fields_are_counted_with_the_row)
 {
     char text[512];
-    struct mr_csv_row row, split;
+    struct csv_row row, split;
 
     for (int round = 0; round < rounds / 10; round++) {
         size_t len = random_text(text, 200), at = 0;
@@ -232,25 +232,25 @@ START_TEST(fields_are_counted_with_the_row)
         /* Behind each other, so that rows begin and end anywhere in a block. */
         len += random_text(text + len, 200);
         for (int last = 0; last < 2; last++)
-            for (at = 0; mr_csv_row(text, len, at, ',', last, &row); at = row.next) {
-                ck_assert_int_eq(mr_csv_row_split(text, len, at, ',', last, &split), 1);
+            for (at = 0; csv_row(text, len, at, ',', last, &row); at = row.next) {
+                ck_assert_int_eq(csv_row_split(text, len, at, ',', last, &split), 1);
                 ck_assert(split.start == row.start && split.len == row.len &&
                           split.next == row.next && split.eol == row.eol &&
                           split.fault == row.fault && split.lines == row.lines);
                 ck_assert_uint_eq(row.fields, 0);
                 ck_assert_msg(split.fault ||
-                                  split.fields == mr_csv_count(text + row.start, row.len, ','),
+                                  split.fields == csv_count(text + row.start, row.len, ','),
                               "seed %u, round %d: %zu fields in \"%.*s\"", seed, round,
                               split.fields, (int)row.len, text + row.start);
             }
-        ck_assert_int_eq(mr_csv_row_split(text, len, at, ',', 1, &split), 0);
+        ck_assert_int_eq(csv_row_split(text, len, at, ',', 1, &split), 0);
     }
 }
 END_TEST
 
 START_TEST(random_input_cut_at_every_byte_gives_the_same_rows)
 {
-    struct mr_csv_row wanted[ROWS_MAX], row;
+    struct csv_row wanted[ROWS_MAX], row;
     char text[96];
 
     for (int round = 0; round < rounds / 50; round++) {
@@ -261,7 +261,7 @@ START_TEST(random_input_cut_at_every_byte_gives_the_same_rows)
 
             for (;;) {
                 char *buf = exact(text, seen);
-                int result = mr_csv_row(buf, seen, at, ',', seen == len, &row);
+                int result = csv_row(buf, seen, at, ',', seen == len, &row);
 
                 free(buf);
                 if (result) {
@@ -289,12 +289,12 @@ static void expect_fields(const char *text, const char *const *wanted)
     const char *field;
     int quoted;
 
-    while (mr_csv_field(row, len, ',', &at, &field, &field_len, &quoted)) {
+    while (csv_field(row, len, ',', &at, &field, &field_len, &quoted)) {
         size_t n = field_len;
 
         ck_assert_msg(wanted[i] != NULL, "%s: too many fields", text);
         if (quoted)
-            n = mr_csv_unquote(field, field_len, out);
+            n = csv_unquote(field, field_len, out);
         else
             memcpy(out, field, n);
         out[n] = '\0';
@@ -335,14 +335,14 @@ static void count_is_right(const char *row, size_t len, int sep)
     size_t at = 0, field_len, cnt = 0;
     int quoted;
 
-    while (mr_csv_field(row, len, sep, &at, &field, &field_len, &quoted))
+    while (csv_field(row, len, sep, &at, &field, &field_len, &quoted))
         cnt++;
-    ck_assert_msg(mr_csv_count(row, len, sep) == cnt, "%zu fields, not %zu, in \"%.*s\"",
-                  mr_csv_count(row, len, sep), cnt, (int)len, row);
-    if (sep & MR_CSV_UNQUOTED || !memchr(row, '"', len))
-        ck_assert_msg(mr_csv_separators(row, len, (char)sep) == cnt - 1,
+    ck_assert_msg(csv_count(row, len, sep) == cnt, "%zu fields, not %zu, in \"%.*s\"",
+                  csv_count(row, len, sep), cnt, (int)len, row);
+    if (sep & CSV_UNQUOTED || !memchr(row, '"', len))
+        ck_assert_msg(csv_separators(row, len, (char)sep) == cnt - 1,
                       "%zu separators, not %zu, in \"%.*s\"",
-                      mr_csv_separators(row, len, (char)sep), cnt - 1, (int)len, row);
+                      csv_separators(row, len, (char)sep), cnt - 1, (int)len, row);
 }
 
 START_TEST(fields_are_counted_as_they_are_split)
@@ -353,34 +353,34 @@ START_TEST(fields_are_counted_as_they_are_split)
     for (int round = 0; round < 4000; round++) {
         size_t len = round < 2000 ? (size_t)round % 100 : (size_t)rand() % 300;
         size_t letters = round % 3 ? sizeof(alphabet) - 2 : sizeof(alphabet) - 1;
-        char *exact = malloc(len + MR_CSV_BEHIND);
+        char *exact = malloc(len + CSV_BEHIND);
 
         ck_assert_ptr_nonnull(exact);
-        memset(exact + len, ',', MR_CSV_BEHIND);
+        memset(exact + len, ',', CSV_BEHIND);
         for (size_t i = 0; i < len; i++)
             exact[i] = alphabet[(size_t)rand() % letters];
         count_is_right(exact, len, ',');
         count_is_right(exact, len, ';');
-        count_is_right(exact, len, '\t' | MR_CSV_UNQUOTED);
+        count_is_right(exact, len, '\t' | CSV_UNQUOTED);
         free(exact);
     }
     memset(row, ',', sizeof(row)); /* behind each row there are more of them */
-    for (size_t len = 0; len < sizeof(row) - MR_CSV_BEHIND; len += len < 200 ? 1 : 37)
+    for (size_t len = 0; len < sizeof(row) - CSV_BEHIND; len += len < 200 ? 1 : 37)
         count_is_right(row, len, ',');
     memset(row, '\xa7', sizeof(row)); /* a byte above 127 */
-    ck_assert_uint_eq(mr_csv_count(row, 5000, 0xa7), 5001);
-    ck_assert_uint_eq(mr_csv_separators(row, 5000, '\xa7'), 5000);
-    ck_assert_uint_eq(mr_csv_count("", 0, ','), 1);
-    ck_assert_uint_eq(mr_csv_count("\xef\xbb\xbf\"a,b\"", 8, ','), 1);
+    ck_assert_uint_eq(csv_count(row, 5000, 0xa7), 5001);
+    ck_assert_uint_eq(csv_separators(row, 5000, '\xa7'), 5000);
+    ck_assert_uint_eq(csv_count("", 0, ','), 1);
+    ck_assert_uint_eq(csv_count("\xef\xbb\xbf\"a,b\"", 8, ','), 1);
 }
 END_TEST
 
 START_TEST(a_byte_order_mark_is_three_bytes)
 {
-    ck_assert_uint_eq(mr_csv_bom("\xEF\xBB\xBFid", 5), 3);
-    ck_assert_uint_eq(mr_csv_bom("\xEF\xBB\xBF", 3), 3);
-    ck_assert_uint_eq(mr_csv_bom("\xEF\xBB", 2), 0);
-    ck_assert_uint_eq(mr_csv_bom("id,", 3), 0);
+    ck_assert_uint_eq(csv_bom("\xEF\xBB\xBFid", 5), 3);
+    ck_assert_uint_eq(csv_bom("\xEF\xBB\xBF", 3), 3);
+    ck_assert_uint_eq(csv_bom("\xEF\xBB", 2), 0);
+    ck_assert_uint_eq(csv_bom("id,", 3), 0);
 }
 END_TEST
 
@@ -390,26 +390,26 @@ START_TEST(a_byte_order_mark_is_in_no_field)
     size_t at = 0, len;
     int quoted;
 
-    ck_assert_int_eq(mr_csv_field(row, 12, ',', &at, &field, &len, &quoted), 1);
+    ck_assert_int_eq(csv_field(row, 12, ',', &at, &field, &len, &quoted), 1);
     ck_assert(quoted && len == 3 && memcmp(field, "a,b", 3) == 0);
-    ck_assert_int_eq(mr_csv_field(row, 12, ',', &at, &field, &len, &quoted), 1);
+    ck_assert_int_eq(csv_field(row, 12, ',', &at, &field, &len, &quoted), 1);
     ck_assert(!quoted && len == 3 && memcmp(field, "\xef\xbb\xbf", 3) == 0);
-    ck_assert_int_eq(mr_csv_field(row, 12, ',', &at, &field, &len, &quoted), 0);
+    ck_assert_int_eq(csv_field(row, 12, ',', &at, &field, &len, &quoted), 0);
     at = 0; /* the mark alone is an empty field; the separator comes before it */
-    ck_assert_int_eq(mr_csv_field(row, 3, ',', &at, &field, &len, &quoted), 1);
+    ck_assert_int_eq(csv_field(row, 3, ',', &at, &field, &len, &quoted), 1);
     ck_assert_uint_eq(len, 0);
-    ck_assert_int_eq(mr_csv_field(row, 3, ',', &at, &field, &len, &quoted), 0);
+    ck_assert_int_eq(csv_field(row, 3, ',', &at, &field, &len, &quoted), 0);
     at = 0;
-    ck_assert_int_eq(mr_csv_field(row, 3, 0xbb, &at, &field, &len, &quoted), 1);
+    ck_assert_int_eq(csv_field(row, 3, 0xbb, &at, &field, &len, &quoted), 1);
     ck_assert_uint_eq(len, 1);
 }
 END_TEST
 
 START_TEST(every_fault_has_a_text_of_its_own)
 {
-    for (int a = MR_CSV_OK; a <= MR_CSV_OPEN_QUOTE; a++)
-        for (int b = MR_CSV_OK; b < a; b++)
-            ck_assert_str_ne(mr_csv_fault_text((enum mr_csv_fault)a), mr_csv_fault_text((enum mr_csv_fault)b));
+    for (int a = CSV_OK; a <= CSV_OPEN_QUOTE; a++)
+        for (int b = CSV_OK; b < a; b++)
+            ck_assert_str_ne(csv_fault_text((enum csv_fault)a), csv_fault_text((enum csv_fault)b));
 }
 END_TEST
 

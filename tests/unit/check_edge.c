@@ -43,12 +43,12 @@ static void put_escaped(FILE *out, const char *bytes, size_t len)
     }
 }
 
-static void put_row(FILE *out, const char *text, const struct mr_csv_row *row, size_t base, size_t line)
+static void put_row(FILE *out, const char *text, const struct csv_row *row, size_t base, size_t line)
 {
     static const char *const eol[] = {[MR_EOL_LF] = "lf", [MR_EOL_CRLF] = "crlf", [MR_EOL_NONE] = "none"};
-    static const char *const fault[] = {[MR_CSV_QUOTE_IN_FIELD] = "quote in field",
-                                        [MR_CSV_TEXT_AFTER_QUOTE] = "text after quote",
-                                        [MR_CSV_OPEN_QUOTE] = "open quote"};
+    static const char *const fault[] = {[CSV_QUOTE_IN_FIELD] = "quote in field",
+                                        [CSV_TEXT_AFTER_QUOTE] = "text after quote",
+                                        [CSV_OPEN_QUOTE] = "open quote"};
     if (row->fault) {
         fprintf(out, "error\t%s\tline %zu\tbyte %zu\n", fault[row->fault], line, base + row->fault_at);
         return;
@@ -58,9 +58,9 @@ static void put_row(FILE *out, const char *text, const struct mr_csv_row *row, s
     const char *field;
     int quoted;
     char *plain = malloc(row->len + 1);
-    while (mr_csv_field(text + row->start, row->len, ',', &at, &field, &len, &quoted) > 0) {
+    while (csv_field(text + row->start, row->len, ',', &at, &field, &len, &quoted) > 0) {
         if (quoted) {
-            len = mr_csv_unquote(field, len, plain);
+            len = csv_unquote(field, len, plain);
             field = plain;
         }
         fputc('\t', out);
@@ -76,15 +76,15 @@ static char *describe(const char *text, size_t len, size_t step)
     char *result;
     size_t result_len;
     FILE *out = open_memstream(&result, &result_len);
-    size_t base = mr_csv_bom(text, len), at = 0, line = 1;
+    size_t base = csv_bom(text, len), at = 0, line = 1;
     if (base)
         fputs("bom\n", out);
     text += base;
     len -= base;
     size_t seen = step < len ? step : len;
     for (;;) {
-        struct mr_csv_row row;
-        if (mr_csv_row(text, seen, at, ',', seen == len, &row)) {
+        struct csv_row row;
+        if (csv_row(text, seen, at, ',', seen == len, &row)) {
             put_row(out, text, &row, base, line);
             line += row.lines + (row.eol != MR_EOL_NONE);
             at = row.next;

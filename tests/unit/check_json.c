@@ -8,15 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct mr_json json;
+static struct js_writer json;
 
 static void setup(void)
 {
-    mr_json_init(&json, NULL, 0);
+    js_init(&json, NULL, 0);
 }
 static void teardown(void)
 {
-    mr_json_free(&json);
+    js_free(&json);
 }
 
 static const char *text(void)
@@ -33,29 +33,29 @@ static const char *string_of(const char *bytes, size_t len)
 {
     json.len = 0;
     json.comma = 0;
-    mr_json_string(&json, bytes, len);
+    js_string(&json, bytes, len);
     return text();
 }
 
 START_TEST(commas_stand_between_values_and_nowhere_else)
 {
-    mr_json_begin(&json, '{');
-    mr_json_key(&json, "a");
-    mr_json_uint(&json, UINT64_MAX);
-    mr_json_key(&json, "b");
-    mr_json_begin(&json, '[');
-    mr_json_int(&json, INT64_MIN);
-    mr_json_bool(&json, 1);
-    mr_json_null(&json);
-    mr_json_begin(&json, '{');
-    mr_json_end(&json, '}');
-    mr_json_text(&json, NULL);
-    mr_json_end(&json, ']');
-    mr_json_key(&json, "c");
-    mr_json_real(&json, 0.5, 3);
-    mr_json_end(&json, '}');
-    mr_json_line(&json);
-    mr_json_uint(&json, 0);
+    js_begin(&json, '{');
+    js_key(&json, "a");
+    js_uint(&json, UINT64_MAX);
+    js_key(&json, "b");
+    js_begin(&json, '[');
+    js_int(&json, INT64_MIN);
+    js_bool(&json, 1);
+    js_null(&json);
+    js_begin(&json, '{');
+    js_end(&json, '}');
+    js_text(&json, NULL);
+    js_end(&json, ']');
+    js_key(&json, "c");
+    js_real(&json, 0.5, 3);
+    js_end(&json, '}');
+    js_line(&json);
+    js_uint(&json, 0);
     ck_assert_str_eq(text(), "{\"a\":18446744073709551615,\"b\":[-9223372036854775808,true,null,{},null],\"c\":0.500}\n0");
 }
 END_TEST
@@ -74,7 +74,7 @@ START_TEST(well_formed_utf8_passes_unchanged)
         "\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xef\xbf\xbf \xf0\x90\x80\x80 \xf4\x8f\xbf\xbf";
     char quoted[sizeof good + 2] = "\"";
     strcat(strcat(quoted, good), "\"");
-    ck_assert(mr_json_is_utf8(good, sizeof good - 1));
+    ck_assert(js_is_utf8(good, sizeof good - 1));
     ck_assert_str_eq(string_of(good, sizeof good - 1), quoted);
 }
 END_TEST
@@ -103,7 +103,7 @@ START_TEST(what_is_not_utf8_becomes_one_replacement_for_each_maximal_part)
 {
     char quoted[64] = "\"";
     strcat(strcat(quoted, broken[_i].as), "\"");
-    ck_assert(!mr_json_is_utf8(broken[_i].bytes, strlen(broken[_i].bytes)));
+    ck_assert(!js_is_utf8(broken[_i].bytes, strlen(broken[_i].bytes)));
     ck_assert_str_eq(string_of(broken[_i].bytes, strlen(broken[_i].bytes)), quoted);
 }
 END_TEST
@@ -114,11 +114,11 @@ START_TEST(utf8_is_judged_the_same_at_every_alignment_and_across_chunks)
     for (size_t at = 0; at < 2100; at++) {
         memset(bytes, 'x', sizeof bytes);
         memcpy(bytes + at, "\xf0\x9f\x98\x80", 4);
-        ck_assert(mr_json_is_utf8(bytes, sizeof bytes));
-        ck_assert(!mr_json_is_utf8(bytes, at + 3));
+        ck_assert(js_is_utf8(bytes, sizeof bytes));
+        ck_assert(!js_is_utf8(bytes, at + 3));
         json.len = 0;
         json.comma = 0;
-        mr_json_string(&json, bytes, sizeof bytes);
+        js_string(&json, bytes, sizeof bytes);
         ck_assert_uint_eq(json.len, sizeof bytes + 2);
         ck_assert_mem_eq(json.text + 1, bytes, sizeof bytes);
     }
@@ -138,7 +138,7 @@ START_TEST(random_bytes_become_what_the_plain_rules_make_of_them)
             exact[i] = bytes[i] = alphabet[(random >> 16) % sizeof alphabet]; /* with the NUL at its end */
         }
         json.len = 0;
-        mr_json_escape(&json, exact, len);
+        js_escape(&json, exact, len);
         free(exact);
         size_t wanted_len = json_reference_escape(wanted, bytes, len);
         ck_assert_uint_eq(json.len, wanted_len);
@@ -149,24 +149,24 @@ END_TEST
 
 START_TEST(base64_is_padded)
 {
-    mr_json_begin(&json, '[');
-    mr_json_base64(&json, "", 0);
-    mr_json_base64(&json, "f", 1);
-    mr_json_base64(&json, "fo", 2);
-    mr_json_base64(&json, "foo", 3);
-    mr_json_base64(&json, "\xff\xfe\xfd\xfc", 4);
-    mr_json_end(&json, ']');
+    js_begin(&json, '[');
+    js_base64(&json, "", 0);
+    js_base64(&json, "f", 1);
+    js_base64(&json, "fo", 2);
+    js_base64(&json, "foo", 3);
+    js_base64(&json, "\xff\xfe\xfd\xfc", 4);
+    js_end(&json, ']');
     ck_assert_str_eq(text(), "[\"\",\"Zg==\",\"Zm8=\",\"Zm9v\",\"//79/A==\"]");
 }
 END_TEST
 
 START_TEST(numbers_that_json_has_no_word_for_are_null)
 {
-    mr_json_begin(&json, '[');
-    mr_json_real(&json, NAN, 2);
-    mr_json_real(&json, INFINITY, 2);
-    mr_json_real(&json, -2.5, 0);
-    mr_json_end(&json, ']');
+    js_begin(&json, '[');
+    js_real(&json, NAN, 2);
+    js_real(&json, INFINITY, 2);
+    js_real(&json, -2.5, 0);
+    js_end(&json, ']');
     ck_assert_str_eq(text(), "[null,null,-2]");
 }
 END_TEST
@@ -178,10 +178,10 @@ START_TEST(is_number_follows_the_grammar)
     static const char *const bad[] = {"",    "-",  "+1", "01",  "-01", ".5",  "1.",       "1.e2", "e2",    "1e",
                                       "1e+", " 1", "1 ", "0x1", "1_0", "NaN", "Infinity", "--1",  "1.2.3", "1,2"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        ck_assert_msg(mr_json_is_number(good[i], strlen(good[i])), "%s", good[i]);
+        ck_assert_msg(js_is_number(good[i], strlen(good[i])), "%s", good[i]);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert_msg(!mr_json_is_number(bad[i], strlen(bad[i])), "%s", bad[i]);
-    ck_assert(mr_json_is_number("12x", 2)); /* len bytes, no more */
+        ck_assert_msg(!js_is_number(bad[i], strlen(bad[i])), "%s", bad[i]);
+    ck_assert(js_is_number("12x", 2)); /* len bytes, no more */
 }
 END_TEST
 
@@ -189,18 +189,18 @@ START_TEST(fixed_buffer_is_filled_to_its_last_byte_and_not_further)
 {
     char buf[16];
     memset(buf, '#', sizeof buf);
-    mr_json_init(&json, buf, 8);
-    mr_json_string(&json, "123456", 6);
+    js_init(&json, buf, 8);
+    js_string(&json, "123456", 6);
     ck_assert(!json.failed);
     ck_assert_mem_eq(buf, "\"123456\"", 8);
-    mr_json_line(&json);
+    js_line(&json);
     ck_assert(json.failed);
     ck_assert_uint_eq(json.len, 8);
 
-    mr_json_init(&json, buf, 7);
-    mr_json_string(&json, "123456", 6);
+    js_init(&json, buf, 7);
+    js_string(&json, "123456", 6);
     ck_assert(json.failed);
-    mr_json_begin(&json, '{');
+    js_begin(&json, '{');
     ck_assert_mem_eq(buf + 8, "########", 8);
 }
 END_TEST

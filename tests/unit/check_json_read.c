@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct mr_json_value value;
-static struct mr_json_fault fault;
+static struct js_value value;
+static struct js_fault fault;
 
 static int parse(const char *text)
 {
@@ -19,14 +19,14 @@ static int parse(const char *text)
     copy = malloc(len ? len : 1);
     ck_assert_ptr_nonnull(copy);
     memcpy(copy, text, len);
-    return mr_json_parse(copy, len, &value, &fault);
+    return js_parse(copy, len, &value, &fault);
 }
 
-static const char *string_of(const struct mr_json_value *string)
+static const char *string_of(const struct js_value *string)
 {
     static char text[256];
     ck_assert_uint_lt(string->len, sizeof text);
-    size_t len = mr_json_unescape(string, text);
+    size_t len = js_unescape(string, text);
     ck_assert_uint_le(len, string->len);
     text[len] = '\0';
     return text;
@@ -68,7 +68,7 @@ START_TEST(every_beginning_of_a_text_is_refused)
         char *exact = malloc(len ? len : 1);
         ck_assert_ptr_nonnull(exact);
         memcpy(exact, text, len);
-        ck_assert_int_eq(mr_json_parse(exact, len, &value, &fault), -EINVAL);
+        ck_assert_int_eq(js_parse(exact, len, &value, &fault), -EINVAL);
         ck_assert_uint_le(fault.at, len);
         free(exact);
     }
@@ -78,16 +78,16 @@ END_TEST
 
 START_TEST(depth_is_bounded)
 {
-    char text[2 * MR_JSON_DEPTH_MAX + 3];
-    memset(text, '[', MR_JSON_DEPTH_MAX);
-    memset(text + MR_JSON_DEPTH_MAX, ']', MR_JSON_DEPTH_MAX);
-    text[2 * MR_JSON_DEPTH_MAX] = '\0';
+    char text[2 * JS_DEPTH_MAX + 3];
+    memset(text, '[', JS_DEPTH_MAX);
+    memset(text + JS_DEPTH_MAX, ']', JS_DEPTH_MAX);
+    text[2 * JS_DEPTH_MAX] = '\0';
     ck_assert_int_eq(parse(text), 0);
-    memset(text, '[', MR_JSON_DEPTH_MAX + 1);
-    memset(text + MR_JSON_DEPTH_MAX + 1, ']', MR_JSON_DEPTH_MAX + 1);
-    text[2 * MR_JSON_DEPTH_MAX + 2] = '\0';
+    memset(text, '[', JS_DEPTH_MAX + 1);
+    memset(text + JS_DEPTH_MAX + 1, ']', JS_DEPTH_MAX + 1);
+    text[2 * JS_DEPTH_MAX + 2] = '\0';
     ck_assert_int_eq(parse(text), -EOVERFLOW);
-    ck_assert_uint_eq(fault.at, MR_JSON_DEPTH_MAX);
+    ck_assert_uint_eq(fault.at, JS_DEPTH_MAX);
 }
 END_TEST
 
@@ -95,17 +95,17 @@ START_TEST(members_are_stepped_through_in_order)
 {
     static const struct {
         const char *name, *text;
-        enum mr_json_kind kind;
-    } want[] = {{"a", "-1.5", MR_JSON_NUMBER}, {"b,:}", "x]", MR_JSON_STRING}, {"c", "[1,{\"}\":2}]", MR_JSON_ARRAY}, {"d\n", "{\"x\":[]}", MR_JSON_OBJECT},
-                {"", "", MR_JSON_STRING},      {"t", "true", MR_JSON_TRUE},    {"f", "false", MR_JSON_FALSE},     {"n", "null", MR_JSON_NULL}};
-    struct mr_json_value name, member;
+        enum js_kind kind;
+    } want[] = {{"a", "-1.5", JS_NUMBER}, {"b,:}", "x]", JS_STRING}, {"c", "[1,{\"}\":2}]", JS_ARRAY}, {"d\n", "{\"x\":[]}", JS_OBJECT},
+                {"", "", JS_STRING},      {"t", "true", JS_TRUE},    {"f", "false", JS_FALSE},     {"n", "null", JS_NULL}};
+    struct js_value name, member;
     size_t at = 0, n = 0;
     ck_assert_int_eq(parse(" { \"a\" : -1.5,\"b,:}\":\"x]\" ,\"c\":[1,{\"}\":2}],\"d\\n\":{\"x\":[]},\"\":\"\",\"t\":true,\"f\":false,\"n\":null } "), 0);
-    ck_assert_int_eq(value.kind, MR_JSON_OBJECT);
-    while (mr_json_next(&value, &at, &name, &member)) {
+    ck_assert_int_eq(value.kind, JS_OBJECT);
+    while (js_next(&value, &at, &name, &member)) {
         ck_assert_uint_lt(n, sizeof want / sizeof *want);
         ck_assert_str_eq(string_of(&name), want[n].name);
-        ck_assert(mr_json_is(&name, want[n].name));
+        ck_assert(js_is(&name, want[n].name));
         ck_assert_int_eq(member.kind, want[n].kind);
         ck_assert_uint_eq(member.len, strlen(want[n].text));
         ck_assert_mem_eq(member.text, want[n].text, member.len);
@@ -114,12 +114,12 @@ START_TEST(members_are_stepped_through_in_order)
     ck_assert_uint_eq(n, sizeof want / sizeof *want);
     at = n = 0;
     ck_assert_int_eq(parse("[1 ,\"2\",[3] , {}]"), 0);
-    while (mr_json_next(&value, &at, NULL, &member))
+    while (js_next(&value, &at, NULL, &member))
         n++;
     ck_assert_uint_eq(n, 4);
     at = 0;
     ck_assert_int_eq(parse("{ }"), 0);
-    ck_assert(!mr_json_next(&value, &at, &name, &member));
+    ck_assert(!js_next(&value, &at, &name, &member));
 }
 END_TEST
 
@@ -128,12 +128,12 @@ START_TEST(escapes_become_the_bytes_they_stand_for)
     char out[32];
     ck_assert_int_eq(parse("\"a\\u0000\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\\u20AC\\ud83d\\udeb2z\""), 0);
     static const char want[] = "a\0\"\\/\b\f\n\r\t\xc3\xa4\xe2\x82\xac\xf0\x9f\x9a\xb2z";
-    ck_assert_uint_eq(mr_json_unescape(&value, out), sizeof want - 1);
+    ck_assert_uint_eq(js_unescape(&value, out), sizeof want - 1);
     ck_assert_mem_eq(out, want, sizeof want - 1);
     ck_assert_int_eq(parse("\"v\\u0061lue\""), 0);
-    ck_assert(mr_json_is(&value, "value"));
-    ck_assert(!mr_json_is(&value, "valu"));
-    ck_assert(!mr_json_is(&value, "value2"));
+    ck_assert(js_is(&value, "value"));
+    ck_assert(!js_is(&value, "valu"));
+    ck_assert(!js_is(&value, "value2"));
 }
 END_TEST
 
@@ -141,8 +141,8 @@ START_TEST(what_the_writer_writes_comes_back)
 {
     for (unsigned first = 0; first < 0x110000; first += first < 0x300 ? 1 : 977) {
         char bytes[8], out[64];
-        struct mr_json json;
-        struct mr_json_value string = {.kind = MR_JSON_STRING};
+        struct js_writer json;
+        struct js_value string = {.kind = JS_STRING};
         size_t n = 0;
         if (first >= 0xd800 && first < 0xe000)
             continue;
@@ -161,12 +161,12 @@ START_TEST(what_the_writer_writes_comes_back)
             bytes[n++] = (char)(0x80 | (first >> 6 & 63));
             bytes[n++] = (char)(0x80 | (first & 63));
         }
-        mr_json_init(&json, NULL, 0);
-        mr_json_string(&json, bytes, n);
-        ck_assert_int_eq(mr_json_parse(json.text, json.len, &string, &fault), 0);
-        ck_assert_uint_eq(mr_json_unescape(&string, out), n);
+        js_init(&json, NULL, 0);
+        js_string(&json, bytes, n);
+        ck_assert_int_eq(js_parse(json.text, json.len, &string, &fault), 0);
+        ck_assert_uint_eq(js_unescape(&string, out), n);
         ck_assert_mem_eq(out, bytes, n);
-        mr_json_free(&json);
+        js_free(&json);
     }
 }
 END_TEST
@@ -176,24 +176,24 @@ START_TEST(base64_comes_back_and_nothing_else_is_taken_for_it)
     static const char *const wrong[] = {"a", "ab", "abc", "=", "====", "a===", "ab=c", "a=bc", "ab==ab==", "ab c", "ab-_", "YR==", "YWJ=", "YQ=\n"};
     for (size_t len = 0; len < 40; len++) {
         char bytes[40], text[80];
-        struct mr_json json;
+        struct js_writer json;
         size_t got = 99;
         for (size_t i = 0; i < len; i++)
             bytes[i] = (char)(i * 71 + len * 13 + 200);
-        mr_json_init(&json, NULL, 0);
-        mr_json_base64(&json, bytes, len);
-        ck_assert_int_eq(mr_json_parse(json.text, json.len, &value, &fault), 0);
-        size_t text_len = mr_json_unescape(&value, text);
-        ck_assert_int_eq(mr_json_unbase64(text, text_len, &got), 0);
+        js_init(&json, NULL, 0);
+        js_base64(&json, bytes, len);
+        ck_assert_int_eq(js_parse(json.text, json.len, &value, &fault), 0);
+        size_t text_len = js_unescape(&value, text);
+        ck_assert_int_eq(js_unbase64(text, text_len, &got), 0);
         ck_assert_uint_eq(got, len);
         ck_assert_int_eq(memcmp(text, bytes, len), 0);
-        mr_json_free(&json);
+        js_free(&json);
     }
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char text[16];
         size_t got = 99;
         strcpy(text, wrong[i]);
-        ck_assert_msg(mr_json_unbase64(text, strlen(text), &got) == -EINVAL, "%s", wrong[i]);
+        ck_assert_msg(js_unbase64(text, strlen(text), &got) == -EINVAL, "%s", wrong[i]);
         ck_assert_uint_eq(got, 99);
     }
 }
@@ -203,14 +203,14 @@ START_TEST(whole_numbers_up_to_the_largest)
 {
     uint64_t number = 1;
     ck_assert_int_eq(parse("18446744073709551615"), 0);
-    ck_assert_int_eq(mr_json_to_uint(&value, &number), 0);
+    ck_assert_int_eq(js_to_uint(&value, &number), 0);
     ck_assert_uint_eq(number, UINT64_MAX);
     ck_assert_int_eq(parse("18446744073709551616"), 0);
-    ck_assert_int_eq(mr_json_to_uint(&value, &number), -ERANGE);
+    ck_assert_int_eq(js_to_uint(&value, &number), -ERANGE);
     for (size_t i = 0; i < 5; i++) {
         static const char *const wrong[] = {"-1", "1.0", "1e3", "\"1\"", "null"};
         ck_assert_int_eq(parse(wrong[i]), 0);
-        ck_assert_int_eq(mr_json_to_uint(&value, &number), -EINVAL);
+        ck_assert_int_eq(js_to_uint(&value, &number), -EINVAL);
     }
     ck_assert_uint_eq(number, UINT64_MAX);
 }

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct mr_format format;
-static struct mr_columns columns;
-static struct mr_json line;
+static struct format format;
+static struct columns columns;
+static struct js_writer line;
 static struct envelope_columns known;
 static struct arena arena;
 static struct envelope got;
@@ -22,17 +22,17 @@ static struct envelope_fault fault;
 static void setup(void)
 {
     char wrong[160];
-    ck_assert_int_eq(mr_format_init(&format, NULL, wrong), 0);
-    format.kind = MR_FORMAT_ENVELOPE;
-    columns = (struct mr_columns){0};
-    mr_json_init(&line, NULL, 0);
+    ck_assert_int_eq(format_init(&format, NULL, wrong), 0);
+    format.kind = FORMAT_ENVELOPE;
+    columns = (struct columns){0};
+    js_init(&line, NULL, 0);
 }
 
 static void teardown(void)
 {
-    mr_format_free(&format);
-    mr_columns_free(&columns);
-    mr_json_free(&line);
+    format_free(&format);
+    columns_free(&columns);
+    js_free(&line);
     envelope_columns_free(&known);
     arena_free(&arena);
 }
@@ -56,7 +56,7 @@ static const char *same_record(const struct mr_record *record)
 {
     static char text[16384];
     line.len = 0;
-    mr_format_record(&format, &columns, "orders", record, 0, &line);
+    format_record(&format, &columns, "orders", record, 0, &line);
     ck_assert(!line.failed && line.len > 0 && line.text[line.len - 1] == '\n');
     snprintf(text, sizeof text, "%.*s", (int)line.len - 1, line.text);
     arena_reset(&arena);
@@ -113,7 +113,7 @@ START_TEST(any_record_of_any_topic_comes_back)
         while (len && (header[len - 1] == '\r' || header[len - 1] == '\n')) /* no reader of files makes such a header */
             len--;
         if (below(4)) {
-            mr_columns_set(&columns, header, len, flags);
+            columns_set(&columns, header, len, flags);
         }
         for (int i = 0; i < 8; i++) {
             struct mr_record record = {.value = value, .value_len = (uint32_t)random_bytes(value, 80, sep), .flags = (uint16_t)below(3)};
@@ -133,7 +133,7 @@ START_TEST(any_record_of_any_topic_comes_back)
             }
             same_record(&record);
         }
-        mr_columns_free(&columns);
+        columns_free(&columns);
         envelope_columns_free(&known);
     }
 }
@@ -176,7 +176,7 @@ END_TEST
 
 START_TEST(what_consumers_always_wrote_is_as_short_as_before)
 {
-    mr_columns_set(&columns, "id,\"a,b\",c", 10, MR_EOL_LF);
+    columns_set(&columns, "id,\"a,b\",c", 10, MR_EOL_LF);
     struct mr_record record = {.value = "1,\"x,y\",", .value_len = 8};
     ck_assert_ptr_null(strstr(same_record(&record), "columns"));
     record.value_len = 1; /* too short to tell the columns */
@@ -186,7 +186,7 @@ END_TEST
 
 START_TEST(a_short_row_first_does_not_shorten_the_columns)
 {
-    mr_columns_set(&columns, "a;b;a", 5, MR_EOL_CRLF | MR_SEPARATOR(';'));
+    columns_set(&columns, "a;b;a", 5, MR_EOL_CRLF | MR_SEPARATOR(';'));
     struct mr_record record = {.value = "1", .value_len = 1};
     ck_assert_ptr_nonnull(strstr(same_record(&record), "\"columns\":\"a;b;a\\r\\n\",\"sep\":\";\"}"));
     record.value = "1;2;3;4";
@@ -199,7 +199,7 @@ END_TEST
 START_TEST(faults_that_make_up_for_each_other_are_no_canonical_row)
 {
     static const char row[] = "\"a,\"x,\",";
-    mr_columns_set(&columns, "a,b", 3, 0);
+    columns_set(&columns, "a,b", 3, 0);
     struct mr_record record = {.value = row, .value_len = sizeof row - 1};
     ck_assert_ptr_nonnull(strstr(same_record(&record), "\"raw\":"));
 }
@@ -310,9 +310,9 @@ START_TEST(surplus_fields_have_the_name_that_consumers_give_them)
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         struct mr_record record = {.value = "1,2,3,4,5,6", .value_len = 11};
         size_t len = strlen(headers[i]);
-        ck_assert_int_eq(mr_columns_set(&columns, headers[i], len, MR_EOL_LF), 0);
+        ck_assert_int_eq(columns_set(&columns, headers[i], len, MR_EOL_LF), 0);
         same_record(&record);
-        mr_columns_free(&columns);
+        columns_free(&columns);
         envelope_columns_free(&known);
     }
     ck_assert_int_eq(read_text("{\"value\":{\"a\":1,\"_extr\\u0061\":[\"x\"]}}"), 0);
@@ -342,7 +342,7 @@ START_TEST(ten_thousand_columns)
     ck_assert(header && value);
     for (size_t i = 0; i < cnt; i++)
         len += (size_t)sprintf(header + len, "%sc%zu", i ? "," : "", i);
-    ck_assert_int_eq(mr_columns_set(&columns, header, len, MR_EOL_LF), 0);
+    ck_assert_int_eq(columns_set(&columns, header, len, MR_EOL_LF), 0);
     len = 0;
     for (size_t i = 0; i < cnt; i++)
         len += (size_t)sprintf(value + len, "%s%zu", i ? "," : "", i % 1000);

@@ -11,14 +11,14 @@ static void size_is(const char *text, uint64_t wanted)
 {
     uint64_t bytes = KEEP;
 
-    ck_assert_msg(mr_text_size(text, &bytes) == 0, "\"%s\" was refused", text);
+    ck_assert_msg(text_size(text, &bytes) == 0, "\"%s\" was refused", text);
     ck_assert_msg(bytes == wanted, "\"%s\" is %llu", text, (unsigned long long)bytes);
 }
 
 static void size_fails(const char *text, int error)
 {
     uint64_t bytes = KEEP;
-    int result = mr_text_size(text, &bytes);
+    int result = text_size(text, &bytes);
 
     ck_assert_msg(result == error, "\"%s\" gives %d", text, result);
     ck_assert_uint_eq(bytes, KEEP);
@@ -61,21 +61,21 @@ START_TEST(counts_count_in_1000)
 {
     uint64_t count = KEEP;
 
-    ck_assert_int_eq(mr_text_count("1000", &count), 0);
+    ck_assert_int_eq(text_count("1000", &count), 0);
     ck_assert_uint_eq(count, 1000);
-    ck_assert_int_eq(mr_text_count("10k", &count), 0);
+    ck_assert_int_eq(text_count("10k", &count), 0);
     ck_assert_uint_eq(count, 10000);
-    ck_assert_int_eq(mr_text_count("2.5M", &count), 0);
+    ck_assert_int_eq(text_count("2.5M", &count), 0);
     ck_assert_uint_eq(count, 2500000);
-    ck_assert_int_eq(mr_text_count("1G", &count), 0);
+    ck_assert_int_eq(text_count("1G", &count), 0);
     ck_assert_uint_eq(count, 1000000000);
     count = KEEP;
-    ck_assert_int_eq(mr_text_count("2.5", &count), -EINVAL);
-    ck_assert_int_eq(mr_text_count("1T", &count), -EINVAL);
-    ck_assert_int_eq(mr_text_count("1kB", &count), -EINVAL);
-    ck_assert_int_eq(mr_text_count("-1", &count), -EINVAL);
-    ck_assert_int_eq(mr_text_count("", &count), -EINVAL);
-    ck_assert_int_eq(mr_text_count("9999999999G", &count), -ERANGE);
+    ck_assert_int_eq(text_count("2.5", &count), -EINVAL);
+    ck_assert_int_eq(text_count("1T", &count), -EINVAL);
+    ck_assert_int_eq(text_count("1kB", &count), -EINVAL);
+    ck_assert_int_eq(text_count("-1", &count), -EINVAL);
+    ck_assert_int_eq(text_count("", &count), -EINVAL);
+    ck_assert_int_eq(text_count("9999999999G", &count), -ERANGE);
     ck_assert_uint_eq(count, KEEP);
 }
 END_TEST
@@ -84,7 +84,7 @@ static void duration_is(const char *text, int64_t wanted)
 {
     int64_t ns = KEEP;
 
-    ck_assert_msg(mr_text_duration(text, &ns) == 0, "\"%s\" was refused", text);
+    ck_assert_msg(text_duration(text, &ns) == 0, "\"%s\" was refused", text);
     ck_assert_msg(ns == wanted, "\"%s\" is %lld", text, (long long)ns);
 }
 
@@ -110,8 +110,8 @@ START_TEST(what_is_no_duration_is_refused)
     int64_t ns = KEEP;
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        ck_assert_msg(mr_text_duration(wrong[i], &ns) == -EINVAL, "\"%s\"", wrong[i]);
-    ck_assert_int_eq(mr_text_duration("999999d", &ns), -ERANGE);
+        ck_assert_msg(text_duration(wrong[i], &ns) == -EINVAL, "\"%s\"", wrong[i]);
+    ck_assert_int_eq(text_duration("999999d", &ns), -ERANGE);
     ck_assert_int_eq(ns, KEEP);
 }
 END_TEST
@@ -137,7 +137,7 @@ START_TEST(bytes_for_people)
     char buf[32];
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        ck_assert_str_eq(mr_text_bytes(buf, cases[i].bytes), cases[i].text);
+        ck_assert_str_eq(text_bytes(buf, cases[i].bytes), cases[i].text);
 }
 END_TEST
 
@@ -164,8 +164,8 @@ START_TEST(durations_for_people)
     char buf[32];
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        ck_assert_str_eq(mr_text_ns(buf, cases[i].ns), cases[i].text);
-    ck_assert_ptr_nonnull(mr_text_ns(buf, UINT64_MAX));
+        ck_assert_str_eq(text_ns(buf, cases[i].ns), cases[i].text);
+    ck_assert_ptr_nonnull(text_ns(buf, UINT64_MAX));
 }
 END_TEST
 
@@ -174,9 +174,9 @@ START_TEST(times_are_utc_whatever_the_time_zone)
     char buf[32];
 
     setenv("TZ", "Asia/Kolkata", 1);
-    ck_assert_str_eq(mr_text_time(buf, 0), "1970-01-01T00:00:00.000Z");
-    ck_assert_str_eq(mr_text_time(buf, UINT64_C(1795232191123456789)), "2026-11-21T03:36:31.123Z");
-    ck_assert_uint_lt(strlen(mr_text_time(buf, UINT64_MAX)), sizeof(buf));
+    ck_assert_str_eq(text_time(buf, 0), "1970-01-01T00:00:00.000Z");
+    ck_assert_str_eq(text_time(buf, UINT64_C(1795232191123456789)), "2026-11-21T03:36:31.123Z");
+    ck_assert_uint_lt(strlen(text_time(buf, UINT64_MAX)), sizeof(buf));
 }
 END_TEST
 
@@ -185,16 +185,16 @@ START_TEST(the_nearest_word_is_suggested)
     static const char *const topics[] = {"order", "orders.dead", "payments", "x", NULL};
     static const char *const none[] = {NULL};
 
-    ck_assert_str_eq(mr_text_suggest("orders", topics), "order");
-    ck_assert_str_eq(mr_text_suggest("order", topics), "order");
-    ck_assert_str_eq(mr_text_suggest("odrer", topics), "order"); /* two neighbours swapped: 1 */
-    ck_assert_str_eq(mr_text_suggest("paymnet", topics), "payments");
-    ck_assert_str_eq(mr_text_suggest("orders.daed", topics), "orders.dead");
-    ck_assert_ptr_null(mr_text_suggest("y", topics)); /* one letter is like no other */
-    ck_assert_str_eq(mr_text_suggest("x", topics), "x");
-    ck_assert_ptr_null(mr_text_suggest("invoices", topics));
-    ck_assert_ptr_null(mr_text_suggest("", topics));
-    ck_assert_ptr_null(mr_text_suggest("order", none));
+    ck_assert_str_eq(text_suggest("orders", topics), "order");
+    ck_assert_str_eq(text_suggest("order", topics), "order");
+    ck_assert_str_eq(text_suggest("odrer", topics), "order"); /* two neighbours swapped: 1 */
+    ck_assert_str_eq(text_suggest("paymnet", topics), "payments");
+    ck_assert_str_eq(text_suggest("orders.daed", topics), "orders.dead");
+    ck_assert_ptr_null(text_suggest("y", topics)); /* one letter is like no other */
+    ck_assert_str_eq(text_suggest("x", topics), "x");
+    ck_assert_ptr_null(text_suggest("invoices", topics));
+    ck_assert_ptr_null(text_suggest("", topics));
+    ck_assert_ptr_null(text_suggest("order", none));
 }
 END_TEST
 
@@ -206,17 +206,17 @@ START_TEST(long_words_are_compared_or_left)
     memset(word, 'a', sizeof(word));
     memset(near, 'a', sizeof(near));
     word[255] = near[254] = '\0';
-    ck_assert_ptr_eq(mr_text_suggest(word, candidates), near);
+    ck_assert_ptr_eq(text_suggest(word, candidates), near);
     word[255] = 'a';
     word[256] = '\0';
-    ck_assert_ptr_null(mr_text_suggest(word, candidates));
+    ck_assert_ptr_null(text_suggest(word, candidates));
 }
 END_TEST
 
 static void shown_is(const char *text, size_t len, const char *wanted)
 {
     char out[4 * 64 + 1];
-    size_t n = mr_shown(out, sizeof(out), text, len);
+    size_t n = text_printable(out, sizeof(out), text, len);
 
     ck_assert_str_eq(out, wanted);
     ck_assert_uint_eq(n, strlen(wanted));
@@ -256,7 +256,7 @@ START_TEST(what_is_shown_is_cut_between_characters)
         char out[12];
 
         memset(out, 'X', sizeof(out));
-        ck_assert_uint_eq(mr_shown(out, cap, text, sizeof(text) - 1), stops[cap - 1]);
+        ck_assert_uint_eq(text_printable(out, cap, text, sizeof(text) - 1), stops[cap - 1]);
         ck_assert_mem_eq(out, whole, stops[cap - 1]);
         ck_assert_int_eq(out[stops[cap - 1]], '\0');
         ck_assert_int_eq(out[cap], 'X');

@@ -62,7 +62,7 @@ START_TEST(every_form_is_read_to_the_nanosecond)
     char *exact = malloc(len);
     ck_assert_ptr_nonnull(exact);
     memcpy(exact, good[_i].text, len);
-    int error = mr_timestamp_parse(exact, len, &ns);
+    int error = timestamp_parse(exact, len, &ns);
     free(exact);
     ck_assert_msg(error == 0, "%s: %d", good[_i].text, error);
     ck_assert_msg(ns == good[_i].ns, "%s: %lld", good[_i].text, (long long)ns);
@@ -116,7 +116,7 @@ static const struct {
 START_TEST(nothing_else_is_taken_for_a_time)
 {
     int64_t ns = 7;
-    int error = mr_timestamp_parse(bad[_i].text, strlen(bad[_i].text), &ns);
+    int error = timestamp_parse(bad[_i].text, strlen(bad[_i].text), &ns);
     ck_assert_msg(error == bad[_i].error, "%s: %d", bad[_i].text, error);
     ck_assert_int_eq(ns, 7);
 }
@@ -125,8 +125,8 @@ END_TEST
 START_TEST(a_nul_byte_is_no_end)
 {
     int64_t ns = 7;
-    ck_assert_int_eq(mr_timestamp_parse("12\0003", 4, &ns), -EINVAL);
-    ck_assert_int_eq(mr_timestamp_parse("2026-11-21\000", 11, &ns), -EINVAL);
+    ck_assert_int_eq(timestamp_parse("12\0003", 4, &ns), -EINVAL);
+    ck_assert_int_eq(timestamp_parse("2026-11-21\000", 11, &ns), -EINVAL);
 }
 END_TEST
 
@@ -139,7 +139,7 @@ START_TEST(every_day_is_the_one_of_the_c_library)
         int64_t ns = 0;
         gmtime_r(&seconds, &tm);
         strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-        ck_assert_int_eq(mr_timestamp_parse(text, strlen(text), &ns), 0);
+        ck_assert_int_eq(timestamp_parse(text, strlen(text), &ns), 0);
         ck_assert_int_eq(ns, (int64_t)seconds * S);
     }
 }
@@ -178,10 +178,10 @@ START_TEST(local_time_is_what_the_clock_on_the_wall_shows)
 {
     int64_t ns = 7, wanted = 7;
     setenv("TZ", local[_i].zone, 1);
-    int error = mr_timestamp_parse_local(local[_i].text, strlen(local[_i].text), &ns);
+    int error = timestamp_parse_local(local[_i].text, strlen(local[_i].text), &ns);
     ck_assert_int_eq(error, local[_i].utc ? 0 : -EINVAL);
     if (local[_i].utc)
-        ck_assert_int_eq(mr_timestamp_parse(local[_i].utc, strlen(local[_i].utc), &wanted), 0);
+        ck_assert_int_eq(timestamp_parse(local[_i].utc, strlen(local[_i].utc), &wanted), 0);
     ck_assert_msg(ns == wanted, "%s: %lld", local[_i].text, (long long)ns);
 }
 END_TEST
@@ -196,7 +196,7 @@ START_TEST(every_local_time_that_is_shown_once_is_read_back)
         int64_t ns = 0;
         localtime_r(&at, &tm);
         strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-        ck_assert_int_eq(mr_timestamp_parse_local(text, strlen(text), &ns), 0);
+        ck_assert_int_eq(timestamp_parse_local(text, strlen(text), &ns), 0);
         if (ns != (int64_t)at * S) {
             ck_assert_int_eq(ns, (int64_t)(at - 3600) * S);
             ck_assert_int_le(++twice, 4);
