@@ -14,7 +14,8 @@ int backlog_look(const struct mr_topic *topic, struct backlog *out)
         return error;
     if (info.damaged)
         return -EBADMSG;
-    struct backlog owed = {.records = info.records_waiting, .in_use = info.members + info.producers > 0};
+    struct backlog owed = {.records = info.records_waiting,
+                           .in_use = info.members + info.producers > 0};
     char groups[200] = "";
     size_t used = 0;
     struct mr_group_info group;
@@ -28,7 +29,8 @@ int backlog_look(const struct mr_topic *topic, struct backlog *out)
         if (group.lag > owed.records)
             owed.records = group.lag; /* the two were read a moment apart */
         char text[MR_GROUP_NAME_MAX + 40];
-        int len = snprintf(text, sizeof text, "%sgroup %s (%" PRIu64 ")", used ? ", " : "", group.name, group.lag);
+        int len = snprintf(text, sizeof text, "%sgroup %s (%" PRIu64 ")", used ? ", " : "",
+                           group.name, group.lag);
         if (used >= sizeof groups)
             continue;
         if (used + (size_t)len + sizeof ", ..." > sizeof groups) {

@@ -1,13 +1,13 @@
 /* clean.c - removes what dead brokers left. It takes the serving lock of each bus while it looks,
  * so that no broker begins meanwhile. Files are removed by mr_topic_unlink, mr_topic_delete,
  * mr_bus_withdraw and mr_bus_remove alone, whose names all start with "/millrace.<uid>.". */
-#include "core/client.h"
-#include "commands.h"
 #include "backlog.h"
 #include "cli/program.h"
+#include "commands.h"
+#include "core/client.h"
 #include "core/segment.h"
-#include "table.h"
 #include "core/topic.h"
+#include "table.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -22,13 +22,14 @@ struct cleaning {
     const struct command_line *line;
     struct table table;
     const char *bus;
-    size_t left;      /* topics of the bus at hand that stay */
+    size_t left; /* topics of the bus at hand that stay */
     int status;
 };
 
 static void report(struct cleaning *cleaning, const char *topic, int removed, const char *why)
 {
-    table_text(&cleaning->table, removed ? cleaning->line->dry_run ? "would remove" : "removed" : "left");
+    table_text(&cleaning->table,
+               removed ? cleaning->line->dry_run ? "would remove" : "removed" : "left");
     table_text(&cleaning->table, cleaning->bus);
     table_text(&cleaning->table, topic);
     table_bool(&cleaning->table, removed);
@@ -51,7 +52,7 @@ static void undecided(struct cleaning *cleaning, const char *topic, int error)
 {
     cleaning->status = EXIT_FAILED;
     program_fail(error, "clean: %s%s%s: left", cleaning->bus, topic ? ": " : "",
-                    topic ? topic : "");
+                 topic ? topic : "");
     report(cleaning, topic, 0, program_reason(error));
 }
 
@@ -109,7 +110,8 @@ static int beyond_use(int error)
     return error == -EBADMSG || error == -EPROTO || error == -EIO || error == -ENOENT;
 }
 
-/* A segment that cannot be opened: damaged, of another version, or a topic without its bus. topic NULL: the bus itself. */
+/* A segment that cannot be opened: damaged, of another version, or a topic without its bus. topic
+ * NULL: the bus itself. */
 static void clean_unreadable(struct cleaning *cleaning, const char *topic, int why)
 {
     char name[MR_PATH_MAX], text[300];
@@ -128,7 +130,9 @@ static void clean_unreadable(struct cleaning *cleaning, const char *topic, int w
         snprintf(text, sizeof text, "%s; --all removes it", program_reason(why));
         report(cleaning, topic, 0, text);
     } else {
-        int error = cleaning->line->dry_run ? 0 : topic ? mr_topic_unlink(cleaning->bus, topic) : mr_bus_remove(cleaning->bus);
+        int error = cleaning->line->dry_run ? 0
+                    : topic                 ? mr_topic_unlink(cleaning->bus, topic)
+                                            : mr_bus_remove(cleaning->bus);
         removed(cleaning, topic, error, program_reason(why));
     }
 }
@@ -252,15 +256,19 @@ static void clean_bus(struct cleaning *cleaning, const char *name)
     char text[64];
     cleaning->bus = name;
     cleaning->left = 0;
-    /* First as an observer: mr_bus_serve would make the bus segment if only topics are left of a bus. */
+    /* First as an observer: mr_bus_serve would make the bus segment if only topics are left of a
+     * bus. */
     struct mr_bus *bus = NULL;
     int error = mr_connect(name, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
     if (!error && !cleaning->line->dry_run) {
         mr_disconnect(bus);
-        struct mr_connect_options options = {.name = "broker clean", .on_wait = program_wait_notice, .stop = &program_stop};
+        struct mr_connect_options options = {
+            .name = "broker clean", .on_wait = program_wait_notice, .stop = &program_stop};
         error = mr_bus_serve(name, 0, (gid_t)-1, &options, &bus);
     }
-    int pid = error == -EBUSY ? mr_bus_holder(name) : !error && cleaning->line->dry_run ? mr_broker_pid(bus) : 0;
+    int pid = error == -EBUSY                     ? mr_bus_holder(name)
+              : !error && cleaning->line->dry_run ? mr_broker_pid(bus)
+                                                  : 0;
     if (pid < 0) {
         undecided(cleaning, NULL, pid);
     } else if (pid ||
@@ -279,7 +287,8 @@ static void clean_bus(struct cleaning *cleaning, const char *name)
 int command_clean(const struct command_line *line)
 {
     static const struct column columns[] = {
-        {"ACTION", NULL, 0}, {"BUS", "bus", 0}, {"TOPIC", "topic", 0}, {NULL, "removed", 0}, {"WHY", "why", 0},
+        {"ACTION", NULL, 0},  {"BUS", "bus", 0}, {"TOPIC", "topic", 0},
+        {NULL, "removed", 0}, {"WHY", "why", 0},
     };
     struct cleaning cleaning = {.line = line};
     char **buses;
@@ -293,7 +302,8 @@ int command_clean(const struct command_line *line)
         program_fail(n, "clean: list buses");
         return EXIT_FAILED;
     }
-    table_begin(&cleaning.table, columns, sizeof columns / sizeof *columns, NULL, line->json, line->colour);
+    table_begin(&cleaning.table, columns, sizeof columns / sizeof *columns, NULL, line->json,
+                line->colour);
     for (int i = 0; i < n; i++)
         if (!line->bus_named || strcmp(buses[i], named) == 0)
             clean_bus(&cleaning, buses[i]);

@@ -1,4 +1,5 @@
-/* commands.h - what broker does beside serving: one function a command. Each prints its own errors and returns an exit status. */
+/* commands.h - what broker does beside serving: one function a command. Each prints its own errors
+ * and returns an exit status. */
 #ifndef BROKER_COMMANDS_H
 #define BROKER_COMMANDS_H
 
@@ -42,8 +43,8 @@ int command_redrive(const struct command_line *line);
 /* clean.c */
 int command_clean(const struct command_line *line);
 
-/* What they share (topics.c). Both return an exit status, after having printed why when it is not 0.
- * command_connect: flags as in mr_connect_options. command_topic: opens operand `name`. */
+/* What they share (topics.c). Both return an exit status, after having printed why when it is not
+ * 0. command_connect: flags as in mr_connect_options. command_topic: opens operand `name`. */
 int command_connect(const struct command_line *line, uint32_t flags, struct mr_bus **out);
 int command_topic(struct mr_bus *bus, const char *name, struct mr_topic **out);
 /* command_each calls visit for every topic that can be opened, and says which cannot. Returns

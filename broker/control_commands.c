@@ -1,9 +1,10 @@
-/* control_commands.c - commands for scripts: wait until something is so, ask whether the broker answers, end it. */
-#include "core/client.h"
-#include "commands.h"
-#include "core/control.h"
+/* control_commands.c - commands for scripts: wait until something is so, ask whether the broker
+ * answers, end it. */
 #include "backlog.h"
 #include "cli/program.h"
+#include "commands.h"
+#include "core/client.h"
+#include "core/control.h"
 #include "table.h"
 #include "text/text.h"
 
@@ -27,7 +28,8 @@ struct goal {
 
 static int goal_parse(const char *text, struct goal *goal)
 {
-    static const char *const words[] = {[EXISTS] = "exists", [DRAINED] = "drained", [SEALED] = "sealed"};
+    static const char *const words[] = {
+        [EXISTS] = "exists", [DRAINED] = "drained", [SEALED] = "sealed"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(text, words[i]) == 0) {
             *goal = (struct goal){.what = (enum goal_kind)i};
@@ -37,11 +39,12 @@ static int goal_parse(const char *text, struct goal *goal)
     return strncmp(text, "consumers=", 10) == 0 ? text_count(text + 10, &goal->consumers) : -EINVAL;
 }
 
-/* Drained: a producer has come (so that a script that starts one in the background does not win the race), all are gone, and
- * every group has acknowledged everything. */
+/* Drained: a producer has come (so that a script that starts one in the background does not win the
+ * race), all are gone, and every group has acknowledged everything. */
 static int drained(const struct mr_topic_info *info)
 {
-    int came = info->records_in > 0 || info->producers_done > 0 || info->producers_died > 0 || info->sealed;
+    int came = info->records_in > 0 || info->producers_done > 0 || info->producers_died > 0 ||
+               info->sealed;
     return came && info->producers == 0 && info->records_waiting == 0;
 }
 
@@ -83,7 +86,8 @@ int command_wait(const struct command_line *line)
     if (!line->wait_for)
         return program_usage("wait: say what for: --for exists|drained|sealed|consumers=N");
     if (goal_parse(line->wait_for, &goal) < 0)
-        return program_usage("wait: --for %s: not one of exists, drained, sealed, consumers=N", line->wait_for);
+        return program_usage("wait: --for %s: not one of exists, drained, sealed, consumers=N",
+                             line->wait_for);
 
     uint64_t start_ns = mr_now_ns();
     for (int said = 0;;) {
@@ -98,13 +102,13 @@ int command_wait(const struct command_line *line)
         if (line->timeout_ns >= 0 && waited_ns >= line->timeout_ns) {
             char text[32];
             program_error("%s: %s is not so after %s%s", name, line->wait_for,
-                             text_ns(text, (uint64_t)line->timeout_ns),
-                             error == -ENOENT ? " (no such topic)" : "");
+                          text_ns(text, (uint64_t)line->timeout_ns),
+                          error == -ENOENT ? " (no such topic)" : "");
             return EXIT_TIMEOUT;
         }
         if (!said && waited_ns > 500 * MS) {
             program_notice("%s: waiting for \"%s\"%s", name, line->wait_for,
-                              error == -ENOENT ? " (no such topic yet)" : "");
+                           error == -ENOENT ? " (no such topic yet)" : "");
             said = 1;
         }
         int64_t nap_ns = 20 * MS;
@@ -134,7 +138,8 @@ static int ask_failed(const struct command_line *line, int error)
         return EXIT_FAILED;
     }
     if (error == -ETIMEDOUT && pid) {
-        program_error("%s: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", line->bus, pid, pid);
+        program_error("%s: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d",
+                      line->bus, pid, pid);
         return EXIT_NO_BROKER;
     }
     if (error == -ECONNREFUSED && !pid) {
@@ -148,8 +153,9 @@ static int ask_failed(const struct command_line *line, int error)
     if (error == -EPERM)
         program_socket_fail(line->bus, line->bus);
     else if (error == -ECONNREFUSED)
-        program_error("%s: the broker, pid %d, is not taking requests: it begins, or ends, or is in another network namespace",
-                         line->bus, pid);
+        program_error("%s: the broker, pid %d, is not taking requests: it begins, or ends, or is "
+                      "in another network namespace",
+                      line->bus, pid);
     else
         program_fail(error, "%s: ask the broker", line->bus);
     return EXIT_NO_BROKER;
@@ -185,7 +191,8 @@ static int say_kept(struct mr_topic *topic, void *arg)
     if (error)
         program_fail(error, "%s: kept", mr_topic_name(topic));
     else
-        program_notice("%s: kept: %s; \"broker -b %s clean --all\" removes it", mr_topic_name(topic), owed.text, line->bus);
+        program_notice("%s: kept: %s; \"broker -b %s clean --all\" removes it",
+                       mr_topic_name(topic), owed.text, line->bus);
     return EXIT_OK;
 }
 
@@ -198,12 +205,14 @@ int command_stop(const struct command_line *line)
         pid = reply.pid;
     else if (error != -ECONNREFUSED || pid <= 0)
         return ask_failed(line, error);
-    /* Refused, but there: it ends already, or it has just begun and does not listen yet; so ask again until it is gone. */
+    /* Refused, but there: it ends already, or it has just begun and does not listen yet; so ask
+     * again until it is gone. */
     uint64_t start_ns = mr_now_ns();
     int holder;
     for (int said = 0; (holder = mr_bus_holder(line->bus)) == pid;) {
         if (!said && mr_now_ns() - start_ns > 500 * MS) {
-            program_notice("%s: waiting for pid %d to end (it gives consumers up to 5 s)", line->bus, pid);
+            program_notice("%s: waiting for pid %d to end (it gives consumers up to 5 s)",
+                           line->bus, pid);
             said = 1;
         }
         if (program_sleep(10 * MS) < 0)
@@ -212,8 +221,8 @@ int command_stop(const struct command_line *line)
             error = ask(line, MR_CONTROL_STOP, &reply);
     }
     if (holder < 0) {
-        program_fail(holder, "%s: whether the broker, pid %d, has ended cannot be told",
-                        line->bus, pid);
+        program_fail(holder, "%s: whether the broker, pid %d, has ended cannot be told", line->bus,
+                     pid);
         return EXIT_FAILED;
     }
     struct mr_bus *bus;

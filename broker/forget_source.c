@@ -1,7 +1,7 @@
 /* forget_source.c - a topic forgets a file of producer --resume: its place in the table is free,
  * and the path can be used for another file. */
-#include "commands.h"
 #include "cli/program.h"
+#include "commands.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ static int forget(struct mr_topic *topic, const char *file)
     }
     if (!all) {
         program_error("%s: has no rows of %s by producer --resume, or has forgotten it", name,
-                         file);
+                      file);
         return EXIT_FAILED;
     }
     program_notice("%s: forgot %s: producer --resume sends it from its start now", name, file);

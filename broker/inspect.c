@@ -1,7 +1,8 @@
-/* inspect.c - commands that only look, mapping everything read-only. They work with no broker, whoever holds the locks. */
-#include "core/client.h"
-#include "commands.h"
+/* inspect.c - commands that only look, mapping everything read-only. They work with no broker,
+ * whoever holds the locks. */
 #include "cli/program.h"
+#include "commands.h"
+#include "core/client.h"
 #include "table.h"
 #include "text/text.h"
 
@@ -74,8 +75,7 @@ static int status_groups(struct status_tables *tables, const struct mr_topic *to
         if (held_by && member.pid)
             snprintf(who, sizeof who, "pid %" PRId32 "%s%s%s for %s%s", member.pid,
                      *member.name ? " (" : "", member.name, *member.name ? ")" : "",
-                     text_ns(held, member.held_ns),
-                     program_stopped(member.pid) ? ", stopped" : "");
+                     text_ns(held, member.held_ns), program_stopped(member.pid) ? ", stopped" : "");
         else if (group.orphans)
             snprintf(who, sizeof who, "nobody (its consumer is gone)");
         table_text(table, who);
@@ -157,7 +157,8 @@ static int status_one(struct mr_topic *topic, void *arg)
 
 static int status_bus(const struct command_line *line, const struct mr_bus *bus)
 {
-    static const struct column columns[] = {{NULL, "bus", 0}, {NULL, "broker_pid", 0}, {NULL, "clients", 0}};
+    static const struct column columns[] = {
+        {NULL, "bus", 0}, {NULL, "broker_pid", 0}, {NULL, "clients", 0}};
     uint64_t clients = 0;
     struct mr_client_info client;
     int found = 0, pid = mr_broker_pid(bus);
@@ -179,9 +180,11 @@ static int status_bus(const struct command_line *line, const struct mr_bus *bus)
         return table_end(&table) < 0 ? EXIT_FAILED : EXIT_OK;
     }
     if (pid)
-        printf("bus %s: broker pid %d, %" PRIu64 " client%s\n", line->bus, pid, clients, clients == 1 ? "" : "s");
+        printf("bus %s: broker pid %d, %" PRIu64 " client%s\n", line->bus, pid, clients,
+               clients == 1 ? "" : "s");
     else
-        printf("bus %s: no broker, %" PRIu64 " client%s\n", line->bus, clients, clients == 1 ? "" : "s");
+        printf("bus %s: no broker, %" PRIu64 " client%s\n", line->bus, clients,
+               clients == 1 ? "" : "s");
     return EXIT_OK;
 }
 
@@ -213,9 +216,17 @@ int command_status(const struct command_line *line)
         {"CONSUMERS", "consumers", 1},
     };
     static const struct column groups[] = {
-        {"TOPIC", "topic", 0},     {"GROUP", "group", 0}, {"CONSUMERS", "consumers", 1},    {"LAG", "lag", 1},
-        {"IN-HAND", "in_hand", 1}, {"ACKED", "acked", 1}, {"AGAIN", "redelivered", 1},      {"DEAD", "dead_lettered", 1},
-        {NULL, "lost", 1},         {NULL, "orphans", 1},  {"HELD LONGEST BY", "holder", 0},
+        {"TOPIC", "topic", 0},
+        {"GROUP", "group", 0},
+        {"CONSUMERS", "consumers", 1},
+        {"LAG", "lag", 1},
+        {"IN-HAND", "in_hand", 1},
+        {"ACKED", "acked", 1},
+        {"AGAIN", "redelivered", 1},
+        {"DEAD", "dead_lettered", 1},
+        {NULL, "lost", 1},
+        {NULL, "orphans", 1},
+        {"HELD LONGEST BY", "holder", 0},
     };
     static const struct column members[] = {
         {"CONSUMER", "pid", 1}, {"NAME", "name", 0},   {"TOPIC", "topic", 0}, {"GROUP", "group", 0},
@@ -233,7 +244,8 @@ int command_status(const struct command_line *line)
     table_begin(&tables.topics, topics, COUNT(topics), "topic", line->json, line->colour);
     table_begin(&tables.groups, groups, COUNT(groups), "group", line->json, line->colour);
     table_begin(&tables.members, members, COUNT(members), "consumer", line->json, line->colour);
-    table_begin(&tables.producers, producers, COUNT(producers), "producer", line->json, line->colour);
+    table_begin(&tables.producers, producers, COUNT(producers), "producer", line->json,
+                line->colour);
     status = status_bus(line, bus);
     status |= command_each(bus, status_one, &tables);
     status |= end_part(&tables.topics, 1);
@@ -262,13 +274,15 @@ static int holders(const struct mr_topic *topic, uint32_t group_idx, uint32_t pa
     size_t used = 0;
     int found;
     pids[0] = name[0] = '\0';
-    for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) >= 0 && used < cap; idx++) {
-        if (!found || !member.pid || member.group_idx != group_idx || member.partition != partition ||
-            member.first_offset >= member.end_offset)
+    for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) >= 0 && used < cap;
+         idx++) {
+        if (!found || !member.pid || member.group_idx != group_idx ||
+            member.partition != partition || member.first_offset >= member.end_offset)
             continue;
         if (used == 0)
             memcpy(name, member.name, sizeof member.name);
-        used += (size_t)snprintf(pids + used, cap - used, "%s%" PRId32, used ? "," : "", member.pid);
+        used +=
+            (size_t)snprintf(pids + used, cap - used, "%s%" PRId32, used ? "," : "", member.pid);
     }
     return found < 0 && found != -ERANGE ? found : 0;
 }
@@ -362,8 +376,8 @@ static int check_group(const struct view *view, const struct mr_topic *topic)
     int found = command_group(topic, view->line->operands[1], &group);
     if (found != -ENOENT)
         return looked(topic, found);
-    program_error("%s: no group \"%s\"; see: broker -b %s groups %s", mr_topic_name(topic), view->line->operands[1],
-                     view->line->bus, mr_topic_name(topic));
+    program_error("%s: no group \"%s\"; see: broker -b %s groups %s", mr_topic_name(topic),
+                  view->line->operands[1], view->line->bus, mr_topic_name(topic));
     return EXIT_FAILED;
 }
 
@@ -389,7 +403,8 @@ static int lag_one(struct mr_topic *topic, void *arg)
 int command_lag(const struct command_line *line)
 {
     static const struct column columns[] = {
-        {"TOPIC", "topic", 0}, {"GROUP", "group", 0}, {"LAG", "lag", 1}, {"IN-HAND", "in_hand", 1}, {"CONSUMERS", "consumers", 1},
+        {"TOPIC", "topic", 0},     {"GROUP", "group", 0},         {"LAG", "lag", 1},
+        {"IN-HAND", "in_hand", 1}, {"CONSUMERS", "consumers", 1},
     };
     struct view view = {.line = line};
     int status = show(&view, columns, COUNT(columns), lag_one);
@@ -420,9 +435,9 @@ static int pending_one(struct mr_topic *topic, void *arg)
             table_text(table, NULL);
         table_text(table, member.name);
         table_text(table, !member.pid                               ? "orphan"
-                             : program_stopped(member.pid)          ? "stopped"
-                             : member.in_hand_offset != MR_OFFSET_NONE ? "in-hand"
-                                                                       : "held");
+                          : program_stopped(member.pid)             ? "stopped"
+                          : member.in_hand_offset != MR_OFFSET_NONE ? "in-hand"
+                                                                    : "held");
         if (member.in_hand_offset != MR_OFFSET_NONE)
             table_count(table, member.in_hand_offset);
         else
@@ -436,9 +451,16 @@ static int pending_one(struct mr_topic *topic, void *arg)
 int command_pending(const struct command_line *line)
 {
     static const struct column columns[] = {
-        {"GROUP", "group", 0}, {"PARTITION", "partition", 1}, {"FIRST", "first_offset", 1}, {"LAST", "last_offset", 1},
-        {"PID", "pid", 1},     {"NAME", "name", 0},           {"STATE", "state", 0},        {"IN-HAND", "in_hand_offset", 1},
-        {"FOR", "held_ns", 1}, {"TRIES", "tries", 1},
+        {"GROUP", "group", 0},
+        {"PARTITION", "partition", 1},
+        {"FIRST", "first_offset", 1},
+        {"LAST", "last_offset", 1},
+        {"PID", "pid", 1},
+        {"NAME", "name", 0},
+        {"STATE", "state", 0},
+        {"IN-HAND", "in_hand_offset", 1},
+        {"FOR", "held_ns", 1},
+        {"TRIES", "tries", 1},
     };
     struct view view = {.line = line};
     return show(&view, columns, COUNT(columns), pending_one);

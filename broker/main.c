@@ -1,7 +1,8 @@
-/* main.c - the broker's command line: options, which of them go with which command, help; then serving or the command. */
-#include "core/client.h"
-#include "commands.h"
+/* main.c - the broker's command line: options, which of them go with which command, help; then
+ * serving or the command. */
 #include "cli/program.h"
+#include "commands.h"
+#include "core/client.h"
 #include "serve.h"
 #include "settings.h"
 #include "text/text.h"
@@ -40,12 +41,15 @@ static const struct command commands[] = {
      "  --max-record BYTES largest record [what fits into a partition]\n"
      "  --tries N          failed tries before a record goes to TOPIC.dead\n"
      "  --if-not-exists    a topic of that name is fine, whatever its settings\n"},
-    {"list", "", "the topics", 0, 0, 0, command_list, "  broker list\n  broker list -J | jq -r .topic\n"},
+    {"list", "", "the topics", 0, 0, 0, command_list,
+     "  broker list\n  broker list -J | jq -r .topic\n"},
     {"describe", "TOPIC", "settings, partitions and groups of a topic", 1, 1, 0, command_describe,
      "  broker describe orders\n"},
     {"seal", "TOPIC", "nothing more may be appended", 1, 1, 0, command_seal,
-     "  broker seal orders\n\nConsumers that have read everything end. A topic cannot be unsealed.\n"},
-    {"purge", "TOPIC", "every group skips what it has not taken yet", 1, 1, 0, command_purge, "  broker purge orders\n"},
+     "  broker seal orders\n\nConsumers that have read everything end. A topic cannot be "
+     "unsealed.\n"},
+    {"purge", "TOPIC", "every group skips what it has not taken yet", 1, 1, 0, command_purge,
+     "  broker purge orders\n"},
     {"delete", "TOPIC", "remove a topic with all its records", 1, 1, DELETE, command_delete,
      "  broker delete orders\n\n"
      "  --force   also while producers or consumers are attached: they learn it\n"},
@@ -80,8 +84,10 @@ static const struct command commands[] = {
      "                 sealed\n"
      "                 consumers=N  at least N consumers are attached\n"
      "  --timeout D    give up after D with exit status 5 [never]\n"},
-    {"ping", "", "does the broker answer?", 0, 0, 0, command_ping, "  broker ping && echo it lives\n"},
-    {"stop", "", "end the broker, and wait until it is gone", 0, 0, 0, command_stop, "  broker stop\n"},
+    {"ping", "", "does the broker answer?", 0, 0, 0, command_ping,
+     "  broker ping && echo it lives\n"},
+    {"stop", "", "end the broker, and wait until it is gone", 0, 0, 0, command_stop,
+     "  broker stop\n"},
     {"clean", "", "remove what dead brokers left", 0, 0, CLEAN, command_clean,
      "  broker clean --dry-run\n"
      "  broker clean -b test --all\n\n"
@@ -94,8 +100,9 @@ static const struct command commands[] = {
 
 /* ---- help ---- */
 
-static const char everywhere[] = "  -b NAME   bus [$MILLRACE_BUS, else default]   -J  NDJSON instead of tables\n"
-                                 "  -q  no notices   -v  more   --color auto|always|never  -h  help   -V  version\n";
+static const char everywhere[] =
+    "  -b NAME   bus [$MILLRACE_BUS, else default]   -J  NDJSON instead of tables\n"
+    "  -q  no notices   -v  more   --color auto|always|never  -h  help   -V  version\n";
 
 static void help(void)
 {
@@ -133,8 +140,9 @@ static void help(void)
 
 static void command_help(const struct command *command)
 {
-    printf("broker %s - %s\n\n%s\nUsage: broker %s [OPTIONS]%s%s\n\nEverywhere:\n%s", command->name, command->summary,
-           command->help, command->name, *command->operands ? " " : "", command->operands, everywhere);
+    printf("broker %s - %s\n\n%s\nUsage: broker %s [OPTIONS]%s%s\n\nEverywhere:\n%s", command->name,
+           command->summary, command->help, command->name, *command->operands ? " " : "",
+           command->operands, everywhere);
 }
 
 /* ---- options ---- */
@@ -273,7 +281,8 @@ static const char *parse_mode(const char *text, uint32_t *out)
 {
     long mode;
     if (number(text, 8, 0777, &mode) < 0 || (mode & 0600) != 0600 || (mode & 0111))
-        return "not octal rights such as 0600 or 0660 (the owner reads and writes, nobody executes)";
+        return "not octal rights such as 0600 or 0660 (the owner reads and writes, nobody "
+               "executes)";
     *out = (uint32_t)mode;
     return NULL;
 }
@@ -297,7 +306,8 @@ static const char *parse_topic(struct serve_options *serve, char *text, const ch
     return spec_parse(&more[serve->spec_cnt++], text, where);
 }
 
-/* One option. Returns NULL or what is wrong with its argument; *where may be moved to the wrong part of it. */
+/* One option. Returns NULL or what is wrong with its argument; *where may be moved to the wrong
+ * part of it. */
 static const char *take_option(struct arguments *args, int option, char *value, const char **where)
 {
     struct command_line *line = &args->line;
@@ -328,8 +338,9 @@ static const char *take_option(struct arguments *args, int option, char *value, 
         return parse_topic(&args->serve, value, where);
     case OPT_COLOR:
         args->color = value;
-        return strcmp(value, "auto") && strcmp(value, "always") && strcmp(value, "never") ? "not one of auto, always, never"
-                                                                                          : NULL;
+        return strcmp(value, "auto") && strcmp(value, "always") && strcmp(value, "never")
+                   ? "not one of auto, always, never"
+                   : NULL;
     case OPT_IF_NOT_EXISTS:
         line->if_not_exists = 1;
         return NULL;
@@ -346,7 +357,8 @@ static const char *take_option(struct arguments *args, int option, char *value, 
         line->wait_for = value;
         return NULL;
     case OPT_TIMEOUT:
-        return text_duration(value, &line->timeout_ns) < 0 ? "not a time such as 250ms, 5s or 2m" : NULL;
+        return text_duration(value, &line->timeout_ns) < 0 ? "not a time such as 250ms, 5s or 2m"
+                                                           : NULL;
     case OPT_MAX:
         return text_count(value, &line->lag_max) < 0 ? "not a count" : NULL;
     case OPT_NO_AUTO_CREATE:
@@ -379,8 +391,8 @@ static int bad_option(char **argv, int missing)
     for (size_t i = 0; i < OPTION_CNT; i++)
         names[i] = long_options[i].name;
     const char *near = text_suggest(word + 2, names);
-    return program_usage("%s: no such option%s%s%s", word, near ? " (did you mean \"--" : "", near ? near : "",
-                            near ? "\"?)" : "");
+    return program_usage("%s: no such option%s%s%s", word, near ? " (did you mean \"--" : "",
+                         near ? near : "", near ? "\"?)" : "");
 }
 
 static int parse(struct arguments *args, int argc, char **argv)
@@ -408,7 +420,8 @@ static int parse(struct arguments *args, int argc, char **argv)
     if (args->color && strcmp(args->color, "auto") != 0)
         args->line.colour = strcmp(args->color, "always") == 0;
     else
-        args->line.colour = isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+        args->line.colour =
+            isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
     args->line.operands = argv + optind;
     args->line.operand_cnt = argc - optind;
     return EXIT_OK;
@@ -456,8 +469,8 @@ static int run_command(struct arguments *args)
     }
     if (!command) {
         const char *near = suggest(word, names);
-        return program_usage("%s: no such command%s%s%s", word, near ? " (did you mean \"" : "", near ? near : "",
-                                near ? "\"?)" : "");
+        return program_usage("%s: no such command%s%s%s", word, near ? " (did you mean \"" : "",
+                             near ? near : "", near ? "\"?)" : "");
     }
     if (args->help) {
         command_help(command);
@@ -469,16 +482,18 @@ static int run_command(struct arguments *args)
     args->line.operands++;
     args->line.operand_cnt--;
     if (args->line.operand_cnt < command->operands_min)
-        return program_usage("%s: which topic? (broker %s %s)", command->name, command->name, command->operands);
+        return program_usage("%s: which topic? (broker %s %s)", command->name, command->name,
+                             command->operands);
     if (args->line.operand_cnt > command->operands_max)
         return program_usage("%s: %s is one word too many (broker %s%s%s)", command->name,
-                                args->line.operands[command->operands_max], command->name, *command->operands ? " " : "",
-                                command->operands);
+                             args->line.operands[command->operands_max], command->name,
+                             *command->operands ? " " : "", command->operands);
     return command->run(&args->line);
 }
 
-/* Goes on in a child of its own session. Returns 0 in the child, with the write end of a pipe that the parent waits on; the
- * parent returns the exit status + 1: ready, or why not (the child has said so on standard error). */
+/* Goes on in a child of its own session. Returns 0 in the child, with the write end of a pipe that
+ * the parent waits on; the parent returns the exit status + 1: ready, or why not (the child has
+ * said so on standard error). */
 static int detach(int *ready_fd)
 {
     int ends[2], status;
@@ -548,7 +563,11 @@ int main(int argc, char **argv)
 {
     struct arguments args = {
         .line = {.timeout_ns = -1, .lag_max = UINT64_MAX},
-        .serve = {.defaults = {.size_bytes = 16u << 20, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600},
+        .serve = {.defaults = {.size_bytes = 16u << 20,
+                               .partitions = 1,
+                               .full = MR_FULL_BLOCK,
+                               .tries = 3,
+                               .mode = 0600},
                   .group = (gid_t)-1,
                   .automatic = 1,
                   .ready_fds = {-1, -1}},

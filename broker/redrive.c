@@ -1,6 +1,7 @@
-/* redrive.c - dead letters back to their topic, each in one step with its acknowledgement there: once, whenever this is killed. */
-#include "commands.h"
+/* redrive.c - dead letters back to their topic, each in one step with its acknowledgement there:
+ * once, whenever this is killed. */
 #include "cli/program.h"
+#include "commands.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,15 +14,18 @@
 /* What dead letters carry besides their record's own headers. */
 static int says_why(const char *name, size_t len)
 {
-    static const char *const added[] = {"mr-reason", "mr-topic", "mr-partition", "mr-offset", "mr-tries", "mr-pid", "mr-time"};
+    static const char *const added[] = {"mr-reason", "mr-topic", "mr-partition", "mr-offset",
+                                        "mr-tries",  "mr-pid",   "mr-time"};
     for (size_t i = 0; i < sizeof added / sizeof *added; i++)
         if (len == strlen(added[i]) && memcmp(name, added[i], len) == 0)
             return 1;
     return 0;
 }
 
-/* Makes of a letter the message that it was. headers: MR_HEADERS_MAX bytes. Returns 0 or -EBADMSG. */
-static int as_it_was(const struct mr_record *letter, uint32_t partitions, unsigned char *headers, struct mr_message *out)
+/* Makes of a letter the message that it was. headers: MR_HEADERS_MAX bytes. Returns 0 or
+ * -EBADMSG. */
+static int as_it_was(const struct mr_record *letter, uint32_t partitions, unsigned char *headers,
+                     struct mr_message *out)
 {
     const char *name;
     const void *value;
@@ -34,11 +38,14 @@ static int as_it_was(const struct mr_record *letter, uint32_t partitions, unsign
                                .flags = letter->flags,
                                .partition = MR_ANY,
                                .ts_ns = letter->ts_ns};
-    for (size_t begin = 0; (more = mr_header_next(letter->headers, letter->headers_len, &at, &name, &name_len, &value, &value_len)) == 1; begin = at) {
+    for (size_t begin = 0; (more = mr_header_next(letter->headers, letter->headers_len, &at, &name,
+                                                  &name_len, &value, &value_len)) == 1;
+         begin = at) {
         if (!says_why(name, name_len)) {
             memcpy(headers + used, (const unsigned char *)letter->headers + begin, at - begin);
             used += at - begin;
-        } else if (name_len == strlen("mr-partition") && memcmp(name, "mr-partition", name_len) == 0 && value_len < 10) {
+        } else if (name_len == strlen("mr-partition") &&
+                   memcmp(name, "mr-partition", name_len) == 0 && value_len < 10) {
             char text[16] = {0};
             memcpy(text, value, value_len);
             unsigned long partition = strtoul(text, NULL, 10);
@@ -51,7 +58,8 @@ static int as_it_was(const struct mr_record *letter, uint32_t partitions, unsign
     return more;
 }
 
-static int send_back(struct mr_consumer *from, struct mr_producer *to, uint32_t partitions, uint64_t *cnt)
+static int send_back(struct mr_consumer *from, struct mr_producer *to, uint32_t partitions,
+                     uint64_t *cnt)
 {
     static unsigned char headers[MR_HEADERS_MAX];
     struct mr_record letter;
@@ -77,7 +85,11 @@ static int send_back(struct mr_consumer *from, struct mr_producer *to, uint32_t 
 int command_redrive(const struct command_line *line)
 {
     char name[MR_TOPIC_NAME_MAX + 8];
-    struct mr_consumer_options options = {.group = GROUP, .name = "broker redrive", .flags = MR_UNTIL_END, .window = 100, .tries = 1000};
+    struct mr_consumer_options options = {.group = GROUP,
+                                          .name = "broker redrive",
+                                          .flags = MR_UNTIL_END,
+                                          .window = 100,
+                                          .tries = 1000};
     struct mr_settings settings;
     struct mr_bus *bus;
     struct mr_topic *topic = NULL, *dead = NULL;

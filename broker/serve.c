@@ -1,15 +1,16 @@
 /* serve.c - the loop of the serving broker.
  *
  *   listening socket --> connections: one request each --> HELLO, CREATE, PING, STOP
- *   pidfds of clients -> supervise_client: a death at once          tick, 1 s -> supervise_tick: what nobody told us
- *   signalfd ----------> the end: up to 5 s for attached consumers to take what waits for them, then supervise_finish
+ *   pidfds of clients -> supervise_client: a death at once tick, 1 s -> supervise_tick: what nobody
+ *   told us signalfd ----------> the end: up to 5 s for attached consumers to take what waits for
+ *   them, then supervise_finish
  *
- * It waits for nobody but in epoll_wait: sockets are nonblocking, and a lock whose holder is stopped is given up after half a
- * second. */
+ * It waits for nobody but in epoll_wait: sockets are nonblocking, and a lock whose holder is
+ * stopped is given up after half a second. */
 #include "serve.h"
+#include "cli/program.h"
 #include "core/control.h"
 #include "supervise.h"
-#include "cli/program.h"
 #include "text/text.h"
 
 #include <errno.h>
@@ -27,9 +28,10 @@
 #define CONNECTIONS_MAX 64u
 #define SPARE_FDS       (CONNECTIONS_MAX + 16u) /* for requests, and for opening topics meanwhile */
 #define SECOND_NS       1000000000u
-#define REQUEST_NS      (2u * SECOND_NS) /* a client that has connected sends its request within this time */
-#define ENDING_NS       (5u * SECOND_NS)
-#define ENDING_STEP_NS  50000000u /* how often the end looks whether the consumers are done */
+/* a client that has connected sends its request within this time */
+#define REQUEST_NS     (2u * SECOND_NS)
+#define ENDING_NS      (5u * SECOND_NS)
+#define ENDING_STEP_NS 50000000u /* how often the end looks whether the consumers are done */
 
 /* epoll's data: what it is about, and which one. */
 enum { ABOUT_LISTENER, ABOUT_SIGNALS, ABOUT_CONNECTION, ABOUT_CLIENT };
@@ -59,7 +61,8 @@ static void accept_more(struct server *server, int yes)
     if (server->listener < 0 || server->accepting == yes)
         return;
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = ABOUT(ABOUT_LISTENER, 0)};
-    if (epoll_ctl(server->epoll, yes ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, server->listener, &event) == 0)
+    if (epoll_ctl(server->epoll, yes ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, server->listener, &event) ==
+        0)
         server->accepting = yes;
 }
 
@@ -95,7 +98,8 @@ static int welcome(const struct server *server, int fd)
     if (peer.uid == mr_bus_owner(server->bus) || peer.uid == 0)
         return 1;
     gid_t group = server->options->group == (gid_t)-1 ? getegid() : server->options->group;
-    return (server->options->defaults.mode & 0060) == 0060 && (peer.gid == group || in_group(fd, group));
+    return (server->options->defaults.mode & 0060) == 0060 &&
+           (peer.gid == group || in_group(fd, group));
 }
 
 static void take_connections(struct server *server)
@@ -106,7 +110,8 @@ static void take_connections(struct server *server)
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
             if (errno != EAGAIN)
-                accept_more(server, 0); /* no descriptor or memory: the tick tries again; until then it would only spin */
+                /* no descriptor or memory: the tick tries again; until then it would only spin */
+                accept_more(server, 0);
             return;
         }
         if (!welcome(server, fd)) {
@@ -155,7 +160,8 @@ static int create(struct server *server, const char *name, const struct mr_setti
         s.mode = defaults->mode;
     int error = mr_topic_make(server->bus, name, &s);
     if (error == -EEXIST) {
-        /* One that was deleted may still have its name: only its owner, which we are, can take it away. */
+        /* One that was deleted may still have its name: only its owner, which we are, can take it
+         * away. */
         supervise_topics(server->keep);
         error = mr_topic_make(server->bus, name, &s);
     }
@@ -163,8 +169,8 @@ static int create(struct server *server, const char *name, const struct mr_setti
         return error;
     supervise_topic(server->keep, name);
     char size[32];
-    program_notice("%s: created, %s in %" PRIu32 " partition%s", name, text_bytes(size, s.size_bytes), s.partitions,
-                      s.partitions == 1 ? "" : "s");
+    program_notice("%s: created, %s in %" PRIu32 " partition%s", name,
+                   text_bytes(size, s.size_bytes), s.partitions, s.partitions == 1 ? "" : "s");
     return 0;
 }
 
@@ -189,7 +195,9 @@ static void answer_request(struct server *server, unsigned idx)
             supervise_client(server->keep, msg.slot, 0);
         break;
     case MR_CONTROL_CREATE:
-        msg.status = msg.automatic && !server->options->automatic ? -EACCES : create(server, msg.topic, &msg.settings);
+        msg.status = msg.automatic && !server->options->automatic
+                         ? -EACCES
+                         : create(server, msg.topic, &msg.settings);
         break;
     case MR_CONTROL_STOP:
         told_to_end(server);
@@ -198,7 +206,8 @@ static void answer_request(struct server *server, unsigned idx)
         break;
     }
     if (msg.op != MR_CONTROL_HELLO)
-        send(fd, &msg, sizeof msg, MSG_NOSIGNAL); /* a client that is gone, or does not read, has only itself to blame */
+        /* a client that is gone, or does not read, has only itself to blame */
+        send(fd, &msg, sizeof msg, MSG_NOSIGNAL);
     hang_up(server, idx);
 }
 
@@ -216,15 +225,16 @@ static void told_to_end(struct server *server)
     uint64_t records;
     if (supervise_waited_for(server->keep, &records))
         program_notice("ending: waiting up to 5 s for consumers to acknowledge %" PRIu64
-                          " records (a second signal ends the wait)",
-                          records);
+                       " records (a second signal ends the wait)",
+                       records);
 }
 
 static int may_end(const struct server *server, uint64_t now_ns)
 {
     uint64_t records;
-    return server->ending > 1 || (server->ending && (now_ns - server->ending_ns >= ENDING_NS ||
-                                                     !supervise_waited_for(server->keep, &records)));
+    return server->ending > 1 ||
+           (server->ending && (now_ns - server->ending_ns >= ENDING_NS ||
+                               !supervise_waited_for(server->keep, &records)));
 }
 
 /* ---- the loop ---- */
@@ -285,7 +295,8 @@ static int loop(struct server *server)
         if (may_end(server, now_ns))
             return 0;
         struct epoll_event events[32];
-        int n = epoll_wait(server->epoll, events, sizeof events / sizeof *events, wait_ms(server, now_ns));
+        int n = epoll_wait(server->epoll, events, sizeof events / sizeof *events,
+                           wait_ms(server, now_ns));
         if (n < 0 && errno != EINTR)
             return -errno;
         for (int i = 0; i < n; i++)
@@ -311,7 +322,9 @@ static int listen_on_bus(struct server *server)
         return -errno;
     /* A broker that was killed may keep the name a moment longer than the serving lock. */
     int rc = -1;
-    for (int i = 0; i < 100 && (rc = bind(fd, (struct sockaddr *)&address, len)) < 0 && errno == EADDRINUSE; i++)
+    for (int i = 0;
+         i < 100 && (rc = bind(fd, (struct sockaddr *)&address, len)) < 0 && errno == EADDRINUSE;
+         i++)
         usleep(10000);
     if (rc < 0 || listen(fd, (int)CONNECTIONS_MAX) < 0) {
         rc = -errno;
@@ -349,7 +362,7 @@ static void unmake_topic(struct server *server, const char *name)
         int error = mr_topic_delete(topic, MR_DELETE_IDLE);
         if (error)
             program_notice("%s: kept: %s", name,
-                              error == -EBUSY ? "it is in use by now" : program_reason(error));
+                           error == -EBUSY ? "it is in use by now" : program_reason(error));
         mr_topic_close(topic);
     }
 }
@@ -404,7 +417,8 @@ static void say_ready(const struct server *server)
 static int start(struct server *server, const sigset_t *set)
 {
     const struct serve_options *o = server->options;
-    struct mr_connect_options connect = {.name = "broker", .on_wait = give_up_on_stopped, .on_wait_arg = &server->held_up};
+    struct mr_connect_options connect = {
+        .name = "broker", .on_wait = give_up_on_stopped, .on_wait_arg = &server->held_up};
     int error = mr_bus_serve(o->bus, o->defaults.mode, o->group, &connect, &server->bus);
     if (error == -EBUSY) {
         int pid = mr_bus_holder(o->bus);
@@ -423,7 +437,8 @@ static int start(struct server *server, const sigset_t *set)
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     error = server->epoll < 0 ? -errno : watch_signals(server, set);
     if (!error)
-        error = supervise_open(server->bus, server->epoll, ABOUT(ABOUT_CLIENT, 0), (int)SPARE_FDS, &server->held_up, &server->keep);
+        error = supervise_open(server->bus, server->epoll, ABOUT(ABOUT_CLIENT, 0), (int)SPARE_FDS,
+                               &server->held_up, &server->keep);
     if (!error)
         error = listen_on_bus(server);
     if (error == -EADDRINUSE)
@@ -455,9 +470,10 @@ int broker_serve(const struct serve_options *options)
         error = loop(&server);
         if (error == -EIDRM) {
             mr_bus_disown(server.bus);
-            program_error("%s: somebody removed its segment from /dev/shm: ending. A new broker goes on with the topics that are "
-                             "left; who is attached has to start again",
-                             options->bus);
+            program_error("%s: somebody removed its segment from /dev/shm: ending. A new broker "
+                          "goes on with the topics that are "
+                          "left; who is attached has to start again",
+                          options->bus);
         } else if (error)
             program_fail(error, "%s: serve", options->bus);
     }
@@ -466,8 +482,10 @@ int broker_serve(const struct serve_options *options)
             close(server.connections[idx].fd);
     if (server.listener >= 0)
         close(server.listener);
-    /* After a failure what was adopted stays for the next broker, but a bus made for nothing goes; if it is still ours. */
-    if (server.keep && error != -EIDRM && (error ? supervise_empty(server.keep) : supervise_finish(server.keep) == 0)) {
+    /* After a failure what was adopted stays for the next broker, but a bus made for nothing goes;
+     * if it is still ours. */
+    if (server.keep && error != -EIDRM &&
+        (error ? supervise_empty(server.keep) : supervise_finish(server.keep) == 0)) {
         int gone = mr_bus_withdraw(
             server.bus,
             error != 0); /* those attached to a bus that ends are told to look for the next */

@@ -26,14 +26,16 @@ struct watch {
     int lingering; /* its process has ended, but its lock is still held */
 };
 
-#define LINGER_NS 1000000u /* the first look at a lingering lock; then twice as long each time, until the tick is as good */
+/* the first look at a lingering lock; then twice as long each time, until the tick is as good */
+#define LINGER_NS 1000000u
 
 struct supervision {
     struct mr_bus *bus;
     int epoll;
     uint64_t tag;
     int *held_up;
-    int pidfd_end; /* descriptors from here on are for requests: short of them, a death is noticed by the tick */
+    /* descriptors from here on are for requests: short of them, a death is noticed by the tick */
+    int pidfd_end;
     uint32_t changes_seen;
     struct kept_topic *topics; /* sorted by name */
     size_t topic_cnt;
@@ -58,7 +60,9 @@ static int lost(const struct kept_topic *kept)
 {
     if (!mr_topic_lost(kept->topic))
         return 0;
-    program_notice("%s: somebody removed its segment from /dev/shm; who uses it learns that it was deleted", kept->name);
+    program_notice(
+        "%s: somebody removed its segment from /dev/shm; who uses it learns that it was deleted",
+        kept->name);
     return 1;
 }
 
@@ -107,7 +111,8 @@ void supervise_topic(struct supervision *keep, const char *name)
             program_fail(-ENOMEM, "%s: not looked after", name);
     } else if (!kept->topic) {
         topic_open(keep, kept, 1);
-    } else if (topic_gone(kept)) { /* deleted and made again: the old mapping must go before the name is opened */
+    } else if (topic_gone(kept)) {
+        /* deleted and made again: the old mapping must go before the name is opened */
         mr_topic_close(kept->topic);
         kept->topic = NULL;
         topic_open(keep, kept, 0);
@@ -147,7 +152,8 @@ void supervise_topics(struct supervision *keep)
 
 static void bury(struct supervision *keep, uint64_t id)
 {
-    supervise_topics(keep); /* it may have held something in a topic that nobody has told us of yet */
+    /* it may have held something in a topic that nobody has told us of yet */
+    supervise_topics(keep);
     for (size_t i = 0; i < keep->topic_cnt; i++)
         if (keep->topics[i].topic)
             mr_topic_reap(keep->topics[i].topic, id);
@@ -167,7 +173,8 @@ static void watch_process(struct supervision *keep, uint32_t slot, uint64_t id, 
     watch->id = id;
     watch->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = keep->tag + slot};
-    if (watch->pidfd >= 0 && (watch->pidfd >= keep->pidfd_end || epoll_ctl(keep->epoll, EPOLL_CTL_ADD, watch->pidfd, &event) < 0)) {
+    if (watch->pidfd >= 0 && (watch->pidfd >= keep->pidfd_end ||
+                              epoll_ctl(keep->epoll, EPOLL_CTL_ADD, watch->pidfd, &event) < 0)) {
         close(watch->pidfd);
         watch->pidfd = -1;
     }
@@ -181,7 +188,8 @@ void supervise_client(struct supervision *keep, uint32_t slot, int ended)
     if (id == mr_bus_self(keep->bus))
         return;
     if (watch->id && watch->id != id) {
-        /* It has left; or, with every slot taken, it died and a newcomer took its slot before we looked. */
+        /* It has left; or, with every slot taken, it died and a newcomer took its slot before we
+         * looked. */
         if (id)
             bury(keep, watch->id);
         unwatch(watch);
@@ -191,17 +199,19 @@ void supervise_client(struct supervision *keep, uint32_t slot, int ended)
         return;
     if (!watch->id)
         watch_process(keep, slot, id, pid);
-    /* Only now: if it lives after pidfd_open, then its pid was still its own at that time, and the pidfd is its. */
+    /* Only now: if it lives after pidfd_open, then its pid was still its own at that time, and the
+     * pidfd is its. */
     if (!mr_client_alive(keep->bus, id)) {
         char name[MR_CLIENT_NAME_MAX + 1];
         mr_client_about(keep->bus, id, &pid, name);
         bury(keep, id);
         unwatch(watch);
         if (pid) /* else it has left, or its slot went to a newcomer, between two of our looks */
-            program_notice("pid %" PRId32 "%s%s%s died; what it held goes to others", pid, *name ? " (" : "", name,
-                              *name ? ")" : "");
+            program_notice("pid %" PRId32 "%s%s%s died; what it held goes to others", pid,
+                           *name ? " (" : "", name, *name ? ")" : "");
     } else if (ended && watch->pidfd >= 0) {
-        /* Whoever looks into a dying process (ps does) keeps its memory, that keeps the file, and that the lock, for a moment.
+        /* Whoever looks into a dying process (ps does) keeps its memory, that keeps the file, and
+         * that the lock, for a moment.
          * The pidfd would report the same again at once. */
         close(watch->pidfd);
         watch->pidfd = -1;
@@ -225,19 +235,24 @@ void supervise_linger(struct supervision *keep)
         any |= keep->watches[slot].lingering;
     }
     keep->linger_pause_ns *= 2;
-    keep->linger_ns = any && keep->linger_pause_ns < 1000 * LINGER_NS ? mr_now_ns() + keep->linger_pause_ns : UINT64_MAX;
+    keep->linger_ns = any && keep->linger_pause_ns < 1000 * LINGER_NS
+                          ? mr_now_ns() + keep->linger_pause_ns
+                          : UINT64_MAX;
 }
 
 void supervise_tick(struct supervision *keep)
 {
     int look = mr_bus_wait_change(keep->bus, &keep->changes_seen, 0) == 0;
-    for (size_t i = 0; i < keep->topic_cnt; i++) /* opening it again says what is wrong, if it still is */
-        look |= !keep->topics[i].topic || mr_topic_intact(keep->topics[i].topic) < 0 || lost(&keep->topics[i]);
+    /* opening it again says what is wrong, if it still is */
+    for (size_t i = 0; i < keep->topic_cnt; i++)
+        look |= !keep->topics[i].topic || mr_topic_intact(keep->topics[i].topic) < 0 ||
+                lost(&keep->topics[i]);
     if (look)
         supervise_topics(keep);
     for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
         supervise_client(keep, slot, 0);
-    for (size_t i = 0; i < keep->topic_cnt; i++) /* what was left without a lock, or while a stopped process held one */
+    /* what was left without a lock, or while a stopped process held one */
+    for (size_t i = 0; i < keep->topic_cnt; i++)
         if (keep->topics[i].topic)
             mr_topic_mend(keep->topics[i].topic);
     if (*keep->held_up) {
@@ -250,7 +265,8 @@ void supervise_tick(struct supervision *keep)
 
 /* ---- beginning and end ---- */
 
-int supervise_open(struct mr_bus *bus, int epoll, uint64_t tag, int spare_fds, int *held_up, struct supervision **out)
+int supervise_open(struct mr_bus *bus, int epoll, uint64_t tag, int spare_fds, int *held_up,
+                   struct supervision **out)
 {
     struct supervision *keep = calloc(1, sizeof *keep);
     if (!keep)
@@ -260,7 +276,9 @@ int supervise_open(struct mr_bus *bus, int epoll, uint64_t tag, int spare_fds, i
     keep->tag = tag;
     keep->held_up = held_up;
     struct rlimit limit;
-    keep->pidfd_end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur - spare_fds : INT_MAX;
+    keep->pidfd_end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX
+                          ? (int)limit.rlim_cur - spare_fds
+                          : INT_MAX;
     keep->linger_ns = UINT64_MAX;
     keep->slot_cnt = mr_bus_slots(bus);
     keep->watches = calloc(keep->slot_cnt, sizeof *keep->watches);
@@ -321,8 +339,9 @@ size_t supervise_finish(struct supervision *keep)
         if (error)
             program_fail(error, "%s: kept", it->name);
         else
-            program_notice("%s: kept: %s; a new broker goes on with it, \"broker -b %s clean --all\" removes it", it->name,
-                              owed.text, mr_bus_name(keep->bus));
+            program_notice("%s: kept: %s; a new broker goes on with it, \"broker -b %s clean "
+                           "--all\" removes it",
+                           it->name, owed.text, mr_bus_name(keep->bus));
     }
     return kept;
 }

@@ -8,10 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-void table_begin(struct table *table, const struct column *columns, size_t column_cnt, const char *kind, int as_json,
-                    int bold)
+void table_begin(struct table *table, const struct column *columns, size_t column_cnt,
+                 const char *kind, int as_json, int bold)
 {
-    *table = (struct table){.columns = columns, .column_cnt = column_cnt, .kind = kind, .as_json = as_json, .bold = bold};
+    *table = (struct table){.columns = columns,
+                            .column_cnt = column_cnt,
+                            .kind = kind,
+                            .as_json = as_json,
+                            .bold = bold};
     js_init(&table->json, NULL, 0);
 }
 
@@ -136,7 +140,8 @@ static int width(const char *text)
     return n;
 }
 
-static void write_row(const struct table *table, const char *const *row, const int *widths, size_t shown)
+static void write_row(const struct table *table, const char *const *row, const int *widths,
+                      size_t shown)
 {
     size_t at = 0;
     for (size_t i = 0; i < table->column_cnt; i++) {

@@ -21,24 +21,26 @@ struct table {
     int failed; /* no memory */
 };
 
-/* table_begin starts a table; bold: the titles. Then come the cells, row by row, one call each; then table_end writes it
- * all to stdout. */
-void table_begin(struct table *table, const struct column *columns, size_t column_cnt, const char *kind, int as_json,
-                    int bold);
+/* table_begin starts a table; bold: the titles. Then come the cells, row by row, one call each;
+ * then table_end writes it all to stdout. */
+void table_begin(struct table *table, const struct column *columns, size_t column_cnt,
+                 const char *kind, int as_json, int bold);
 
 void table_text(
     struct table *table,
     const char *text); /* control characters are escaped (text_printable); NULL: "-", null */
 void table_count(struct table *table, uint64_t number);
-void table_bytes(struct table *table, uint64_t bytes); /* people: "16 MiB" */
-void table_ns(struct table *table, uint64_t ns);       /* people: "1.2 ms" */
+void table_bytes(struct table *table, uint64_t bytes);     /* people: "16 MiB" */
+void table_ns(struct table *table, uint64_t ns);           /* people: "1.2 ms" */
 void table_percent(struct table *table, uint64_t percent); /* people: "98 %" */
-void table_time(struct table *table, uint64_t ts_ns);  /* people: ISO 8601; programs: ns since 1970; 0: "-", null */
+/* people: ISO 8601; programs: ns since 1970; 0: "-", null */
+void table_time(struct table *table, uint64_t ts_ns);
 void table_bool(struct table *table, int truth);
 
 /* table_clear drops the rows that people would see. */
 void table_clear(struct table *table);
-/* table_end writes the table, without titles when it has no rows, and frees it. Returns the number of rows, or -ENOMEM. */
+/* table_end writes the table, without titles when it has no rows, and frees it. Returns the number
+ * of rows, or -ENOMEM. */
 int table_end(struct table *table);
 
 #endif

@@ -1,7 +1,8 @@
-/* topics.c - commands on one topic or on all of them, and how every command gets at a bus and a topic. */
-#include "core/client.h"
-#include "commands.h"
+/* topics.c - commands on one topic or on all of them, and how every command gets at a bus and a
+ * topic. */
 #include "cli/program.h"
+#include "commands.h"
+#include "core/client.h"
 #include "table.h"
 #include "text/text.h"
 
@@ -19,18 +20,22 @@
 static int no_bus(const struct command_line *line)
 {
     char **names = NULL;
-    const char *near = mr_bus_list(&names) > 0 ? text_suggest(line->bus, (const char *const *)names) : NULL;
+    const char *near =
+        mr_bus_list(&names) > 0 ? text_suggest(line->bus, (const char *const *)names) : NULL;
     int usual = strcmp(line->bus, "default") == 0;
-    program_error("%s: no such bus%s%s%s; start its broker with: broker%s%s", line->bus, near ? " (did you mean \"" : "",
-                     near ? near : "", near ? "\"?)" : "", usual ? "" : " -b ", usual ? "" : line->bus);
+    program_error("%s: no such bus%s%s%s; start its broker with: broker%s%s", line->bus,
+                  near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "",
+                  usual ? "" : " -b ", usual ? "" : line->bus);
     free(names);
     return EXIT_NO_BROKER;
 }
 
 int command_connect(const struct command_line *line, uint32_t flags, struct mr_bus **out)
 {
-    struct mr_connect_options options = {
-        .name = "broker command", .flags = flags, .on_wait = program_wait_notice, .stop = &program_stop};
+    struct mr_connect_options options = {.name = "broker command",
+                                         .flags = flags,
+                                         .on_wait = program_wait_notice,
+                                         .stop = &program_stop};
     int error = mr_connect(line->bus, &options, out);
     if (error == -ENOENT && !strchr(line->bus, '/'))
         return no_bus(line);
@@ -69,9 +74,8 @@ int command_each(struct mr_bus *bus, int (*visit)(struct mr_topic *topic, void *
         struct mr_topic *topic;
         int error = mr_topic_open(bus, names[i], &topic);
         if (error == -ENOENT || error == -EIDRM)
-            continue; /* deleted since it was listed */
-        int status =
-            error == -EPERM ? EXIT_OK : EXIT_FAILED; /* it fails nothing for the others */
+            continue;                                         /* deleted since it was listed */
+        int status = error == -EPERM ? EXIT_OK : EXIT_FAILED; /* it fails nothing for the others */
         if (error) {
             program_topic_fail(error, bus, names[i]);
         } else {
@@ -115,19 +119,22 @@ int command_group(const struct mr_topic *topic, const char *name, struct mr_grou
 
 /* ---- create ---- */
 
-static int create_failed(const struct mr_bus *bus, const char *name, int error, const struct mr_settings *settings)
+static int create_failed(const struct mr_bus *bus, const char *name, int error,
+                         const struct mr_settings *settings)
 {
     struct statvfs shm;
     char wanted[32], left[32];
     if (error == -ENOSPC && statvfs("/dev/shm", &shm) == 0)
-        program_error("%s: no room for %s%s in /dev/shm, where %s are left; choose a smaller --size", name,
-                         settings->size_bytes ? text_bytes(wanted, settings->size_bytes) : "a topic of the broker's --size",
-                         settings->partitions > 1 ? " and the index of its partitions" : "",
-                         text_bytes(left, (uint64_t)shm.f_bavail * shm.f_frsize));
-    else if (error == -EINVAL)
         program_error(
-            "%s: the broker refuses these settings (a partition takes at least %u bytes, a record at most a partition)", name,
-            MR_SIZE_MIN);
+            "%s: no room for %s%s in /dev/shm, where %s are left; choose a smaller --size", name,
+            settings->size_bytes ? text_bytes(wanted, settings->size_bytes)
+                                 : "a topic of the broker's --size",
+            settings->partitions > 1 ? " and the index of its partitions" : "",
+            text_bytes(left, (uint64_t)shm.f_bavail * shm.f_frsize));
+    else if (error == -EINVAL)
+        program_error("%s: the broker refuses these settings (a partition takes at least %u bytes, "
+                      "a record at most a partition)",
+                      name, MR_SIZE_MIN);
     else
         program_create_fail(error, bus, name);
     return error == -EINVAL ? EXIT_FAILED : program_exit_for(error);
@@ -270,8 +277,9 @@ static int describe_partitions(const struct mr_topic *topic, int colour)
 static int describe_groups(const struct mr_topic *topic, int colour)
 {
     static const struct column columns[] = {
-        {"GROUP", NULL, 0}, {"KIND", NULL, 0},  {"CONSUMERS", NULL, 1}, {"LAG", NULL, 1},  {"IN-HAND", NULL, 1},
-        {"ACKED", NULL, 1}, {"AGAIN", NULL, 1}, {"DEAD", NULL, 1},      {"LOST", NULL, 1},
+        {"GROUP", NULL, 0}, {"KIND", NULL, 0},    {"CONSUMERS", NULL, 1},
+        {"LAG", NULL, 1},   {"IN-HAND", NULL, 1}, {"ACKED", NULL, 1},
+        {"AGAIN", NULL, 1}, {"DEAD", NULL, 1},    {"LOST", NULL, 1},
     };
     struct table table;
     struct mr_group_info group;
@@ -314,24 +322,28 @@ static int describe_text(const struct mr_topic *topic, const struct topic_facts 
     char text[32];
     printf("topic       %s (%s)\n", mr_topic_name(topic), command_state(info));
     printf("created     %s\n", text_time(text, info->created_ns));
-    printf("room        %s in %" PRIu32 " partition%s", text_bytes(text, info->bytes_room), info->partitions,
-           info->partitions == 1 ? "" : "s");
+    printf("room        %s in %" PRIu32 " partition%s", text_bytes(text, info->bytes_room),
+           info->partitions, info->partitions == 1 ? "" : "s");
     if (settings->records_max)
         printf(", %" PRIu64 " records waiting at most", settings->records_max);
     printf("; full: %s\n", command_full(settings->full));
-    printf("record      %s at most; %" PRIu32 " tries\n", text_bytes(text, facts->record_max), settings->tries);
+    printf("record      %s at most; %" PRIu32 " tries\n", text_bytes(text, facts->record_max),
+           settings->tries);
     printf("mode        %04" PRIo32 "\n", settings->mode);
     if (facts->columns) {
         printf("columns     ");
         put_shown(facts->columns, facts->columns_len);
         putchar('\n');
     }
-    printf("records     %" PRIu64 " came in, %" PRIu64 " are kept, %" PRIu64 " wait, %" PRIu64 " were dropped\n",
+    printf("records     %" PRIu64 " came in, %" PRIu64 " are kept, %" PRIu64 " wait, %" PRIu64
+           " were dropped\n",
            info->records_in, info->records_kept, info->records_waiting, info->records_dropped);
-    printf("producers   %" PRIu32 " attached, %" PRIu32 " done, %" PRIu32 " died\n", info->producers, info->producers_done,
-           info->producers_died);
+    printf("producers   %" PRIu32 " attached, %" PRIu32 " done, %" PRIu32 " died\n",
+           info->producers, info->producers_done, info->producers_died);
     if (info->repairs)
-        printf("repairs     %" PRIu64 " locks of the dead, %" PRIu64 " of them with a change to complete\n", info->repairs, info->replays);
+        printf("repairs     %" PRIu64 " locks of the dead, %" PRIu64
+               " of them with a change to complete\n",
+               info->repairs, info->replays);
     putchar('\n');
     int error = describe_partitions(topic, colour);
     if (!error && info->groups) {
@@ -509,12 +521,15 @@ static void attached(const struct mr_topic *topic, char *text, size_t cap)
     struct mr_producer_info producer;
     struct mr_member_info member;
     text[0] = '\0';
-    for (uint32_t idx = 0; (found = mr_producer_info(topic, idx, &producer)) >= 0 && used < cap; idx++)
+    for (uint32_t idx = 0; (found = mr_producer_info(topic, idx, &producer)) >= 0 && used < cap;
+         idx++)
         if (found && producer.state == 'a')
-            used += (size_t)snprintf(text + used, cap - used, "%sproducer pid %" PRId32, used ? ", " : "", producer.pid);
+            used += (size_t)snprintf(text + used, cap - used, "%sproducer pid %" PRId32,
+                                     used ? ", " : "", producer.pid);
     for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) >= 0 && used < cap; idx++)
         if (found && member.pid)
-            used += (size_t)snprintf(text + used, cap - used, "%sconsumer pid %" PRId32, used ? ", " : "", member.pid);
+            used += (size_t)snprintf(text + used, cap - used, "%sconsumer pid %" PRId32,
+                                     used ? ", " : "", member.pid);
 }
 
 static int delete (const struct command_line *line, struct mr_topic *topic)
@@ -523,7 +538,8 @@ static int delete (const struct command_line *line, struct mr_topic *topic)
     if (error == -EBUSY) {
         char who[400];
         attached(topic, who, sizeof who);
-        program_error("%s: in use by %s; end them, or use --force", line->operands[0], *who ? who : "clients");
+        program_error("%s: in use by %s; end them, or use --force", line->operands[0],
+                      *who ? who : "clients");
     }
     return error;
 }

@@ -1,7 +1,8 @@
-/* bind.c - what a topic's columns mean for a run: they are found once, before its first record is formatted, and all that names one is bound. */
-#include "text/json_read.h"
+/* bind.c - what a topic's columns mean for a run: they are found once, before its first record is
+ * formatted, and all that names one is bound. */
 #include "cli/program.h"
 #include "run_state.h"
+#include "text/json_read.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -32,12 +33,15 @@ static int bind_where(const struct take *take, struct source *source)
 {
     struct where_fault fault;
     char lines[256];
-    int error = take->where && !source->where ? where_bind(take->where, &source->columns, &source->where, &fault) : 0;
+    int error = take->where && !source->where
+                    ? where_bind(take->where, &source->columns, &source->where, &fault)
+                    : 0;
     if (error == 0)
         return 0;
     if (error != -ENOENT)
         return fail(error, source);
-    program_error("%s: --where: %s\n%s", source->name, fault.reason, where_point(lines, take->where_text, &fault));
+    program_error("%s: --where: %s\n%s", source->name, fault.reason,
+                  where_point(lines, take->where_text, &fault));
     return EXIT_USAGE;
 }
 
@@ -49,10 +53,12 @@ static int compare_headers(const struct run *run, const struct source *source)
         const struct source *other = &run->source[i];
         if (!other->columns.line || format_alike(format, &other->columns, &source->columns))
             continue;
-        program_error("%s and %s have different columns, which one header cannot hold (use -f json, or one topic at a time):\n  "
-                         "%s: %.*s\n  %s: %.*s",
-                         other->name, source->name, other->name, (int)other->columns.len, other->columns.line, source->name,
-                         (int)source->columns.len, source->columns.line);
+        program_error("%s and %s have different columns, which one header cannot hold (use -f "
+                      "json, or one topic at a time):\n  "
+                      "%s: %.*s\n  %s: %.*s",
+                      other->name, source->name, other->name, (int)other->columns.len,
+                      other->columns.line, source->name, (int)source->columns.len,
+                      source->columns.line);
         return EXIT_FAILED;
     }
     return 0;
@@ -71,7 +77,8 @@ int bind_columns(struct run *run, struct source *source, int come)
             columns_free(&source->columns);
             where_unbind(source->where);
             source->where = NULL;
-            error = columns_set(&source->columns, run->line, (size_t)len < MR_COLUMNS_MAX ? (size_t)len : MR_COLUMNS_MAX, flags);
+            error = columns_set(&source->columns, run->line,
+                                (size_t)len < MR_COLUMNS_MAX ? (size_t)len : MR_COLUMNS_MAX, flags);
         }
         if (error < 0)
             return fail(error, source);
@@ -91,9 +98,10 @@ int run_passes(const struct run *run, struct source *source, const struct mr_rec
     int passes = take->where ? where_match(take->where, source->where, source->name, record) : 1;
     if (passes == 0 && !source->told_strangers && where_strangers(source->where) > 0) {
         source->told_strangers = 1;
-        program_notice("%s: --where names what columns or JSON objects have, but the topic has no columns, and the value at partition %" PRIu32
-                          " offset %" PRIu64 " is no JSON object",
-                          source->name, record->partition, record->offset);
+        program_notice("%s: --where names what columns or JSON objects have, but the topic has no "
+                       "columns, and the value at partition %" PRIu32 " offset %" PRIu64
+                       " is no JSON object",
+                       source->name, record->partition, record->offset);
     }
     return passes;
 }

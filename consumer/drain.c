@@ -19,17 +19,18 @@ static void describe_dead(const struct source *source)
         if (got <= 0 || producer.state != 'x')
             continue;
         named++;
-        program_error("%s: a producer died: %s, pid %" PRId32 ", after %" PRIu64 " record%s; what it had not sent is missing",
-                         source->name, producer.name, producer.pid, producer.records, producer.records == 1 ? "" : "s");
+        program_error("%s: a producer died: %s, pid %" PRId32 ", after %" PRIu64
+                      " record%s; what it had not sent is missing",
+                      source->name, producer.name, producer.pid, producer.records,
+                      producer.records == 1 ? "" : "s");
     }
     if (!error)
         error = mr_topic_info(source->topic, &info);
     if (error)
-        program_fail(error, "%s: a producer died; who they all are cannot be told",
-                        source->name);
+        program_fail(error, "%s: a producer died; who they all are cannot be told", source->name);
     else if (info.producers_died > named)
-        program_error("%s: %s%" PRIu64 " producer(s) died; what they had not sent is missing", source->name,
-                         named > 0 ? "another " : "", info.producers_died - named);
+        program_error("%s: %s%" PRIu64 " producer(s) died; what they had not sent is missing",
+                      source->name, named > 0 ? "another " : "", info.producers_died - named);
 }
 
 int drain_check(struct run *run)

@@ -1,6 +1,8 @@
-/* histogram.h - how often which duration occurred, in constant memory, with a relative error of at most 1/32 (about 3 %).
+/* histogram.h - how often which duration occurred, in constant memory, with a relative error of at
+ * most 1/32 (about 3 %).
  *
- * Log-linear buckets: each power of two is cut into 32 equal parts, as in Gil Tene's HdrHistogram (http://hdrhistogram.org). */
+ * Log-linear buckets: each power of two is cut into 32 equal parts, as in Gil Tene's HdrHistogram
+ * (http://hdrhistogram.org). */
 #ifndef CONSUMER_HISTOGRAM_H
 #define CONSUMER_HISTOGRAM_H
 
@@ -18,7 +20,8 @@ struct histogram {
     uint64_t bucket[HISTOGRAM_BUCKETS];
 };
 
-/* Values below 32 have a bucket each; above, the index is the power of two and the five bits below the leading one. */
+/* Values below 32 have a bucket each; above, the index is the power of two and the five bits below
+ * the leading one. */
 static inline unsigned histogram_idx(uint64_t value)
 {
     if (value < HISTOGRAM_PARTS)
@@ -35,8 +38,8 @@ static inline void histogram_add(struct histogram *histogram, uint64_t value)
         histogram->max = value;
 }
 
-/* histogram_quantile returns a value that the fraction q, in [0, 1], of all values does not exceed (up to the error above, and
- * never more than the largest value added); 0 when there are none. */
+/* histogram_quantile returns a value that the fraction q, in [0, 1], of all values does not exceed
+ * (up to the error above, and never more than the largest value added); 0 when there are none. */
 uint64_t histogram_quantile(const struct histogram *histogram, double q);
 
 #endif

@@ -1,6 +1,6 @@
 /* main.c - the consumer: options, run, exit status. */
-#include "options.h"
 #include "cli/program.h"
+#include "options.h"
 #include "report.h"
 
 #include <errno.h>
@@ -23,7 +23,8 @@ int main(int argc, char **argv)
         options_free(&options);
         return EXIT_FAILED;
     }
-    /* Before anything is taken: a file that cannot be written is no reason to lose a run's figures. */
+    /* Before anything is taken: a file that cannot be written is no reason to lose a run's
+     * figures. */
     if (options.stats_path) {
         stats_fd = program_create(options.stats_path);
         if (stats_fd == -EINTR) {
@@ -37,11 +38,13 @@ int main(int argc, char **argv)
         }
     }
 
-    int status = program_connect(options.bus, options.name ? options.name : "consumer", options.wait_ns, &bus);
+    int status = program_connect(options.bus, options.name ? options.name : "consumer",
+                                 options.wait_ns, &bus);
     if (status == EXIT_OK) {
         status = take_run(bus, &options.take, &taken);
         mr_disconnect(bus);
-        if (status != EXIT_SIGPIPE && status != EXIT_NO_TOPIC) /* as if killed, without a word; or nothing was begun */
+        /* as if killed, without a word; or nothing was begun */
+        if (status != EXIT_SIGPIPE && status != EXIT_NO_TOPIC)
             report_summary(&taken);
     }
     if (stats_fd >= 0) {

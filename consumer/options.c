@@ -1,6 +1,6 @@
 #include "options.h"
-#include "command/child.h"
 #include "cli/program.h"
+#include "command/child.h"
 #include "text/text.h"
 
 #include <errno.h>
@@ -10,7 +10,28 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ALL = 256, PEEK, ORDERED, NAME, DRAIN, TIMEOUT, MAX_SECONDS, STRINGS, WAIT, DELAY, NO_ACK, STATS, PROGRESS, BATCH, INTO, ON_FAIL, TRIES, BACKOFF, WHERE, SELECT };
+enum {
+    ALL = 256,
+    PEEK,
+    ORDERED,
+    NAME,
+    DRAIN,
+    TIMEOUT,
+    MAX_SECONDS,
+    STRINGS,
+    WAIT,
+    DELAY,
+    NO_ACK,
+    STATS,
+    PROGRESS,
+    BATCH,
+    INTO,
+    ON_FAIL,
+    TRIES,
+    BACKOFF,
+    WHERE,
+    SELECT
+};
 
 static const struct option long_options[] = {
     {"group", required_argument, NULL, 'g'},
@@ -61,8 +82,8 @@ static int usage(int status)
 
 static int bad_value(const char *option, const char *value, int error, const char *wanted)
 {
-    return usage(
-        program_usage("%s %s: %s; wanted: %s", option, value, error == -ERANGE ? "too large" : "not understood", wanted));
+    return usage(program_usage("%s %s: %s; wanted: %s", option, value,
+                               error == -ERANGE ? "too large" : "not understood", wanted));
 }
 
 static int parse_duration(const char *option, const char *value, int64_t *out)
@@ -102,7 +123,8 @@ static int parse_where(const char *value, struct take *take)
     int error = where_compile(value, &take->where, &fault);
     take->where_text = value;
     if (error == -EINVAL)
-        return usage(program_usage("--where: %s\n%s", fault.reason, where_point(lines, value, &fault)));
+        return usage(
+            program_usage("--where: %s\n%s", fault.reason, where_point(lines, value, &fault)));
     return error < 0 ? usage(program_usage("--where: out of memory")) : 0;
 }
 
@@ -115,12 +137,13 @@ static int parse_on_fail(const char *value, enum on_fail *out)
             return 0;
         }
     const char *near = text_suggest(value, words);
-    return usage(program_usage("--on-fail %s: wanted: retry, dead, skip or stop%s%s%s", value, near ? " (did you mean " : "",
-                                  near ? near : "", near ? "?)" : ""));
+    return usage(program_usage("--on-fail %s: wanted: retry, dead, skip or stop%s%s%s", value,
+                               near ? " (did you mean " : "", near ? near : "", near ? "?)" : ""));
 }
 
 /* One of those that are about COMMAND. */
-static int take_command_option(int letter, char *value, struct command *command, struct given *given)
+static int take_command_option(int letter, char *value, struct command *command,
+                               struct given *given)
 {
     uint64_t number = 0;
     int error = 0;
@@ -129,7 +152,8 @@ static int take_command_option(int letter, char *value, struct command *command,
         given->command = "-j";
         error = parse_count("-j", value, UINT32_MAX, &number);
         if (!error && number > JOBS_MAX)
-            error = usage(program_usage("-j %s: at most %u; start several consumers for more", value, JOBS_MAX));
+            error = usage(program_usage("-j %s: at most %u; start several consumers for more",
+                                        value, JOBS_MAX));
         command->jobs = (uint32_t)number;
         return error;
     case BATCH:
@@ -279,8 +303,9 @@ static int unknown_option(const char *word)
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);
     const char *near = text_suggest(name, names);
-    return usage(program_usage("unknown, ambiguous or misused option %s%s%s%s", word, near ? " (did you mean --" : "",
-                                  near ? near : "", near ? "?)" : ""));
+    return usage(program_usage("unknown, ambiguous or misused option %s%s%s%s", word,
+                               near ? " (did you mean --" : "", near ? near : "",
+                               near ? "?)" : ""));
 }
 
 static int set_format(struct options *out, const struct given *given)
@@ -298,7 +323,8 @@ static int set_format(struct options *out, const struct given *given)
         return usage(program_usage("--strings is for -f json and -J"));
     format->strings = given->strings;
     if (given->envelope && given->select)
-        return usage(program_usage("--select and -J: an envelope carries its whole record; take -f json"));
+        return usage(
+            program_usage("--select and -J: an envelope carries its whole record; take -f json"));
     if (given->select && select_parse(given->select, &format->select, wrong) < 0)
         return usage(program_usage("--select %s: %s", given->select, wrong));
     if (format->kind == FORMAT_JSON && select_twice(&format->select, &twice))
@@ -315,7 +341,8 @@ static int set_format(struct options *out, const struct given *given)
         format->store = strdup(given->delimiter);
         ssize_t len = format->store ? format_unescape(format->store) : -ENOMEM;
         if (len < 0)
-            return usage(program_usage("-D %s: after a backslash comes one of n r t 0 \\", given->delimiter));
+            return usage(program_usage("-D %s: after a backslash comes one of n r t 0 \\",
+                                       given->delimiter));
         format->delimiter = format->store;
         format->delimiter_len = (size_t)len;
     }
@@ -329,7 +356,8 @@ static int set_progress(struct options *out, const struct given *given)
     if (!always && strcmp(when, "auto") != 0 && strcmp(when, "never") != 0)
         return usage(program_usage("--progress %s: wanted: auto, always or never", when));
     /* With the records on the same terminal it would only stand in the way. */
-    int fits = strcmp(when, "auto") == 0 && !program_quiet && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+    int fits = strcmp(when, "auto") == 0 && !program_quiet && isatty(STDERR_FILENO) &&
+               !isatty(STDOUT_FILENO);
     out->take.progress = always || fits;
     return 0;
 }
@@ -337,22 +365,28 @@ static int set_progress(struct options *out, const struct given *given)
 static int check_together(const struct options *out, const struct given *given)
 {
     const struct take *take = &out->take;
-    int until_end = (take->flags & MR_UNTIL_END) != 0, peek = (take->flags & MR_PEEK) != 0, all = (take->flags & MR_PRIVATE) != 0;
+    int until_end = (take->flags & MR_UNTIL_END) != 0, peek = (take->flags & MR_PEEK) != 0,
+        all = (take->flags & MR_PRIVATE) != 0;
     if (all && peek)
         return usage(program_usage("--all takes, --peek only looks; choose one"));
     if (take->group && (all || peek))
-        return usage(
-            program_usage("-g %s and %s: it has no part in a named group; choose one", take->group, all ? "--all" : "--peek"));
+        return usage(program_usage("-g %s and %s: it has no part in a named group; choose one",
+                                   take->group, all ? "--all" : "--peek"));
     if (given->position && take->position.start == MR_START_STORED && (all || peek))
-        return usage(program_usage("-o stored and %s: nothing is stored for it", all ? "--all" : "--peek"));
+        return usage(
+            program_usage("-o stored and %s: nothing is stored for it", all ? "--all" : "--peek"));
     if (peek && (take->flags & MR_ORDERED))
-        return usage(program_usage("--ordered and --peek: it takes nothing that could be in order"));
+        return usage(
+            program_usage("--ordered and --peek: it takes nothing that could be in order"));
     if (peek && take->no_ack)
-        return usage(program_usage("--no-ack and --peek: it takes nothing that could be acknowledged"));
+        return usage(
+            program_usage("--no-ack and --peek: it takes nothing that could be acknowledged"));
     if (take->drain && until_end)
-        return usage(program_usage("-e ends at what is there now, --drain when nothing more comes; choose one"));
+        return usage(program_usage(
+            "-e ends at what is there now, --drain when nothing more comes; choose one"));
     if (take->drain && (peek || take->no_ack))
-        return usage(program_usage("--drain waits for acknowledgements, %s gives none", peek ? "--peek" : "--no-ack"));
+        return usage(program_usage("--drain waits for acknowledgements, %s gives none",
+                                   peek ? "--peek" : "--no-ack"));
     if (program_quiet && program_verbose)
         return usage(program_usage("-q and -v contradict each other"));
     return 0;
@@ -382,27 +416,36 @@ static int check_command(struct options *out, const struct given *given)
     struct take *take = &out->take;
     if (!command->argv) {
         if (given->command)
-            return usage(program_usage("%s is about a COMMAND: consumer [OPTIONS] TOPIC... -- COMMAND [ARG...]", given->command));
+            return usage(program_usage(
+                "%s is about a COMMAND: consumer [OPTIONS] TOPIC... -- COMMAND [ARG...]",
+                given->command));
         return 0;
     }
     if (!command->argv[0])
         return usage(program_usage("which COMMAND, after --?"));
     if (take->flags & MR_PEEK)
-        return usage(program_usage("--peek only looks, a COMMAND takes the records; leave one out"));
+        return usage(
+            program_usage("--peek only looks, a COMMAND takes the records; leave one out"));
     if (take->no_ack)
-        return usage(program_usage("--no-ack and a COMMAND: what it has done is acknowledged; leave one out"));
+        return usage(program_usage(
+            "--no-ack and a COMMAND: what it has done is acknowledged; leave one out"));
     if (take->delay_ns > 0)
         return usage(program_usage("--delay is for printing; let the COMMAND sleep"));
     if (take->window)
-        return usage(program_usage("-w is for printing; --batch says how many records a COMMAND gets"));
+        return usage(
+            program_usage("-w is for printing; --batch says how many records a COMMAND gets"));
     if ((take->flags & MR_PRIVATE) && command->jobs > 1)
-        return usage(program_usage("--all and -j %u: the private group has one member; take a group of its own (-g NAME)", command->jobs));
+        return usage(program_usage(
+            "--all and -j %u: the private group has one member; take a group of its own (-g NAME)",
+            command->jobs));
     for (size_t i = 0; command->into && i < take->topic_cnt; i++)
         if (strcmp(command->into, take->topic[i]) == 0)
-            return usage(program_usage("--into %s: it would take what it puts there", command->into));
+            return usage(
+                program_usage("--into %s: it would take what it puts there", command->into));
     int error = child_find(command->argv[0], &out->command_path);
     if (error < 0) {
-        program_error("%s: %s", command->argv[0], error == -ENOENT ? "no such command" : strerror(-error));
+        program_error("%s: %s", command->argv[0],
+                      error == -ENOENT ? "no such command" : strerror(-error));
         return 1 + (error == -ENOENT   ? EXIT_NOT_FOUND
                     : error == -ENOMEM ? EXIT_FAILED
                                        : EXIT_NOT_RUN);
@@ -421,10 +464,12 @@ int options_parse(int argc, char **argv, struct options *out)
     struct given given = {0};
     int letter, done = 0, topics = 0;
     const char *last = NULL;
-    *out = (struct options){.take = {.timeout_ns = -1, .max_ns = -1, .fd = STDOUT_FILENO}, .wait_ns = INT64_C(5000000000)};
+    *out = (struct options){.take = {.timeout_ns = -1, .max_ns = -1, .fd = STDOUT_FILENO},
+                            .wait_ns = INT64_C(5000000000)};
     opterr = 0;
     optind = 1;
-    while (!done && (letter = getopt_long(argc, argv, "-:g:o:ec:f:J0D:j:b:w:qvhV", long_options, NULL)) != -1) {
+    while (!done && (letter = getopt_long(argc, argv, "-:g:o:ec:f:J0D:j:b:w:qvhV", long_options,
+                                          NULL)) != -1) {
         last = optarg;
         switch (letter) {
         case 1: /* an operand; the room of what is read already will do */
@@ -451,7 +496,8 @@ int options_parse(int argc, char **argv, struct options *out)
     }
     out->take.topic = (const char *const *)(argv + 1);
     out->take.topic_cnt = (size_t)topics;
-    if (!done && argv[optind - 1] != last && strcmp(argv[optind - 1], "--") == 0) /* and not an option's value */
+    /* and not an option's value */
+    if (!done && argv[optind - 1] != last && strcmp(argv[optind - 1], "--") == 0)
         out->command.argv = argv + optind;
     if (!done)
         done = check_topics(&out->take);

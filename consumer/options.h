@@ -1,4 +1,5 @@
-/* options.h - the consumer's command line, checked: what does not fit together never reaches the rest of the program. */
+/* options.h - the consumer's command line, checked: what does not fit together never reaches the
+ * rest of the program. */
 #ifndef CONSUMER_OPTIONS_H
 #define CONSUMER_OPTIONS_H
 
@@ -15,7 +16,8 @@ struct options {
 };
 
 /* options_parse reads the command line; --help and --version are answered here.
- * Returns  0 go on with *out, whose texts lie in argv; else 1 + the exit status to end with (everything is said). */
+ * Returns  0 go on with *out, whose texts lie in argv; else 1 + the exit status to end with
+ *          (everything is said). */
 int options_parse(int argc, char **argv, struct options *out);
 void options_free(struct options *options);
 

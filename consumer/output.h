@@ -1,6 +1,7 @@
 /* output.h - standard output in few large writes: a buffer, and what became of what was in it.
  *
- * The text is a JSON writer's buffer, so that objects are formatted in place; everything else appends to it as to any buffer. */
+ * The text is a JSON writer's buffer, so that objects are formatted in place; everything else
+ * appends to it as to any buffer. */
 #ifndef CONSUMER_OUTPUT_H
 #define CONSUMER_OUTPUT_H
 
@@ -8,7 +9,8 @@
 
 #include <stdint.h>
 
-#define OUTPUT_FLUSH_AT ((size_t)128 * 1024) /* bytes: as much is written at a time, except at the end of a claim */
+/* bytes: as much is written at a time, except at the end of a claim */
+#define OUTPUT_FLUSH_AT ((size_t)128 * 1024)
 
 struct output {
     struct js_writer text; /* not yet written */
@@ -31,7 +33,8 @@ int output_flush(struct output *output);
 /* output_write writes a text that is not in the buffer. Returns and blocks as output_flush. */
 int output_write(struct output *output, const char *text, size_t len);
 
-/* output_reader_gone: 1 when the descriptor is a pipe or a socket that nobody reads any more. Never blocks. */
+/* output_reader_gone: 1 when the descriptor is a pipe or a socket that nobody reads any more. Never
+ * blocks. */
 int output_reader_gone(const struct output *output);
 
 #endif

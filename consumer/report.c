@@ -1,6 +1,6 @@
 #include "report.h"
-#include "text/json.h"
 #include "cli/program.h"
+#include "text/json.h"
 #include "text/text.h"
 
 #include <errno.h>
@@ -25,17 +25,20 @@ void report_progress(uint64_t records, uint64_t bytes, int64_t now_ns)
     char line[160], cnt[32], size[32], speed[32];
     if (now_ns - shown_ns < 200000000)
         return;
-    snprintf(line, sizeof line, "consumer: %s records, %s, %s/s", text_grouped(cnt, records), text_bytes(size, bytes),
+    snprintf(line, sizeof line, "consumer: %s records, %s, %s/s", text_grouped(cnt, records),
+             text_bytes(size, bytes),
              rate(speed, records - shown_records, shown_ns ? now_ns - shown_ns : 0));
     if (isatty(STDERR_FILENO))
         program_progress(line);
     else
-        program_error("%s", line + strlen("consumer: ")); /* asked for, so also with -q; a line each time */
+        /* asked for, so also with -q; a line each time */
+        program_error("%s", line + strlen("consumer: "));
     shown_ns = now_ns;
     shown_records = records;
 }
 
-/* What became of commands, where any were run: "; 12 commands, 3 failed, 2 retried" with what is not 0. */
+/* What became of commands, where any were run: "; 12 commands, 3 failed, 2 retried" with what is
+ * not 0. */
 static const char *describe_commands(char *buf, size_t cap, const struct taken *taken)
 {
     const struct {
@@ -50,28 +53,34 @@ static const char *describe_commands(char *buf, size_t cap, const struct taken *
     int used = 0;
     buf[0] = '\0';
     if (taken->commands > 0)
-        used = snprintf(buf, cap, "; %s command%s", text_grouped(number, taken->commands), taken->commands == 1 ? "" : "s");
+        used = snprintf(buf, cap, "; %s command%s", text_grouped(number, taken->commands),
+                        taken->commands == 1 ? "" : "s");
     for (size_t i = 0; taken->commands > 0 && i < sizeof parts / sizeof parts[0]; i++)
         if (parts[i].cnt > 0 && used >= 0 && (size_t)used < cap)
-            used += snprintf(buf + used, cap - (size_t)used, ", %s %s", text_grouped(number, parts[i].cnt), parts[i].what);
+            used += snprintf(buf + used, cap - (size_t)used, ", %s %s",
+                             text_grouped(number, parts[i].cnt), parts[i].what);
     return buf;
 }
 
 void report_summary(const struct taken *taken)
 {
-    char cnt[32], size[32], busy[32], speed[32], p50[32], p99[32], commands[256], other[32], filtered[64] = "";
+    char cnt[32], size[32], busy[32], speed[32], p50[32], p99[32], commands[256], other[32],
+        filtered[64] = "";
     text_bytes(size, taken->bytes);
     describe_commands(commands, sizeof commands, taken);
     if (taken->filtered > 0)
-        snprintf(filtered, sizeof filtered, " (%s others filtered out)", text_grouped(other, taken->filtered));
+        snprintf(filtered, sizeof filtered, " (%s others filtered out)",
+                 text_grouped(other, taken->filtered));
     if (taken->records == 0) {
         program_notice("0 records%s, %s%s", filtered, size, commands);
         return;
     }
-    program_notice("%s record%s%s, %s in %s, %s records/s, age p50 %s p99 %s%s", text_grouped(cnt, taken->records),
-                      taken->records == 1 ? "" : "s", filtered, size, text_ns(busy, (uint64_t)taken->busy_ns),
-                      rate(speed, taken->records, taken->busy_ns), text_ns(p50, histogram_quantile(&taken->age, 0.5)),
-                      text_ns(p99, histogram_quantile(&taken->age, 0.99)), commands);
+    program_notice("%s record%s%s, %s in %s, %s records/s, age p50 %s p99 %s%s",
+                   text_grouped(cnt, taken->records), taken->records == 1 ? "" : "s", filtered,
+                   size, text_ns(busy, (uint64_t)taken->busy_ns),
+                   rate(speed, taken->records, taken->busy_ns),
+                   text_ns(p50, histogram_quantile(&taken->age, 0.5)),
+                   text_ns(p99, histogram_quantile(&taken->age, 0.99)), commands);
 }
 
 int report_stats(int fd, const struct taken *taken, int status)

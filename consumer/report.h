@@ -4,7 +4,8 @@
 
 #include "run.h"
 
-/* report_progress shows the line of progress if 0.2 s have passed since it last did. now_ns: CLOCK_MONOTONIC. */
+/* report_progress shows the line of progress if 0.2 s have passed since it last did. now_ns:
+ * CLOCK_MONOTONIC. */
 void report_progress(uint64_t records, uint64_t bytes, int64_t now_ns);
 
 /* report_summary prints the closing summary as a notice. */

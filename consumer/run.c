@@ -1,6 +1,6 @@
 #include "run.h"
-#include "command/command.h"
 #include "cli/program.h"
+#include "command/command.h"
 #include "report.h"
 #include "run_state.h"
 
@@ -39,9 +39,10 @@ static size_t count(const struct run *run, enum source_state state)
     return cnt;
 }
 
-/* ---- topics ---------------------------------------------------------------------------------------------------------- */
+/* ---- topics ---- */
 
-/* +N counts from the oldest record, which the library only knows as an offset, the same for all partitions. */
+/* +N counts from the oldest record, which the library only knows as an offset, the same for all
+ * partitions. */
 static int resolve_start(struct run *run, const struct source *source, int64_t *arg)
 {
     struct mr_partition_info info;
@@ -56,9 +57,9 @@ static int resolve_start(struct run *run, const struct source *source, int64_t *
             return -1;
         }
         if (p > 0 && info.first_offset != first) {
-            program_error("%s: -o +%" PRId64
-                             ": its partitions start at different offsets; give an offset (-o N) or a time (-o @TIME)",
-                             source->name, *arg);
+            program_error("%s: -o +%" PRId64 ": its partitions start at different offsets; give an "
+                          "offset (-o N) or a time (-o @TIME)",
+                          source->name, *arg);
             return -1;
         }
         first = info.first_offset;
@@ -75,14 +76,16 @@ static void describe_member(const struct run *run, const struct source *source)
         return;
     if (run->take->flags & (MR_PEEK | MR_PRIVATE))
         program_notice("%s: %s, %" PRIu32 " partition(s), %" PRIu64 " records kept", source->name,
-                          run->take->flags & MR_PEEK ? "peeking" : "a private group", info.partitions, info.records_kept);
+                       run->take->flags & MR_PEEK ? "peeking" : "a private group", info.partitions,
+                       info.records_kept);
     else if ((lag = mr_consumer_lag(source->consumer)) >= 0)
-        program_notice(
-            "%s: group %s, %" PRIu32 " partition(s), %" PRId64 " records to acknowledge",
-            source->name, run->take->group ? run->take->group : "default", info.partitions, lag);
+        program_notice("%s: group %s, %" PRIu32 " partition(s), %" PRId64 " records to acknowledge",
+                       source->name, run->take->group ? run->take->group : "default",
+                       info.partitions, lag);
 }
 
-/* How many records to claim at a time: no more than are wanted, unless --where says how many of them are. */
+/* How many records to claim at a time: no more than are wanted, unless --where says how many of
+ * them are. */
 static uint32_t window(const struct run *run)
 {
     const struct take *take = run->take;
@@ -139,21 +142,23 @@ static void join(struct run *run, struct source *source)
         if (unordered < 0) {
             end_failed(run, unordered, source, "find out whether its group is ordered");
         } else if (unordered) {
-            program_error("%s: group %s is there already and not ordered; take another (-g NAME)", source->name, group);
+            program_error("%s: group %s is there already and not ordered; take another (-g NAME)",
+                          source->name, group);
             end(run, EXIT_FAILED);
         } else {
             describe_member(run, source);
         }
         break;
     case -EBUSY:
-        program_error(
-            "%s: group %s has other consumers attached, so -o cannot move it; end them, or take another group (-g NAME, --all)",
-            source->name, group);
+        program_error("%s: group %s has other consumers attached, so -o cannot move it; end them, "
+                      "or take another group (-g NAME, --all)",
+                      source->name, group);
         end(run, EXIT_FAILED);
         break;
     case -EUSERS:
-        program_error("%s: no room for another group or consumer; see who is there with: ./broker describe %s", source->name,
-                         source->name);
+        program_error("%s: no room for another group or consumer; see who is there with: ./broker "
+                      "describe %s",
+                      source->name, source->name);
         end(run, EXIT_FAILED);
         break;
     default:
@@ -162,7 +167,8 @@ static void join(struct run *run, struct source *source)
     }
 }
 
-/* Opens the topics that are missing. The first time all are tried, later only after a topic was created. */
+/* Opens the topics that are missing. The first time all are tried, later only after a topic was
+ * created. */
 static void open_missing(struct run *run)
 {
     const struct take *take = run->take;
@@ -198,10 +204,10 @@ void run_bind(struct run *run, struct source *source, int come)
         end(run, status);
 }
 
-/* ---- records --------------------------------------------------------------------------------------------------------- */
+/* ---- records ---- */
 
-/* Writes what is in the buffer, the last of it being `records` records of source, and acknowledges them and those among them that were
- * filtered out. */
+/* Writes what is in the buffer, the last of it being `records` records of source, and acknowledges
+ * them and those among them that were filtered out. */
 static void flush(struct run *run, struct source *source, uint64_t records, uint64_t filtered)
 {
     int given = records + filtered > 0, error = given ? mr_topic_intact(source->topic) : 0;
@@ -222,9 +228,11 @@ static void flush(struct run *run, struct source *source, uint64_t records, uint
     if (!given)
         return;
     if (run->take->delay_ns > 0 && records > 0)
-        program_sleep(run->take->delay_ns); /* cut short by a signal: the record was written all the same */
+        /* cut short by a signal: the record was written all the same */
+        program_sleep(run->take->delay_ns);
     if (!run->take->no_ack && (error = mr_ack(source->consumer)) < 0) {
-        end_failed(run, error, source, "acknowledge (what was printed last may be delivered again)");
+        end_failed(run, error, source,
+                   "acknowledge (what was printed last may be delivered again)");
         return;
     }
     run->taken->records += records;
@@ -235,8 +243,9 @@ static void flush(struct run *run, struct source *source, uint64_t records, uint
 
 /* --where cannot tell whether this record passes, which stays where it is. Those before it are done
  * with. */
-__attribute__((cold, noinline)) static void end_undecided(struct run *run, struct source *source, const struct mr_record *undecided,
-                          uint64_t records, uint64_t filtered)
+__attribute__((cold, noinline)) static void end_undecided(struct run *run, struct source *source,
+                                                          const struct mr_record *undecided,
+                                                          uint64_t records, uint64_t filtered)
 {
     const uint32_t partition = undecided->partition;
     const uint64_t offset = undecided->offset;
@@ -314,7 +323,8 @@ static void take_claim(struct run *run, struct source *source)
     run->last_ns = program_now();
 }
 
-/* Claims once, waiting for records up to patience_ns. Returns 1 if it took some, or the topic ended; 0 nothing to take now. */
+/* Claims once, waiting for records up to patience_ns. Returns 1 if it took some, or the topic
+ * ended; 0 nothing to take now. */
 static int take_turn(struct run *run, struct source *source, int64_t patience_ns)
 {
     ssize_t cnt = mr_claim(source->consumer, window(run), patience_ns);
@@ -353,9 +363,10 @@ static int take_turn(struct run *run, struct source *source, int64_t patience_ns
     return 0;
 }
 
-/* ---- waiting --------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
-/* How long nothing needs to be looked at but the topics: up to a second, so that a reader that goes away is noticed. */
+/* How long nothing needs to be looked at but the topics: up to a second, so that a reader that goes
+ * away is noticed. */
 static int64_t slice(const struct run *run, int64_t now_ns)
 {
     const struct take *take = run->take;
@@ -369,12 +380,13 @@ static int64_t slice(const struct run *run, int64_t now_ns)
     return wait > 0 ? wait : 0;
 }
 
-/* Says what is waited for, half a second after it began and then every 10 s, where the library's own notice
- * (program_wait_notice) does not come, because nothing waits that long at a time. */
+/* Says what is waited for, half a second after it began and then every 10 s, where the library's
+ * own notice (program_wait_notice) does not come, because nothing waits that long at a time. */
 static void describe_wait(struct run *run, int64_t now_ns)
 {
     char text[DRAIN_TEXT];
-    if (now_ns - run->last_ns < second_ns / 2 || (run->said_ns && now_ns - run->said_ns < 10 * second_ns))
+    if (now_ns - run->last_ns < second_ns / 2 ||
+        (run->said_ns && now_ns - run->said_ns < 10 * second_ns))
         return;
     for (size_t i = 0; i < run->take->topic_cnt; i++) {
         const struct source *source = &run->source[i];
@@ -399,7 +411,8 @@ static void wait_for_more(struct run *run, int64_t wait_ns)
     else if (count(run, MISSING) > 0)
         error = mr_bus_wait_change(run->bus, &(uint32_t){run->seen}, wait_ns);
     else
-        error = program_sleep(wait_ns < second_ns / 20 || count(run, OPEN) == 0 ? wait_ns : second_ns / 20);
+        error = program_sleep(wait_ns < second_ns / 20 || count(run, OPEN) == 0 ? wait_ns
+                                                                                : second_ns / 20);
     if (error == -EIDRM && n == 0) {
         program_error("the broker has ended and removed its bus; start another, then this again");
         end(run, EXIT_NO_BROKER);
@@ -455,12 +468,14 @@ static void idle(struct run *run, int waited)
         wait_for_more(run, wait_ns);
 }
 
-/* ---- the run --------------------------------------------------------------------------------------------------------- */
+/* ---- the run ---- */
 
-/* One claim of each topic in turn. Returns 1 if something was taken or ended; else 0, *waited telling whether a claim waited. */
+/* One claim of each topic in turn. Returns 1 if something was taken or ended; else 0, *waited
+ * telling whether a claim waited. */
 static int take_round(struct run *run, int64_t now_ns, int *waited)
 {
-    /* A topic that is alone is waited for while claiming; several are asked one by one, then waited for together. */
+    /* A topic that is alone is waited for while claiming; several are asked one by one, then waited
+     * for together. */
     int alone = count(run, OPEN) == 1 && count(run, MISSING) == 0, took = 0;
     int64_t patience_ns = alone ? slice(run, now_ns) : 0;
     *waited = 0;
@@ -475,7 +490,8 @@ static int take_round(struct run *run, int64_t now_ns, int *waited)
             end(run, EXIT_OK);
         if (run->status != RUNNING || program_stop)
             break;
-        if (run->crew && source->state != ENDED && took) { /* one claim for the one who asked; the next topic is next */
+        /* one claim for the one who asked; the next topic is next */
+        if (run->crew && source->state != ENDED && took) {
             run->turn = idx + 1;
             break;
         }
@@ -502,7 +518,8 @@ void run_step(struct run *run)
     int waited;
     if (take_round(run, now_ns, &waited)) {
         run->said_ns = 0;
-        if (take->where && run->status == RUNNING && timed_out(run, program_now())) /* what was taken did not pass */
+        /* what was taken did not pass */
+        if (take->where && run->status == RUNNING && timed_out(run, program_now()))
             give_up(run);
     } else if (run->status == RUNNING && !program_stop) {
         idle(run, waited);
@@ -523,7 +540,8 @@ static void loop(struct run *run)
 static void write_header(struct run *run)
 {
     struct format *format = &run->take->format;
-    for (size_t i = 0; i < run->take->topic_cnt && format_has_header(format) && !format->header_done; i++) {
+    for (size_t i = 0;
+         i < run->take->topic_cnt && format_has_header(format) && !format->header_done; i++) {
         struct source *source = &run->source[i];
         if (source->topic)
             run_bind(run, source, 0);
@@ -558,14 +576,17 @@ static void leave(struct run *run)
         taken->dead_lettered += source->dead_lettered;
         taken->lost += source->lost;
         if (source->lost > 0)
-            program_error("%s: missed %" PRIu64 " records, overwritten before they could be taken", source->name, source->lost);
+            program_error("%s: missed %" PRIu64 " records, overwritten before they could be taken",
+                          source->name, source->lost);
         if (source->dead_lettered > 0)
-            program_error("%s: %" PRIu64 " record%s failed and %s now in %s.dead", source->name, source->dead_lettered,
-                             source->dead_lettered == 1 ? "" : "s", source->dead_lettered == 1 ? "is" : "are", source->name);
+            program_error("%s: %" PRIu64 " record%s failed and %s now in %s.dead", source->name,
+                          source->dead_lettered, source->dead_lettered == 1 ? "" : "s",
+                          source->dead_lettered == 1 ? "is" : "are", source->name);
         if (source->parked > 0) {
-            program_error("%s: %" PRIu64 " record%s that failed wait%s, as %s.dead did not take %s", source->name, source->parked,
-                             source->parked == 1 ? "" : "s", source->parked == 1 ? "s" : "", source->name,
-                             source->parked == 1 ? "it" : "them");
+            program_error("%s: %" PRIu64 " record%s that failed wait%s, as %s.dead did not take %s",
+                          source->name, source->parked, source->parked == 1 ? "" : "s",
+                          source->parked == 1 ? "s" : "", source->name,
+                          source->parked == 1 ? "it" : "them");
             if (run->status == EXIT_OK)
                 run->status = EXIT_FAILED;
         }
@@ -613,7 +634,9 @@ int take_run(struct mr_bus *bus, struct take *take, struct taken *taken)
         program_progress(NULL);
 
     if (run.status == EXIT_OK || run.status == EXIT_TIMEOUT || run.status == EXIT_PRODUCER_DIED)
-        run.status = taken->lost > 0 ? EXIT_LOST : taken->dead_lettered > 0 ? EXIT_DEAD : run.status;
+        run.status = taken->lost > 0            ? EXIT_LOST
+                     : taken->dead_lettered > 0 ? EXIT_DEAD
+                                                : run.status;
     output_free(&run.output);
     free(run.line);
     free(run.source);

@@ -18,38 +18,43 @@ struct take {
     uint32_t flags;    /* enum mr_consumer_flags */
     struct position position;
     struct format format;
-    struct where *where;   /* which records; NULL: all. The others are acknowledged and count for nothing but taken->filtered */
+    /* which records; NULL: all. The others are acknowledged and count for nothing but
+     * taken->filtered */
+    struct where *where;
     const char *where_text;
     uint32_t window;    /* records held at most, >= 1 */
     uint64_t cnt;       /* records to take in all; 0: no limit */
     int64_t timeout_ns; /* without a record; < 0: for ever */
     int64_t max_ns;     /* in all; < 0: for ever */
-    int64_t delay_ns;   /* between writing and acknowledging each record; 0: none, and acknowledge many at once */
-    int drain;          /* end when all producers are done and the group has acknowledged everything */
-    int no_ack;         /* hold what was taken, give it back at the end */
-    int progress;       /* show a line of progress */
-    int fd;             /* where the records go */
+    /* between writing and acknowledging each record; 0: none, and acknowledge many at once */
+    int64_t delay_ns;
+    /* end when all producers are done and the group has acknowledged everything */
+    int drain;
+    int no_ack;                    /* hold what was taken, give it back at the end */
+    int progress;                  /* show a line of progress */
+    int fd;                        /* where the records go */
     const struct command *command; /* who gets the records; NULL: they are printed */
 };
 
 struct taken {
-    uint64_t records; /* written, and acknowledged unless no_ack */
+    uint64_t records;  /* written, and acknowledged unless no_ack */
     uint64_t filtered; /* not passed by --where, and acknowledged unless no_ack */
-    uint64_t bytes;   /* written, line ends and header included */
-    int64_t busy_ns;  /* from the first record to the last acknowledgement */
+    uint64_t bytes;    /* written, line ends and header included */
+    int64_t busy_ns;   /* from the first record to the last acknowledgement */
     uint64_t redelivered, dead_lettered, lost;
-    uint64_t starved_ns;     /* waiting for records */
-    uint64_t commands; /* run to their end; of these: */
-    uint64_t failed;   /* not 0, nor "later" */
-    uint64_t retried;  /* failed, and the record is tried again */
-    uint64_t delayed;  /* "later" */
-    uint64_t skipped;  /* failed, and the record was acknowledged all the same */
+    uint64_t starved_ns;  /* waiting for records */
+    uint64_t commands;    /* run to their end; of these: */
+    uint64_t failed;      /* not 0, nor "later" */
+    uint64_t retried;     /* failed, and the record is tried again */
+    uint64_t delayed;     /* "later" */
+    uint64_t skipped;     /* failed, and the record was acknowledged all the same */
     struct histogram age; /* of records when they were taken, ns */
 };
 
-/* take_run takes until told to end, and reports trouble on standard error. program_stop ends it at once: what is in the
- * buffer is written and acknowledged, the rest given back. Nothing is acknowledged that was not written. format's state is
- * changed. Returns the exit status (enum exit_status, or 128 + signal); *taken is filled in whatever happened. */
+/* take_run takes until told to end, and reports trouble on standard error. program_stop ends it at
+ * once: what is in the buffer is written and acknowledged, the rest given back. Nothing is
+ * acknowledged that was not written. format's state is changed. Returns the exit status (enum
+ * exit_status, or 128 + signal); *taken is filled in whatever happened. */
 int take_run(struct mr_bus *bus, struct take *take, struct taken *taken);
 
 #endif

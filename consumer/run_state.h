@@ -1,5 +1,6 @@
-/* run_state.h - a run of the consumer from inside: run.c decides what is claimed next and when it is over; who gets the records is either
- * itself, which prints them, or workers.c, whose workers run commands. */
+/* run_state.h - a run of the consumer from inside: run.c decides what is claimed next and when it
+ * is over; who gets the records is either itself, which prints them, or workers.c, whose workers
+ * run commands. */
 #ifndef CONSUMER_RUN_STATE_H
 #define CONSUMER_RUN_STATE_H
 
@@ -21,7 +22,7 @@ struct source {
     struct mr_topic *topic;
     struct mr_consumer *consumer; /* that claims next; NULL while MISSING or BUSY */
     struct columns columns;
-    struct where_bound *where; /* --where on these columns; NULL: not bound yet */
+    struct where_bound *where;    /* --where on these columns; NULL: not bound yet */
     int told_strangers;           /* that some values are no JSON objects was said */
     uint64_t dead_lettered, lost; /* by handles that are closed */
     uint64_t parked; /* records that topic.dead did not take, when the last handle was closed */
@@ -33,24 +34,29 @@ struct run {
     struct mr_bus *bus;
     struct source *source;
     struct output output;
-    struct workers *crew;                /* NULL: records are printed */
-    size_t turn;                         /* the source whose turn it is; with a crew, which takes one claim a round */
-    char *line;                          /* MR_COLUMNS_MAX bytes, to fetch header lines */
-    uint64_t left;                       /* records still wanted; UINT64_MAX: no limit */
-    uint32_t seen;                       /* see mr_bus_wait_change */
-    int looked;                          /* missing topics were looked for at least once */
-    int64_t start_ns, first_ns, last_ns; /* CLOCK_MONOTONIC: of the run, of the first (0: none yet) and the last record */
-    int64_t said_ns;                     /* when the last notice about waiting was printed; 0: never */
-    int64_t patience_ns;                 /* how long one step may wait at most */
-    int status;                          /* RUNNING, or the exit status */
+    struct workers *crew; /* NULL: records are printed */
+    /* the source whose turn it is; with a crew, which takes one claim a round */
+    size_t turn;
+    char *line;    /* MR_COLUMNS_MAX bytes, to fetch header lines */
+    uint64_t left; /* records still wanted; UINT64_MAX: no limit */
+    uint32_t seen; /* see mr_bus_wait_change */
+    int looked;    /* missing topics were looked for at least once */
+    /* CLOCK_MONOTONIC: of the run, of the first (0: none yet) and the last record */
+    int64_t start_ns, first_ns, last_ns;
+    /* when the last notice about waiting was printed; 0: never */
+    int64_t said_ns;
+    int64_t patience_ns; /* how long one step may wait at most */
+    int status;          /* RUNNING, or the exit status */
 };
 
 #define RUNNING (-1)
 
-/* run_step opens topics that have come, asks whether it is over, and takes one round of claims, or waits for one. */
+/* run_step opens topics that have come, asks whether it is over, and takes one round of claims, or
+ * waits for one. */
 void run_step(struct run *run);
 
-/* run_bind looks for the topic's columns, if they are needed and not known yet, and settles all that depends on them (bind.c).
+/* run_bind looks for the topic's columns, if they are needed and not known yet, and settles all
+ * that depends on them (bind.c).
  *   come  records are at hand: a topic that has no columns now has none
  * Failure ends the run. */
 void run_bind(struct run *run, struct source *source, int come);
@@ -62,14 +68,15 @@ int bind_columns(struct run *run, struct source *source, int come);
 int run_passes(const struct run *run, struct source *source, const struct mr_record *record);
 #define UNDECIDED "the value is JSON nested deeper than 256 levels"
 
-/* drain_check asks whether all topics are drained (drain.c). Returns RUNNING no; else the exit status, after having named the producers that
- * died and how much of each was accepted.
+/* drain_check asks whether all topics are drained (drain.c). Returns RUNNING no; else the exit
+ * status, after having named the producers that died and how much of each was accepted.
  * drain_describe writes what a topic, which must be OPEN, is still waited for. Returns buf. */
 #define DRAIN_TEXT 256
 int drain_check(struct run *run);
 const char *drain_describe(char buf[static DRAIN_TEXT], const struct source *source);
 
-/* run_another opens one more consumer handle on a topic that was joined before. Returns 0; -EUSERS all places are taken; another negative errno. */
+/* run_another opens one more consumer handle on a topic that was joined before. Returns 0; -EUSERS
+ * all places are taken; another negative errno. */
 int run_another(const struct run *run, const struct source *source, struct mr_consumer **out);
 
 /* run_failed says of what (a topic) an error ends the run, and in what; of a signal nothing,

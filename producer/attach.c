@@ -12,12 +12,13 @@ int attach_open(struct attachment *at, const struct options *options)
     status = program_connect(options->bus, "producer", options->wait_ns, &at->bus);
     if (status)
         return status;
-    if ((status = program_open_topic(at->bus, options->topic, !options->no_create, options->wait_ns, &at->topic)))
+    if ((status = program_open_topic(at->bus, options->topic, !options->no_create, options->wait_ns,
+                                     &at->topic)))
         return status;
     mr_topic_settings(at->topic, &settings);
     if (options->partition >= 0 && (uint32_t)options->partition >= settings.partitions) {
-        program_error("%s: no partition %d (it has %u, counted from 0)", options->topic, (int)options->partition,
-                         settings.partitions);
+        program_error("%s: no partition %d (it has %u, counted from 0)", options->topic,
+                      (int)options->partition, settings.partitions);
         return EXIT_USAGE;
     }
     return 0;

@@ -1,6 +1,6 @@
 #include "bad_rows.h"
-#include "millrace.h"
 #include "cli/program.h"
+#include "millrace.h"
 #include "report.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -36,7 +36,8 @@ static int keep(struct bad_rows *bad, const struct input_row *row)
 
     if (!bad->out)
         return 0;
-    if (fwrite(row->data, 1, row->len, bad->out) != row->len || fwrite(end, 1, end_len, bad->out) != end_len)
+    if (fwrite(row->data, 1, row->len, bad->out) != row->len ||
+        fwrite(end, 1, end_len, bad->out) != end_len)
         return cannot_write(bad);
     return 0;
 }
@@ -46,16 +47,19 @@ int bad_row(struct bad_rows *bad, const struct input *in, const struct input_row
     char where[64] = "", begin[64] = "";
 
     if (in->how.format != INPUT_FILE)
-        snprintf(where, sizeof(where), "line %" PRIu64 ", byte %" PRIu64 ": ", row->bad_line, row->bad_byte);
+        snprintf(where, sizeof(where), "line %" PRIu64 ", byte %" PRIu64 ": ", row->bad_line,
+                 row->bad_byte);
     if (row->bad_line != row->line)
         snprintf(begin, sizeof(begin), " (the row begins in line %" PRIu64 ")", row->line);
     bad->cnt++;
     if (bad->policy == BAD_STOP) {
-        program_error("%s: %s%s%s; stopped (--bad-rows skip goes on without it)", in->name, where, row->reason, begin);
+        program_error("%s: %s%s%s; stopped (--bad-rows skip goes on without it)", in->name, where,
+                      row->reason, begin);
         return EXIT_FAILED;
     }
     if (bad->cnt <= SHOWN_MAX)
-        program_notice("%s: %s%s%s; %s", in->name, where, row->reason, begin, bad->out ? "kept apart" : "skipped");
+        program_notice("%s: %s%s%s; %s", in->name, where, row->reason, begin,
+                       bad->out ? "kept apart" : "skipped");
     if (bad->cnt == SHOWN_MAX)
         program_notice("further bad rows are counted, not shown");
     return keep(bad, row);

@@ -1,7 +1,7 @@
 /* check.c - all FILEs are looked at before anything is created or sent. */
+#include "cli/program.h"
 #include "guess.h"
 #include "header.h"
-#include "cli/program.h"
 #include "run.h"
 #include <errno.h>
 #include <string.h>
@@ -40,7 +40,8 @@ static int is_same_file(const char *path, const struct stat *st)
 {
     struct stat other;
 
-    return path && S_ISREG(st->st_mode) && stat(path, &other) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+    return path && S_ISREG(st->st_mode) && stat(path, &other) == 0 && other.st_dev == st->st_dev &&
+           other.st_ino == st->st_ino;
 }
 
 static int check_file(struct run *run, const char *file)
@@ -50,7 +51,8 @@ static int check_file(struct run *run, const char *file)
     const char *name = standard ? "standard input" : file;
     struct stat st;
 
-    if ((standard ? fstat(STDIN_FILENO, &st) : stat(file, &st)) < 0 || (!standard && access(file, R_OK) < 0))
+    if ((standard ? fstat(STDIN_FILENO, &st) : stat(file, &st)) < 0 ||
+        (!standard && access(file, R_OK) < 0))
         return run_file_failed(name, -errno);
     if ((o->bad == BAD_KEEP && is_same_file(o->bad_path, &st)) || is_same_file(o->stats_path, &st))
         return program_usage("%s would be written over while it is read", name);
@@ -61,7 +63,8 @@ static int check_file(struct run *run, const char *file)
     if (S_ISDIR(st.st_mode))
         return run_file_failed(name, -EISDIR);
     if (o->follow || o->resume)
-        return program_usage("%s cannot be used with %s: it is not a regular file", o->follow ? "-F" : "--resume", name);
+        return program_usage("%s cannot be used with %s: it is not a regular file",
+                             o->follow ? "-F" : "--resume", name);
     if (o->repeat > 1)
         return program_usage("--repeat cannot read %s again: it is not a regular file", name);
     return 0;

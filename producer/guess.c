@@ -1,6 +1,6 @@
 #include "guess.h"
-#include "text/csv.h"
 #include "cli/program.h"
+#include "text/csv.h"
 #include <ctype.h>
 #include <string.h>
 
@@ -32,8 +32,8 @@ int guess_begin(struct run *run, const struct input *in)
                                 !run->options->delimiter && !run->options->key_sep};
     if (in->how.guessed && format == INPUT_TSV && MR_SEPARATOR_OF(run->columns.flags) != '\t') {
         program_error("%s: %s has columns, in rows that are neither CSV nor TSV (-i lines sends "
-                         "lines as they are)",
-                         in->name, topic);
+                      "lines as they are)",
+                      in->name, topic);
         return EXIT_FAILED;
     }
     if (in->how.guessed)
@@ -48,7 +48,7 @@ int guess_begin(struct run *run, const struct input *in)
     return 0;
 }
 
-/* ---- texts that are none of ours --------------------------------------------------------------- */
+/* ---- texts that are none of ours ---- */
 
 static int is_utf16(const struct input_row *row)
 {
@@ -88,33 +88,32 @@ static int check_text(const struct input *in, const struct input_row *row)
     if (is_utf16(row)) {
         if (format == INPUT_LINES) {
             program_notice("%s: this seems to be UTF-16, and is cut into lines at the wrong "
-                              "bytes then: iconv -f "
-                              "UTF-16 -t UTF-8 converts it",
-                              in->name);
+                           "bytes then: iconv -f "
+                           "UTF-16 -t UTF-8 converts it",
+                           in->name);
             return 0;
         }
-        program_error(
-            "%s: this is UTF-16, which is not read; convert it: iconv -f UTF-16 -t UTF-8",
-            in->name);
+        program_error("%s: this is UTF-16, which is not read; convert it: iconv -f UTF-16 -t UTF-8",
+                      in->name);
         return EXIT_FAILED;
     }
     if (!has_lone_cr(in, row))
         return 0;
     if (has_rows(format)) {
         program_error("%s: the first row has a carriage return that ends no line; if the lines "
-                         "of this file end so, "
-                         "convert it: tr '\\r' '\\n'",
-                         in->name);
+                      "of this file end so, "
+                      "convert it: tr '\\r' '\\n'",
+                      in->name);
         return EXIT_FAILED;
     }
     if ((row->flags & MR_EOL_MASK) == MR_EOL_NONE)
         program_notice("%s: one line, with carriage returns in it; if its lines end so, convert "
-                          "it: tr '\\r' '\\n'",
-                          in->name);
+                       "it: tr '\\r' '\\n'",
+                       in->name);
     return 0;
 }
 
-/* ---- lines that look like CSV ------------------------------------------------------------------ */
+/* ---- lines that look like CSV ---- */
 
 /* A line of names: more than one, each begins with a letter or a quote. Returns how many, or 0. */
 static size_t count_names(const struct input_row *row, char sep)

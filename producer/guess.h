@@ -15,8 +15,8 @@ int guess_begin(struct run *run, const struct input *in);
 
 /* guess_row looks at a row that is well-formed or not. Its first one may show that the file is none
  * that we read: UTF-16, or lines that end in CR alone; that is refused, or, where every byte is
- * allowed, said. The first two lines may look like CSV, which is said. Returns 0 or an exit status.
- * */
+ * allowed, said. The first two lines may look like CSV, which is said. Returns 0 or an exit
+ * status. */
 int guess_row(struct run *run, const struct input *in, const struct input_row *row);
 
 #endif

@@ -1,7 +1,7 @@
 /* header.c - the header line is checked before anything is sent, then kept with the topic. */
 #include "header.h"
-#include "text/csv.h"
 #include "cli/program.h"
+#include "text/csv.h"
 #include "text/text.h"
 #include "values.h"
 #include <errno.h>
@@ -40,12 +40,11 @@ static int differ(const struct line *line, const struct line *other, int guessed
     char how[64], other_how[64];
 
     if (line->len == other->len && memcmp(line->text, other->text, line->len) == 0)
-        program_error(
-            "%s: the header is that of %s, but the fields are written in another way:\n"
-            "  %s: %s\n  %s: %s\n  Nothing of this file was sent. Read both in one way "
-            "(-i csv, -i tsv, --sep), or send it to another topic.",
-            line->where, other->where, line->where, how_written(how, line->flags), other->where,
-            how_written(other_how, other->flags));
+        program_error("%s: the header is that of %s, but the fields are written in another way:\n"
+                      "  %s: %s\n  %s: %s\n  Nothing of this file was sent. Read both in one way "
+                      "(-i csv, -i tsv, --sep), or send it to another topic.",
+                      line->where, other->where, line->where, how_written(how, line->flags),
+                      other->where, how_written(other_how, other->flags));
     else
         program_error(
             "%s: the header is not that of %s:\n  %s: %.*s\n  %s: %.*s\n"
@@ -96,8 +95,9 @@ int header_set_columns(struct run *run, const char *name, const char *text, size
     if (error == 0)
         return 0;
     if (error == -EMSGSIZE)
-        program_error("%s: the header is %zu bytes long, a topic keeps %u at most (--no-header makes it a record)", name, len,
-                         MR_COLUMNS_MAX);
+        program_error("%s: the header is %zu bytes long, a topic keeps %u at most (--no-header "
+                      "makes it a record)",
+                      name, len, MR_COLUMNS_MAX);
     else if (error != -EEXIST)
         program_fail(error, "%s: header", run->options->topic);
     if (error != -EEXIST || !(other = malloc(MR_COLUMNS_MAX)))
@@ -143,10 +143,10 @@ int header_other_fields(const struct run *run, const struct input *in)
     char how[64], other_how[64];
 
     program_error("%s: its fields are %s, those of topic %s are %s; read it so (-i csv, -i tsv, "
-                     "--sep), or send it "
-                     "to another topic",
-                     in->name, how_written(how, header_flags(in)), run->options->topic,
-                     how_written(other_how, run->columns.flags));
+                  "--sep), or send it "
+                  "to another topic",
+                  in->name, how_written(how, header_flags(in)), run->options->topic,
+                  how_written(other_how, run->columns.flags));
     return EXIT_FAILED;
 }
 
@@ -177,8 +177,10 @@ int header_find_columns(struct run *run, const struct input *in, const char *hea
     const struct options *o = run->options;
 
     sender_format(&run->sender, in);
-    if (o->key_column && !(run->sender.key_column = fields_find(&run->sender.fields, header, len, o->key_column)))
-        return fields_no_such(&run->sender.fields, in->name, header ? header : "", len, o->key_column);
+    if (o->key_column &&
+        !(run->sender.key_column = fields_find(&run->sender.fields, header, len, o->key_column)))
+        return fields_no_such(&run->sender.fields, in->name, header ? header : "", len,
+                              o->key_column);
     return o->timing ? find_time(run, in->name, header, len) : 0;
 }
 
@@ -187,7 +189,8 @@ int header_check(struct run *run, const struct input *in, const struct input_row
     int status = same_header(run, in, row);
 
     header_expect(run, row->data, row->len, csv_sep(header_flags(in)));
-    return status ? status : header_find_columns(run, in, row->data + row->bom, row->len - row->bom);
+    return status ? status
+                  : header_find_columns(run, in, row->data + row->bom, row->len - row->bom);
 }
 
 int header_take(struct run *run, const struct input *in, const struct input_row *row)
@@ -201,12 +204,13 @@ int header_take(struct run *run, const struct input *in, const struct input_row 
 
 int header_bad(const struct input *in, const struct input_row *row)
 {
-    program_error("%s: line %llu, byte %llu: the header: %s", in->name, (unsigned long long)row->bad_line,
-                     (unsigned long long)row->bad_byte, row->reason);
+    program_error("%s: line %llu, byte %llu: the header: %s", in->name,
+                  (unsigned long long)row->bad_line, (unsigned long long)row->bad_byte,
+                  row->reason);
     return EXIT_FAILED;
 }
 
-/* ---- rows that do not fit ------------------------------------------------------------------------- */
+/* ---- rows that do not fit ---- */
 
 void header_expect(struct run *run, const char *line, size_t len, int sep)
 {
@@ -241,10 +245,10 @@ void header_report(const struct run *run)
 
     if (uneven->first_line)
         program_notice("%s: %s row%s with fewer fields than the header and %s with more %s "
-                          "sent, the first from "
-                          "line %llu of %s (--strict makes them bad rows)",
-                          run->options->topic, text_grouped(fewer, uneven->fewer),
-                          uneven->fewer == 1 ? "" : "s", text_grouped(more, uneven->more),
-                          uneven->fewer + uneven->more == 1 ? "was" : "were",
-                          (unsigned long long)uneven->first_line, uneven->first_file);
+                       "sent, the first from "
+                       "line %llu of %s (--strict makes them bad rows)",
+                       run->options->topic, text_grouped(fewer, uneven->fewer),
+                       uneven->fewer == 1 ? "" : "s", text_grouped(more, uneven->more),
+                       uneven->fewer + uneven->more == 1 ? "was" : "were",
+                       (unsigned long long)uneven->first_line, uneven->first_file);
 }

@@ -1,8 +1,8 @@
 /* main.c - producer: every row of FILE (CSV) goes to TOPIC. Options, run, exit status. */
 #include "attach.h"
+#include "cli/program.h"
 #include "header.h"
 #include "options.h"
-#include "cli/program.h"
 #include "run.h"
 #include <stdlib.h>
 
@@ -14,7 +14,8 @@ static int send_all(struct run *run)
 
     if (!status) {
         run->topic = at.topic;
-        status = sender_close(&run->sender, run_files(run)); /* done before sealed: who waits for both finds both */
+        /* done before sealed: who waits for both finds both */
+        status = sender_close(&run->sender, run_files(run));
     }
     if (!status && o->seal) {
         int error = mr_topic_seal(at.topic);

@@ -1,8 +1,8 @@
 /* option_rules.c - one pass over what does not fit together: refused, never ignored. */
 #include "option_rules.h"
-#include "text/csv.h"
-#include "millrace.h"
 #include "cli/program.h"
+#include "millrace.h"
+#include "text/csv.h"
 #include "values.h"
 #include <ctype.h>
 #include <errno.h>
@@ -25,8 +25,8 @@ static size_t put_name(char *to, const struct options *o, const char *name, size
     return n;
 }
 
-/* The names are separated by commas here, whatever separates the fields of the files: they are kept as the files would write
- * them. */
+/* The names are separated by commas here, whatever separates the fields of the files: they are kept
+ * as the files would write them. */
 static int join_columns(struct options *o, const char *columns)
 {
     size_t len = strlen(columns), at = 0, n = 0, name_len;
@@ -34,8 +34,10 @@ static int join_columns(struct options *o, const char *columns)
     struct csv_row row;
     int quoted;
 
-    if (len == 0 || csv_row(columns, len, 0, ',', 1, &row) != 1 || row.fault || row.next != len || row.eol != MR_EOL_NONE)
-        return END(program_usage("--columns: \"%s\" is not a row of names (like id,name,price)", columns));
+    if (len == 0 || csv_row(columns, len, 0, ',', 1, &row) != 1 || row.fault || row.next != len ||
+        row.eol != MR_EOL_NONE)
+        return END(
+            program_usage("--columns: \"%s\" is not a row of names (like id,name,price)", columns));
     if (!(o->columns = malloc(3 * len + 3))) /* quotes around each name at worst */
         return END((program_fail(-ENOMEM, "--columns"), EXIT_FAILED));
     while (csv_field(columns, len, ',', &at, &name, &name_len, &quoted)) {
@@ -44,7 +46,9 @@ static int join_columns(struct options *o, const char *columns)
         n += put_name(o->columns + n, o, name, name_len, quoted);
     }
     o->columns[n] = '\0';
-    return n <= MR_COLUMNS_MAX ? 0 : END(program_usage("--columns: more than %u bytes", MR_COLUMNS_MAX));
+    return n <= MR_COLUMNS_MAX
+               ? 0
+               : END(program_usage("--columns: more than %u bytes", MR_COLUMNS_MAX));
 }
 
 static int check_formats(const struct options *o, const struct seen *seen)
@@ -58,22 +62,25 @@ static int check_formats(const struct options *o, const struct seen *seen)
 
         if (want_csv && !rows)
             return END(program_usage("%s is not read as CSV, which %s needs (-i csv)", file,
-                                        o->key_column   ? "--key-col"
-                                        : seen->columns ? "--columns"
-                                        : o->timing     ? "--timing"
-                                        : o->strict     ? "--strict"
-                                                        : "--no-header"));
+                                     o->key_column   ? "--key-col"
+                                     : seen->columns ? "--columns"
+                                     : o->timing     ? "--timing"
+                                     : o->strict     ? "--strict"
+                                                     : "--no-header"));
         if (seen->sep && format != INPUT_CSV)
             return END(program_usage("%s is not read as CSV, which --sep needs (-i csv)", file));
         if ((o->delimiter || o->key_sep) && format != INPUT_LINES)
-            return END(program_usage("%s is not read as lines, which %s needs (-i lines)", file, o->delimiter ? "-D" : "-K"));
+            return END(program_usage("%s is not read as lines, which %s needs (-i lines)", file,
+                                     o->delimiter ? "-D" : "-K"));
         if (seen->repeat && o->repeat > 1 && strcmp(o->files[i], "-") == 0)
             return END(program_usage("--repeat cannot read standard input again"));
         if (o->follow && format == INPUT_FILE)
             return END(program_usage("-F: a file that grows is never whole, as -i file needs it"));
         if ((o->follow || o->resume) && strcmp(o->files[i], "-") == 0)
-            return END(program_usage("%s needs a FILE: standard input %s", o->follow ? "-F" : "--resume",
-                                        o->follow ? "is read until it ends in any case" : "cannot be read again from its start"));
+            return END(program_usage("%s needs a FILE: standard input %s",
+                                     o->follow ? "-F" : "--resume",
+                                     o->follow ? "is read until it ends in any case"
+                                               : "cannot be read again from its start"));
         for (size_t j = 0; j < i; j++)
             if (strcmp(o->files[i], "-") == 0 && strcmp(o->files[j], "-") == 0)
                 return END(program_usage("standard input (\"-\") is given twice"));
@@ -93,18 +100,23 @@ static int check_pairs(const struct options *o, const struct seen *seen)
         {o->key_sep != NULL, o->key != NULL, "-K and -k", "a record has one key"},
         {o->envelopes, seen->format, "-J and -i", "envelopes are lines of JSON"},
         {o->envelopes, o->key != NULL, "-J and -k", "the envelopes have their keys"},
-        {seen->no_header, seen->columns != NULL, "--no-header and --columns", "--columns says already that there is no header"},
-        {seen->timeout, seen->fail_if_full, "--timeout and --fail-if-full", "the one waits, the other does not"},
+        {seen->no_header, seen->columns != NULL, "--no-header and --columns",
+         "--columns says already that there is no header"},
+        {seen->timeout, seen->fail_if_full, "--timeout and --fail-if-full",
+         "the one waits, the other does not"},
         {seen->rate, seen->delay, "-r and --delay", "both say when the next record is due"},
         {o->timing != NULL, seen->rate, "--timing and -r", "both say when the next record is due"},
-        {o->timing != NULL, seen->delay, "--timing and --delay", "both say when the next record is due"},
-        {o->timing != NULL, seen->jitter, "--timing and --jitter", "the times are those of the file"},
+        {o->timing != NULL, seen->delay, "--timing and --delay",
+         "both say when the next record is due"},
+        {o->timing != NULL, seen->jitter, "--timing and --jitter",
+         "the times are those of the file"},
         {o->tee, o->ids, "-T and --ids", "both write to standard output"},
         {o->dry_run, o->seal, "-n and --seal", "-n sends nothing"},
         {o->dry_run, o->ids, "-n and --ids", "-n sends nothing"},
         {o->dry_run, o->join, "-n and --join", "-n sends nothing"},
         {o->dry_run, o->resume, "-n and --resume", "-n does not look at the topic"},
-        {o->follow, seen->repeat, "-F and --repeat", "a file that grows has no end to begin again after"},
+        {o->follow, seen->repeat, "-F and --repeat",
+         "a file that grows has no end to begin again after"},
         {o->follow, o->file_cnt > 1, "-F and several FILEs", "the first would never end"},
         {o->resume, seen->repeat, "--resume and --repeat", "each row is sent once"},
         {o->resume, seen->skip, "--resume and --skip", "the topic knows which rows to pass over"},
@@ -143,9 +155,12 @@ int fit_check(struct options *o, const struct seen *seen)
         return join_columns(o, seen->columns);
     }
     if (seen->no_header && o->key_column && !is_column_number(o->key_column))
-        return END(program_usage("--key-col %s: without a header a column is given by its number, from 1 (or give --columns)",
-                                    o->key_column));
+        return END(program_usage("--key-col %s: without a header a column is given by its number, "
+                                 "from 1 (or give --columns)",
+                                 o->key_column));
     if (seen->no_header && o->timing && !isdigit((unsigned char)o->timing[0]))
-        return END(program_usage("--timing %s: without a header a column is given by its number, from 1 (or give --columns)", o->timing));
+        return END(program_usage("--timing %s: without a header a column is given by its number, "
+                                 "from 1 (or give --columns)",
+                                 o->timing));
     return 0;
 }

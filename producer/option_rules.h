@@ -10,7 +10,8 @@ struct seen {
     const char *columns;
 };
 
-/* fit_check completes *options from what was seen, and refuses what does not fit. Returns as options_parse. */
+/* fit_check completes *options from what was seen, and refuses what does not fit. Returns as
+ * options_parse. */
 int fit_check(struct options *options, const struct seen *seen);
 
 #endif

@@ -1,9 +1,9 @@
 /* options.c - parsing in the order given; option_rules.c then looks at all of it. */
 #include "options.h"
-#include "option_rules.h"
+#include "cli/program.h"
 #include "help.h"
 #include "millrace.h"
-#include "cli/program.h"
+#include "option_rules.h"
 #include "text/text.h"
 #include "values.h"
 #include <getopt.h>
@@ -81,7 +81,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* ---- one option ------------------------------------------------------------------------------------------------------ */
+/* ---- one option ---- */
 
 static int parse_option(int option, const char *value, struct options *o, struct seen *seen)
 {
@@ -117,7 +117,9 @@ static int parse_option(int option, const char *value, struct options *o, struct
     case OPT_BAD_ROWS:
         if (!*value)
             return END(program_usage("--bad-rows: must not be empty (stop, skip or a FILE)"));
-        o->bad = strcmp(value, "stop") == 0 ? BAD_STOP : strcmp(value, "skip") == 0 ? BAD_SKIP : BAD_KEEP;
+        o->bad = strcmp(value, "stop") == 0   ? BAD_STOP
+                 : strcmp(value, "skip") == 0 ? BAD_SKIP
+                                              : BAD_KEEP;
         o->bad_path = value;
         return 0;
     case OPT_STRICT:
@@ -135,7 +137,8 @@ static int parse_option(int option, const char *value, struct options *o, struct
         return value_header(value, o);
     case 'p':
         if (text_count(value, &number) || number >= MR_PARTITIONS_MAX)
-            return END(program_usage("-p: \"%s\" is not a partition from 0 to %u", value, MR_PARTITIONS_MAX - 1));
+            return END(program_usage("-p: \"%s\" is not a partition from 0 to %u", value,
+                                     MR_PARTITIONS_MAX - 1));
         o->partition = (int32_t)number;
         return 0;
     case 'b':
@@ -151,7 +154,9 @@ static int parse_option(int option, const char *value, struct options *o, struct
             return end;
         seen->timeout = 1;
         o->timeout_ns = ns;
-        return ns ? 0 : END(program_usage("--timeout: must be more than 0 (--fail-if-full fails at once)"));
+        return ns ? 0
+                  : END(program_usage(
+                        "--timeout: must be more than 0 (--fail-if-full fails at once)"));
     case OPT_FAIL_IF_FULL:
         seen->fail_if_full = 1;
         o->timeout_ns = 0;
@@ -254,7 +259,10 @@ enum input_format options_format(const struct options *options, const char *file
     static const struct {
         const char *suffix;
         enum input_format format;
-    } suffixes[] = {{".csv", INPUT_CSV}, {".tsv", INPUT_TSV}, {".ndjson", INPUT_NDJSON}, {".jsonl", INPUT_NDJSON}};
+    } suffixes[] = {{".csv", INPUT_CSV},
+                    {".tsv", INPUT_TSV},
+                    {".ndjson", INPUT_NDJSON},
+                    {".jsonl", INPUT_NDJSON}};
     size_t len = strlen(file);
 
     if (options->envelopes)
@@ -272,7 +280,10 @@ enum input_format options_format(const struct options *options, const char *file
 
 const char *options_line_end(const struct options *options, unsigned eol, size_t *len)
 {
-    const char *end = eol == MR_EOL_CRLF ? "\r\n" : eol == MR_EOL_NONE ? "" : options->delimiter ? options->delimiter : "\n";
+    const char *end = eol == MR_EOL_CRLF   ? "\r\n"
+                      : eol == MR_EOL_NONE ? ""
+                      : options->delimiter ? options->delimiter
+                                           : "\n";
 
     *len = eol == MR_EOL_LF && options->delimiter ? options->delimiter_len : strlen(end);
     return end;
@@ -295,8 +306,10 @@ int options_parse(int argc, char **argv, struct options *out)
         .repeat = 1,
     };
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":i:JFD:K:k:H:p:b:c:nr:TqvhV", long_options, NULL)) != -1) {
-        end = option == '?' || option == ':' ? refuse_option(option, argv) : parse_option(option, optarg, out, &seen);
+    while ((option = getopt_long(argc, argv, ":i:JFD:K:k:H:p:b:c:nr:TqvhV", long_options, NULL)) !=
+           -1) {
+        end = option == '?' || option == ':' ? refuse_option(option, argv)
+                                             : parse_option(option, optarg, out, &seen);
         if (end)
             return end;
     }
@@ -305,7 +318,8 @@ int options_parse(int argc, char **argv, struct options *out)
     out->topic = argv[argc - 1];
     if (argc - optind == 1 && stat(out->topic, &st) == 0 && S_ISREG(st.st_mode) &&
         (isatty(STDIN_FILENO) || options_format(&(struct options){0}, out->topic) != INPUT_LINES))
-        return END(program_usage("no TOPIC given: %s is a file (producer %s TOPIC)", out->topic, out->topic));
+        return END(program_usage("no TOPIC given: %s is a file (producer %s TOPIC)", out->topic,
+                                 out->topic));
     out->files = argc - optind > 1 ? argv + optind : standard_input;
     out->file_cnt = argc - optind > 1 ? (size_t)(argc - optind - 1) : 1;
     return fit_check(out, &seen);

@@ -1,11 +1,20 @@
-/* options.h - the producer's command line, checked: what does not fit together never reaches the rest of the program. */
+/* options.h - the producer's command line, checked: what does not fit together never reaches the
+ * rest of the program. */
 #ifndef PRODUCER_OPTIONS_H
 #define PRODUCER_OPTIONS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum input_format { INPUT_AUTO, INPUT_CSV, INPUT_TSV, INPUT_LINES, INPUT_NDJSON, INPUT_FILE, INPUT_ENVELOPES };
+enum input_format {
+    INPUT_AUTO,
+    INPUT_CSV,
+    INPUT_TSV,
+    INPUT_LINES,
+    INPUT_NDJSON,
+    INPUT_FILE,
+    INPUT_ENVELOPES
+};
 enum bad_policy { BAD_STOP, BAD_SKIP, BAD_KEEP };
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
@@ -43,8 +52,9 @@ struct options {
     int seal;
     int dry_run;
     double interval_ns; /* between records; 0: no pacing */
-    int steady;         /* -r: an average rate, as opposed to --delay: a pause between two records */
-    double jitter;      /* in [0, 1] */
+    /* -r: an average rate, as opposed to --delay: a pause between two records */
+    int steady;
+    double jitter; /* in [0, 1] */
     uint64_t repeat;
     const char *timing; /* COL[xF]; NULL: not given */
     int resume;

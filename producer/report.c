@@ -1,7 +1,7 @@
 #include "report.h"
-#include "text/json.h"
-#include "millrace.h"
 #include "cli/program.h"
+#include "millrace.h"
+#include "text/json.h"
 #include "text/text.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -31,8 +31,8 @@ int open_output(const char *path, FILE **out)
 int report_open(struct report *report, const struct options *options)
 {
     *report = (struct report){.options = options, .terminal = isatty(STDERR_FILENO)};
-    report->progress =
-        options->progress == PROGRESS_ALWAYS || (options->progress == PROGRESS_AUTO && report->terminal && !program_quiet);
+    report->progress = options->progress == PROGRESS_ALWAYS ||
+                       (options->progress == PROGRESS_AUTO && report->terminal && !program_quiet);
     report_start(report);
     return options->stats_path ? open_output(options->stats_path, &report->stats) : 0;
 }
@@ -55,14 +55,16 @@ void report_progress(struct report *report, const struct figures *figures)
     char records[32], bytes[32], rate[32], part[16] = "", line[MR_TOPIC_NAME_MAX + 160];
 
     if (total)
-        snprintf(part, sizeof(part), " (%u%%)", read >= total ? 100 : (unsigned)((double)read * 100 / (double)total));
+        snprintf(part, sizeof(part), " (%u%%)",
+                 read >= total ? 100 : (unsigned)((double)read * 100 / (double)total));
     snprintf(line, sizeof(line), "producer: %s: %s records, %s%s, %s/s", report->options->topic,
              text_grouped(records, figures->records), text_bytes(bytes, figures->bytes), part,
              text_grouped(rate, per_second(figures->records, now - report->start_ns)));
     if (report->terminal)
         program_progress(line);
     else
-        program_error("%s", line + strlen("producer: ")); /* asked for, so also with -q; a line each time */
+        /* asked for, so also with -q; a line each time */
+        program_error("%s", line + strlen("producer: "));
     report->next_ns = now + PROGRESS_NS;
 }
 
@@ -116,18 +118,22 @@ static int write_stats(struct report *report, const struct figures *figures, int
 int report_end(struct report *report, const struct figures *figures)
 {
     int64_t ns = program_now() - report->start_ns;
-    char records[32], bytes[32], seconds[32], rate[32], blocked[32], number[32], bad[64] = "", passed[64] = "";
+    char records[32], bytes[32], seconds[32], rate[32], blocked[32], number[32], bad[64] = "",
+                                                                                 passed[64] = "";
 
     program_progress(NULL);
     if (figures->bad_rows)
-        snprintf(bad, sizeof(bad), ", %s bad row%s", text_grouped(number, figures->bad_rows), figures->bad_rows == 1 ? "" : "s");
+        snprintf(bad, sizeof(bad), ", %s bad row%s", text_grouped(number, figures->bad_rows),
+                 figures->bad_rows == 1 ? "" : "s");
     if (figures->passed)
-        snprintf(passed, sizeof(passed), ", %s there already", text_grouped(number, figures->passed));
+        snprintf(passed, sizeof(passed), ", %s there already",
+                 text_grouped(number, figures->passed));
     if (figures->started)
-        program_notice("%s: %s%s record%s, %s in %s, %s records/s, blocked %s%s%s", report->options->topic,
-                          report->options->dry_run ? "would send " : "", text_grouped(records, figures->records),
-                          figures->records == 1 ? "" : "s", text_bytes(bytes, figures->bytes),
-                          text_ns(seconds, (uint64_t)ns), text_grouped(rate, per_second(figures->records, ns)),
-                          figures->blocked_ns ? text_ns(blocked, figures->blocked_ns) : "0 s", passed, bad);
+        program_notice(
+            "%s: %s%s record%s, %s in %s, %s records/s, blocked %s%s%s", report->options->topic,
+            report->options->dry_run ? "would send " : "", text_grouped(records, figures->records),
+            figures->records == 1 ? "" : "s", text_bytes(bytes, figures->bytes),
+            text_ns(seconds, (uint64_t)ns), text_grouped(rate, per_second(figures->records, ns)),
+            figures->blocked_ns ? text_ns(blocked, figures->blocked_ns) : "0 s", passed, bad);
     return report->stats ? write_stats(report, figures, ns) : 0;
 }

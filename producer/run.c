@@ -1,8 +1,8 @@
 #include "run.h"
-#include "text/csv.h"
+#include "cli/program.h"
 #include "guess.h"
 #include "header.h"
-#include "cli/program.h"
+#include "text/csv.h"
 #include "text/timestamp.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -22,8 +22,8 @@ int run_file_failed(const char *name, int error)
     return EXIT_FAILED;
 }
 
-/* An envelope is longer than its record: a NUL byte takes six, in value and again in raw, and as base64 besides; each has the names of all
- * columns. */
+/* An envelope is longer than its record: a NUL byte takes six, in value and again in raw, and as
+ * base64 besides; each has the names of all columns. */
 static size_t line_max(enum input_format format, uint64_t record_max)
 {
     return (size_t)(format == INPUT_ENVELOPES ? 16 * (record_max + MR_COLUMNS_MAX) : record_max);
@@ -56,12 +56,13 @@ int run_read_failed(const struct input *in, int error)
         return program_exit_for(error);
     if (error != INPUT_CUT)
         return run_file_failed(in->name, error);
-    program_error("%s: it was cut short while it was read, after line %llu; what came behind is lost (-F goes on with such a file)", in->name,
-                     (unsigned long long)in->line - 1);
+    program_error("%s: it was cut short while it was read, after line %llu; what came behind is "
+                  "lost (-F goes on with such a file)",
+                  in->name, (unsigned long long)in->line - 1);
     return EXIT_FAILED;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+/* ---- rows ---- */
 
 static int flush(struct run *run, const struct input *in)
 {
@@ -82,7 +83,8 @@ static int is_paced(const struct run *run)
     return run->options->interval_ns > 0 || run->options->timing;
 }
 
-/* Before a pause everything that was due before is sent: a row is never held back for the sake of a full batch. */
+/* Before a pause everything that was due before is sent: a row is never held back for the sake of a
+ * full batch. */
 static int wait_until_due(struct run *run, const struct input *in)
 {
     int64_t wait_ns = pace_wait_ns(&run->pace);
@@ -97,7 +99,8 @@ static int wait_until_due(struct run *run, const struct input *in)
 
 static int take_bad(struct run *run, const struct input *in, const struct input_row *row)
 {
-    int status = sender_flush(&run->sender); /* the rows before it are sent, and what is said comes in order */
+    /* the rows before it are sent, and what is said comes in order */
+    int status = sender_flush(&run->sender);
 
     return status ? status : bad_row(&run->bad, in, row);
 }
@@ -108,17 +111,20 @@ static int read_time(const struct run *run, struct input_row *row, int64_t *ts_n
     const char *field = NULL;
     size_t len = 0;
     int quoted = 0;
-    int32_t found = fields_get(&run->sender.fields, row->data + row->bom, row->len - row->bom, run->time_column, &field, &len, &quoted);
+    int32_t found = fields_get(&run->sender.fields, row->data + row->bom, row->len - row->bom,
+                               run->time_column, &field, &len, &quoted);
     char reason[128];
 
     if (found < run->time_column) {
-        snprintf(reason, sizeof(reason), "the row has %d columns, and column %d is to be its time", (int)found, (int)run->time_column);
+        snprintf(reason, sizeof(reason), "the row has %d columns, and column %d is to be its time",
+                 (int)found, (int)run->time_column);
         return sender_refuse(row, row->len + 1, reason);
     }
     if (timestamp_parse(field, len, ts_ns) == 0)
         return 0;
-    snprintf(reason, sizeof(reason), "\"%.*s\" is no time (like 2026-11-21T10:15:30.5+01:00, or seconds since 1970)", len > 40 ? 40 : (int)len,
-             field);
+    snprintf(reason, sizeof(reason),
+             "\"%.*s\" is no time (like 2026-11-21T10:15:30.5+01:00, or seconds since 1970)",
+             len > 40 ? 40 : (int)len, field);
     return sender_refuse(row, (uint64_t)(field - row->data) + 1, reason);
 }
 
@@ -134,14 +140,14 @@ static int take_row(struct run *run, const struct input *in, struct input_row *r
     if (run->options->timing && read_time(run, row, &ts_ns))
         return take_bad(run, in, row);
     if (run->uneven.field_cnt) {
-        size_t cnt = row->fields
-                         ? row->fields
-                         : csv_separators(row->data, row->len, (char)run->uneven.sep) + 1;
+        size_t cnt = row->fields ? row->fields
+                                 : csv_separators(row->data, row->len, (char)run->uneven.sep) + 1;
 
         if (cnt != run->uneven.field_cnt && header_uneven(run, in, row, cnt))
             return take_bad(run, in, row);
     }
-    if (is_paced(run) && run->resume.row > run->resume.furthest) { /* those up to there have had their time */
+    /* those up to there have had their time */
+    if (is_paced(run) && run->resume.row > run->resume.furthest) {
         if (run->options->timing)
             pace_row(&run->pace, ts_ns);
         if ((status = wait_until_due(run, in)))
@@ -156,10 +162,12 @@ static int take_row(struct run *run, const struct input *in, struct input_row *r
         return run_file_failed(in->name, status);
     if (status)
         return take_bad(run, in, row);
-    if (run->sender.columns.line && !run->columns_set) { /* before the first row of them can be read */
+    /* before the first row of them can be read */
+    if (run->sender.columns.line && !run->columns_set) {
         const struct envelope_columns *columns = &run->sender.columns;
 
-        if ((status = header_set_columns(run, in->name, columns->line, columns->len, columns->flags)))
+        if ((status =
+                 header_set_columns(run, in->name, columns->line, columns->len, columns->flags)))
             return status;
         run->columns_set = 1;
     }
@@ -173,22 +181,25 @@ static int enough(const struct run *run)
     return run->taken >= run->options->count;
 }
 
-/* A file that is followed was cut or replaced: the new contents are another file, with a header of its own. */
+/* A file that is followed was cut or replaced: the new contents are another file, with a header of
+ * its own. */
 static int go_on(const struct run *run, struct input *in)
 {
     enum follow_event ended = in->ended;
     int error;
 
     if (run->options->resume) {
-        program_error("%s: %s: --resume cannot count the rows of two files as one (all rows of the first were sent; start again for the other, "
-                         "under another name or without --resume)",
-                         in->name, ended == FOLLOW_CUT ? "cut short" : "another file now");
+        program_error("%s: %s: --resume cannot count the rows of two files as one (all rows of the "
+                      "first were sent; start again for the other, "
+                      "under another name or without --resume)",
+                      in->name, ended == FOLLOW_CUT ? "cut short" : "another file now");
         return EXIT_FAILED;
     }
     error = input_again(in);
     if (error)
         return run_read_failed(in, error);
-    program_notice("%s: %s; reading it from its start", in->name, ended == FOLLOW_CUT ? "cut short" : "another file now");
+    program_notice("%s: %s; reading it from its start", in->name,
+                   ended == FOLLOW_CUT ? "cut short" : "another file now");
     return 0;
 }
 
@@ -252,10 +263,12 @@ static int resume_file(struct run *run, const char *file)
     if ((status = run_open_input(&in, run, file, run->sender.record_max)))
         return status;
     in.how.follow = 0; /* only what is there */
-    status = resume_verify(resume, &in, run->options->topic, run_has_header(run->options, in.how.format));
+    status = resume_verify(resume, &in, run->options->topic,
+                           run_has_header(run->options, in.how.format));
     input_close(&in);
     if (!status)
-        program_notice("%s: %s has rows up to number %llu, going on after them", file, run->options->topic, (unsigned long long)resume->furthest);
+        program_notice("%s: %s has rows up to number %llu, going on after them", file,
+                       run->options->topic, (unsigned long long)resume->furthest);
     return status;
 }
 
@@ -274,8 +287,8 @@ static int begin_without_header(struct run *run, const struct input *in)
         return header_other_fields(run, in);
     if (o->strict && !o->columns && !topic->line) {
         program_error("%s: --strict: how many fields a row is to have is not known without a "
-                         "header; give --columns",
-                         in->name);
+                      "header; give --columns",
+                      in->name);
         return EXIT_USAGE;
     }
     return header_find_columns(run, in, o->columns, len);
@@ -321,8 +334,9 @@ static int run_file(struct run *run, const char *file)
     if (!status)
         status = run_input(run, file);
     if (!status && run->taken == before && !enough(run))
-        program_notice("%s: all %llu rows%s are in %s already: nothing was sent", file, (unsigned long long)run->resume.row,
-                          run->bad.cnt > bad_before ? " but bad ones" : "", run->options->topic);
+        program_notice("%s: all %llu rows%s are in %s already: nothing was sent", file,
+                       (unsigned long long)run->resume.row,
+                       run->bad.cnt > bad_before ? " but bad ones" : "", run->options->topic);
     if (!status && !enough(run))
         status = resume_complete(&run->resume, run->topic);
     resume_end(&run->resume);
@@ -350,9 +364,10 @@ int run_files(struct run *run)
     run->started = 1;
     run->report.total_bytes = run->total_bytes * o->repeat;
     if (o->columns && !status)
-        status = header_set_columns(run, "--columns", o->columns, strlen(o->columns),
-                                    MR_EOL_LF | (o->sep == ',' ? 0 : MR_SEPARATOR(o->sep)) |
-                                        (options_format(o, o->files[0]) == INPUT_TSV ? MR_UNQUOTED : 0));
+        status =
+            header_set_columns(run, "--columns", o->columns, strlen(o->columns),
+                               MR_EOL_LF | (o->sep == ',' ? 0 : MR_SEPARATOR(o->sep)) |
+                                   (options_format(o, o->files[0]) == INPUT_TSV ? MR_UNQUOTED : 0));
     pace_start(&run->pace, o, program_now);
     report_start(&run->report);
     for (uint64_t i = 0; i < o->repeat; i++)

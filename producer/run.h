@@ -5,8 +5,8 @@
 #include "bad_rows.h"
 #include "input/input.h"
 #include "options.h"
-#include "send/pace.h"
 #include "report.h"
+#include "send/pace.h"
 #include "send/resume.h"
 #include "send/sender.h"
 
@@ -58,17 +58,20 @@ struct run {
     uint64_t total_bytes; /* of all FILEs once; 0: unknown */
 };
 
-/* run_check looks at every FILE before anything is sent: there, readable, no directory, and all headers alike.
+/* run_check looks at every FILE before anything is sent: there, readable, no directory, and all
+ * headers alike.
  * Returns 0 or an exit status (everything is said). Pipes are not touched. */
 int run_check(struct run *run);
 
-/* What run_check and run_files share. run_open_input opens a FILE as the options say; run_read_failed says what input_fill has returned. */
+/* What run_check and run_files share. run_open_input opens a FILE as the options say;
+ * run_read_failed says what input_fill has returned. */
 int run_has_header(const struct options *options, enum input_format format);
 int run_open_input(struct input *in, const struct run *run, const char *file, uint64_t record_max);
 int run_read_failed(const struct input *in, int error);
 int run_file_failed(const char *name, int error); /* says "NAME: strerror" */
 
-/* run_files sends them. run->topic, sender, bad, report must be ready. Returns 0 or an exit status (everything is said). */
+/* run_files sends them. run->topic, sender, bad, report must be ready. Returns 0 or an exit status
+ * (everything is said). */
 int run_files(struct run *run);
 
 void run_figures(const struct run *run, struct figures *out); /* but exit_status */

@@ -1,7 +1,7 @@
 /* values.c - what stands behind an option, read strictly. */
 #include "values.h"
-#include "millrace.h"
 #include "cli/program.h"
+#include "millrace.h"
 #include "text/text.h"
 #include <errno.h>
 #include <math.h>
@@ -25,7 +25,8 @@ int value_choose(const char *option, const char *value, const char *const *names
         n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "", names[i]);
     }
     if (near)
-        return END(program_usage("%s: unknown value \"%s\" (did you mean \"%s\"?)", option, value, near));
+        return END(
+            program_usage("%s: unknown value \"%s\" (did you mean \"%s\"?)", option, value, near));
     return END(program_usage("%s: unknown value \"%s\" (one of %s)", option, value, list));
 }
 
@@ -35,7 +36,9 @@ int value_duration(const char *option, const char *value, int64_t *out)
 
     if (error == -ERANGE)
         return END(program_usage("%s: \"%s\" is too long", option, value));
-    return error ? END(program_usage("%s: \"%s\" is not a duration (like 250ms, 5s, 2m)", option, value)) : 0;
+    return error ? END(program_usage("%s: \"%s\" is not a duration (like 250ms, 5s, 2m)", option,
+                                     value))
+                 : 0;
 }
 
 int value_count(const char *option, const char *value, uint64_t min, uint64_t *out)
@@ -43,8 +46,8 @@ int value_count(const char *option, const char *value, uint64_t min, uint64_t *o
     uint64_t count;
 
     if (text_count(value, &count) || count < min)
-        return END(program_usage("%s: \"%s\" is not a number of at least %llu (like 1000, 10k)", option, value,
-                                    (unsigned long long)min));
+        return END(program_usage("%s: \"%s\" is not a number of at least %llu (like 1000, 10k)",
+                                 option, value, (unsigned long long)min));
     *out = count;
     return 0;
 }
@@ -95,7 +98,8 @@ int value_bytes(const char *option, const char *value, char **out, size_t *len)
         if (name) {
             to[n++] = bytes[name - names];
             at++;
-        } else if (at[0] == '\\' && at[1] == 'x' && hex_digit(at[2]) >= 0 && hex_digit(at[3]) >= 0) {
+        } else if (at[0] == '\\' && at[1] == 'x' && hex_digit(at[2]) >= 0 &&
+                   hex_digit(at[3]) >= 0) {
             to[n++] = (char)(hex_digit(at[2]) * 16 + hex_digit(at[3]));
             at += 3;
         } else {
@@ -116,7 +120,8 @@ int value_sep(const char *value, char *out)
     int end = value_bytes("--sep", value, &bytes, &len);
 
     if (!end && (len != 1 || strchr("\"\r\n", bytes[0])))
-        end = END(program_usage("--sep: \"%s\" is not one byte, or is a quote or a line end", value));
+        end =
+            END(program_usage("--sep: \"%s\" is not one byte, or is a quote or a line end", value));
     if (!end)
         *out = bytes[0];
     free(bytes);
@@ -130,12 +135,14 @@ int value_header(const char *value, struct options *options)
     ssize_t used;
 
     if (!equals || equals == value || (size_t)(equals - value) > NAME_IN_HEADER_MAX)
-        return END(program_usage("-H: \"%s\" is not NAME=VALUE (NAME of 1 to %d bytes)", value, NAME_IN_HEADER_MAX));
+        return END(program_usage("-H: \"%s\" is not NAME=VALUE (NAME of 1 to %d bytes)", value,
+                                 NAME_IN_HEADER_MAX));
     if (!options->headers && !(options->headers = malloc(MR_HEADERS_MAX)))
         return END((program_fail(-ENOMEM, "-H"), EXIT_FAILED));
     memcpy(name, value, (size_t)(equals - value));
     name[equals - value] = '\0';
-    used = mr_header_add(options->headers, options->headers_len, MR_HEADERS_MAX, name, equals + 1, strlen(equals + 1));
+    used = mr_header_add(options->headers, options->headers_len, MR_HEADERS_MAX, name, equals + 1,
+                         strlen(equals + 1));
     if (used < 0)
         return END(program_usage("-H: all headers together have at most %u bytes", MR_HEADERS_MAX));
     options->headers_len = (size_t)used;
@@ -147,7 +154,8 @@ int value_rate(const char *value, double *interval_ns)
     double rate = 0;
 
     if (parse_real(value, "kMGKmg", &rate) || !(rate > 1e-9))
-        return END(program_usage("-r: \"%s\" is not a rate in records per second (like 0.5, 200, 10k)", value));
+        return END(program_usage(
+            "-r: \"%s\" is not a rate in records per second (like 0.5, 200, 10k)", value));
     *interval_ns = 1e9 / rate;
     return 0;
 }
@@ -160,7 +168,8 @@ int value_jitter(const char *value, double *out)
 
     if (len > 1 && len < sizeof(digits) && value[len - 1] == '%')
         len--;
-    snprintf(digits, sizeof(digits), "%.*s", (int)(len < sizeof(digits) ? len : sizeof(digits) - 1), value);
+    snprintf(digits, sizeof(digits), "%.*s", (int)(len < sizeof(digits) ? len : sizeof(digits) - 1),
+             value);
     if (len >= sizeof(digits) || parse_real(digits, "", &percent) || percent > 100)
         return END(program_usage("--jitter: \"%s\" is not a percentage from 0 to 100", value));
     *out = percent / 100;

@@ -1,4 +1,5 @@
-/* values.h - what stands behind an option of the producer. All return 0 with *out set, or what options_parse is to return: everything is said. */
+/* values.h - what stands behind an option of the producer. All return 0 with *out set, or what
+ * options_parse is to return: everything is said. */
 #ifndef PRODUCER_VALUES_H
 #define PRODUCER_VALUES_H
 
@@ -12,7 +13,8 @@
 int value_choose(const char *option, const char *value, const char *const *names, int *out);
 int value_duration(const char *option, const char *value, int64_t *out);
 int value_count(const char *option, const char *value, uint64_t min, uint64_t *out);
-/* value_bytes copies text with \n \t \r \0 \\ and \xHH read as the byte they stand for, into *out, which is freed before. */
+/* value_bytes copies text with \n \t \r \0 \\ and \xHH read as the byte they stand for, into *out,
+ * which is freed before. */
 int value_bytes(const char *option, const char *value, char **out, size_t *len);
 int value_sep(const char *value, char *out);
 int value_header(const char *value, struct options *options);

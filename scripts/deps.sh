@@ -36,6 +36,7 @@ fi
 if [ $lint = 1 ]; then
     need clang clang
     need clang-tidy clang-tidy
+    need clang-format clang-format
     need cppcheck cppcheck
     need shellcheck shellcheck
     need mandoc mandoc

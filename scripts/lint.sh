@@ -1,5 +1,6 @@
 #!/bin/bash
-# lint.sh - what `make lint` runs. Usage: scripts/lint.sh [CHECK...]     headers cppcheck tidy shell man; all of them if not given
+# lint.sh - what `make lint` runs. Usage: scripts/lint.sh [CHECK...]     all checks if none is given
+#   CHECK  format headers cppcheck tidy shell man
 # Every check runs, so that one call shows everything; the exit status is 0 only if all were silent.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -11,6 +12,12 @@ mapfile -t scripts < <(find scripts tests data \( -name '*.sh' -o -name '*.bash'
 mapfile -t pages < <(find . -name '*.[1-8]' -not -path './bin/*' | sort)
 failed=()
 
+# .clang-format is how code looks; it leaves comments alone, so their width is asked for here.
+lint_format() {
+    clang-format --dry-run --Werror "${sources[@]}" "${headers[@]}" &&
+        ! awk 'length > 100 { print FILENAME ":" FNR ": " length " columns; at most 100" }' \
+            "${sources[@]}" "${headers[@]}" | grep .
+}
 # Every header compiles alone, with both compilers; the public one also as C++.
 lint_headers() {
     local header compiler status=0
@@ -33,11 +40,11 @@ lint_tidy() { printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -I '{}' cla
 lint_shell() { shellcheck "${scripts[@]}" && { ! command -v zsh >/dev/null || zsh -n scripts/completion.zsh; }; }
 lint_man() { mandoc -T lint -W warning "${pages[@]}"; }
 
-[ $# -gt 0 ] || set -- headers cppcheck tidy shell man
+[ $# -gt 0 ] || set -- format headers cppcheck tidy shell man
 for name; do
     case $name in
-    headers | cppcheck | tidy | shell | man) ;;
-    *) echo "lint.sh: no such check: $name (known: headers cppcheck tidy shell man)" >&2; exit 2 ;;
+    format | headers | cppcheck | tidy | shell | man) ;;
+    *) echo "lint.sh: no such check: $name (known: format headers cppcheck tidy shell man)" >&2; exit 2 ;;
     esac
 done
 for name; do

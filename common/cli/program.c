@@ -24,14 +24,15 @@ int program_quiet;
 int program_verbose;
 
 static const char *program_name = "millrace";
-static _Atomic int progress_shown; /* a line of progress stands on the terminal: the next message has to clear it */
+/* a line of progress stands on the terminal: the next message has to clear it */
+static _Atomic int progress_shown;
 
 static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 #define STOP_SIGNALS (sizeof stop_signals / sizeof stop_signals[0])
 
 static const int64_t second_ns = 1000000000;
 
-/* ---- standard output ------------------------------------------------------------------------- */
+/* ---- standard output ---- */
 
 int program_write(int fd, const void *data, size_t len)
 {
@@ -71,7 +72,7 @@ static void replace_stdout(void)
     stdout = out;
 }
 
-/* ---- signals and time ------------------------------------------------------------------------------------------------ */
+/* ---- signals and time ---- */
 
 /* Other threads read the flag; a word that is only ever set needs no more than that. */
 __attribute__((no_sanitize("thread"))) static void on_stop(int number)
@@ -108,9 +109,10 @@ void program_start(const char *name)
     for (size_t i = 0; i < STOP_SIGNALS; i++)
         sigaddset(&action.sa_mask, stop_signals[i]);
     for (size_t i = 0; i < STOP_SIGNALS; i++) {
-        /* nohup stays nohup. An ignored SIGINT is only what shells without job control give to "program &": scripts that
-         * send it mean it. */
-        if (stop_signals[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+        /* nohup stays nohup. An ignored SIGINT is only what shells without job control give to
+         * "program &": scripts that send it mean it. */
+        if (stop_signals[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 &&
+            old.sa_handler == SIG_IGN)
             continue;
         sigaction(stop_signals[i], &action, NULL);
     }
@@ -142,7 +144,8 @@ int64_t program_now(void)
 
 int program_sleep(int64_t ns)
 {
-    /* Blocked until ppoll: a signal between the look at program_stop and the sleep would be slept through. */
+    /* Blocked until ppoll: a signal between the look at program_stop and the sleep would be slept
+     * through. */
     sigset_t block, old;
     sigemptyset(&block);
     for (size_t i = 0; i < STOP_SIGNALS; i++)
@@ -160,12 +163,12 @@ int program_sleep(int64_t ns)
     return program_stop ? -EINTR : 0;
 }
 
-/* ---- messages -------------------------------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 #define CLEAR_LINE "\r\033[K"
 
-/* Appends text as text_printable writes it. What a message quotes (a name, a header, a reason from a
- * file) must not reach the terminal as it is; a line break followed by two blanks is the
+/* Appends text as text_printable writes it. What a message quotes (a name, a header, a reason from
+ * a file) must not reach the terminal as it is; a line break followed by two blanks is the
  * message's own. */
 static size_t put_shown(char *line, size_t used, size_t room, const char *text, size_t len)
 {
@@ -184,7 +187,8 @@ static size_t put_shown(char *line, size_t used, size_t room, const char *text, 
 }
 
 /* Writes "NAME: text[: reason]\n" with one write; a text that is too long is cut. */
-__attribute__((format(printf, 2, 0))) static void say(const char *reason, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void say(const char *reason, const char *format,
+                                                      va_list args)
 {
     char line[4096], text[4096];
     size_t room = sizeof line - 1; /* the last byte is the newline's */
@@ -261,7 +265,8 @@ int program_flush(void)
         return EXIT_OK;
     if (errno == EPIPE)
         return EXIT_SIGPIPE;
-    program_error("standard output: %s", strerror(errno ? errno : EIO)); /* a file's errors are not the library's */
+    /* a file's errors are not the library's */
+    program_error("standard output: %s", strerror(errno ? errno : EIO));
     return EXIT_FAILED;
 }
 
@@ -283,7 +288,8 @@ const char *program_reason(int error)
     case ENOENT:
         return "no such bus or topic";
     case EPROTO:
-        return "made by another version of Millrace; end the programs that use it and run: ./broker clean --all";
+        return "made by another version of Millrace; end the programs that use it and run: "
+               "./broker clean --all";
     case EBADMSG:
         return "the shared segment is damaged";
     case EIO:
@@ -293,11 +299,13 @@ const char *program_reason(int error)
     case EIDRM:
         return "the topic was deleted";
     case ESTALE:
-        return "this process lost its place (its bus was removed from /dev/shm, or it forked); start it again";
+        return "this process lost its place (its bus was removed from /dev/shm, or it forked); "
+               "start it again";
     case EINTR:
         return "interrupted";
     case EREMOTE:
-        return "the bus belongs to another pid namespace (container), across which its locks do not work; run this there, or use another bus (-b NAME)";
+        return "the bus belongs to another pid namespace (container), across which its locks do "
+               "not work; run this there, or use another bus (-b NAME)";
     case EPERM:
     case EACCES:
         return "it belongs to another user, or you lack the rights";
@@ -324,7 +332,8 @@ const char *program_reason(int error)
     case EADDRINUSE:
         return "another process holds the bus's socket; use another bus (-b NAME)";
     case ENOSPC:
-        return "no room left in /dev/shm; choose a smaller --size, or free some (df -h /dev/shm; ./broker clean)";
+        return "no room left in /dev/shm; choose a smaller --size, or free some (df -h /dev/shm; "
+               "./broker clean)";
     case EINVAL:
         return "invalid argument";
     case EMSGSIZE:
@@ -366,7 +375,7 @@ int program_exit_for(int error)
     }
 }
 
-/* ---- connecting ------------------------------------------------------------------------------------------------------ */
+/* ---- connecting ---- */
 
 #define NAME_MAX_SHOWN 64
 
@@ -415,15 +424,17 @@ static void no_rights(const char *bus, const char *topic)
     }
     const char *has = user_name(st.st_uid, owner_buf), *group = group_name(st.st_gid, group_buf);
     if (st.st_uid != owner || !S_ISREG(st.st_mode))
-        program_error("%s: %s is no segment of %s: it belongs to %s, who can remove it (or root)", what, file,
-                         user_name(owner, wanted_buf), has);
+        program_error("%s: %s is no segment of %s: it belongs to %s, who can remove it (or root)",
+                      what, file, user_name(owner, wanted_buf), has);
     else if (topic)
-        program_error("%s: %s belongs to %s, group %s, mode %04o: you lack the rights; %s can share it: chgrp GROUP and chmod 0660", what,
-                         file, has, group, (unsigned)(st.st_mode & 07777), has);
+        program_error("%s: %s belongs to %s, group %s, mode %04o: you lack the rights; %s can "
+                      "share it: chgrp GROUP and chmod 0660",
+                      what, file, has, group, (unsigned)(st.st_mode & 07777), has);
     else
-        program_error("%s: %s belongs to %s, group %s, mode %04o: you lack the rights; %s can share it: "
-                         "broker -b %s --mode 0660 --owner-group GROUP",
-                         what, file, has, group, (unsigned)(st.st_mode & 07777), has, name);
+        program_error(
+            "%s: %s belongs to %s, group %s, mode %04o: you lack the rights; %s can share it: "
+            "broker -b %s --mode 0660 --owner-group GROUP",
+            what, file, has, group, (unsigned)(st.st_mode & 07777), has, name);
 }
 
 void program_bus_fail(int error, const char *bus)
@@ -434,11 +445,13 @@ void program_bus_fail(int error, const char *bus)
     if (error == -EPERM)
         no_rights(bus, NULL);
     else if (error == -ENOENT && slash)
-        program_error("no broker on bus \"%s\"; %.*s starts one with: broker -b %s --mode 0660 --owner-group GROUP", bus,
-                         (int)(slash - bus), bus, slash + 1);
+        program_error("no broker on bus \"%s\"; %.*s starts one with: broker -b %s --mode 0660 "
+                      "--owner-group GROUP",
+                      bus, (int)(slash - bus), bus, slash + 1);
     else if (error == -ENOENT)
-        program_error("no broker on bus \"%s\"; start one with: ./broker%s%s", bus, strcmp(bus, "default") == 0 ? "" : " -b ",
-                         strcmp(bus, "default") == 0 ? "" : bus);
+        program_error("no broker on bus \"%s\"; start one with: ./broker%s%s", bus,
+                      strcmp(bus, "default") == 0 ? "" : " -b ",
+                      strcmp(bus, "default") == 0 ? "" : bus);
     else
         program_fail(error, "bus \"%s\"", bus);
 }
@@ -457,7 +470,8 @@ void program_topic_fail(int error, const struct mr_bus *bus, const char *topic)
 
 int program_connect(const char *bus, const char *client_name, int64_t wait_ns, struct mr_bus **out)
 {
-    const struct mr_connect_options options = {.name = client_name, .on_wait = program_wait_notice, .stop = &program_stop};
+    const struct mr_connect_options options = {
+        .name = client_name, .on_wait = program_wait_notice, .stop = &program_stop};
     const char *name = bus ? bus : getenv("MILLRACE_BUS");
     if (!name || !*name)
         name = "default";
@@ -485,8 +499,9 @@ int program_connect(const char *bus, const char *client_name, int64_t wait_ns, s
             if (strchr(name, '/'))
                 program_notice("no broker on bus \"%s\" yet, waiting for one", name);
             else
-                program_notice("no broker on bus \"%s\" yet, waiting for one (start it with: ./broker%s%s)", name, flag,
-                                  *flag ? name : "");
+                program_notice(
+                    "no broker on bus \"%s\" yet, waiting for one (start it with: ./broker%s%s)",
+                    name, flag, *flag ? name : "");
             said = 1;
         }
         int64_t nap = waited < second_ns ? second_ns / 50 : second_ns / 10;
@@ -495,7 +510,7 @@ int program_connect(const char *bus, const char *client_name, int64_t wait_ns, s
     }
 }
 
-/* ---- waiting --------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
 static void describe_holder(const struct mr_wait *wait, const char *topic)
 {
@@ -505,16 +520,17 @@ static void describe_holder(const struct mr_wait *wait, const char *topic)
     int private_pid = 0; /* "private:PID:..." is a name that none can ask for */
     (void)sscanf(group, "private:%d:", &private_pid);
     if (!*group)
-        program_notice("%s: %s, and no consumer has come yet; waiting for one (./consumer %s)", topic, why, topic);
+        program_notice("%s: %s, and no consumer has come yet; waiting for one (./consumer %s)",
+                       topic, why, topic);
     else if (wait->pid == 0 && private_pid)
         program_notice(
             "%s: %s; the private group of pid %d does not take the next records%s; waiting", topic,
             why, private_pid,
-            program_stopped(private_pid) ? ", as that is stopped (kill -CONT lets it go on)"
-                                            : "");
+            program_stopped(private_pid) ? ", as that is stopped (kill -CONT lets it go on)" : "");
     else if (wait->pid == 0)
-        program_notice("%s: %s; group %s has no consumer that takes the next records; waiting (./consumer -g %s %s)", topic, why,
-                          group, group, topic);
+        program_notice("%s: %s; group %s has no consumer that takes the next records; waiting "
+                       "(./consumer -g %s %s)",
+                       topic, why, group, group, topic);
     else
         program_notice(
             "%s: %s; group %s: pid %" PRId32 "%s%s%s holds it since %s%s", topic, why, group,
@@ -566,7 +582,8 @@ int program_wait_notice(const struct mr_wait *wait, void *arg)
         int stopped;
         int64_t said_ns; /* 0: never */
     } last;
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* several threads may wait at a time */
+    /* several threads may wait at a time */
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     const char *topic = wait->topic ? wait->topic : "", *group = wait->group ? wait->group : "";
     int64_t now = program_now();
     int stopped = program_stopped(wait->pid);
@@ -594,12 +611,14 @@ int program_wait_notice(const struct mr_wait *wait, void *arg)
         describe_holder(wait, topic);
         break;
     case MR_WAIT_LOCK:
-        program_notice("%s%swaiting for a lock that pid %" PRId32 " holds; if that process is stopped: kill -CONT %" PRId32,
-                          topic, *topic ? ": " : "", wait->pid, wait->pid);
+        program_notice("%s%swaiting for a lock that pid %" PRId32
+                       " holds; if that process is stopped: kill -CONT %" PRId32,
+                       topic, *topic ? ": " : "", wait->pid, wait->pid);
         break;
     case MR_WAIT_BROKER:
-        program_notice("%s: waiting for the broker, pid %" PRId32 ", to create it; if that process is stopped: kill -CONT %" PRId32,
-                          topic, wait->pid, wait->pid);
+        program_notice("%s: waiting for the broker, pid %" PRId32
+                       ", to create it; if that process is stopped: kill -CONT %" PRId32,
+                       topic, wait->pid, wait->pid);
         break;
     case MR_WAIT_DEAD: /* see above */
         break;
@@ -623,22 +642,21 @@ void program_socket_fail(const char *bus, const char *what)
     int error = mr_control_holder(owner, name, &holder);
     if (error)
         program_error("%s: another process holds the socket of bus \"%s\" and does not listen "
-                         "on it; end it (ss -xap shows "
-                         "which: @millrace.%u.%s), or use another bus (-b NAME)",
-                         what, bus, (unsigned)owner, name);
+                      "on it; end it (ss -xap shows "
+                      "which: @millrace.%u.%s), or use another bus (-b NAME)",
+                      what, bus, (unsigned)owner, name);
     else if (holder.uid != owner && holder.uid != 0)
         program_error("%s: pid %d of user %s holds the socket of bus \"%s\"; end it, or use "
-                         "another bus (-b NAME)",
-                         what, (int)holder.pid, user_name(holder.uid, user), bus);
+                      "another bus (-b NAME)",
+                      what, (int)holder.pid, user_name(holder.uid, user), bus);
     else if (holder.pid == 0)
         program_error("%s: a broker in another pid namespace (container) serves a bus \"%s\"; "
-                         "use another bus (-b NAME)",
-                         what, bus);
+                      "use another bus (-b NAME)",
+                      what, bus);
     else
-        program_error(
-            "%s: pid %d holds the socket of bus \"%s\", but not the bus in this /dev/shm "
-            "(is it in a container?); end it, or use another bus (-b NAME)",
-            what, (int)holder.pid, bus);
+        program_error("%s: pid %d holds the socket of bus \"%s\", but not the bus in this /dev/shm "
+                      "(is it in a container?); end it, or use another bus (-b NAME)",
+                      what, (int)holder.pid, bus);
 }
 
 void program_create_fail(int error, const struct mr_bus *bus, const char *topic)
@@ -652,14 +670,17 @@ void program_create_fail(int error, const struct mr_bus *bus, const char *topic)
     }
     int pid = error == -ETIMEDOUT ? mr_broker_pid(bus) : 0;
     if (pid > 0)
-        program_error("%s: create: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d", topic, pid, pid);
+        program_error(
+            "%s: create: the broker, pid %d, does not answer; if it is stopped: kill -CONT %d",
+            topic, pid, pid);
     else
         program_fail(error, "%s: create", topic);
 }
 
-/* ---- topics to write to -------------------------------------------------------------------------------------------------- */
+/* ---- topics to write to ---- */
 
-/* A bus outlives its broker, but only a broker creates topics: one that comes back within the time will do. */
+/* A bus outlives its broker, but only a broker creates topics: one that comes back within the time
+ * will do. */
 static int create_topic(struct mr_bus *bus, const char *topic, int64_t wait_ns)
 {
     int64_t end = program_now() + wait_ns;
@@ -671,7 +692,9 @@ static int create_topic(struct mr_bus *bus, const char *topic, int64_t wait_ns)
         if (error != -ECONNREFUSED || program_stop || program_now() >= end)
             break;
         if (!told && program_now() >= end - wait_ns + second_ns / 2) {
-            program_notice("%s: no such topic, and no broker runs that could create it; waiting for one", topic);
+            program_notice(
+                "%s: no such topic, and no broker runs that could create it; waiting for one",
+                topic);
             told = 1;
         }
         program_sleep(second_ns / 20);
@@ -679,7 +702,8 @@ static int create_topic(struct mr_bus *bus, const char *topic, int64_t wait_ns)
     return program_stop ? -EINTR : error;
 }
 
-int program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_t wait_ns, struct mr_topic **out)
+int program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_t wait_ns,
+                       struct mr_topic **out)
 {
     int error = mr_topic_open(bus, topic, out);
 
@@ -690,8 +714,9 @@ int program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_
     if (error == -ENOENT) {
         error = create_topic(bus, topic, wait_ns);
         if (error == -ECONNREFUSED) {
-            program_error("%s: no such topic, and no broker runs that could create it (start one: ./broker -b %s)", topic,
-                             mr_bus_name(bus));
+            program_error("%s: no such topic, and no broker runs that could create it (start one: "
+                          "./broker -b %s)",
+                          topic, mr_bus_name(bus));
             return EXIT_NO_BROKER;
         }
         if (error == -EACCES) {
@@ -714,7 +739,7 @@ int program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_
     return program_exit_for(error);
 }
 
-/* ---- named pipes ------------------------------------------------------------------------------- */
+/* ---- named pipes ---- */
 
 int program_create(const char *path)
 {
@@ -741,7 +766,7 @@ int program_create(const char *path)
     }
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 /* The real path of a file that need not be there: its folder has to. malloc'ed; NULL with errno
  * set. */
@@ -773,9 +798,10 @@ int program_file_id(const char *file, uint64_t *id)
     return 0;
 }
 
-/* ---- no such topic --------------------------------------------------------------------------------------------------- */
+/* ---- no such topic ---- */
 
-/* Writes " (did you mean "order"?; topics: a, b)" into text: what a user who mistyped a topic wants to know. */
+/* Writes " (did you mean "order"?; topics: a, b)" into text: what a user who mistyped a topic wants
+ * to know. */
 static void topic_hints(const struct mr_bus *bus, const char *topic, char *text, size_t cap)
 {
     char **names = NULL;
@@ -789,7 +815,8 @@ static void topic_hints(const struct mr_bus *bus, const char *topic, char *text,
         return;
     }
     const char *near = text_suggest(topic, (const char *const *)names);
-    int len = near ? snprintf(text, cap, " (did you mean \"%s\"?; topics:", near) : snprintf(text, cap, " (topics:");
+    int len = near ? snprintf(text, cap, " (did you mean \"%s\"?; topics:", near)
+                   : snprintf(text, cap, " (topics:");
     size_t used = len < 0 ? 0 : (size_t)len;
     for (ssize_t i = 0; i < cnt && used < cap; i++) {
         if (i == 20) { /* enough for a message */

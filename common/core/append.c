@@ -1,4 +1,5 @@
-/* append.c - the producer's side of millrace.h: which partition, and what to do when there is no room. */
+/* append.c - the producer's side of millrace.h: which partition, and what to do when there is no
+ * room. */
 #include "append.h"
 #include "group.h"
 #include "producer_slot.h"
@@ -10,15 +11,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RETRY_NS 50000000     /* a producer without room looks again so often: somebody may have died without telling */
-#define JOIN_NS 500000000     /* one that waits for the end of the work looks again so often */
-#define RUN_BYTES 16384u      /* keyless records stay in one partition so long: whole batches, and all partitions in turn */
-#define SLACK_SHIFT 3         /* a waiting producer wants ring >> 3 free, not one record's worth: fewer, longer sleeps */
+/* a producer without room looks again so often: somebody may have died without telling */
+#define RETRY_NS 50000000
+#define JOIN_NS  500000000 /* one that waits for the end of the work looks again so often */
+/* keyless records stay in one partition so long: whole batches, and all partitions in turn */
+#define RUN_BYTES 16384u
+/* a waiting producer wants ring >> 3 free, not one record's worth: fewer, longer sleeps */
+#define SLACK_SHIFT 3
 
 struct mr_producer {
     struct mr_topic *topic;
     uint32_t slot;
-    uint64_t serial;         /* our slot's serial: tells whether it is still ours */
+    uint64_t serial; /* our slot's serial: tells whether it is still ours */
     uint64_t source;
     struct mr_place *places; /* per partition */
     uint32_t run_partition;  /* where keyless records go now, */
@@ -33,7 +37,8 @@ static inline uint64_t load(const _Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_relaxed);
 }
 
-int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *options, struct mr_producer **out)
+int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *options,
+                     struct mr_producer **out)
 {
     int error = mr_topic_check(topic);
     if (error)
@@ -59,10 +64,13 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     producer->topic = topic;
     producer->serial = load(&topic->shm->producer_serial) + 1;
     producer->source = options ? options->source : 0;
-    producer->run_partition = (uint32_t)(topic->bus->self >> 16) % topic->partition_cnt; /* several producers start at different ones */
-    mr_words_store(slot->name, (MR_CLIENT_NAME_MAX + 1) / 8, options && options->name ? options->name : topic->bus->client_name);
+    /* several producers start at different ones */
+    producer->run_partition = (uint32_t)(topic->bus->self >> 16) % topic->partition_cnt;
+    mr_words_store(slot->name, (MR_CLIENT_NAME_MAX + 1) / 8,
+                   options && options->name ? options->name : topic->bus->client_name);
     struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
-    if (producer->slot >= load(&topic->shm->producer_high)) /* first: who looks for the dead looks below it */
+    /* first: who looks for the dead looks below it */
+    if (producer->slot >= load(&topic->shm->producer_high))
         mr_tx_set(&tx, &topic->shm->producer_high, producer->slot + 1);
     mr_tx_set(&tx, &slot->records, 0);
     mr_tx_set(&tx, &slot->bytes, 0);
@@ -95,7 +103,8 @@ void mr_producer_close(struct mr_producer *producer)
     struct mr_topic *topic = producer->topic;
     struct mr_producer_shm *slot = &topic->producers[producer->slot];
     if (mr_bus_usable(topic->bus) == 0) {
-        int error = mr_topic_lock(topic), ours = load(&slot->state) == 'a' && load(&slot->serial) == producer->serial;
+        int error = mr_topic_lock(topic),
+            ours = load(&slot->state) == 'a' && load(&slot->serial) == producer->serial;
         if (!error && ours) {
             struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
             mr_tx_set(&tx, &slot->state, 'd');
@@ -107,7 +116,8 @@ void mr_producer_close(struct mr_producer *producer)
         if (!error)
             mr_unlock(&topic->shm->lock);
         if (mr_intact(topic) == 0)
-            mr_groups_tell(topic, INT_MAX); /* who waits for the end of it all (MR_UNTIL_DRAINED) looks again */
+            /* who waits for the end of it all (MR_UNTIL_DRAINED) looks again */
+            mr_groups_tell(topic, INT_MAX);
     }
     free(producer->order);
     free(producer->places);
@@ -160,7 +170,8 @@ struct mr_topic *mr_producer_topic(const struct mr_producer *producer)
 /* ---- waiting for room ---- */
 
 /* Who holds partition p up: for the message, so a moment's truth is enough. */
-static void name_holder(const struct mr_topic *topic, uint32_t p, struct mr_wait *wait, char *group_name, char *client_name)
+static void name_holder(const struct mr_topic *topic, uint32_t p, struct mr_wait *wait,
+                        char *group_name, char *client_name)
 {
     uint64_t low = MR_NONE;
     uint32_t behind = 0;
@@ -175,7 +186,8 @@ static void name_holder(const struct mr_topic *topic, uint32_t p, struct mr_wait
     if (low == MR_NONE)
         return;
     mr_words_load(topic->groups[behind].name, (MR_GROUP_NAME_MAX + 1) / 8, group_name);
-    if (!mr_group_there(topic, behind)) { /* in the making: by the holder of the topic's lock, stopped most likely */
+    /* in the making: by the holder of the topic's lock, stopped most likely */
+    if (!mr_group_there(topic, behind)) {
         mr_client_about(topic->bus, load(&topic->shm->lock.holder), &wait->pid, client_name);
         return;
     }
@@ -192,9 +204,12 @@ static void store_want(struct mr_topic *topic, uint32_t p, uint64_t want)
 {
     struct mr_log_shm *log = &topic->logs[p];
     uint64_t there = load(&log->want);
-    while (want < there && !atomic_compare_exchange_weak_explicit(&log->want, &there, want, memory_order_relaxed, memory_order_relaxed))
+    while (want < there &&
+           !atomic_compare_exchange_weak_explicit(&log->want, &there, want, memory_order_relaxed,
+                                                  memory_order_relaxed))
         ;
-    atomic_thread_fence(memory_order_seq_cst); /* pairs with mr_ack and mr_group_commit: they see want, or we see what they stored */
+    /* pairs with mr_ack and mr_group_commit: they see want, or we see what they stored */
+    atomic_thread_fence(memory_order_seq_cst);
 }
 
 /* What is worth waking us for: room for some more than the next record. */
@@ -209,7 +224,8 @@ static uint64_t room_wanted(const struct mr_topic *topic, uint32_t p, uint64_t b
     return want > limit ? want : limit + 1;
 }
 
-static int tell_holder(const struct mr_topic *topic, uint32_t p, enum mr_wait_for what, uint64_t since, uint64_t *said)
+static int tell_holder(const struct mr_topic *topic, uint32_t p, enum mr_wait_for what,
+                       uint64_t since, uint64_t *said)
 {
     char group_name[MR_GROUP_NAME_MAX + 1], client_name[MR_CLIENT_NAME_MAX + 1];
     struct mr_wait wait = {.what = what, .topic = topic->name, .partition = p};
@@ -244,8 +260,10 @@ static void end_waiting(struct mr_producer *producer, struct waiting *waiting)
     *waiting = (struct waiting){0};
 }
 
-/* There was no room for the first message of the batch. Returns 0 to try again, or why to give up. */
-static int wait_for_room(struct mr_producer *producer, uint32_t p, const struct call *call, struct waiting *waiting)
+/* There was no room for the first message of the batch. Returns 0 to try again, or why to give
+ * up. */
+static int wait_for_room(struct mr_producer *producer, uint32_t p, const struct call *call,
+                         struct waiting *waiting)
 {
     struct mr_topic *topic = producer->topic;
     const struct mr_batch *batch = &call->batch;
@@ -274,7 +292,8 @@ static int wait_for_room(struct mr_producer *producer, uint32_t p, const struct 
             bytes += mr_message_bytes(&batch->msgs[batch->order ? batch->order[i] : i]);
         waiting->ticket = mr_cond_prepare(&topic->shm->space);
         store_want(topic, p, room_wanted(topic, p, bytes));
-        return mr_groups_settle(topic, p); /* there may be room by now, also what another producer left; or it is sealed, or deleted */
+        /* there may be room by now, also what another producer left; or it is sealed, or deleted */
+        return mr_groups_settle(topic, p);
     }
     int error = tell_holder(topic, p, MR_WAIT_ROOM, waiting->since, &waiting->said);
     if (error)
@@ -287,7 +306,8 @@ static int wait_for_room(struct mr_producer *producer, uint32_t p, const struct 
     return 0;
 }
 
-/* Appends the call's batch, waiting for room. Returns how many; fewer than all with call->error set. */
+/* Appends the call's batch, waiting for room. Returns how many; fewer than all with call->error
+ * set. */
 static size_t append_to(struct mr_producer *producer, uint32_t p, struct call *call)
 {
     struct mr_topic *topic = producer->topic;
@@ -340,21 +360,24 @@ static uint32_t run_on(struct mr_producer *producer, const struct mr_message *ms
     return p;
 }
 
-/* Where each message goes. Returns 1 when it is the same partition for all, as a rule where they have no keys; else 0. */
+/* Where each message goes. Returns 1 when it is the same partition for all, as a rule where they
+ * have no keys; else 0. */
 static int choose_partitions(struct mr_producer *producer, struct mr_message *msgs, size_t n)
 {
     int same = 1;
     for (size_t i = 0; i < n; i++) {
         struct mr_message *msg = &msgs[i];
         if (msg->partition == MR_ANY)
-            msg->partition = (int32_t)(msg->key ? mr_partition_for(msg->key, msg->key_len, producer->topic->partition_cnt)
+            msg->partition = (int32_t)(msg->key ? mr_partition_for(msg->key, msg->key_len,
+                                                                   producer->topic->partition_cnt)
                                                 : run_on(producer, msg));
         same &= msg->partition == msgs[0].partition;
     }
     return same;
 }
 
-/* Counting sort of the batch by partition, stable, so that order within a partition is the order given. */
+/* Counting sort of the batch by partition, stable, so that order within a partition is the order
+ * given. */
 static size_t append_sorted(struct mr_producer *producer, size_t n, struct call *call)
 {
     uint32_t start[MR_PARTITIONS_MAX + 1] = {0};
@@ -364,7 +387,8 @@ static size_t append_sorted(struct mr_producer *producer, size_t n, struct call 
     for (uint32_t p = 0; p < partitions; p++)
         start[p + 1] += start[p];
     for (size_t i = 0; i < n; i++)
-        producer->order[start[call->batch.msgs[i].partition]++] = (uint32_t)i; /* start[p] becomes the end of p, which is the start of p + 1 */
+        /* start[p] becomes the end of p, which is the start of p + 1 */
+        producer->order[start[call->batch.msgs[i].partition]++] = (uint32_t)i;
     size_t done = 0;
     for (uint32_t p = 0; p < partitions && !call->error; p++) {
         uint32_t first = p ? start[p - 1] : 0, count = start[p] - first;
@@ -411,7 +435,8 @@ static int check_messages(const struct mr_producer *producer, struct mr_message 
     return 0;
 }
 
-static ssize_t append(struct mr_producer *producer, struct mr_message *msgs, const struct mr_progress *progress, size_t n, int64_t timeout_ns)
+static ssize_t append(struct mr_producer *producer, struct mr_message *msgs,
+                      const struct mr_progress *progress, size_t n, int64_t timeout_ns)
 {
     struct mr_topic *topic = producer->topic;
     int error = check_messages(producer, msgs, n);
@@ -432,19 +457,22 @@ static ssize_t append(struct mr_producer *producer, struct mr_message *msgs, con
         error = room_for_order(producer, n);
         if (error)
             return error;
-        done = choose_partitions(producer, msgs, n) ? append_to(producer, (uint32_t)msgs[0].partition, &call)
-                                                     : append_sorted(producer, n, &call);
+        done = choose_partitions(producer, msgs, n)
+                   ? append_to(producer, (uint32_t)msgs[0].partition, &call)
+                   : append_sorted(producer, n, &call);
     }
     error = mr_intact(topic); /* some may lie in pages of zeros that nobody else sees */
     return error ? error : done ? (ssize_t)done : call.error;
 }
 
-ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns)
+ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t n,
+                  int64_t timeout_ns)
 {
     return append(producer, msgs, NULL, n, timeout_ns);
 }
 
-ssize_t mr_append_from(struct mr_producer *producer, struct mr_message *msgs, const struct mr_progress *progress, size_t n, int64_t timeout_ns)
+ssize_t mr_append_from(struct mr_producer *producer, struct mr_message *msgs,
+                       const struct mr_progress *progress, size_t n, int64_t timeout_ns)
 {
     if (!producer->source)
         return -EINVAL;
@@ -478,12 +506,14 @@ int mr_append_place(struct mr_producer *producer, struct mr_message *msgs, size_
         msgs[i].partition = msgs[0].partition;
         bytes += mr_message_bytes(&msgs[i]);
     }
-    return bytes > topic->ring_bytes || (topic->part_records_max && n > mr_log_records_max(topic, (uint32_t)msgs[0].partition))
+    return bytes > topic->ring_bytes || (topic->part_records_max &&
+                                         n > mr_log_records_max(topic, (uint32_t)msgs[0].partition))
                ? -EMSGSIZE
                : 0;
 }
 
-int mr_append_whole(struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns)
+int mr_append_whole(struct mr_producer *producer, struct mr_message *msgs, size_t n,
+                    int64_t timeout_ns)
 {
     struct call call = {.batch = {.msgs = msgs,
                                   .n = n,
@@ -499,7 +529,8 @@ int mr_append_whole(struct mr_producer *producer, struct mr_message *msgs, size_
 
 /* ---- waiting for the end of the work ---- */
 
-/* The first partition where some group has not acknowledged what we sent; partition_cnt: none. Also while there is no group. */
+/* The first partition where some group has not acknowledged what we sent; partition_cnt: none. Also
+ * while there is no group. */
 static uint32_t owed(const struct mr_producer *producer)
 {
     const struct mr_topic *topic = producer->topic;
@@ -507,7 +538,8 @@ static uint32_t owed(const struct mr_producer *producer)
     for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
         groups |= mr_group_holds(topic, g);
     for (uint32_t p = 0; p < topic->partition_cnt; p++)
-        if (producer->places[p].end && (!groups || mr_groups_limit(topic, p) < producer->places[p].end))
+        if (producer->places[p].end &&
+            (!groups || mr_groups_limit(topic, p) < producer->places[p].end))
             return p;
     return topic->partition_cnt;
 }
@@ -551,9 +583,11 @@ void mr_producer_stats(const struct mr_producer *producer, struct mr_producer_st
     *out = producer->stats;
 }
 
-/* ---- record headers: name length (1 byte), value length (4 bytes, little endian), name, value; end to end ---- */
+/* ---- record headers: name length (1 byte), value length (4 bytes, little endian), name, value;
+ * end to end ---- */
 
-ssize_t mr_header_add(void *buf, size_t used, size_t cap, const char *name, const void *value, size_t value_len)
+ssize_t mr_header_add(void *buf, size_t used, size_t cap, const char *name, const void *value,
+                      size_t value_len)
 {
     size_t name_len = strlen(name);
     if (name_len < 1 || name_len > 255)
@@ -572,8 +606,8 @@ ssize_t mr_header_add(void *buf, size_t used, size_t cap, const char *name, cons
     return (ssize_t)(used + 5 + name_len + value_len);
 }
 
-int mr_header_next(const void *headers, size_t headers_len, size_t *at, const char **name, size_t *name_len, const void **value,
-                   size_t *value_len)
+int mr_header_next(const void *headers, size_t headers_len, size_t *at, const char **name,
+                   size_t *name_len, const void **value, size_t *value_len)
 {
     const unsigned char *base = headers;
     if (*at >= headers_len)

@@ -43,9 +43,11 @@ int mr_asked(struct mr_topic *to, uint32_t slot, uint64_t serial, uint64_t sourc
     found = 0;
     for (uint32_t i = 0; i < source->member_cnt && !found; i++) {
         const struct mr_member_shm *member = &source->members[i];
-        if (!load(&member->group) || atomic_load_explicit(&member->moving, memory_order_acquire) == MR_NONE)
+        if (!load(&member->group) ||
+            atomic_load_explicit(&member->moving, memory_order_acquire) == MR_NONE)
             continue;
-        found = load(&member->moving_topic) == to->shm->created_ns && load(&member->moving_serial) == serial &&
+        found = load(&member->moving_topic) == to->shm->created_ns &&
+                load(&member->moving_serial) == serial &&
                 (load(&member->moving_producer) & UINT32_MAX) == slot;
     }
     int error = mr_intact(source);

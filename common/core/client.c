@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 #define NOTICE_NS 500000000u /* a wait is worth a word after this, and again after as much */
-#define SLOT_TRIES 100 /* a millisecond each: a slot that is free is locked for some microseconds  \
+#define SLOT_TRIES                                                                                 \
+    100 /* a millisecond each: a slot that is free is locked for some microseconds  \
                         */
 
 int mr_bus_stopped(const struct mr_bus *bus)
@@ -22,7 +23,8 @@ int mr_bus_stopped(const struct mr_bus *bus)
     return bus->options.stop && *bus->options.stop;
 }
 
-int mr_bus_notice(const struct mr_bus *bus, struct mr_wait *wait, uint64_t since_ns, uint64_t *said_ns)
+int mr_bus_notice(const struct mr_bus *bus, struct mr_wait *wait, uint64_t since_ns,
+                  uint64_t *said_ns)
 {
     if (mr_bus_stopped(bus))
         return -EINTR;
@@ -34,14 +36,21 @@ int mr_bus_notice(const struct mr_bus *bus, struct mr_wait *wait, uint64_t since
     return bus->options.on_wait(wait, bus->options.on_wait_arg) ? -EINTR : 0;
 }
 
-/* ---- fork: the child shares our lock's open file description and would keep us alive after our death ---- */
+/* ---- fork: the child shares our lock's open file description and would keep us alive after our
+ * death ---- */
 
 static pthread_mutex_t buses_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mr_bus *buses;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
-static void before_fork(void) { pthread_mutex_lock(&buses_lock); }
-static void after_fork_parent(void) { pthread_mutex_unlock(&buses_lock); }
+static void before_fork(void)
+{
+    pthread_mutex_lock(&buses_lock);
+}
+static void after_fork_parent(void)
+{
+    pthread_mutex_unlock(&buses_lock);
+}
 static void after_fork_child(void)
 {
     for (struct mr_bus *bus = buses; bus; bus = bus->next)
@@ -51,7 +60,10 @@ static void after_fork_child(void)
         }
     pthread_mutex_unlock(&buses_lock);
 }
-static void watch_forks(void) { pthread_atfork(before_fork, after_fork_parent, after_fork_child); }
+static void watch_forks(void)
+{
+    pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
 
 /* ---- OFD locks ---- */
 
@@ -111,7 +123,8 @@ static int take_slot_once(struct mr_bus *bus)
                 continue;
             if (error)
                 return error;
-            uint64_t generation = atomic_load_explicit(&client->generation, memory_order_relaxed) + 1;
+            uint64_t generation =
+                atomic_load_explicit(&client->generation, memory_order_relaxed) + 1;
             uint64_t id = generation << 16 | (slot + 1);
             /* The dead owner's id goes first: nobody may take our pid and name for its. */
             atomic_store_explicit(&client->id, 0, memory_order_release);
@@ -152,11 +165,14 @@ static int check_header(struct mr_bus *bus, const struct stat *st)
     if (mr_bus_intact(bus) < 0)
         return -EIO;
     if (magic != MR_BUS_MAGIC)
-        return (magic & ~(uint64_t)MR_LAYOUT_MASK) == (MR_BUS_MAGIC & ~(uint64_t)MR_LAYOUT_MASK) ? -EPROTO : -EBADMSG;
+        return (magic & ~(uint64_t)MR_LAYOUT_MASK) == (MR_BUS_MAGIC & ~(uint64_t)MR_LAYOUT_MASK)
+                   ? -EPROTO
+                   : -EBADMSG;
     bus->client_cnt = shm->client_cnt;
     uint64_t bytes = (uint64_t)st->st_size;
     if (shm->total_bytes != bytes || bus->client_cnt == 0 || bus->client_cnt > MR_CLIENTS_MAX ||
-        sizeof *shm + bus->client_cnt * sizeof(struct mr_client_shm) > bytes || (uint64_t)st->st_blocks * 512 < bytes)
+        sizeof *shm + bus->client_cnt * sizeof(struct mr_client_shm) > bytes ||
+        (uint64_t)st->st_blocks * 512 < bytes)
         return -EBADMSG;
     return shm->pid_namespace == mr_segment_pid_namespace() ? 0 : -EREMOTE;
 }
@@ -175,7 +191,8 @@ int mr_bus_address(const char *text, uid_t *owner, const char **name)
     return slash ? mr_segment_user(text, (size_t)(slash - text), owner) : 0;
 }
 
-/* Opens the file that *st tells of once more, for writing; -ENOENT if it was replaced in between. */
+/* Opens the file that *st tells of once more, for writing; -ENOENT if it was replaced in
+ * between. */
 static int open_same(const char *path, uid_t owner, const struct stat *st)
 {
     struct stat again;
@@ -210,8 +227,9 @@ static int bus_open(const char *name, const struct mr_connect_options *options, 
     struct stat st;
     char path[MR_PATH_MAX];
     mr_segment_name(path, bus->owner, name, NULL);
-    /* Three open file descriptions: one for our lock; one that holds none and so sees every lock; one to map, because a mapping keeps its
-     * description, and the lock with it, also in a forked child that has closed the descriptor. */
+    /* Three open file descriptions: one for our lock; one that holds none and so sees every lock;
+     * one to map, because a mapping keeps its description, and the lock with it, also in a forked
+     * child that has closed the descriptor. */
     error = bus->probe_fd = mr_segment_open(path, bus->owner, 0, sizeof(struct mr_bus_shm), &st);
     if (error < 0)
         goto fail;
@@ -276,7 +294,8 @@ void mr_disconnect(struct mr_bus *bus)
         }
     pthread_mutex_unlock(&buses_lock);
     if (bus->self && *bus->alive)
-        atomic_store_explicit(&bus->shm->clients[(bus->self & 0xffff) - 1].id, 0, memory_order_release);
+        atomic_store_explicit(&bus->shm->clients[(bus->self & 0xffff) - 1].id, 0,
+                              memory_order_release);
     bus_free(bus);
 }
 
@@ -294,27 +313,32 @@ int mr_connect(const char *name, const struct mr_connect_options *options, struc
             return error;
         }
         /* So that a serving broker watches us at once; it finds us within a second anyway. */
-        struct mr_control_msg hello = {.op = MR_CONTROL_HELLO, .slot = (uint32_t)(bus->self & 0xffff) - 1};
+        struct mr_control_msg hello = {.op = MR_CONTROL_HELLO,
+                                       .slot = (uint32_t)(bus->self & 0xffff) - 1};
         mr_control_request(bus->owner, bus->name, &hello, NULL, 0);
     }
     *out = bus;
     return 0;
 }
 
-int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_connect_options *options, struct mr_bus **out)
+int mr_bus_serve(const char *name, unsigned mode, gid_t group,
+                 const struct mr_connect_options *options, struct mr_bus **out)
 {
     uid_t owner;
     int error = mr_bus_address(name, &owner, &name);
     if (error)
         return error;
-    if (owner != geteuid()) /* its segments would belong to us: nobody would take them for the bus's */
+    /* its segments would belong to us: nobody would take them for the bus's */
+    if (owner != geteuid())
         return -EPERM;
     struct mr_bus *bus;
-    /* Creating and opening may race with another broker that creates, or with one that ends and removes: a few rounds settle it. */
+    /* Creating and opening may race with another broker that creates, or with one that ends and
+     * removes: a few rounds settle it. */
     for (int round = 0; round < 100; round++) {
         error = bus_open(name, options, &bus);
         if (error == -ENOENT) {
-            uint64_t bytes = sizeof(struct mr_bus_shm) + MR_CLIENTS_MAX * sizeof(struct mr_client_shm);
+            uint64_t bytes =
+                sizeof(struct mr_bus_shm) + MR_CLIENTS_MAX * sizeof(struct mr_client_shm);
             int fd = mr_segment_create(bytes, bytes, mode ? mode : 0600, group);
             if (fd < 0)
                 return fd;
@@ -327,9 +351,11 @@ int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_c
                 shm->created_ns = mr_wall_ns();
                 shm->client_cnt = MR_CLIENTS_MAX;
                 shm->mode = mode;
-                /* A client of an earlier bus of this name, whose file was removed underneath, must not be taken for one of ours. */
+                /* A client of an earlier bus of this name, whose file was removed underneath, must
+                 * not be taken for one of ours. */
                 for (uint32_t slot = 0; slot < MR_CLIENTS_MAX; slot++)
-                    atomic_store_explicit(&shm->clients[slot].generation, shm->created_ns >> 16, memory_order_relaxed);
+                    atomic_store_explicit(&shm->clients[slot].generation, shm->created_ns >> 16,
+                                          memory_order_relaxed);
                 atomic_store_explicit(&shm->magic, MR_BUS_MAGIC, memory_order_release);
                 munmap(at, bytes);
                 char path[MR_PATH_MAX];
@@ -348,7 +374,8 @@ int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_c
             bus_free(bus);
             return error == -EAGAIN ? -EBUSY : error;
         }
-        /* Still the file of that name? The broker before us may have removed it between our open and its end. */
+        /* Still the file of that name? The broker before us may have removed it between our open
+         * and its end. */
         struct stat by_name, by_fd;
         char path[MR_PATH_MAX];
         mr_segment_name(path, bus->owner, name, NULL);
@@ -366,7 +393,8 @@ int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_c
         atomic_store_explicit(
             &bus->shm->removed, 0,
             memory_order_release); /* of a broker that was killed while it removed the bus */
-        if ((group != (gid_t)-1 && fchown(bus->lock_fd, (uid_t)-1, group) < 0) || (mode && fchmod(bus->lock_fd, mode & 0777) < 0)) {
+        if ((group != (gid_t)-1 && fchown(bus->lock_fd, (uid_t)-1, group) < 0) ||
+            (mode && fchmod(bus->lock_fd, mode & 0777) < 0)) {
             error = -errno;
             bus_free(bus);
             return error;
@@ -386,10 +414,22 @@ int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_c
 
 /* ---- who is there ---- */
 
-const char *mr_bus_name(const struct mr_bus *bus) { return bus->name; }
-uint32_t mr_bus_slots(const struct mr_bus *bus) { return bus->client_cnt; }
-uid_t mr_bus_owner(const struct mr_bus *bus) { return bus->owner; }
-uint64_t mr_bus_self(const struct mr_bus *bus) { return bus->self; }
+const char *mr_bus_name(const struct mr_bus *bus)
+{
+    return bus->name;
+}
+uint32_t mr_bus_slots(const struct mr_bus *bus)
+{
+    return bus->client_cnt;
+}
+uid_t mr_bus_owner(const struct mr_bus *bus)
+{
+    return bus->owner;
+}
+uint64_t mr_bus_self(const struct mr_bus *bus)
+{
+    return bus->self;
+}
 
 int mr_broker_pid(const struct mr_bus *bus)
 {
@@ -459,7 +499,8 @@ int mr_bus_named(const struct mr_bus *bus)
     return fstat(bus->probe_fd, &st) < 0 || st.st_nlink > 0;
 }
 
-void mr_client_about(const struct mr_bus *bus, uint64_t id, int32_t *pid, char name[static MR_CLIENT_NAME_MAX + 1])
+void mr_client_about(const struct mr_bus *bus, uint64_t id, int32_t *pid,
+                     char name[static MR_CLIENT_NAME_MAX + 1])
 {
     uint64_t slot = (id & 0xffff) - 1;
     *pid = 0;
@@ -504,7 +545,8 @@ void mr_bus_forget(struct mr_bus *bus, uint64_t id)
 {
     uint64_t slot = (id & 0xffff) - 1;
     if (slot < bus->client_cnt && !mr_client_alive(bus, id))
-        atomic_compare_exchange_strong_explicit(&bus->shm->clients[slot].id, &id, 0, memory_order_release, memory_order_relaxed);
+        atomic_compare_exchange_strong_explicit(&bus->shm->clients[slot].id, &id, 0,
+                                                memory_order_release, memory_order_relaxed);
 }
 
 /* ---- names and changes ---- */
@@ -670,8 +712,9 @@ int mr_bus_list(char ***names)
         return (int)n;
     int kept = 0;
     for (ssize_t i = 0; i < n; i++) {
-        /* A bus is also known by a topic that outlived its bus segment; '.' ends the bus's name. The list is sorted, so equals are neighbours
-         * or have a name with '-' between them: compare with all. */
+        /* A bus is also known by a topic that outlived its bus segment; '.' ends the bus's name.
+         * The list is sorted, so equals are neighbours or have a name with '-' between them:
+         * compare with all. */
         snprintf(path, sizeof path, "%s%s", prefix, all[i]);
         char *dot = strchr(all[i], '.');
         if (dot)

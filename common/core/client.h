@@ -1,8 +1,10 @@
 /* client.h - a bus seen from inside: client slots, who lives, who serves.
  *
- * A client is alive while the OFD lock on its slot's byte is held: the kernel drops it when the last thread of the process is gone, however
- * it ends, and after its memory is. Pids are only for people to read. The lock is also what makes taking a slot exclusive, so the table needs
- * no mutex and no repair. Slots are probed through a descriptor that holds no lock (a lock of one's own would be invisible). */
+ * A client is alive while the OFD lock on its slot's byte is held: the kernel drops it when the
+ * last thread of the process is gone, however it ends, and after its memory is. Pids are only for
+ * people to read. The lock is also what makes taking a slot exclusive, so the table needs no mutex
+ * and no repair. Slots are probed through a descriptor that holds no lock (a lock of one's own
+ * would be invisible). */
 #ifndef COMMON_CORE_CLIENT_H
 #define COMMON_CORE_CLIENT_H
 
@@ -20,22 +22,25 @@ struct mr_bus {
     uint64_t self;         /* own client id; 0 an observer */
     struct mr_connect_options options;
     char client_name[MR_CLIENT_NAME_MAX + 1];
-    int *alive; /* one private page, wiped in a forked child: 0 there */
+    int *alive;              /* one private page, wiped in a forked child: 0 there */
     struct mr_topic *topics; /* open ones; under local_lock */
     pthread_mutex_t local_lock;
     struct mr_bus *next; /* of this process; for the fork handler */
 };
 
-/* mr_bus_serve is mr_connect for the broker: creates the bus if missing and takes the serving lock. mode: of the segment, as chmod, also
- * of one that is there (0: leaves that, else 0600); group: (gid_t)-1 leaves it. Returns 0; -EBUSY another broker serves (mr_bus_holder names it). */
-int mr_bus_serve(const char *name, unsigned mode, gid_t group, const struct mr_connect_options *options, struct mr_bus **out);
+/* mr_bus_serve is mr_connect for the broker: creates the bus if missing and takes the serving lock.
+ * mode: of the segment, as chmod, also of one that is there (0: leaves that, else 0600); group:
+ * (gid_t)-1 leaves it. Returns 0; -EBUSY another broker serves (mr_bus_holder names it). */
+int mr_bus_serve(const char *name, unsigned mode, gid_t group,
+                 const struct mr_connect_options *options, struct mr_bus **out);
 int mr_bus_holder(const char *name); /* pid of the broker that serves a bus; 0 none; or a negative
                                         errno: it cannot be told */
 /* mr_bus_address is what -b and MILLRACE_BUS take: "NAME", or "USER/NAME" for another user's bus,
  * USER a user's name or number. text NULL: $MILLRACE_BUS, else "default". Returns 0; -EINVAL. *name
  * points into text. Whatever takes a bus's name here takes this. */
 int mr_bus_address(const char *text, uid_t *owner, const char **name);
-/* mr_bus_named: 0 once the bus's file has lost its name: whoever comes now finds none, or the next bus, with other clients. */
+/* mr_bus_named: 0 once the bus's file has lost its name: whoever comes now finds none, or the next
+ * bus, with other clients. */
 int mr_bus_named(const struct mr_bus *bus);
 uint32_t mr_bus_slots(const struct mr_bus *bus);
 uid_t mr_bus_owner(const struct mr_bus *bus);
@@ -49,8 +54,10 @@ uint64_t mr_client_id(const struct mr_bus *bus, uint32_t slot, int32_t *pid);
  * F_OFD_GETLK, 0.3 us. */
 int mr_client_alive(const struct mr_bus *bus, uint64_t id);
 /* mr_client_about copies pid and name of client id; pid 0 when it is not in its slot any more. */
-void mr_client_about(const struct mr_bus *bus, uint64_t id, int32_t *pid, char name[static MR_CLIENT_NAME_MAX + 1]);
-/* mr_client_pid: the pid of client id, also of a dead one until its slot is used again; 0 unknown. */
+void mr_client_about(const struct mr_bus *bus, uint64_t id, int32_t *pid,
+                     char name[static MR_CLIENT_NAME_MAX + 1]);
+/* mr_client_pid: the pid of client id, also of a dead one until its slot is used again; 0
+ * unknown. */
 uint64_t mr_client_pid(const struct mr_bus *bus, uint64_t id);
 /* mr_bus_forget frees a dead client's slot. */
 void mr_bus_forget(struct mr_bus *bus, uint64_t id);
@@ -62,30 +69,37 @@ int mr_bus_remove(const char *name);
  * attached, asked in the same step: who comes meanwhile finds no bus. Returns 0; -EBUSY; -ENOENT it
  * has no name any more. */
 int mr_bus_withdraw(struct mr_bus *bus, int unused);
-void mr_bus_changed(struct mr_bus *bus);   /* wakes mr_bus_wait_change */
-void mr_bus_disown(struct mr_bus *bus);    /* the file has lost its name: mr_bus_wait_change says so to whoever waits */
-int mr_bus_list(char ***names);            /* buses of this uid, by their segments; one free(). Returns their number */
+void mr_bus_changed(struct mr_bus *bus); /* wakes mr_bus_wait_change */
+/* the file has lost its name: mr_bus_wait_change says so to whoever waits */
+void mr_bus_disown(struct mr_bus *bus);
+/* buses of this uid, by their segments; one free(). Returns their number */
+int mr_bus_list(char ***names);
 
 static inline int mr_bus_intact(const struct mr_bus *bus)
 {
     return atomic_load_explicit(&bus->damaged, memory_order_relaxed) ? -EIO : 0;
 }
-/* mr_bus_usable is what every call on a handle asks first: 0; -EIO; -ESTALE in a forked child; -EPERM an observer. */
+/* mr_bus_usable is what every call on a handle asks first: 0; -EIO; -ESTALE in a forked child;
+ * -EPERM an observer. */
 static inline int mr_bus_usable(const struct mr_bus *bus)
 {
     return mr_bus_intact(bus) < 0 ? -EIO : !*bus->alive ? -ESTALE : !bus->self ? -EPERM : 0;
 }
 /* mr_bus_stopped: nonzero once *stop is set. */
 int mr_bus_stopped(const struct mr_bus *bus);
-/* mr_bus_notice calls on_wait if the wait is old enough; *said_ns (0 at first) is when it last did. Returns 0 or -EINTR. */
-int mr_bus_notice(const struct mr_bus *bus, struct mr_wait *wait, uint64_t since_ns, uint64_t *said_ns);
+/* mr_bus_notice calls on_wait if the wait is old enough; *said_ns (0 at first) is when it last did.
+ * Returns 0 or -EINTR. */
+int mr_bus_notice(const struct mr_bus *bus, struct mr_wait *wait, uint64_t since_ns,
+                  uint64_t *said_ns);
 
 /* Names are stored as words, so that reading one while it changes is no data race. */
 void mr_words_store(_Atomic uint64_t *words, size_t word_cnt, const char *text);
-void mr_words_load(const _Atomic uint64_t *words, size_t word_cnt, char *text); /* text: 8 * word_cnt bytes, terminated */
+/* text: 8 * word_cnt bytes, terminated */
+void mr_words_load(const _Atomic uint64_t *words, size_t word_cnt, char *text);
 
-uint64_t mr_now_ns(void);  /* CLOCK_MONOTONIC */
-uint64_t mr_about_ns(void); /* the same clock as it was at the last tick, at most 10 ms ago: 5 ns instead of 22 */
+uint64_t mr_now_ns(void); /* CLOCK_MONOTONIC */
+/* the same clock as it was at the last tick, at most 10 ms ago: 5 ns instead of 22 */
+uint64_t mr_about_ns(void);
 uint64_t mr_wall_ns(void); /* CLOCK_REALTIME */
 
 #endif

@@ -1,5 +1,5 @@
-/* columns.c - a topic's header line. It lies in the file behind the rings, unmapped, and is read and written with pread and pwrite, so a full
- * /dev/shm is an error here and no signal. */
+/* columns.c - a topic's header line. It lies in the file behind the rings, unmapped, and is read
+ * and written with pread and pwrite, so a full /dev/shm is an error here and no signal. */
 #include "segment.h"
 #include "topic.h"
 #include "tx.h"
@@ -63,7 +63,8 @@ static int compare_columns(const struct mr_topic *topic, const char *line, size_
     int error = got < 0 ? (int)got : got != there_len ? -EBADMSG : 0;
     if (!error) {
         size_t skip = bom(line, len), skip_there = bom(there, (size_t)there_len);
-        if (len - skip != (size_t)there_len - skip_there || memcmp(line + skip, there + skip_there, len - skip) != 0)
+        if (len - skip != (size_t)there_len - skip_there ||
+            memcmp(line + skip, there + skip_there, len - skip) != 0)
             error = -EEXIST;
     }
     free(there);
@@ -93,7 +94,9 @@ int mr_topic_set_columns(struct mr_topic *topic, const void *line, size_t len, u
             close(fd);
         }
         if (!error) /* release: whoever sees the word finds the bytes */
-            atomic_store_explicit(&topic->shm->columns, (uint64_t)len << 32 | (uint64_t)flags << 1 | 1, memory_order_release);
+            atomic_store_explicit(&topic->shm->columns,
+                                  (uint64_t)len << 32 | (uint64_t)flags << 1 | 1,
+                                  memory_order_release);
     }
     mr_unlock(&topic->shm->lock);
     return error;

@@ -1,9 +1,11 @@
 /* cond.c - see cond.h.
  *
- * The word's states: even = nobody flagged, odd = flagged. prepare sets bit 0. signal adds 1 to an odd word: the flag is cleared and the
- * count goes on, in one step. Two signallers that both saw the flag leave it set again: one futile FUTEX_WAKE later, nothing worse. Whoever was
- * woken sets the flag again before it looks, for there may be more sleepers. (Not the signaller, after its FUTEX_WAKE: the woken one may run first,
- * take a part, and find no flag when it passes the rest on. tests/model/cond.pml has the case.) */
+ * The word's states: even = nobody flagged, odd = flagged. prepare sets bit 0. signal adds 1 to an
+ * odd word: the flag is cleared and the count goes on, in one step. Two signallers that both saw
+ * the flag leave it set again: one futile FUTEX_WAKE later, nothing worse. Whoever was woken sets
+ * the flag again before it looks, for there may be more sleepers. (Not the signaller, after its
+ * FUTEX_WAKE: the woken one may run first, take a part, and find no flag when it passes the rest
+ * on. tests/model/cond.pml has the case.) */
 #include "cond.h"
 
 #include <errno.h>
@@ -26,20 +28,24 @@ struct futex_waitv {
 #endif
 
 #define WAIT_MANY_MAX 64u
-#define NO_WAITV_STEP_NS 10000000 /* without futex_waitv (before Linux 5.16): how stale the other words may get */
+/* without futex_waitv (before Linux 5.16): how stale the other words may get */
+#define NO_WAITV_STEP_NS 10000000
 
 uint32_t mr_cond_prepare(struct mr_cond *cond)
 {
     uint32_t ticket = atomic_fetch_or_explicit(&cond->word, 1u, memory_order_seq_cst) | 1u;
-    atomic_thread_fence(memory_order_seq_cst); /* what is looked at next may be looked at without a lock, by relaxed loads */
+    /* what is looked at next may be looked at without a lock, by relaxed loads */
+    atomic_thread_fence(memory_order_seq_cst);
     return ticket;
 }
 
 int mr_cond_wait(struct mr_cond *cond, uint32_t ticket, int64_t timeout_ns)
 {
-    struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+    struct timespec timeout = {.tv_sec = timeout_ns / 1000000000,
+                               .tv_nsec = timeout_ns % 1000000000};
     if (syscall(SYS_futex, &cond->word, FUTEX_WAIT, ticket, &timeout, NULL, 0) == 0) {
-        atomic_fetch_or_explicit(&cond->word, 1u, memory_order_seq_cst); /* there may be more sleepers */
+        /* there may be more sleepers */
+        atomic_fetch_or_explicit(&cond->word, 1u, memory_order_seq_cst);
         return 0;
     }
     if (errno == EAGAIN)
@@ -47,7 +53,8 @@ int mr_cond_wait(struct mr_cond *cond, uint32_t ticket, int64_t timeout_ns)
     return errno == ETIMEDOUT ? -ETIMEDOUT : -EINTR;
 }
 
-int mr_cond_wait_many(struct mr_cond *const *conds, const uint32_t *tickets, size_t n, int64_t timeout_ns)
+int mr_cond_wait_many(struct mr_cond *const *conds, const uint32_t *tickets, size_t n,
+                      int64_t timeout_ns)
 {
     if (n == 1)
         return mr_cond_wait(conds[0], tickets[0], timeout_ns);
@@ -55,7 +62,8 @@ int mr_cond_wait_many(struct mr_cond *const *conds, const uint32_t *tickets, siz
     if (n > WAIT_MANY_MAX)
         n = WAIT_MANY_MAX;
     for (size_t i = 0; i < n; i++)
-        waits[i] = (struct futex_waitv){.val = tickets[i], .uaddr = (uintptr_t)&conds[i]->word, .flags = FUTEX_32};
+        waits[i] = (struct futex_waitv){
+            .val = tickets[i], .uaddr = (uintptr_t)&conds[i]->word, .flags = FUTEX_32};
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += timeout_ns / 1000000000;
@@ -72,7 +80,8 @@ int mr_cond_wait_many(struct mr_cond *const *conds, const uint32_t *tickets, siz
     if (errno == EAGAIN)
         return 0;
     if (errno == ENOSYS)
-        return mr_cond_wait(conds[0], tickets[0], timeout_ns < NO_WAITV_STEP_NS ? timeout_ns : NO_WAITV_STEP_NS);
+        return mr_cond_wait(conds[0], tickets[0],
+                            timeout_ns < NO_WAITV_STEP_NS ? timeout_ns : NO_WAITV_STEP_NS);
     return errno == ETIMEDOUT ? -ETIMEDOUT : -EINTR;
 }
 
@@ -86,7 +95,8 @@ void mr_cond_signal_fenced(struct mr_cond *cond, int wake)
 
 void mr_cond_signal(struct mr_cond *cond, int wake)
 {
-    /* pairs with prepare: either we see the flag, or the waiter sees what was changed before this call. */
+    /* pairs with prepare: either we see the flag, or the waiter sees what was changed before this
+     * call. */
     atomic_thread_fence(memory_order_seq_cst);
     mr_cond_signal_fenced(cond, wake);
 }

@@ -1,16 +1,19 @@
-/* cond.h - a process-shared condition variable on one futex word, for waiters that can be killed at any instruction.
+/* cond.h - a process-shared condition variable on one futex word, for waiters that can be killed at
+ * any instruction.
  *
- * glibc's process-shared pthread_cond_t keeps waiter groups in shared memory and waits for killed waiters to confirm: one kill -9 can hang
- * all others for ever. Here the only state is a counter whose lowest bit says "somebody may sleep"; the queue of sleepers is the kernel's, which
- * forgets the dead. (The idea is the eventcount of Reed and Kanodia, 1979, with a sleepers' flag.)
+ * glibc's process-shared pthread_cond_t keeps waiter groups in shared memory and waits for killed
+ * waiters to confirm: one kill -9 can hang all others for ever. Here the only state is a counter
+ * whose lowest bit says "somebody may sleep"; the queue of sleepers is the kernel's, which forgets
+ * the dead. (The idea is the eventcount of Reed and Kanodia, 1979, with a sleepers' flag.)
  *
  *     waiter                                        signaller
  *     ticket = mr_cond_prepare(c)   flags itself    change the condition
  *     check the condition; true: go on              mr_cond_signal(c, 1)
  *     mr_cond_wait(c, ticket, timeout_ns)
  *
- * A signal after prepare makes wait return at once, so no wakeup is lost while all live. One who was woken and dies passes nothing on,
- * therefore every wait is bounded and whoever notices a death wakes all (broker, or the next to find EOWNERDEAD). */
+ * A signal after prepare makes wait return at once, so no wakeup is lost while all live. One who
+ * was woken and dies passes nothing on, therefore every wait is bounded and whoever notices a death
+ * wakes all (broker, or the next to find EOWNERDEAD). */
 #ifndef COMMON_CORE_COND_H
 #define COMMON_CORE_COND_H
 
@@ -18,24 +21,32 @@
 #include <stdint.h>
 
 struct mr_cond {
-    _Atomic uint32_t word; /* bit 0: somebody may sleep; the rest counts signals. A kill between any two stores leaves at worst a set flag */
+    /* bit 0: somebody may sleep; the rest counts signals. A kill between any two stores leaves at
+     * worst a set flag */
+    _Atomic uint32_t word;
 };
 
-/* mr_cond_prepare flags a waiter and returns the ticket for wait. Order: seq_cst; what is checked next is not older than the flag. */
+/* mr_cond_prepare flags a waiter and returns the ticket for wait. Order: seq_cst; what is checked
+ * next is not older than the flag. */
 uint32_t mr_cond_prepare(struct mr_cond *cond);
 
-/* mr_cond_wait sleeps until signalled since `ticket`, at most timeout_ns >= 0. Returns 0; -ETIMEDOUT; -EINTR by a signal handler. */
+/* mr_cond_wait sleeps until signalled since `ticket`, at most timeout_ns >= 0. Returns 0;
+ * -ETIMEDOUT; -EINTR by a signal handler. */
 int mr_cond_wait(struct mr_cond *cond, uint32_t ticket, int64_t timeout_ns);
 
 /* mr_cond_wait_many is the same for n <= 64 condition variables: until any is signalled. */
-int mr_cond_wait_many(struct mr_cond *const *conds, const uint32_t *tickets, size_t n, int64_t timeout_ns);
+int mr_cond_wait_many(struct mr_cond *const *conds, const uint32_t *tickets, size_t n,
+                      int64_t timeout_ns);
 
-/* mr_cond_signal wakes at most `wake` sleepers; one fence and one load when nobody sleeps. Order: seq_cst fence first. */
+/* mr_cond_signal wakes at most `wake` sleepers; one fence and one load when nobody sleeps. Order:
+ * seq_cst fence first. */
 void mr_cond_signal(struct mr_cond *cond, int wake);
 void mr_cond_broadcast(struct mr_cond *cond);
-/* mr_cond_wake_all is mr_cond_broadcast after a death: it does not believe the flag, which a signaller that died may have cleared and woken nobody. */
+/* mr_cond_wake_all is mr_cond_broadcast after a death: it does not believe the flag, which a
+ * signaller that died may have cleared and woken nobody. */
 void mr_cond_wake_all(struct mr_cond *cond);
-/* mr_cond_signal_fenced is mr_cond_signal for a caller that has issued a seq_cst fence since it changed the condition (one fence, many conds). */
+/* mr_cond_signal_fenced is mr_cond_signal for a caller that has issued a seq_cst fence since it
+ * changed the condition (one fence, many conds). */
 void mr_cond_signal_fenced(struct mr_cond *cond, int wake);
 
 #endif

@@ -1,4 +1,5 @@
-/* consume.c - the consumer's side of millrace.h: claims, reading in place, acknowledging, waiting. What comes out is in deliver.c, dead letters are in dead.c. */
+/* consume.c - the consumer's side of millrace.h: claims, reading in place, acknowledging, waiting.
+ * What comes out is in deliver.c, dead letters are in dead.c. */
 #include "consume.h"
 #include "dead.h"
 
@@ -8,19 +9,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WINDOW 1000u
-#define WAIT_WATCHED_NS 500000000  /* under a broker, which wakes whoever a death concerns */
-#define WAIT_ALONE_NS 50000000     /* without one: how late a death is noticed at most */
-#define SPIN_NS_MAX 50000u /* about what a wakeup on another CPU costs: spinning longer than that cannot pay */
+#define WINDOW          1000u
+#define WAIT_WATCHED_NS 500000000 /* under a broker, which wakes whoever a death concerns */
+#define WAIT_ALONE_NS   50000000  /* without one: how late a death is noticed at most */
+/* about what a wakeup on another CPU costs: spinning longer than that cannot pay */
+#define SPIN_NS_MAX 50000u
 #define SPIN_NS_MIN 1000u
-#define SPIN_PAUSES 64 /* about 2 us: a round trip of two that both spin takes less */
-#define WAKEUP_NS 50000u /* see measure: what another member costs, */
-#define LEAST_MAX 64u    /* and no more records than this are kept from the others for it: one of them may take longer than the last ones */
-#define GATHER_BYTES 32768u /* see gather: so much is worth a claim at once; in a small ring, a quarter of it */
-#define GATHER_RECORDS 64u  /* who takes fewer at a time would only make a queue */
+#define SPIN_PAUSES 64     /* about 2 us: a round trip of two that both spin takes less */
+#define WAKEUP_NS   50000u /* see measure: what another member costs, */
+/* and no more records than this are kept from the others for it: one of them may take longer than
+ * the last ones */
+#define LEAST_MAX 64u
+/* see gather: so much is worth a claim at once; in a small ring, a quarter of it */
+#define GATHER_BYTES      32768u
+#define GATHER_RECORDS    64u  /* who takes fewer at a time would only make a queue */
 #define GATHER_PAUSES_MIN 96u  /* about 2.4 us */
 #define GATHER_PAUSES_MAX 768u /* about 20 us */
-#define GATHER_TRY 8u
+#define GATHER_TRY        8u
 
 static inline uint64_t load(const _Atomic uint64_t *word)
 {
@@ -39,7 +44,8 @@ static int pin_end(struct mr_consumer *consumer)
     return 0;
 }
 
-int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *options, struct mr_consumer **out)
+int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *options,
+                     struct mr_consumer **out)
 {
     static const struct mr_consumer_options defaults = {0};
     if (!options)
@@ -70,7 +76,8 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
     if (!error && (options->flags & MR_PEEK))
         error = mr_deliver_peek(consumer, options);
     else if (!error)
-        error = mr_group_join(topic, group, options->flags, options->start, options->start_arg, &consumer->seat);
+        error = mr_group_join(topic, group, options->flags, options->start, options->start_arg,
+                              &consumer->seat);
     if (error) {
         free(consumer->until);
         free(consumer->peek_pos);
@@ -138,7 +145,8 @@ static int ended(struct mr_consumer *consumer)
     if (!consumer->joined) {
         int all = 1;
         for (uint32_t p = 0; p < topic->partition_cnt; p++)
-            all &= consumer->until ? consumer->peek_pos[p] >= consumer->until[p] : consumer->peek_pos[p] == load(&topic->logs[p].head);
+            all &= consumer->until ? consumer->peek_pos[p] >= consumer->until[p]
+                                   : consumer->peek_pos[p] == load(&topic->logs[p].head);
         return all && (consumer->until || sealed) ? -ENODATA : 0;
     }
     if (consumer->until) {
@@ -151,14 +159,16 @@ static int ended(struct mr_consumer *consumer)
     if (consumer->flags & MR_UNTIL_DRAINED) {
         int drained = mr_drained(consumer);
         if (drained > 0)
-            mr_cond_broadcast(&topic->groups[consumer->seat.group].data); /* the others of the group may sleep */
+            /* the others of the group may sleep */
+            mr_cond_broadcast(&topic->groups[consumer->seat.group].data);
         if (drained)
             return drained < 0 ? drained : -ENODATA;
     }
     if (!sealed)
         return 0;
-    /* A producer that did not see the seal may still be inside: take each log's lock once, after that the heads are final. What others
-     * of the group have in hand could still come to us, so it is the end only when all is acknowledged. */
+    /* A producer that did not see the seal may still be inside: take each log's lock once, after
+     * that the heads are final. What others of the group have in hand could still come to us, so it
+     * is the end only when all is acknowledged. */
     for (; consumer->sealed_seen < topic->partition_cnt; consumer->sealed_seen++) {
         int error = mr_log_lock(topic, consumer->sealed_seen);
         if (error)
@@ -179,15 +189,20 @@ static int ended(struct mr_consumer *consumer)
     return -ENODATA;
 }
 
-/* While a producer goes on publishing little by little, each look at its log takes the line with `head` away from it, and a claim costs the same
- * for one record as for many. So a little that is there is left alone to grow for as long as what is worth a claim will take at the rate seen last
- * time; for the shortest time only if that is far too long, as a slow stream is not to be held up, or if the topic may be full before. Where nothing
- * grew in the second half of a pause (the stream may wait for us) only every GATHER_TRY-th claim tries again.
- *   bytes   what inviting() has just said      records   that a claim, or the topic, can hold at most */
+/* While a producer goes on publishing little by little, each look at its log takes the line with
+ * `head` away from it, and a claim costs the same for one record as for many. So a little that is
+ * there is left alone to grow for as long as what is worth a claim will take at the rate seen last
+ * time; for the shortest time only if that is far too long, as a slow stream is not to be held up,
+ * or if the topic may be full before. Where nothing grew in the second half of a pause (the stream
+ * may wait for us) only every GATHER_TRY-th claim tries again.
+ *   bytes   what inviting() has just said records that a claim, or the topic, can hold at most */
 static void gather(struct mr_consumer *consumer, uint64_t bytes, uint64_t records)
 {
-    uint64_t worth = consumer->topic->ring_bytes / 4 < GATHER_BYTES ? consumer->topic->ring_bytes / 4 : GATHER_BYTES;
-    if (bytes >= worth || records < GATHER_RECORDS || (!consumer->gather_pauses && ++consumer->gather_turn % GATHER_TRY))
+    uint64_t worth = consumer->topic->ring_bytes / 4 < GATHER_BYTES
+                         ? consumer->topic->ring_bytes / 4
+                         : GATHER_BYTES;
+    if (bytes >= worth || records < GATHER_RECORDS ||
+        (!consumer->gather_pauses && ++consumer->gather_turn % GATHER_TRY))
         return;
     uint64_t half = (consumer->gather_pauses ? consumer->gather_pauses : GATHER_PAUSES_MIN) / 2;
     for (uint64_t i = 0; i < half; i++)
@@ -198,7 +213,8 @@ static void gather(struct mr_consumer *consumer, uint64_t bytes, uint64_t record
     uint64_t now = inviting(consumer), wanted = now > before ? worth * half / (now - before) : 0;
     if (now <= before)
         consumer->gather_pauses = 0;
-    else if (wanted < GATHER_PAUSES_MIN || wanted > 4 * GATHER_PAUSES_MAX || consumer->topic->part_records_max)
+    else if (wanted < GATHER_PAUSES_MIN || wanted > 4 * GATHER_PAUSES_MAX ||
+             consumer->topic->part_records_max)
         consumer->gather_pauses = GATHER_PAUSES_MIN;
     else
         consumer->gather_pauses = wanted < GATHER_PAUSES_MAX ? wanted : GATHER_PAUSES_MAX;
@@ -214,7 +230,8 @@ static int spin(struct mr_consumer *consumer, uint64_t records, int64_t timeout_
         uint64_t bytes = inviting(consumer);
         if (bytes) {
             gather(consumer, bytes, records);
-            consumer->spin_ns = consumer->spin_ns * 2 < SPIN_NS_MAX ? consumer->spin_ns * 2 : SPIN_NS_MAX;
+            consumer->spin_ns =
+                consumer->spin_ns * 2 < SPIN_NS_MAX ? consumer->spin_ns * 2 : SPIN_NS_MAX;
             return 1;
         }
         if (i < SPIN_PAUSES)
@@ -222,7 +239,9 @@ static int spin(struct mr_consumer *consumer, uint64_t records, int64_t timeout_
         else if (mr_now_ns() - since >= consumer->spin_ns)
             break;
         else
-            sched_yield(); /* where there are more processes than CPUs, it may be the producer that waits for ours */
+            /* where there are more processes than CPUs, it may be the producer that waits for
+             * ours */
+            sched_yield();
     }
     consumer->spin_ns = consumer->spin_ns / 2 > SPIN_NS_MIN ? consumer->spin_ns / 2 : SPIN_NS_MIN;
     return 0;
@@ -246,12 +265,14 @@ static int64_t bound_for(struct mr_consumer *consumer, int64_t timeout_ns, uint6
 
 static int notice(struct mr_consumer *consumer, uint64_t since, uint64_t *said)
 {
-    struct mr_wait wait = {.what = MR_WAIT_RECORDS, .topic = consumer->topic->name, .group = "", .name = ""};
+    struct mr_wait wait = {
+        .what = MR_WAIT_RECORDS, .topic = consumer->topic->name, .group = "", .name = ""};
     return mr_bus_notice(consumer->topic->bus, &wait, since, said);
 }
 
-/* Work is shared where it pays: handing a record to another member costs a wakeup, so what is done in less time than that is no share. How long
- * our user takes for a record is measured from claim to claim, in groups with several members only. */
+/* Work is shared where it pays: handing a record to another member costs a wakeup, so what is done
+ * in less time than that is no share. How long our user takes for a record is measured from claim
+ * to claim, in groups with several members only. */
 static void measure(struct mr_consumer *consumer)
 {
     if (!consumer->claimed_ns)
@@ -288,9 +309,11 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
     if (max == 0 || max > consumer->window)
         max = consumer->window;
     measure(consumer);
-    uint64_t records = topic->part_records_max && topic->part_records_max < max ? topic->part_records_max : max;
-    /* Who is going to wait may first look without a lock: it tries for good before it sleeps. One that only polls has to try at once, for a death
-     * may have left its work half done where only the lock's next owner completes it. */
+    uint64_t records =
+        topic->part_records_max && topic->part_records_max < max ? topic->part_records_max : max;
+    /* Who is going to wait may first look without a lock: it tries for good before it sleeps. One
+     * that only polls has to try at once, for a death may have left its work half done where only
+     * the lock's next owner completes it. */
     int look = timeout_ns == 0 || !consumer->joined || consumer->until || mr_holds(consumer);
     uint64_t bytes = look ? 0 : inviting(consumer);
     if (bytes)
@@ -327,7 +350,8 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
             break;
         }
         if (!data) {
-            static struct mr_cond nobody; /* a private word: a sleep that a signal handler ends, like the other one */
+            /* a private word: a sleep that a signal handler ends, like the other one */
+            static struct mr_cond nobody;
             mr_cond_wait(&nobody, 0, bound);
         } else if (mr_cond_wait(data, ticket, bound) == -ETIMEDOUT) {
             mr_topic_reap_dead(topic);
@@ -354,7 +378,8 @@ int mr_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t timeout_
                 tickets[waits] = mr_cond_prepare(conds[waits]);
                 waits++;
             }
-            /* A claim that is taken stays with its handle for the caller's mr_claim; an end or an error is found there again. */
+            /* A claim that is taken stays with its handle for the caller's mr_claim; an end or an
+             * error is found there again. */
             if (mr_claim(consumer, 0, 0) != -ETIMEDOUT)
                 return 0;
             int64_t its = bound_for(consumer, timeout_ns, since);
@@ -382,13 +407,15 @@ int mr_next(struct mr_consumer *consumer, struct mr_record *out)
     if (mr_intact(consumer->topic) < 0)
         return -EIO;
     if (consumer->pos >= consumer->stop) {
-        if (consumer->left) { /* I3 broken: the offsets at both ends promise another number of records */
+        /* I3 broken: the offsets at both ends promise another number of records */
+        if (consumer->left) {
             consumer->left = 0;
             return -EBADMSG;
         }
         if (consumer->hand != MR_NONE && consumer->joined) {
             consumer->hand = MR_NONE;
-            atomic_store_explicit(&mr_consumer_slot(consumer)->in_hand, MR_NONE, memory_order_relaxed);
+            atomic_store_explicit(&mr_consumer_slot(consumer)->in_hand, MR_NONE,
+                                  memory_order_relaxed);
         }
         return 0;
     }
@@ -400,7 +427,8 @@ int mr_next(struct mr_consumer *consumer, struct mr_record *out)
         consumer->hand = consumer->pos;
         consumer->hand_at = consumer->at;
         /* release: it is in hand before anything is done with it. */
-        atomic_store_explicit(&mr_consumer_slot(consumer)->in_hand, consumer->pos, memory_order_release);
+        atomic_store_explicit(&mr_consumer_slot(consumer)->in_hand, consumer->pos,
+                              memory_order_release);
     }
     const unsigned char *at = consumer->at + sizeof r;
     uint32_t key_len = r.key_len == MR_KEY_NONE ? 0 : r.key_len;
@@ -443,8 +471,9 @@ int mr_consumer_mine(const struct mr_consumer *consumer)
     int error = mr_intact(topic);
     if (!error)
         error = mr_bus_usable(topic->bus);
-    if (!error && (load(&slot->owner) != topic->bus->self || load(&slot->group) != consumer->seat.group + 1 ||
-                   load(&topic->groups[consumer->seat.group].serial) != consumer->seat.serial))
+    if (!error &&
+        (load(&slot->owner) != topic->bus->self || load(&slot->group) != consumer->seat.group + 1 ||
+         load(&topic->groups[consumer->seat.group].serial) != consumer->seat.serial))
         error = mr_blame(topic, -ESTALE);
     return error;
 }
@@ -456,22 +485,26 @@ int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t reco
     int error = mr_consumer_mine(consumer);
     if (error)
         return error;
-    /* release, pairs with the acquire of whoever computes committed: we are done reading below pos. This is the moment of acknowledgement. */
+    /* release, pairs with the acquire of whoever computes committed: we are done reading below pos.
+     * This is the moment of acknowledgement. */
     atomic_store_explicit(&slot->cursor, pos, memory_order_release);
     atomic_store_explicit(&slot->acked, load(&slot->acked) + records, memory_order_relaxed);
     consumer->acked = pos;
     consumer->given = 0;
     if (consumer->seat.begin_offset != MR_NONE)
-        consumer->seat.begin_offset += records; /* so that what is overwritten later counts as lost from there */
+        /* so that what is overwritten later counts as lost from there */
+        consumer->seat.begin_offset += records;
     int done = pos == consumer->end;
     _Atomic uint64_t *want = &topic->logs[consumer->partition].want;
-    atomic_thread_fence(memory_order_seq_cst); /* pairs with store_want: we see it, or the producer sees our cursor */
+    /* pairs with store_want: we see it, or the producer sees our cursor */
+    atomic_thread_fence(memory_order_seq_cst);
     uint64_t wanted = load(want);
     if (wanted != MR_NONE && (pos >= wanted || done)) {
         atomic_store_explicit(want, MR_NONE, memory_order_relaxed);
         mr_cond_broadcast(&topic->shm->space);
     }
-    /* The partition of an ordered group is free for another member now; the last acknowledgement of a sealed topic ends all. */
+    /* The partition of an ordered group is free for another member now; the last acknowledgement of
+     * a sealed topic ends all. */
     struct mr_group_shm *group = &topic->groups[consumer->seat.group];
     if (done && load(&topic->shm->sealed))
         mr_cond_broadcast(&group->data);
@@ -554,7 +587,8 @@ static int fail(struct mr_consumer *consumer, const char *reason, int now)
     mr_tx_set(&tx, &slot->in_hand, MR_NONE);
     mr_tx_commit(&tx);
     mr_unlock(&group->lock);
-    /* From here on it counts as not given: also if it cannot be moved, it comes again and nothing behind it is acknowledged before it. */
+    /* From here on it counts as not given: also if it cannot be moved, it comes again and nothing
+     * behind it is acknowledged before it. */
     consumer->hand = MR_NONE;
     consumer->left = 0;
     consumer->given = 0;

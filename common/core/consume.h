@@ -8,25 +8,28 @@ struct mr_consumer {
     struct mr_topic *topic;
     struct mr_seat seat;
     uint32_t flags, window, tries;
-    int joined;       /* has a seat; 0: peeks */
-    int copying;      /* reads a copy, because producers do not wait for it */
-    int inherited;    /* the seat holds a claim that was not given out yet (taken over when joining, or given back to itself) */
+    int joined;  /* has a seat; 0: peeks */
+    int copying; /* reads a copy, because producers do not wait for it */
+    /* the seat holds a claim that was not given out yet (taken over when joining, or given back to
+     * itself) */
+    int inherited;
 
-    /* The claim: [acked, pos) given out but not acknowledged, [pos, stop) to be given out now, [stop, end) later. */
+    /* The claim: [acked, pos) given out but not acknowledged, [pos, stop) to be given out now,
+     * [stop, end) later. */
     uint32_t partition;
     uint64_t acked, pos, stop, end;
-    uint64_t hand;    /* position of the record given last; MR_NONE: none */
-    const unsigned char *hand_at; /* where it lies */
-    int again;        /* the claim was another's before */
-    uint64_t left;    /* records in [pos, stop) */
-    uint64_t next_offset; /* of the record at pos */
-    uint64_t given;   /* records in [acked, pos) */
-    uint32_t tries_so_far; /* of the record that stands alone in [pos, stop) */
-    const unsigned char *at; /* where pos lies: in the ring, or in the copy */
+    uint64_t hand;                 /* position of the record given last; MR_NONE: none */
+    const unsigned char *hand_at;  /* where it lies */
+    int again;                     /* the claim was another's before */
+    uint64_t left;                 /* records in [pos, stop) */
+    uint64_t next_offset;          /* of the record at pos */
+    uint64_t given;                /* records in [acked, pos) */
+    uint32_t tries_so_far;         /* of the record that stands alone in [pos, stop) */
+    const unsigned char *at;       /* where pos lies: in the ring, or in the copy */
     const unsigned char *ring_end; /* of the ring; NULL: in a copy */
 
-    uint64_t *until;       /* per partition, or NULL: where the consumer ends */
-    uint32_t sealed_seen;  /* logs whose lock was taken since the topic was sealed */
+    uint64_t *until;      /* per partition, or NULL: where the consumer ends */
+    uint32_t sealed_seen; /* logs whose lock was taken since the topic was sealed */
     unsigned char *copy;
     uint64_t copy_cap;
     uint64_t *peek_pos, *peek_offset;
@@ -35,9 +38,10 @@ struct mr_consumer {
     uint64_t spin_ns;
     uint64_t gather_pauses; /* see gather */
     uint32_t gather_turn;
-    uint64_t claimed_ns;    /* when something was given out last, in a group with others; 0: not known */
-    uint64_t claimed;       /* so many records */
-    uint64_t record_ns;     /* what our user takes for one, about; 0: not known */
+    /* when something was given out last, in a group with others; 0: not known */
+    uint64_t claimed_ns;
+    uint64_t claimed;   /* so many records */
+    uint64_t record_ns; /* what our user takes for one, about; 0: not known */
     struct mr_consumer_stats stats;
 };
 
@@ -46,15 +50,18 @@ static inline struct mr_member_shm *mr_consumer_slot(const struct mr_consumer *c
     return &consumer->topic->members[consumer->seat.member];
 }
 
-/* mr_deliver takes one look for something to give, of at most max records if it is a fresh claim, and makes it what mr_next gives. Never waits,
- * but for room in the dead-letter topic. Returns 1; 0 nothing now; or a negative errno. */
+/* mr_deliver takes one look for something to give, of at most max records if it is a fresh claim,
+ * and makes it what mr_next gives. Never waits, but for room in the dead-letter topic. Returns 1; 0
+ * nothing now; or a negative errno. */
 int mr_deliver(struct mr_consumer *consumer, uint64_t max);
 /* mr_deliver_peek finds where a peeking consumer starts. Returns 0 or a negative errno. */
 int mr_deliver_peek(struct mr_consumer *consumer, const struct mr_consumer_options *options);
 
-/* mr_consumer_mine: 0 the claim is still this consumer's; -ESTALE and the like: nothing may be acknowledged any more. */
+/* mr_consumer_mine: 0 the claim is still this consumer's; -ESTALE and the like: nothing may be
+ * acknowledged any more. */
 int mr_consumer_mine(const struct mr_consumer *consumer);
-/* mr_consumer_ack_to acknowledges up to position pos, which is `records` more records. 0; -ESTALE. */
+/* mr_consumer_ack_to acknowledges up to position pos, which is `records` more records. 0;
+ * -ESTALE. */
 int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t records);
 
 #endif

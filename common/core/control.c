@@ -1,4 +1,5 @@
-/* control.c - see control.h. One connection carries one request; the kernel keeps datagrams whole, so there is no framing. */
+/* control.c - see control.h. One connection carries one request; the kernel keeps datagrams whole,
+ * so there is no framing. */
 #include "control.h"
 
 #include <errno.h>
@@ -24,22 +25,23 @@ socklen_t mr_control_address(uid_t owner, const char *bus, struct sockaddr_un *a
 {
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
-    /* sun_path[0] stays 0: an abstract name, which the kernel forgets with its last socket, so that kill -9 leaves nothing
-     * behind. */
-    int len = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "millrace.%u.%.*s", (unsigned)owner,
-                       (int)MR_BUS_NAME_MAX, bus);
+    /* sun_path[0] stays 0: an abstract name, which the kernel forgets with its last socket, so that
+     * kill -9 leaves nothing behind. */
+    int len = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "millrace.%u.%.*s",
+                       (unsigned)owner, (int)MR_BUS_NAME_MAX, bus);
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
 }
 
 int mr_control_check(const struct mr_control_msg *msg, size_t n)
 {
-    if (n != sizeof *msg || msg->magic != MR_CONTROL_MAGIC || msg->op < MR_CONTROL_HELLO || msg->op > MR_CONTROL_STOP)
+    if (n != sizeof *msg || msg->magic != MR_CONTROL_MAGIC || msg->op < MR_CONTROL_HELLO ||
+        msg->op > MR_CONTROL_STOP)
         return -EBADMSG;
     return memchr(msg->topic, '\0', sizeof msg->topic) ? 0 : -EBADMSG;
 }
 
-/* A connect that the kernel bounds: a Unix socket whose server's backlog is full makes connect wait for as long as SO_SNDTIMEO
- * says. */
+/* A connect that the kernel bounds: a Unix socket whose server's backlog is full makes connect wait
+ * for as long as SO_SNDTIMEO says. */
 static int connect_bounded(int fd, uid_t owner, const char *bus, int64_t timeout_ns,
                            struct ucred *holder)
 {
@@ -72,7 +74,8 @@ int mr_control_holder(uid_t owner, const char *bus, struct ucred *out)
     return error == -EPERM ? 0 : error;
 }
 
-int mr_control_send(uid_t owner, const char *bus, const struct mr_control_msg *request, int64_t timeout_ns)
+int mr_control_send(uid_t owner, const char *bus, const struct mr_control_msg *request,
+                    int64_t timeout_ns)
 {
     struct mr_control_msg msg = *request;
     msg.magic = MR_CONTROL_MAGIC;
@@ -119,8 +122,8 @@ int mr_control_answer(int fd, uint32_t op, struct mr_control_msg *reply, int64_t
     }
 }
 
-int mr_control_request(uid_t owner, const char *bus, const struct mr_control_msg *request, struct mr_control_msg *reply,
-                       int64_t timeout_ns)
+int mr_control_request(uid_t owner, const char *bus, const struct mr_control_msg *request,
+                       struct mr_control_msg *reply, int64_t timeout_ns)
 {
     int64_t since_ns = now_ns();
     int fd = mr_control_send(owner, bus, request, timeout_ns), rc = 0;
@@ -128,7 +131,10 @@ int mr_control_request(uid_t owner, const char *bus, const struct mr_control_msg
         return fd;
     if (reply) {
         int64_t left_ns = timeout_ns - (now_ns() - since_ns);
-        rc = mr_control_answer(fd, request->op, reply, timeout_ns < 0 ? -1 : left_ns > 0 ? left_ns : 0);
+        rc = mr_control_answer(fd, request->op, reply,
+                               timeout_ns < 0 ? -1
+                               : left_ns > 0  ? left_ns
+                                              : 0);
     }
     close(fd);
     return rc;

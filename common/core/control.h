@@ -1,7 +1,9 @@
-/* control.h - the messages between clients and the serving broker: one fixed-size datagram each way on an abstract SOCK_SEQPACKET
- * socket "\0millrace.<uid>.<bus>". Both sides check the peer's uid (SO_PEERCRED). Data never goes this way.
+/* control.h - the messages between clients and the serving broker: one fixed-size datagram each way
+ * on an abstract SOCK_SEQPACKET socket "\0millrace.<uid>.<bus>". Both sides check the peer's uid
+ * (SO_PEERCRED). Data never goes this way.
  *
- *   HELLO   client -> broker, no answer: "slot `slot` is mine", so that the broker watches the process at once
+ *   HELLO   client -> broker, no answer: "slot `slot` is mine", so that the broker watches the
+ *           process at once
  *   CREATE  topic, settings, automatic -> status (0, -EEXIST, -EINVAL, -ENOSPC, -EACCES)
  *   PING    -> status 0, pid
  *   STOP    -> status 0, pid; the broker then ends as on SIGTERM */
@@ -30,25 +32,28 @@ struct mr_control_msg {
 /* mr_control_address fills in the address of a bus's socket. Returns its length. */
 socklen_t mr_control_address(uid_t owner, const char *bus, struct sockaddr_un *address);
 
-/* mr_control_check says whether n received bytes are a well-formed request (magic, length, known op, terminated topic). 0 or
- * -EBADMSG. */
+/* mr_control_check says whether n received bytes are a well-formed request (magic, length, known
+ * op, terminated topic). 0 or -EBADMSG. */
 int mr_control_check(const struct mr_control_msg *msg, size_t n);
 
-/* mr_control_request connects, checks that the server runs as `owner` or root, sends request (magic is filled in), and waits up
- * to timeout_ns for the answer; reply NULL: none is waited for. Returns 0 (the answer's status is in reply); -ECONNREFUSED nobody
- * listens, or the server went away or refused this user without an answer; -EPERM the socket is somebody else's; -ETIMEDOUT (a
- * stopped broker); -EBADMSG. Signals do not end the wait. Never raises SIGPIPE. */
-int mr_control_request(uid_t owner, const char *bus, const struct mr_control_msg *request, struct mr_control_msg *reply,
-                       int64_t timeout_ns);
+/* mr_control_request connects, checks that the server runs as `owner` or root, sends request (magic
+ * is filled in), and waits up to timeout_ns for the answer; reply NULL: none is waited for. Returns
+ * 0 (the answer's status is in reply); -ECONNREFUSED nobody listens, or the server went away or
+ * refused this user without an answer; -EPERM the socket is somebody else's; -ETIMEDOUT (a stopped
+ * broker); -EBADMSG. Signals do not end the wait. Never raises SIGPIPE. */
+int mr_control_request(uid_t owner, const char *bus, const struct mr_control_msg *request,
+                       struct mr_control_msg *reply, int64_t timeout_ns);
 
 /* mr_control_holder says which process listens on a bus's socket: of any user, and pid 0 if it is
  * in another pid namespace. Returns 0; -ECONNREFUSED none does (one may hold the name, though);
  * -ETIMEDOUT it takes no connections. */
 int mr_control_holder(uid_t owner, const char *bus, struct ucred *out);
 
-/* The same in two steps, for who has something to say while it waits. mr_control_send returns a descriptor, to be closed;
- * mr_control_answer waits on it for the answer to a request `op`, and may be called again after -ETIMEDOUT. */
-int mr_control_send(uid_t owner, const char *bus, const struct mr_control_msg *request, int64_t timeout_ns);
+/* The same in two steps, for who has something to say while it waits. mr_control_send returns a
+ * descriptor, to be closed; mr_control_answer waits on it for the answer to a request `op`, and may
+ * be called again after -ETIMEDOUT. */
+int mr_control_send(uid_t owner, const char *bus, const struct mr_control_msg *request,
+                    int64_t timeout_ns);
 int mr_control_answer(int fd, uint32_t op, struct mr_control_msg *reply, int64_t timeout_ns);
 
 #endif

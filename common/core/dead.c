@@ -41,7 +41,8 @@ static int open_dead(struct mr_topic *topic, struct mr_topic **out)
     return error && error != -EEXIST ? error : mr_topic_open(topic->bus, name, out);
 }
 
-static size_t add_number(unsigned char *headers, size_t used, size_t cap, const char *name, uint64_t value)
+static size_t add_number(unsigned char *headers, size_t used, size_t cap, const char *name,
+                         uint64_t value)
 {
     char text[24];
     int len = snprintf(text, sizeof text, "%llu", (unsigned long long)value);
@@ -50,8 +51,8 @@ static size_t add_number(unsigned char *headers, size_t used, size_t cap, const 
 }
 
 /* Moves the record r at pos, whole bytes long, to the dead-letter topic. */
-static int move_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at, uint64_t bytes,
-                       const struct mr_record_shm *record, const char *reason)
+static int move_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at,
+                       uint64_t bytes, const struct mr_record_shm *record, const char *reason)
 {
     struct mr_topic *topic = consumer->topic, *dead = NULL;
     const struct mr_record_shm r = *record;
@@ -60,8 +61,11 @@ static int move_letter(struct mr_consumer *consumer, uint64_t pos, const unsigne
     int error = open_dead(topic, &dead);
     if (error)
         return error;
-    /* The record's own headers stay in front; if both together are too long, the reasons give way. */
-    size_t cap = r.headers_len + (size_t)HEADERS_ROOM < MR_HEADERS_MAX ? r.headers_len + (size_t)HEADERS_ROOM : MR_HEADERS_MAX;
+    /* The record's own headers stay in front; if both together are too long, the reasons give
+     * way. */
+    size_t cap = r.headers_len + (size_t)HEADERS_ROOM < MR_HEADERS_MAX
+                     ? r.headers_len + (size_t)HEADERS_ROOM
+                     : MR_HEADERS_MAX;
     unsigned char *headers = malloc(cap);
     if (!headers) {
         error = -ENOMEM;
@@ -106,7 +110,8 @@ close_topic:
 #define RETRY_NS 50000000 /* a record that can neither go nor wait alone is tried again so often */
 
 /* What on_wait is told of a record that the dead-letter topic does not take. */
-static struct mr_wait refused(const struct mr_consumer *consumer, const char *name, uint64_t offset, int why)
+static struct mr_wait refused(const struct mr_consumer *consumer, const char *name, uint64_t offset,
+                              int why)
 {
     return (struct mr_wait){.what = MR_WAIT_DEAD,
                             .topic = name,
@@ -117,11 +122,13 @@ static struct mr_wait refused(const struct mr_consumer *consumer, const char *na
                             .error = why};
 }
 
-/* Moves the record, or leaves it here as an orphan that is tried again later. If it may not wait alone, because records that
- * follow must not pass it or too many wait already, it is waited for as if that topic were full.
- * Returns 0 it has moved; 1 it waits alone, with *why; or a negative errno: it is still the claim's first. */
-static int move_or_park(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at, uint64_t bytes,
-                        const struct mr_record_shm *r, const char *reason, int *why)
+/* Moves the record, or leaves it here as an orphan that is tried again later. If it may not wait
+ * alone, because records that follow must not pass it or too many wait already, it is waited for as
+ * if that topic were full.
+ * Returns 0 it has moved; 1 it waits alone, with *why; or a negative errno: it is still the claim's
+ * first. */
+static int move_or_park(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at,
+                        uint64_t bytes, const struct mr_record_shm *r, const char *reason, int *why)
 {
     static struct mr_cond nobody; /* a private word: a sleep that a signal handler ends */
     char name[MR_TOPIC_NAME_MAX + 8];
@@ -129,7 +136,8 @@ static int move_or_park(struct mr_consumer *consumer, uint64_t pos, const unsign
     mr_dead_name(consumer->topic, name, sizeof name);
     for (;;) {
         *why = move_letter(consumer, pos, at, bytes, r, reason);
-        if (!*why || *why == -EINTR || mr_consumer_mine(consumer) || mr_topic_check(consumer->topic))
+        if (!*why || *why == -EINTR || mr_consumer_mine(consumer) ||
+            mr_topic_check(consumer->topic))
             return *why;
         int error = mr_group_park(consumer->topic, &consumer->seat, pos, bytes);
         if (error != -EUSERS)
@@ -142,7 +150,8 @@ static int move_or_park(struct mr_consumer *consumer, uint64_t pos, const unsign
     }
 }
 
-int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at, const char *reason)
+int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at,
+                   const char *reason)
 {
     struct mr_topic *topic = consumer->topic;
     const struct mr_connect_options *options = &topic->bus->options;
@@ -158,7 +167,8 @@ int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned ch
     consumer->left = 0;
     if (!parked) {
         consumer->stats.dead_lettered++;
-        atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].dead_lettered, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].dead_lettered, 1,
+                                  memory_order_relaxed);
         return 0;
     }
     if (consumer->seat.begin_offset != MR_NONE)

@@ -1,4 +1,5 @@
-/* deliver.c - what a consumer gives out next: a claim as it lies in the ring, or a copy where producers do not wait for it. */
+/* deliver.c - what a consumer gives out next: a claim as it lies in the ring, or a copy where
+ * producers do not wait for it. */
 #include "consume.h"
 #include "dead.h"
 #include "move.h"
@@ -7,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PEEK_STEP_NS 10000000 /* an observer cannot ask to be woken: it looks again after this, then after longer and longer */
-#define PEEK_BYTES 65536u
-#define PEEK_TURNS 1000 /* lapped so often in a row, an observer sleeps before it looks again */
+/* an observer cannot ask to be woken: it looks again after this, then after longer and longer */
+#define PEEK_STEP_NS 10000000
+#define PEEK_BYTES   65536u
+#define PEEK_TURNS   1000 /* lapped so often in a row, an observer sleeps before it looks again */
 
 static inline uint64_t load(const _Atomic uint64_t *word)
 {
@@ -25,17 +27,20 @@ int mr_deliver_peek(struct mr_consumer *consumer, const struct mr_consumer_optio
     if (!consumer->peek_pos || !consumer->peek_offset)
         return -ENOMEM;
     for (uint32_t p = 0; p < topic->partition_cnt; p++) {
-        /* Producers may lap the search; a few tries find the records where they stand still for long enough. */
+        /* Producers may lap the search; a few tries find the records where they stand still for
+         * long enough. */
         int error = -EBADMSG;
         for (int i = 0; i < 100 && error == -EBADMSG; i++)
-            error = mr_log_find(topic, p, options->start, options->start_arg, &consumer->peek_pos[p], &consumer->peek_offset[p]);
+            error = mr_log_find(topic, p, options->start, options->start_arg,
+                                &consumer->peek_pos[p], &consumer->peek_offset[p]);
         if (error)
             return error;
     }
     return 0;
 }
 
-/* ---- copying out of a log that does not wait for us: copy, then check that nobody overwrote it meanwhile ---- */
+/* ---- copying out of a log that does not wait for us: copy, then check that nobody overwrote it
+ * meanwhile ---- */
 
 static int room_for_copy(struct mr_consumer *consumer, uint64_t bytes)
 {
@@ -49,7 +54,8 @@ static int room_for_copy(struct mr_consumer *consumer, uint64_t bytes)
     return 0;
 }
 
-/* Copies [begin, end) of partition p. Returns 0; 1 lapped: begin is below the tail by now; -ENOMEM. */
+/* Copies [begin, end) of partition p. Returns 0; 1 lapped: begin is below the tail by now;
+ * -ENOMEM. */
 static int copy_out(struct mr_consumer *consumer, uint32_t p, uint64_t begin, uint64_t end)
 {
     struct mr_topic *topic = consumer->topic;
@@ -57,19 +63,22 @@ static int copy_out(struct mr_consumer *consumer, uint32_t p, uint64_t begin, ui
     if (error)
         return error;
     memcpy(consumer->copy, mr_topic_ring(topic, p) + begin % topic->ring_bytes, end - begin);
-    /* acquire fence, pairs with the producer's release fence after it stored tail: if any byte was newer, the tail we load is too. */
+    /* acquire fence, pairs with the producer's release fence after it stored tail: if any byte was
+     * newer, the tail we load is too. */
     atomic_thread_fence(memory_order_acquire);
     return load(&topic->logs[p].tail) > begin;
 }
 
 /* ---- what to give out next ---- */
 
-/* Makes [pos, stop) of the seat's claim what mr_next gives. A blamed record stands alone, so that who dies of it dies of nothing else. */
+/* Makes [pos, stop) of the seat's claim what mr_next gives. A blamed record stands alone, so that
+ * who dies of it dies of nothing else. */
 static int deliver_ring(struct mr_consumer *consumer)
 {
     struct mr_topic *topic = consumer->topic;
     struct mr_member_shm *slot = mr_consumer_slot(consumer);
-    uint64_t pos = load(&slot->cursor), end = load(&slot->end), blamed = load(&slot->blamed), stop = end;
+    uint64_t pos = load(&slot->cursor), end = load(&slot->end), blamed = load(&slot->blamed),
+             stop = end;
     uint32_t p = consumer->seat.partition;
     const unsigned char *ring = mr_topic_ring(topic, p);
     struct mr_record_shm r;
@@ -92,13 +101,15 @@ static int deliver_ring(struct mr_consumer *consumer)
     consumer->end = end;
     consumer->hand = MR_NONE;
     consumer->given = 0;
-    /* A fresh claim knows its end's offset; looking it up means to look at what the producer is writing. */
+    /* A fresh claim knows its end's offset; looking it up means to look at what the producer is
+     * writing. */
     uint64_t last = stop == consumer->seat.end ? consumer->seat.end_offset : MR_NONE;
     if (last == MR_NONE)
         last = mr_log_offset(topic, p, stop);
     if (last == MR_NONE || last <= r.offset)
         return -EBADMSG;
-    if (pos == consumer->seat.begin && consumer->seat.begin_offset != MR_NONE && r.offset != consumer->seat.begin_offset)
+    if (pos == consumer->seat.begin && consumer->seat.begin_offset != MR_NONE &&
+        r.offset != consumer->seat.begin_offset)
         return -EBADMSG; /* I3 broken */
     consumer->next_offset = r.offset;
     consumer->left = last - r.offset;
@@ -107,7 +118,8 @@ static int deliver_ring(struct mr_consumer *consumer)
     return 0;
 }
 
-/* Drop-oldest: what mr_next gives is copied out first; what was overwritten meanwhile counts as lost. Returns 0; 1 all of it is lost. */
+/* Drop-oldest: what mr_next gives is copied out first; what was overwritten meanwhile counts as
+ * lost. Returns 0; 1 all of it is lost. */
 static int deliver_copy(struct mr_consumer *consumer)
 {
     struct mr_topic *topic = consumer->topic;
@@ -121,7 +133,8 @@ static int deliver_copy(struct mr_consumer *consumer)
         if (lapped < 0)
             return lapped;
         if (!lapped) {
-            consumer->tries_so_far = load(&slot->blamed) == cursor ? (uint32_t)load(&slot->tries) : 0;
+            consumer->tries_so_far =
+                load(&slot->blamed) == cursor ? (uint32_t)load(&slot->tries) : 0;
             consumer->partition = p;
             consumer->pos = consumer->acked = cursor;
             consumer->stop = consumer->end = end;
@@ -132,7 +145,8 @@ static int deliver_copy(struct mr_consumer *consumer)
             consumer->left = 0;
             struct mr_record_shm r;
             uint64_t blamed = load(&slot->blamed);
-            for (uint64_t pos = cursor, bytes; pos < consumer->stop; pos += bytes, consumer->left++) {
+            for (uint64_t pos = cursor, bytes; pos < consumer->stop;
+                 pos += bytes, consumer->left++) {
                 bytes = mr_record_read(consumer->copy + (pos - cursor), pos, end, &r);
                 if (!bytes)
                     return -EBADMSG;
@@ -145,18 +159,21 @@ static int deliver_copy(struct mr_consumer *consumer)
         }
         uint64_t tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
         uint64_t next = tail < end ? tail : end, lost = 1;
-        uint64_t next_offset = next == end ? consumer->seat.end_offset : mr_log_offset(topic, p, next);
+        uint64_t next_offset =
+            next == end ? consumer->seat.end_offset : mr_log_offset(topic, p, next);
         if (next < end && next_offset == MR_NONE) {
             if (atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) == tail)
                 return -EBADMSG;
             continue; /* the tail has moved on again */
         }
-        /* What an orphan's records were is not known once they are overwritten: then it is at least one. */
+        /* What an orphan's records were is not known once they are overwritten: then it is at least
+         * one. */
         if (consumer->seat.begin_offset != MR_NONE && next_offset != MR_NONE)
             lost = next_offset - consumer->seat.begin_offset;
         consumer->seat.begin_offset = next_offset;
         consumer->stats.lost += lost;
-        atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].lost, lost, memory_order_relaxed);
+        atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].lost, lost,
+                                  memory_order_relaxed);
         atomic_store_explicit(&slot->cursor, next, memory_order_release);
         if (next == end)
             return 1;
@@ -167,18 +184,23 @@ static int try_peek(struct mr_consumer *consumer)
 {
     struct mr_topic *topic = consumer->topic;
     for (uint32_t i = 0; i < topic->partition_cnt; i++) {
-        uint32_t p = consumer->peek_turn = consumer->peek_turn + 1 < topic->partition_cnt ? consumer->peek_turn + 1 : 0;
+        uint32_t p = consumer->peek_turn =
+            consumer->peek_turn + 1 < topic->partition_cnt ? consumer->peek_turn + 1 : 0;
         uint64_t *pos = &consumer->peek_pos[p];
         struct mr_tip tip = mr_log_tip(topic, p);
-        uint64_t head = consumer->until && consumer->until[p] < tip.head ? consumer->until[p] : tip.head;
+        uint64_t head =
+            consumer->until && consumer->until[p] < tip.head ? consumer->until[p] : tip.head;
         uint64_t bytes = PEEK_BYTES < topic->ring_bytes ? PEEK_BYTES : topic->ring_bytes;
         for (int turn = 0; *pos < head && turn < PEEK_TURNS; turn++) {
-            uint64_t end = head - *pos > bytes ? *pos + bytes : head, tail = load(&topic->logs[p].tail), used = 0, n = 0, size = 0;
+            uint64_t end = head - *pos > bytes ? *pos + bytes : head,
+                     tail = load(&topic->logs[p].tail), used = 0, n = 0, size = 0;
             int lapped = tail > *pos ? 1 : copy_out(consumer, p, *pos, end);
             if (lapped < 0)
                 return lapped;
             if (lapped) {
-                uint64_t offset = mr_log_offset(topic, p, tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire));
+                uint64_t offset = mr_log_offset(
+                    topic, p,
+                    tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire));
                 if (offset == MR_NONE) {
                     if (atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) == tail)
                         return -EBADMSG;
@@ -197,7 +219,8 @@ static int try_peek(struct mr_consumer *consumer)
                 used += size;
                 n++;
             }
-            if (n == 0) { /* the first one is longer than that; its size is checked against what is published */
+            /* the first one is longer than that; its size is checked against what is published */
+            if (n == 0) {
                 if (bytes >= topic->ring_bytes)
                     return -EBADMSG;
                 bytes *= 2;
@@ -247,7 +270,8 @@ int mr_deliver(struct mr_consumer *consumer, uint64_t max)
         if (!error)
             error = consumer->copying ? deliver_copy(consumer) : deliver_ring(consumer);
         if (error < 0) {
-            consumer->inherited |= kind != 0; /* the seat holds it, though nothing was given out: it comes again */
+            /* the seat holds it, though nothing was given out: it comes again */
+            consumer->inherited |= kind != 0;
             return error;
         }
         if (error == 1) {
@@ -257,13 +281,15 @@ int mr_deliver(struct mr_consumer *consumer, uint64_t max)
         if (consumer->tries_so_far < consumer->tries) {
             if (consumer->again) {
                 consumer->stats.redelivered += consumer->left;
-                atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].redelivered, consumer->left, memory_order_relaxed);
+                atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].redelivered,
+                                          consumer->left, memory_order_relaxed);
             }
             return 1;
         }
         consumer->left = 0; /* not given out, also if it cannot be moved now */
         consumer->stop = consumer->pos;
-        error = mr_dead_letter(consumer, consumer->pos, consumer->at, "the consumer died while it had the record in hand");
+        error = mr_dead_letter(consumer, consumer->pos, consumer->at,
+                               "the consumer died while it had the record in hand");
         if (consumer->acked == consumer->end)
             consumer->acked = consumer->end = consumer->pos = consumer->stop = 0;
         if (error < 0)

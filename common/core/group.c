@@ -5,7 +5,8 @@
 #include <string.h>
 
 #define TURNS 1000 /* what changes so often while it is looked at is damage */
-#define CLAIM_BYTES 131072u /* a claim beyond this only keeps records from other members and room from producers */
+/* a claim beyond this only keeps records from other members and room from producers */
+#define CLAIM_BYTES 131072u
 
 static inline uint64_t load(const _Atomic uint64_t *word)
 {
@@ -42,9 +43,11 @@ static uint64_t lowest(const struct mr_topic *topic, uint32_t group, uint32_t p)
 static void commit(struct mr_topic *topic, struct mr_group_part_shm *part, uint32_t p, uint64_t low)
 {
     if (low > load(&part->committed)) {
-        /* Stored after all that it stands for is acknowledged, so it may be believed without a lock. */
+        /* Stored after all that it stands for is acknowledged, so it may be believed without a
+         * lock. */
         atomic_store_explicit(&part->committed, low, memory_order_release);
-        atomic_thread_fence(memory_order_seq_cst); /* pairs with a producer that stores want, then looks at committed */
+        /* pairs with a producer that stores want, then looks at committed */
+        atomic_thread_fence(memory_order_seq_cst);
         tell_producers(topic, p, low);
     }
 }
@@ -74,9 +77,10 @@ int mr_groups_settle(struct mr_topic *topic, uint32_t p)
     return error;
 }
 
-/* A group's committed in partition p, and its flags then. Returns its serial; 0 no group. A slot that is used again
- * meanwhile is read again: serials do not come back. */
-static uint64_t position_of(const struct mr_topic *topic, uint32_t g, uint32_t p, uint64_t *flags, uint64_t *committed)
+/* A group's committed in partition p, and its flags then. Returns its serial; 0 no group. A slot
+ * that is used again meanwhile is read again: serials do not come back. */
+static uint64_t position_of(const struct mr_topic *topic, uint32_t g, uint32_t p, uint64_t *flags,
+                            uint64_t *committed)
 {
     const struct mr_group_shm *group = &topic->groups[g];
     uint64_t serial, again = atomic_load_explicit(&group->serial, memory_order_acquire);
@@ -85,7 +89,8 @@ static uint64_t position_of(const struct mr_topic *topic, uint32_t g, uint32_t p
         serial = again;
         *flags = load(&group->flags);
         /* acquire, pairs with mr_group_commit: the group reads nothing below it any more. */
-        *committed = atomic_load_explicit(&mr_group_part(topic, g, p)->committed, memory_order_acquire);
+        *committed =
+            atomic_load_explicit(&mr_group_part(topic, g, p)->committed, memory_order_acquire);
         atomic_thread_fence(memory_order_acquire);
         again = load(&group->serial);
     } while (again != serial && ++turn < TURNS);
@@ -101,7 +106,8 @@ uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p)
         if (flags & MR_GROUP_OVER)
             gone = committed > gone ? committed : gone;
         else if (flags & MR_GROUP_MAKING)
-            pin = committed < pin ? committed : pin; /* it only holds back: what it skips is still owed, if it dies */
+            /* it only holds back: what it skips is still owed, if it dies */
+            pin = committed < pin ? committed : pin;
         else
             low = committed < low ? committed : low;
     }
@@ -125,7 +131,8 @@ uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t 
     for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
         const struct mr_member_shm *member = &topic->members[i];
         uint64_t cursor = load(&member->cursor);
-        if (load(&member->group) == group + 1 && load(&member->partition) == p && cursor < load(&member->end) && cursor < low) {
+        if (load(&member->group) == group + 1 && load(&member->partition) == p &&
+            cursor < load(&member->end) && cursor < low) {
             low = cursor;
             found = i;
         }
@@ -137,8 +144,9 @@ uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t 
 
 struct scan {
     uint64_t members; /* attached, more or less: a dead one counts until it is reaped */
-    uint64_t low;     /* the lowest position that another member holds in the partition of our last claim */
-    uint32_t orphan;  /* a slot to take over, or member_cnt */
+    /* the lowest position that another member holds in the partition of our last claim */
+    uint64_t low;
+    uint32_t orphan;                       /* a slot to take over, or member_cnt */
     uint64_t busy[MR_PARTITIONS_MAX / 64]; /* partitions with a claim */
 };
 
@@ -148,7 +156,8 @@ static int parked(const struct mr_member_shm *member)
     return load(&member->in_hand) == MR_PARKED && load(&member->claimed_ns) > mr_about_ns();
 }
 
-static void look(const struct mr_topic *topic, const struct mr_seat *seat, const uint64_t *until, struct scan *scan)
+static void look(const struct mr_topic *topic, const struct mr_seat *seat, const uint64_t *until,
+                 struct scan *scan)
 {
     scan->members = 0;
     scan->low = MR_NONE;
@@ -167,7 +176,8 @@ static void look(const struct mr_topic *topic, const struct mr_seat *seat, const
         if (p == seat->partition && i != seat->member && cursor < scan->low)
             scan->low = cursor;
         scan->busy[p / 64] |= (uint64_t)1 << p % 64;
-        if (!owner && scan->orphan == topic->member_cnt && (!until || cursor < until[p]) && !parked(member))
+        if (!owner && scan->orphan == topic->member_cnt && (!until || cursor < until[p]) &&
+            !parked(member))
             scan->orphan = i;
     }
 }
@@ -196,9 +206,10 @@ static int adopt(struct mr_topic *topic, struct mr_seat *seat, uint32_t orphan)
     return 2;
 }
 
-/* Where a claim of at most n records from next ends, and the offset there. Indexed boundaries save looking at each record. */
-static int claim_end(struct mr_topic *topic, uint32_t p, uint64_t next, uint64_t next_offset, struct mr_tip tip, uint64_t n, uint64_t *end,
-                     uint64_t *end_offset)
+/* Where a claim of at most n records from next ends, and the offset there. Indexed boundaries save
+ * looking at each record. */
+static int claim_end(struct mr_topic *topic, uint32_t p, uint64_t next, uint64_t next_offset,
+                     struct mr_tip tip, uint64_t n, uint64_t *end, uint64_t *end_offset)
 {
     if (tip.next_offset - next_offset <= n && tip.head - next <= CLAIM_BYTES) {
         *end = tip.head;
@@ -209,7 +220,8 @@ static int claim_end(struct mr_topic *topic, uint32_t p, uint64_t next, uint64_t
     if (topic->full != MR_FULL_DROP_OLDEST) /* there the index may be overwritten while we look */
         for (uint64_t ahead = MR_INDEX_STEP; ahead > 1; ahead = ahead == MR_INDEX_STEP ? 1 : 0) {
             uint64_t at = mr_log_index_at(topic, p, next + ahead, tip.head, &offset);
-            if (at != MR_NONE && at - next <= CLAIM_BYTES && offset - next_offset <= n && offset - next_offset >= n / 2) {
+            if (at != MR_NONE && at - next <= CLAIM_BYTES && offset - next_offset <= n &&
+                offset - next_offset >= n / 2) {
                 *end = at;
                 *end_offset = offset;
                 return 0;
@@ -233,16 +245,17 @@ static int claim_end(struct mr_topic *topic, uint32_t p, uint64_t next, uint64_t
 }
 
 /* Takes [next, ...) of partition p for the seat. Returns 1; 0 nothing there; -EBADMSG. */
-static int take(struct mr_topic *topic, struct mr_seat *seat, struct mr_group_part_shm *part, uint32_t p, uint64_t until, uint64_t max,
-                uint64_t members)
+static int take(struct mr_topic *topic, struct mr_seat *seat, struct mr_group_part_shm *part,
+                uint32_t p, uint64_t until, uint64_t max, uint64_t members)
 {
     struct mr_group_shm *group = &topic->groups[seat->group];
     struct mr_member_shm *own = &topic->members[seat->member];
     uint64_t next = load(&part->next), next_offset = load(&part->next_offset), lost = 0;
     if (atomic_load_explicit(&topic->logs[p].head, memory_order_acquire) == next || next >= until)
         return 0;
-    /* The tail first: what it says is at or below the head that is read then. Further apart than the ring is long, they are
-     * not of one moment; they are again as soon as no producer laps us between the two. */
+    /* The tail first: what it says is at or below the head that is read then. Further apart than
+     * the ring is long, they are not of one moment; they are again as soon as no producer laps us
+     * between the two. */
     struct mr_tip tip;
     uint64_t tail;
     int turn = 0;
@@ -252,14 +265,18 @@ static int take(struct mr_topic *topic, struct mr_seat *seat, struct mr_group_pa
     } while (tip.head - tail > topic->ring_bytes && ++turn < TURNS);
     if (tip.head - tail > topic->ring_bytes || tip.next_offset == MR_NONE)
         return -EBADMSG; /* I2 broken */
-    if (next < tail) { /* drop-oldest: overwritten before anyone took it */
+    if (next < tail) {   /* drop-oldest: overwritten before anyone took it */
         uint64_t tail_offset = mr_log_offset(topic, p, tail);
-        if (tail_offset == MR_NONE || tail_offset < next_offset) /* overwritten again while we looked: the next try sees more */
-            return atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) == tail ? -EBADMSG : 0;
+        /* overwritten again while we looked: the next try sees more */
+        if (tail_offset == MR_NONE || tail_offset < next_offset)
+            return atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) == tail
+                       ? -EBADMSG
+                       : 0;
         lost = tail_offset - next_offset;
         next = tail;
         next_offset = tail_offset;
-        /* All that this seat was to take; or all that there is: a producer has made room for what it writes now. */
+        /* All that this seat was to take; or all that there is: a producer has made room for what
+         * it writes now. */
         if (next >= until || next == tip.head) {
             struct mr_tx tx = mr_tx_begin(topic, &group->lock);
             mr_tx_set(&tx, &part->next, next);
@@ -270,9 +287,10 @@ static int take(struct mr_topic *topic, struct mr_seat *seat, struct mr_group_pa
             return 0;
         }
     }
-    /* A share, not all there is: what one takes the others cannot. (Guided self-scheduling: remaining / workers, Polychronopoulos and
-     * Kuck, 1987.) */
-    uint64_t share = members > 1 ? (tip.next_offset - next_offset + members - 1) / members : max, least = seat->least ? seat->least : 1;
+    /* A share, not all there is: what one takes the others cannot. (Guided self-scheduling:
+     * remaining / workers, Polychronopoulos and Kuck, 1987.) */
+    uint64_t share = members > 1 ? (tip.next_offset - next_offset + members - 1) / members : max,
+             least = seat->least ? seat->least : 1;
     share = share < least ? least : share;
     uint64_t n = share < max ? share : max, end, end_offset;
     int error = claim_end(topic, p, next, next_offset, tip, n, &end, &end_offset);
@@ -280,7 +298,9 @@ static int take(struct mr_topic *topic, struct mr_seat *seat, struct mr_group_pa
         return 0; /* drop-oldest: lapped while looking */
     if (error)
         return error;
-    if (end > until) { /* the pinned end lies inside: it is a record boundary, and rare enough to count its records by hand */
+    /* the pinned end lies inside: it is a record boundary, and rare enough to count its records by
+     * hand */
+    if (end > until) {
         end = until;
         end_offset = mr_log_offset(topic, p, until);
         if (end_offset == MR_NONE)
@@ -308,7 +328,8 @@ static int take(struct mr_topic *topic, struct mr_seat *seat, struct mr_group_pa
     return 1;
 }
 
-int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t *until, uint64_t max)
+int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t *until,
+                   uint64_t max)
 {
     struct mr_group_shm *group = &topic->groups[seat->group];
     struct mr_group_part_shm *parts = mr_group_part(topic, seat->group, 0);
@@ -328,15 +349,17 @@ int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t 
     if (scan.orphan < topic->member_cnt)
         claimed = adopt(topic, seat, scan.orphan);
     for (uint32_t i = 0, p = before; i < topic->partition_cnt && claimed == 0; i++) {
-        p = p + 1 < topic->partition_cnt ? p + 1 : 0; /* round robin: the one after the last first */
+        /* round robin: the one after the last first */
+        p = p + 1 < topic->partition_cnt ? p + 1 : 0;
         if (ordered && (scan.busy[p / 64] >> p % 64 & 1)) {
             seat->in_turn = 1;
             continue;
         }
         claimed = take(topic, seat, &parts[p], p, until ? until[p] : MR_NONE, max, scan.members);
     }
-    /* Our last claim is done, and may have been what held the group up. After a fresh claim the one look at the members is enough: nobody else
-     * has claimed since, and what others have acknowledged comes into account next time. */
+    /* Our last claim is done, and may have been what held the group up. After a fresh claim the one
+     * look at the members is enough: nobody else has claimed since, and what others have
+     * acknowledged comes into account next time. */
     if (claimed == 1) {
         uint64_t low = load(&parts[before].next);
         if (seat->partition == before && seat->begin < low)
@@ -346,9 +369,11 @@ int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t 
         mr_group_commit(topic, seat->group, before);
     }
     if (claimed > 0)
-        more = load(&group->orphans) != 0 || load(&topic->logs[seat->partition].head) != load(&parts[seat->partition].next);
+        more = load(&group->orphans) != 0 ||
+               load(&topic->logs[seat->partition].head) != load(&parts[seat->partition].next);
     mr_group_unlock(topic, seat->group);
     if (more)
-        mr_cond_signal(&group->data, 1); /* a producer wakes one member; who finds more than its share wakes the next */
+        /* a producer wakes one member; who finds more than its share wakes the next */
+        mr_cond_signal(&group->data, 1);
     return claimed;
 }

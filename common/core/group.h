@@ -1,24 +1,32 @@
 /* group.h - consumer groups: who has which records.
  *
- * Per partition a group knows `next`, the first unclaimed position, and `committed`, the lowest unacknowledged one. A member slot holds one
- * claim [cursor, end): what lies below cursor is acknowledged, by one store of its owner and without a lock; taking a claim is a
- * transaction under the group's lock. A member that leaves or dies with something unacknowledged leaves its slot as an orphan
- * (owner 0), and whoever claims next takes the slot over as it is, so redelivery needs no room and cannot overflow.
+ * Per partition a group knows `next`, the first unclaimed position, and `committed`, the lowest
+ * unacknowledged one. A member slot holds one claim [cursor, end): what lies below cursor is
+ * acknowledged, by one store of its owner and without a lock; taking a claim is a transaction under
+ * the group's lock. A member that leaves or dies with something unacknowledged leaves its slot as
+ * an orphan (owner 0), and whoever claims next takes the slot over as it is, so redelivery needs no
+ * room and cannot overflow.
  *
- *     slot:  free --join--> owned, empty <--claim / acknowledge--> owned, holding --leave or die--> orphan --claim by another--> owned, holding
+ *     slot:  free --join--> owned, empty <--claim / acknowledge--> owned, holding --leave or die-->
+ *            orphan --claim by another--> owned, holding
  *
  * A group's own states, each entered by one transaction or one store:
  *
- *     free --make--> MAKING --first member joins--> live --its only member leaves or dies (private), or moved--> OVER --> free
- *                        \____ maker died or gave up ____________________________________________________/
+ *     free --make--> MAKING --first member joins--> live --its only member leaves or dies
+ *     (private), or moved--> OVER --> free
+ *                        \____ maker died or gave up
+ *                        ____________________________________________________/
  *
- * MAKING holds a log back from when its start position there is set; it only holds back, as it may never come to be.
- * OVER holds nothing back. Each taker of the topic's lock finds both as leftovers and mends them (mr_topic_lock). A group
- * is moved to other positions by making a new one under its name: one transaction, in the topic's log because it is about
- * two groups, makes the old one OVER, orphans and all, and the new one live with its first member.
+ * MAKING holds a log back from when its start position there is set; it only holds back, as it may
+ * never come to be.
+ * OVER holds nothing back. Each taker of the topic's lock finds both as leftovers and mends them
+ * (mr_topic_lock). A group is moved to other positions by making a new one under its name: one
+ * transaction, in the topic's log because it is about two groups, makes the old one OVER, orphans
+ * and all, and the new one live with its first member.
  *
- * Blame: in_hand is the record that the owner looked at. If the owner dies, its try is counted (blamed, tries) and it is delivered alone
- * next time. I1 committed <= next <= head; I4 every record below next is acknowledged or in exactly one claim; I5 claims are disjoint. */
+ * Blame: in_hand is the record that the owner looked at. If the owner dies, its try is counted
+ * (blamed, tries) and it is delivered alone next time. I1 committed <= next <= head; I4 every
+ * record below next is acknowledged or in exactly one claim; I5 claims are disjoint. */
 #ifndef COMMON_CORE_GROUP_H
 #define COMMON_CORE_GROUP_H
 
@@ -37,18 +45,21 @@ static inline uint32_t mr_members_used(const struct mr_topic *topic)
 }
 
 /* The states of a group slot; without a lock, a moment's truth. */
-static inline int mr_group_holds(const struct mr_topic *topic, uint32_t group) /* MAKING or live: producers wait for it */
+/* MAKING or live: producers wait for it */
+static inline int mr_group_holds(const struct mr_topic *topic, uint32_t group)
 {
     const struct mr_group_shm *at = &topic->groups[group];
     return atomic_load_explicit(&at->serial, memory_order_acquire) &&
            !(atomic_load_explicit(&at->flags, memory_order_relaxed) & MR_GROUP_OVER);
 }
 
-static inline int mr_group_there(const struct mr_topic *topic, uint32_t group) /* live: what people see */
+/* live: what people see */
+static inline int mr_group_there(const struct mr_topic *topic, uint32_t group)
 {
     const struct mr_group_shm *at = &topic->groups[group];
     return atomic_load_explicit(&at->serial, memory_order_acquire) &&
-           !(atomic_load_explicit(&at->flags, memory_order_relaxed) & (MR_GROUP_MAKING | MR_GROUP_OVER));
+           !(atomic_load_explicit(&at->flags, memory_order_relaxed) &
+             (MR_GROUP_MAKING | MR_GROUP_OVER));
 }
 
 static inline int mr_group_lock(struct mr_topic *topic, uint32_t group)
@@ -65,13 +76,15 @@ static inline void mr_group_unlock(struct mr_topic *topic, uint32_t group)
 struct mr_seat { /* a member, as its handle knows it */
     uint32_t group, member;
     uint64_t serial;
-    uint32_t partition; /* of the claim, or of the last one */
-    uint64_t begin, end; /* the claim as it was taken: [first unacknowledged, end) */
+    uint32_t partition;                /* of the claim, or of the last one */
+    uint64_t begin, end;               /* the claim as it was taken: [first unacknowledged, end) */
     uint64_t begin_offset, end_offset; /* of a fresh claim; MR_NONE for an orphan */
-    uint64_t lost; /* records overwritten before this seat could take them */
-    uint64_t members; /* attached to the group at the last claim */
-    uint64_t least; /* records: a share smaller than this is not worth waking another for; 0: any is */
-    int in_turn; /* nothing could be claimed because another member has the partition (ordered group) */
+    uint64_t lost;                     /* records overwritten before this seat could take them */
+    uint64_t members;                  /* attached to the group at the last claim */
+    /* records: a share smaller than this is not worth waking another for; 0: any is */
+    uint64_t least;
+    /* nothing could be claimed because another member has the partition (ordered group) */
+    int in_turn;
 };
 
 /* mr_groups_used: groups lie in slots below this. */
@@ -85,57 +98,72 @@ static inline uint32_t mr_groups_used(const struct mr_topic *topic)
 static inline int mr_group_seated(const struct mr_topic *topic, const struct mr_seat *seat)
 {
     const struct mr_member_shm *member = &topic->members[seat->member];
-    return atomic_load_explicit(&topic->groups[seat->group].serial, memory_order_relaxed) == seat->serial &&
+    return atomic_load_explicit(&topic->groups[seat->group].serial, memory_order_relaxed) ==
+               seat->serial &&
            atomic_load_explicit(&member->group, memory_order_relaxed) == seat->group + 1 &&
            atomic_load_explicit(&member->owner, memory_order_relaxed) == topic->bus->self;
 }
 
-/* mr_group_commit recomputes and stores committed of one partition, with the group's lock held, and tells producers who wait for it. */
+/* mr_group_commit recomputes and stores committed of one partition, with the group's lock held, and
+ * tells producers who wait for it. */
 void mr_group_commit(struct mr_topic *topic, uint32_t group, uint32_t p);
 
-/* mr_groups_tell wakes at most `wake` sleeping members of every group: there are new records, or there will be no more. */
+/* mr_groups_tell wakes at most `wake` sleeping members of every group: there are new records, or
+ * there will be no more. */
 void mr_groups_tell(struct mr_topic *topic, int wake);
 
-/* mr_group_join finds or makes the group and takes a member slot. Returns 0; -EBUSY; -EUSERS; -EIDRM ... as mr_consumer_open. */
-int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum mr_start start, int64_t arg, struct mr_seat *seat);
-/* mr_group_leave gives the slot up, as an orphan if it holds something; a private group goes with its member. */
+/* mr_group_join finds or makes the group and takes a member slot. Returns 0; -EBUSY; -EUSERS;
+ * -EIDRM ... as mr_consumer_open. */
+int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum mr_start start,
+                  int64_t arg, struct mr_seat *seat);
+/* mr_group_leave gives the slot up, as an orphan if it holds something; a private group goes with
+ * its member. */
 void mr_group_leave(struct mr_topic *topic, struct mr_seat *seat);
 
 /* mr_group_claim takes an orphan, or the next records of a partition.
  *   until   NULL, or per partition the position not to go past (a record boundary)
  *   max     records at most, >= 1
- * Returns   1 a fresh claim, 2 an orphan taken over: seat says what; 0 nothing to claim; -ESTALE the group or the slot is not ours any more; -EBADMSG. */
-int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t *until, uint64_t max);
+ * Returns   1 a fresh claim, 2 an orphan taken over: seat says what; 0 nothing to claim; -ESTALE
+ *           the group or the slot is not ours any more; -EBADMSG. */
+int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t *until,
+                   uint64_t max);
 
-/* mr_group_give_back turns what the seat holds into an orphan, and takes another free slot for the seat (or none is free: keeps it).
+/* mr_group_give_back turns what the seat holds into an orphan, and takes another free slot for the
+ * seat (or none is free: keeps it).
  * Returns 0 or a negative errno. */
 int mr_group_give_back(struct mr_topic *topic, struct mr_seat *seat);
 
-/* mr_group_settle recomputes and stores committed of one partition under the group's lock. Returns 0 or a negative errno. */
+/* mr_group_settle recomputes and stores committed of one partition under the group's lock. Returns
+ * 0 or a negative errno. */
 int mr_group_settle(struct mr_topic *topic, uint32_t group, uint32_t p);
-/* The same for all groups: what a producer does that finds no room, without holding its log's lock (lock order). */
+/* The same for all groups: what a producer does that finds no room, without holding its log's lock
+ * (lock order). */
 int mr_groups_settle(struct mr_topic *topic, uint32_t p);
 
-/* mr_groups_limit looks up the position that no group is behind, by their committed words. No group: what those that are
- * gone have acknowledged. With the log's lock held it is what the tail may go to; without, it may be older. */
+/* mr_groups_limit looks up the position that no group is behind, by their committed words. No
+ * group: what those that are gone have acknowledged. With the log's lock held it is what the tail
+ * may go to; without, it may be older. */
 uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p);
 
-/* mr_group_behind finds the slot of the member that holds the group up in partition p; member_cnt if none does. Lock-free. */
+/* mr_group_behind finds the slot of the member that holds the group up in partition p; member_cnt
+ * if none does. Lock-free. */
 uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t p);
 
 /* mr_group_purge: the group skips what nobody has claimed. Returns the number of records. */
 ssize_t mr_group_purge(struct mr_topic *topic, uint32_t group);
 
-/* mr_groups_orphan makes orphans of all slots of a client that died, blaming what it had in hand; its private groups are over.
+/* mr_groups_orphan makes orphans of all slots of a client that died, blaming what it had in hand;
+ * its private groups are over.
  * The caller holds the topic's lock.
  *   wait     for a group's lock that a live process holds; else that group is left out
  * Returns 0; or why some group was left out: -EBUSY, -EINTR and the like. */
 int mr_groups_orphan(struct mr_topic *topic, uint64_t client, int wait);
 
-/* mr_group_park leaves the record [pos, pos + bytes), the first one of the seat's claim, as an orphan of its own, or at the end
- * of the parked one that it follows, which is not taken over before a second has passed. The seat keeps the rest of its claim.
- * Returns 0; -EUSERS too few member slots are free to keep one for it, or the group is ordered and nothing may pass it;
- * -ESTALE and the like. */
+/* mr_group_park leaves the record [pos, pos + bytes), the first one of the seat's claim, as an
+ * orphan of its own, or at the end of the parked one that it follows, which is not taken over
+ * before a second has passed. The seat keeps the rest of its claim.
+ * Returns 0; -EUSERS too few member slots are free to keep one for it, or the group is ordered and
+ * nothing may pass it; -ESTALE and the like. */
 int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, uint64_t bytes);
 /* mr_group_parked: how many records of the group wait so. Lock-free. */
 uint64_t mr_group_parked(struct mr_topic *topic, uint32_t group);
@@ -147,13 +175,14 @@ int mr_groups_unsettled(const struct mr_topic *topic);
 
 /* mr_group_make takes a free group slot for a group in the making and sets its start positions.
  *   moved    another group will be over when this one is live: it may take the last slot
- * Returns 0 with *group; -EUSERS; -EBADMSG, -EINTR and the like: then nothing is left of it, or what the next taker of the
- * topic's lock mends. */
-int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum mr_start start, int64_t arg, int moved,
-                  uint32_t *group);
+ * Returns 0 with *group; -EUSERS; -EBADMSG, -EINTR and the like: then nothing is left of it, or
+ * what the next taker of the topic's lock mends. */
+int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum mr_start start,
+                  int64_t arg, int moved, uint32_t *group);
 /* mr_group_abandon frees the slot of a group in the making. */
 void mr_group_abandon(struct mr_topic *topic, uint32_t group);
-/* mr_group_free frees the slot of a group that is over, once the logs know what it has acknowledged.
+/* mr_group_free frees the slot of a group that is over, once the logs know what it has
+ * acknowledged.
  *   wait     for locks that a live process holds
  * Returns 0; -EBUSY later; or a negative errno. */
 int mr_group_free(struct mr_topic *topic, uint32_t group, int wait);

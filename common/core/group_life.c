@@ -1,8 +1,8 @@
-/* group_life.c - see group.h: groups made, moved, over, and their slots used again; and the topic's lock, whose taker mends
- * what others left half done.
+/* group_life.c - see group.h: groups made, moved, over, and their slots used again; and the topic's
+ * lock, whose taker mends what others left half done.
  *
- * What is mended is found by the state in the segment, never by the news that a lock's owner has died: that news reaches one
- * process, which may die or give up before it has acted on it. */
+ * What is mended is found by the state in the segment, never by the news that a lock's owner has
+ * died: that news reaches one process, which may die or give up before it has acted on it. */
 #include "group.h"
 
 #include <errno.h>
@@ -20,7 +20,8 @@ static int lock_log(struct mr_topic *topic, uint32_t p, int wait)
 
 /* ---- making ---- */
 
-/* Sets a group's position in every partition, each under its log's lock, so that no producer moves the tail past it meanwhile. */
+/* Sets a group's position in every partition, each under its log's lock, so that no producer moves
+ * the tail past it meanwhile. */
 static int place(struct mr_topic *topic, uint32_t group, enum mr_start start, int64_t arg)
 {
     for (uint32_t p = 0; p < topic->partition_cnt; p++) {
@@ -60,14 +61,15 @@ static uint32_t free_groups(const struct mr_topic *topic, uint32_t *count)
     return first;
 }
 
-int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum mr_start start, int64_t arg, int moved,
-                  uint32_t *out)
+int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum mr_start start,
+                  int64_t arg, int moved, uint32_t *out)
 {
     uint32_t count, needed = topic->group_cnt - MR_GROUPS + !moved, g = free_groups(topic, &count);
     for (uint32_t i = 0; i < topic->group_cnt && count < needed; i++) {
         if (!load(&topic->groups[i].serial) || mr_group_holds(topic, i))
             continue;
-        int error = mr_group_free(topic, i, 1); /* the sweep could not: a live process held a lock */
+        /* the sweep could not: a live process held a lock */
+        int error = mr_group_free(topic, i, 1);
         if (error)
             return error;
         g = free_groups(topic, &count);
@@ -77,8 +79,10 @@ int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum
     struct mr_group_shm *group = &topic->groups[g];
     uint64_t serial = load(&topic->shm->serial) + 1;
     mr_words_store(group->name, (MR_GROUP_NAME_MAX + 1) / 8, name);
-    for (uint32_t p = 0; p < topic->partition_cnt; p++) /* nothing there is held back before its position is set */
-        atomic_store_explicit(&mr_group_part(topic, g, p)->committed, MR_NONE, memory_order_release);
+    /* nothing there is held back before its position is set */
+    for (uint32_t p = 0; p < topic->partition_cnt; p++)
+        atomic_store_explicit(&mr_group_part(topic, g, p)->committed, MR_NONE,
+                              memory_order_release);
     struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
     mr_tx_set(&tx, &group->flags, flags | MR_GROUP_MAKING);
     mr_tx_set(&tx, &group->orphans, 0);
@@ -99,8 +103,9 @@ int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum
     return error;
 }
 
-/* A transaction of its maker that is armed in a log does no harm: replayed, it makes words of this slot what the next group
- * made here sets anew, under the same lock, and a limit lower, which is looked up again. */
+/* A transaction of its maker that is armed in a log does no harm: replayed, it makes words of this
+ * slot what the next group made here sets anew, under the same lock, and a limit lower, which is
+ * looked up again. */
 void mr_group_abandon(struct mr_topic *topic, uint32_t g)
 {
     atomic_store_explicit(&topic->groups[g].serial, 0, memory_order_release);
@@ -138,14 +143,16 @@ int mr_group_free(struct mr_topic *topic, uint32_t g, int wait)
 int mr_groups_unsettled(const struct mr_topic *topic)
 {
     for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
-        if (load(&topic->groups[g].serial) && (load(&topic->groups[g].flags) & (MR_GROUP_MAKING | MR_GROUP_OVER)))
+        if (load(&topic->groups[g].serial) &&
+            (load(&topic->groups[g].flags) & (MR_GROUP_MAKING | MR_GROUP_OVER)))
             return 1;
     return 0;
 }
 
 /* ---- the topic's lock ---- */
 
-/* Whoever holds the topic's lock finds here only what others left: making, moving and ending go on under this lock. */
+/* Whoever holds the topic's lock finds here only what others left: making, moving and ending go on
+ * under this lock. */
 static void sweep(struct mr_topic *topic)
 {
     uint32_t n = mr_groups_used(topic);

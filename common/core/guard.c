@@ -1,8 +1,9 @@
 /* guard.c - see guard.h and mr_guard.
  *
- * The handler runs in the thread whose access failed, at any instruction, while others map and unmap. So the ranges are a list
- * that only grows, whose nodes are used again and never freed: walking it needs no lock. A node's begin is stored last when it is
- * filled in and cleared first when it is given up. */
+ * The handler runs in the thread whose access failed, at any instruction, while others map and
+ * unmap. So the ranges are a list that only grows, whose nodes are used again and never freed:
+ * walking it needs no lock. A node's begin is stored last when it is filled in and cleared first
+ * when it is given up. */
 #include "guard.h"
 #include "millrace.h"
 
@@ -27,8 +28,8 @@ int mr_guard_add(const void *at, uint64_t bytes, _Atomic int *damaged)
 {
     struct range *range = atomic_load_explicit(&ranges, memory_order_acquire);
     int unused = 0;
-    while (range &&
-           !atomic_compare_exchange_strong_explicit(&range->used, &unused, 1, memory_order_acquire, memory_order_relaxed)) {
+    while (range && !atomic_compare_exchange_strong_explicit(
+                        &range->used, &unused, 1, memory_order_acquire, memory_order_relaxed)) {
         unused = 0;
         range = range->next;
     }
@@ -38,7 +39,8 @@ int mr_guard_add(const void *at, uint64_t bytes, _Atomic int *damaged)
             return -ENOMEM;
         atomic_store_explicit(&range->used, 1, memory_order_relaxed);
         range->next = atomic_load_explicit(&ranges, memory_order_relaxed);
-        while (!atomic_compare_exchange_weak_explicit(&ranges, &range->next, range, memory_order_release, memory_order_relaxed))
+        while (!atomic_compare_exchange_weak_explicit(&ranges, &range->next, range,
+                                                      memory_order_release, memory_order_relaxed))
             ;
     }
     atomic_store_explicit(&range->damaged, damaged, memory_order_relaxed);
@@ -49,7 +51,8 @@ int mr_guard_add(const void *at, uint64_t bytes, _Atomic int *damaged)
 
 void mr_guard_remove(const void *at)
 {
-    for (struct range *range = atomic_load_explicit(&ranges, memory_order_acquire); range; range = range->next)
+    for (struct range *range = atomic_load_explicit(&ranges, memory_order_acquire); range;
+         range = range->next)
         if (atomic_load_explicit(&range->begin, memory_order_relaxed) == (uintptr_t)at) {
             atomic_store_explicit(&range->begin, 0, memory_order_relaxed);
             atomic_store_explicit(&range->used, 0, memory_order_release);
@@ -60,13 +63,17 @@ void mr_guard_remove(const void *at)
 /* Puts zeros under an address of ours. Returns 1; 0 it is not ours, or there is no memory. */
 static int replace_page(uintptr_t address)
 {
-    for (struct range *range = atomic_load_explicit(&ranges, memory_order_acquire); range; range = range->next) {
+    for (struct range *range = atomic_load_explicit(&ranges, memory_order_acquire); range;
+         range = range->next) {
         uintptr_t begin = atomic_load_explicit(&range->begin, memory_order_acquire);
-        if (!begin || address < begin || address >= atomic_load_explicit(&range->end, memory_order_relaxed))
+        if (!begin || address < begin ||
+            address >= atomic_load_explicit(&range->end, memory_order_relaxed))
             continue;
-        atomic_store_explicit(atomic_load_explicit(&range->damaged, memory_order_relaxed), 1, memory_order_release);
+        atomic_store_explicit(atomic_load_explicit(&range->damaged, memory_order_relaxed), 1,
+                              memory_order_release);
         void *page = (void *)(address & ~(page_bytes - 1)); /* NOLINT(performance-no-int-to-ptr) */
-        return mmap(page, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+        return mmap(page, page_bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
     }
     return 0;
 }

@@ -360,7 +360,8 @@ int mr_group_info(const struct mr_topic *topic, uint32_t g, struct mr_group_info
     return 1;
 }
 
-int mr_group_partition_info(const struct mr_topic *topic, uint32_t g, uint32_t p, struct mr_group_partition_info *out)
+int mr_group_partition_info(const struct mr_topic *topic, uint32_t g, uint32_t p,
+                            struct mr_group_partition_info *out)
 {
     if (g >= topic->group_cnt || p >= topic->partition_cnt)
         return -ERANGE;

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define TIP_TURNS 100000 /* far more publications than fit between two loads of a reader: no observer is led about for ever */
+/* far more publications than fit between two loads of a reader: no observer is led about for
+ * ever */
+#define TIP_TURNS 100000
 
 struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p)
 {
@@ -18,15 +20,18 @@ struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p)
             const struct mr_tip_shm *tip = &log->tips[i];
             if (atomic_load_explicit(&tip->head, memory_order_acquire) != head)
                 continue;
-            struct mr_tip out = {.head = head,
-                                 .next_offset = atomic_load_explicit(&tip->next_offset, memory_order_relaxed),
-                                 .last_ts_ns = atomic_load_explicit(&tip->last_ts_ns, memory_order_relaxed)};
-            /* A tip is rewritten only after the other became the valid one: head moved, or all is well. */
+            struct mr_tip out = {
+                .head = head,
+                .next_offset = atomic_load_explicit(&tip->next_offset, memory_order_relaxed),
+                .last_ts_ns = atomic_load_explicit(&tip->last_ts_ns, memory_order_relaxed)};
+            /* A tip is rewritten only after the other became the valid one: head moved, or all is
+             * well. */
             atomic_thread_fence(memory_order_acquire);
             if (atomic_load_explicit(&tip->head, memory_order_relaxed) == head)
                 return out;
         }
-        /* Each turn means that a producer published in between, or that no tip is the head's: damage. */
+        /* Each turn means that a producer published in between, or that no tip is the head's:
+         * damage. */
         if (atomic_load_explicit(&log->head, memory_order_acquire) == head &&
             atomic_load_explicit(&log->tips[0].head, memory_order_acquire) != head &&
             atomic_load_explicit(&log->tips[1].head, memory_order_acquire) != head &&
@@ -36,9 +41,11 @@ struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p)
     return (struct mr_tip){.head = head, .next_offset = MR_NONE};
 }
 
-uint64_t mr_log_header(const struct mr_topic *topic, const unsigned char *ring, uint64_t pos, uint64_t end, struct mr_record_shm *out)
+uint64_t mr_log_header(const struct mr_topic *topic, const unsigned char *ring, uint64_t pos,
+                       uint64_t end, struct mr_record_shm *out)
 {
-    if (pos < end && end - pos > topic->ring_bytes) /* what lies twice back to back ends there, whatever head says */
+    /* what lies twice back to back ends there, whatever head says */
+    if (pos < end && end - pos > topic->ring_bytes)
         end = pos + topic->ring_bytes;
     return mr_record_read(ring + pos % topic->ring_bytes, pos, end, out);
 }
@@ -55,7 +62,8 @@ uint64_t mr_log_offset(struct mr_topic *topic, uint32_t p, uint64_t pos)
 
 /* ---- index ---- */
 
-uint64_t mr_log_index_at(const struct mr_topic *topic, uint32_t p, uint64_t pos, uint64_t end, uint64_t *offset)
+uint64_t mr_log_index_at(const struct mr_topic *topic, uint32_t p, uint64_t pos, uint64_t end,
+                         uint64_t *offset)
 {
     uint64_t step = (pos + MR_INDEX_STEP - 1) / MR_INDEX_STEP;
     const struct mr_index_shm *entry = &mr_topic_index(topic, p)[step % topic->index_cnt];
@@ -66,9 +74,10 @@ uint64_t mr_log_index_at(const struct mr_topic *topic, uint32_t p, uint64_t pos,
     return at;
 }
 
-/* Walks from the record at *pos to the first one with at least this offset and time, or to the end. */
-static int walk(const struct mr_topic *topic, const unsigned char *ring, struct mr_tip tip, uint64_t offset_wanted, uint64_t ts_wanted,
-                uint64_t *pos, uint64_t *offset)
+/* Walks from the record at *pos to the first one with at least this offset and time, or to the
+ * end. */
+static int walk(const struct mr_topic *topic, const unsigned char *ring, struct mr_tip tip,
+                uint64_t offset_wanted, uint64_t ts_wanted, uint64_t *pos, uint64_t *offset)
 {
     struct mr_record_shm r;
     for (uint64_t bytes; *pos < tip.head; *pos += bytes) {
@@ -83,7 +92,8 @@ static int walk(const struct mr_topic *topic, const unsigned char *ring, struct 
     return 0;
 }
 
-int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t arg, uint64_t *pos, uint64_t *offset)
+int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t arg, uint64_t *pos,
+                uint64_t *offset)
 {
     const unsigned char *ring = mr_topic_ring(topic, p);
     if (!ring)
@@ -91,7 +101,8 @@ int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t
     struct mr_tip tip = mr_log_tip(topic, p);
     uint64_t at = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
     uint64_t wanted = arg < 0 ? 0 : (uint64_t)arg, found = 0;
-    if (tip.next_offset == MR_NONE || tip.head - at > topic->ring_bytes) /* I2 broken, or lapped since tip was read */
+    /* I2 broken, or lapped since tip was read */
+    if (tip.next_offset == MR_NONE || tip.head - at > topic->ring_bytes)
         return -EBADMSG;
     if (start == MR_START_END) {
         *pos = tip.head;
@@ -103,12 +114,14 @@ int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t
     if (start == MR_START_LAST)
         wanted = wanted > tip.next_offset ? 0 : tip.next_offset - wanted;
     int by_time = start == MR_START_TIME;
-    /* The last indexed record with nothing wanted before it; the walk from there passes at most one step of bytes. An entry's time is
-     * the latest of all records up to it, so times that go back do no harm. */
+    /* The last indexed record with nothing wanted before it; the walk from there passes at most one
+     * step of bytes. An entry's time is the latest of all records up to it, so times that go back
+     * do no harm. */
     const struct mr_index_shm *index = mr_topic_index(topic, p);
     for (uint32_t i = 0; wanted && i < topic->index_cnt; i++) {
         uint64_t entry = atomic_load_explicit(&index[i].pos, memory_order_acquire);
-        uint64_t key = atomic_load_explicit(by_time ? &index[i].ts_ns : &index[i].offset, memory_order_relaxed);
+        uint64_t key = atomic_load_explicit(by_time ? &index[i].ts_ns : &index[i].offset,
+                                            memory_order_relaxed);
         if (entry > at && entry < tip.head && (by_time ? key < wanted : key <= wanted))
             at = entry;
     }
@@ -152,7 +165,8 @@ static void take_source(struct mr_topic *topic, uint32_t p, struct mr_source_shm
     mr_tx_commit(&tx);
 }
 
-static void store_progress(struct mr_source_shm *source, uint64_t position, uint64_t check, uint64_t head)
+static void store_progress(struct mr_source_shm *source, uint64_t position, uint64_t check,
+                           uint64_t head)
 {
     atomic_store_explicit(&source->position, position, memory_order_relaxed);
     atomic_store_explicit(&source->check, check, memory_order_relaxed);
@@ -253,8 +267,9 @@ ssize_t mr_topic_sources_known(struct mr_topic *topic, uint32_t p, uint64_t *ids
     return error ? error : (ssize_t)cnt;
 }
 
-/* A producer died in here. If it had published, its own counter and its source's slot may not know yet; what it had not published must
- * not be found by the index. Dying in this repair leaves the same work to the next. */
+/* A producer died in here. If it had published, its own counter and its source's slot may not know
+ * yet; what it had not published must not be found by the index. Dying in this repair leaves the
+ * same work to the next. */
 static void mend(struct mr_topic *topic, uint32_t p)
 {
     struct mr_log_shm *log = &topic->logs[p];
@@ -262,8 +277,10 @@ static void mend(struct mr_topic *topic, uint32_t p)
     for (int i = 0; i < 2; i++) {
         const struct mr_tip_shm *tip = &log->tips[i];
         uint64_t slot = atomic_load_explicit(&tip->producer, memory_order_relaxed);
-        if (head && atomic_load_explicit(&tip->head, memory_order_relaxed) == head && slot < topic->producer_cnt) {
-            /* The slot may be another producer's by now: it must not be told that it has appended what it has not (I11). */
+        if (head && atomic_load_explicit(&tip->head, memory_order_relaxed) == head &&
+            slot < topic->producer_cnt) {
+            /* The slot may be another producer's by now: it must not be told that it has appended
+             * what it has not (I11). */
             struct mr_producer_shm *who = &topic->producers[slot];
             uint64_t count = atomic_load_explicit(&tip->count, memory_order_relaxed);
             if (atomic_load_explicit(&who->serial, memory_order_relaxed) ==
@@ -301,11 +318,14 @@ int mr_log_lock_try(struct mr_topic *topic, uint32_t p)
     return 0;
 }
 
-/* A record boundary in [need, bound] for the tail to go to. bound is one, so it ends there at the latest. */
-static uint64_t tail_past(const struct mr_topic *topic, uint32_t p, const unsigned char *ring, uint64_t tail, uint64_t need, uint64_t bound)
+/* A record boundary in [need, bound] for the tail to go to. bound is one, so it ends there at the
+ * latest. */
+static uint64_t tail_past(const struct mr_topic *topic, uint32_t p, const unsigned char *ring,
+                          uint64_t tail, uint64_t need, uint64_t bound)
 {
     uint64_t offset, jump = mr_log_index_at(topic, p, need, bound, &offset);
-    if (jump != MR_NONE && jump - need <= topic->ring_bytes / 16) /* further would throw away what there is room for */
+    /* further would throw away what there is room for */
+    if (jump != MR_NONE && jump - need <= topic->ring_bytes / 16)
         return jump;
     struct mr_record_shm r;
     while (tail < need) {
@@ -318,8 +338,8 @@ static uint64_t tail_past(const struct mr_topic *topic, uint32_t p, const unsign
 }
 
 /* Drop-oldest: the tail that leaves at most `keep` records below offset next. */
-static uint64_t tail_for_count(const struct mr_topic *topic, const unsigned char *ring, uint64_t tail, uint64_t head, uint64_t next,
-                               uint64_t keep)
+static uint64_t tail_for_count(const struct mr_topic *topic, const unsigned char *ring,
+                               uint64_t tail, uint64_t head, uint64_t next, uint64_t keep)
 {
     struct mr_record_shm r;
     while (tail < head) {
@@ -331,7 +351,8 @@ static uint64_t tail_for_count(const struct mr_topic *topic, const unsigned char
     return tail;
 }
 
-static void write_record(unsigned char *at, uint64_t pos, const struct mr_message *msg, uint64_t offset, uint64_t ts_ns)
+static void write_record(unsigned char *at, uint64_t pos, const struct mr_message *msg,
+                         uint64_t offset, uint64_t ts_ns)
 {
     struct mr_record_shm r = {.value_len = msg->value_len,
                               .key_len = msg->key ? msg->key_len : MR_KEY_NONE,
@@ -339,7 +360,8 @@ static void write_record(unsigned char *at, uint64_t pos, const struct mr_messag
                               .flags = msg->flags,
                               .offset = offset,
                               .ts_ns = ts_ns};
-    /* Field by field, to where it stays: copied as a whole, the wide loads would wait for the narrow stores before them. */
+    /* Field by field, to where it stays: copied as a whole, the wide loads would wait for the
+     * narrow stores before them. */
     struct mr_record_shm *out = (struct mr_record_shm *)(void *)at;
     out->value_len = r.value_len;
     out->key_len = r.key_len;
@@ -361,8 +383,10 @@ static void write_record(unsigned char *at, uint64_t pos, const struct mr_messag
         memcpy(at, msg->value, msg->value_len);
 }
 
-/* The first offset that has no room, as far as the number of records goes; 0 while a group in the making holds the limit below the tail. */
-static uint64_t room_in_records(struct mr_topic *topic, uint32_t p, uint64_t bound, uint64_t head, uint64_t next_offset)
+/* The first offset that has no room, as far as the number of records goes; 0 while a group in the
+ * making holds the limit below the tail. */
+static uint64_t room_in_records(struct mr_topic *topic, uint32_t p, uint64_t bound, uint64_t head,
+                                uint64_t next_offset)
 {
     struct mr_record_shm r;
     uint64_t most = mr_log_records_max(topic, p);
@@ -380,11 +404,13 @@ static inline struct mr_message *message(const struct mr_batch *batch, size_t i)
 
 /* What an append knows of the room that there is, while it holds the log's lock. */
 struct space {
-    uint64_t end;        /* up to this position there is room for records; what goes further has to ask for it */
-    uint64_t tail;       /* as it is stored: what lies below may be overwritten */
-    uint64_t bound;      /* the tail may go so far */
-    uint64_t offset_end; /* the first offset that has no room, as far as the number of records goes */
-    int fresh;           /* bound is as new as it gets */
+    /* up to this position there is room for records; what goes further has to ask for it */
+    uint64_t end;
+    uint64_t tail;  /* as it is stored: what lies below may be overwritten */
+    uint64_t bound; /* the tail may go so far */
+    /* the first offset that has no room, as far as the number of records goes */
+    uint64_t offset_end;
+    int fresh; /* bound is as new as it gets */
 };
 
 static int drops(const struct mr_topic *topic)
@@ -392,20 +418,22 @@ static int drops(const struct mr_topic *topic)
     return topic->full == MR_FULL_DROP_OLDEST;
 }
 
-/* Up to which position records have room while the tail is there. Where each record may push one out, each has to ask. */
+/* Up to which position records have room while the tail is there. Where each record may push one
+ * out, each has to ask. */
 static uint64_t room_end(const struct mr_topic *topic, uint64_t tail)
 {
     return drops(topic) && topic->part_records_max ? 0 : tail + topic->ring_bytes;
 }
 
-/* Moves the tail so that records up to position `until`, the next of them with this offset and the last one with offset last, have room beyond
- * head. Returns 1; 0 no room now; -EBADMSG. */
-static int make_space(struct mr_topic *topic, uint32_t p, struct space *space, const struct mr_tip *head, uint64_t until, uint64_t offset,
-                      uint64_t last)
+/* Moves the tail so that records up to position `until`, the next of them with this offset and the
+ * last one with offset last, have room beyond head. Returns 1; 0 no room now; -EBADMSG. */
+static int make_space(struct mr_topic *topic, uint32_t p, struct space *space,
+                      const struct mr_tip *head, uint64_t until, uint64_t offset, uint64_t last)
 {
     struct mr_log_shm *log = &topic->logs[p];
     const unsigned char *ring = mr_topic_ring(topic, p);
-    uint64_t need = until > topic->ring_bytes ? until - topic->ring_bytes : 0; /* the tail must be past this */
+    /* the tail must be past this */
+    uint64_t need = until > topic->ring_bytes ? until - topic->ring_bytes : 0;
     if (last >= space->offset_end || need > space->bound) {
         if (space->fresh)
             return 0;
@@ -420,11 +448,13 @@ static int make_space(struct mr_topic *topic, uint32_t p, struct space *space, c
     if (need > tail)
         tail = tail_past(topic, p, ring, tail, need, space->bound);
     if (drops(topic) && topic->part_records_max && tail != MR_NONE)
-        tail = tail_for_count(topic, ring, tail, head->head, offset, mr_log_records_max(topic, p) - 1);
+        tail =
+            tail_for_count(topic, ring, tail, head->head, offset, mr_log_records_max(topic, p) - 1);
     if (tail == MR_NONE)
         return -EBADMSG;
     if (tail != space->tail) {
-        /* Before its bytes are reused: a lock-free reader copies, then looks at tail (a seqlock's writer side). */
+        /* Before its bytes are reused: a lock-free reader copies, then looks at tail (a seqlock's
+         * writer side). */
         space->tail = tail;
         atomic_store_explicit(&log->tail, tail, memory_order_relaxed);
         atomic_thread_fence(memory_order_release);
@@ -433,8 +463,10 @@ static int make_space(struct mr_topic *topic, uint32_t p, struct space *space, c
     return 1;
 }
 
-/* The same for a batch that goes in as a whole or not at all: it asks for all its room before its first record. */
-static int make_whole_space(struct mr_topic *topic, uint32_t p, struct space *space, const struct mr_tip *head, const struct mr_batch *batch)
+/* The same for a batch that goes in as a whole or not at all: it asks for all its room before its
+ * first record. */
+static int make_whole_space(struct mr_topic *topic, uint32_t p, struct space *space,
+                            const struct mr_tip *head, const struct mr_batch *batch)
 {
     uint64_t until = head->head, last = head->next_offset + batch->n - 1;
     for (size_t i = 0; i < batch->n; i++)
@@ -444,8 +476,10 @@ static int make_whole_space(struct mr_topic *topic, uint32_t p, struct space *sp
     return make_space(topic, p, space, head, until, head->next_offset, last);
 }
 
-/* Notes in the index that the first record at or after its last boundary is the one at pos. Returns the next boundary. */
-static uint64_t index_record(struct mr_topic *topic, uint32_t p, uint64_t pos, uint64_t offset, uint64_t ts_ns)
+/* Notes in the index that the first record at or after its last boundary is the one at pos. Returns
+ * the next boundary. */
+static uint64_t index_record(struct mr_topic *topic, uint32_t p, uint64_t pos, uint64_t offset,
+                             uint64_t ts_ns)
 {
     uint64_t step = pos / MR_INDEX_STEP;
     struct mr_index_shm *entry = &mr_topic_index(topic, p)[step % topic->index_cnt];
@@ -459,7 +493,8 @@ static uint64_t index_record(struct mr_topic *topic, uint32_t p, uint64_t pos, u
 static uint64_t next_boundary(const struct mr_topic *topic, uint32_t p, uint64_t head)
 {
     uint64_t step = head / MR_INDEX_STEP, boundary = step * MR_INDEX_STEP;
-    uint64_t indexed = atomic_load_explicit(&mr_topic_index(topic, p)[step % topic->index_cnt].pos, memory_order_relaxed);
+    uint64_t indexed = atomic_load_explicit(&mr_topic_index(topic, p)[step % topic->index_cnt].pos,
+                                            memory_order_relaxed);
     return indexed >= boundary && indexed < head ? boundary + MR_INDEX_STEP : boundary;
 }
 
@@ -492,9 +527,10 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
     if (error)
         goto unlock;
 
-    const struct mr_tip before = {.head = head,
-                                  .next_offset = atomic_load_explicit(&old->next_offset, memory_order_relaxed),
-                                  .last_ts_ns = atomic_load_explicit(&old->last_ts_ns, memory_order_relaxed)};
+    const struct mr_tip before = {
+        .head = head,
+        .next_offset = atomic_load_explicit(&old->next_offset, memory_order_relaxed),
+        .last_ts_ns = atomic_load_explicit(&old->last_ts_ns, memory_order_relaxed)};
     const uint64_t ring_bytes = topic->ring_bytes;
     struct space space = {.tail = atomic_load_explicit(&log->tail, memory_order_relaxed)};
     if (head % alignof(struct mr_record_shm) || head - space.tail > ring_bytes) { /* I2 broken */
@@ -504,7 +540,8 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
     space.end = room_end(topic, space.tail);
     if (drops(topic)) {
         space.bound = head;
-        space.offset_end = topic->part_records_max ? before.next_offset + mr_log_records_max(topic, p) : MR_NONE;
+        space.offset_end =
+            topic->part_records_max ? before.next_offset + mr_log_records_max(topic, p) : MR_NONE;
         space.fresh = 1;
     } else {
         space.bound = atomic_load_explicit(&log->limit, memory_order_relaxed);
@@ -522,7 +559,8 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
     const size_t n = batch->n;
     const uint64_t now_ns = batch->now_ns;
     struct mr_place *place = batch->place;
-    uint64_t pos = head, at = head - place->lap, offset = before.next_offset, last_ts = before.last_ts_ns, value_bytes = 0;
+    uint64_t pos = head, at = head - place->lap, offset = before.next_offset,
+             last_ts = before.last_ts_ns, value_bytes = 0;
     if (at >= ring_bytes) {
         at = head % ring_bytes;
         place->lap = head - at;
@@ -579,10 +617,13 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
         atomic_store_explicit(&tip->position, progress.position, memory_order_relaxed);
         atomic_store_explicit(&tip->check, progress.check, memory_order_relaxed);
         atomic_store_explicit(&tip->head, pos, memory_order_release);
-        /* release, pairs with every reader's acquire of head: the records below are whole. This is the moment of publication. */
+        /* release, pairs with every reader's acquire of head: the records below are whole. This is
+         * the moment of publication. */
         atomic_store_explicit(&log->head, pos, memory_order_release);
         atomic_store_explicit(&who->records, count, memory_order_relaxed);
-        atomic_store_explicit(&who->bytes, atomic_load_explicit(&who->bytes, memory_order_relaxed) + (pos - head), memory_order_relaxed);
+        atomic_store_explicit(
+            &who->bytes, atomic_load_explicit(&who->bytes, memory_order_relaxed) + (pos - head),
+            memory_order_relaxed);
         if (source)
             store_progress(source, progress.position, progress.check, pos);
         place->end = pos;

@@ -1,13 +1,16 @@
 /* log.h - one partition: a byte ring of records, appended under one lock, read without any.
  *
- * Positions are byte counts since creation; they never wrap (2^64 bytes last centuries). A record starts at an 8-byte boundary, and because
- * the ring is mapped twice it never wraps either. The log's states:
+ * Positions are byte counts since creation; they never wrap (2^64 bytes last centuries). A record
+ * starts at an 8-byte boundary, and because the ring is mapped twice it never wraps either. The
+ * log's states:
  *
- *     tail <= ... <= head <= tail + ring_bytes (I2); [tail, head) are whole records with consecutive offsets and right check words (I3)
+ *     tail <= ... <= head <= tail + ring_bytes (I2); [tail, head) are whole records with
+ *     consecutive offsets and right check words (I3)
  *
- * Appending writes beyond head and publishes by ONE release store of head; death before it means nothing happened. What belongs to a head
- * (next offset, time, producer, and how far their source had come) lies in one of two tips, the one that names this head; who locks after a
- * death in here copies it to where it is kept. tail is stored before the bytes below it are reused. */
+ * Appending writes beyond head and publishes by ONE release store of head; death before it means
+ * nothing happened. What belongs to a head (next offset, time, producer, and how far their source
+ * had come) lies in one of two tips, the one that names this head; who locks after a death in here
+ * copies it to where it is kept. tail is stored before the bytes below it are reused. */
 #ifndef COMMON_CORE_LOG_H
 #define COMMON_CORE_LOG_H
 
@@ -19,13 +22,15 @@ static inline uint64_t mr_record_bytes(uint64_t value_len, uint64_t key_len, uin
     return (sizeof(struct mr_record_shm) + value_len + key_len + headers_len + 7) & ~(uint64_t)7;
 }
 
-/* Mixes what must fit together; multiplication constants are the 64-bit golden ratio and two primes of xxHash. A header from another
- * lap, another place or another program passes with a chance of 2^-32. */
+/* Mixes what must fit together; multiplication constants are the 64-bit golden ratio and two primes
+ * of xxHash. A header from another lap, another place or another program passes with a chance of
+ * 2^-32. */
 static inline uint32_t mr_record_check(uint64_t pos, const struct mr_record_shm *r)
 {
     uint64_t lens = (uint64_t)r->key_len << 32 | r->value_len;
     uint64_t rest = (uint64_t)r->flags << 16 | r->headers_len;
-    uint64_t x = (pos + 1) * 0x9e3779b97f4a7c15u ^ (r->offset + rest) * 0xc2b2ae3d27d4eb4fu ^ (lens ^ r->ts_ns) * 0x165667b19e3779f9u;
+    uint64_t x = (pos + 1) * 0x9e3779b97f4a7c15u ^ (r->offset + rest) * 0xc2b2ae3d27d4eb4fu ^
+                 (lens ^ r->ts_ns) * 0x165667b19e3779f9u;
     return (uint32_t)(x >> 32) ^ (uint32_t)x;
 }
 
@@ -46,53 +51,65 @@ static inline uint64_t mr_log_records_max(const struct mr_topic *topic, uint32_t
 
 /* What a producer remembers of a partition. All zeros at first. */
 struct mr_place {
-    uint64_t end;      /* where the last record appended through it ends; 0: none */
-    uint64_t lap;      /* a position that lies at the ring's begin, the last one before head for most of a lap: saves dividing by its size */
-    uint64_t boundary; /* the first record from here on is one for the index, unless head is beyond: saves looking there */
+    uint64_t end; /* where the last record appended through it ends; 0: none */
+    /* a position that lies at the ring's begin, the last one before head for most of a lap: saves
+     * dividing by its size */
+    uint64_t lap;
+    /* the first record from here on is one for the index, unless head is beyond: saves looking
+     * there */
+    uint64_t boundary;
 };
 
 struct mr_batch {
     struct mr_message *msgs;
-    const uint32_t *order;    /* NULL, or the n indices of msgs to take */
+    const uint32_t *order; /* NULL, or the n indices of msgs to take */
     size_t n;
-    int whole;                /* all of them in one publication, or none */
-    uint32_t producer;        /* slot of the appending producer, */
-    uint64_t serial;          /* and its serial */
-    uint64_t source;          /* 0: none; else progress belongs to msgs, index by index */
+    int whole;         /* all of them in one publication, or none */
+    uint32_t producer; /* slot of the appending producer, */
+    uint64_t serial;   /* and its serial */
+    uint64_t source;   /* 0: none; else progress belongs to msgs, index by index */
     const struct mr_progress *progress;
     uint64_t now_ns;
-    struct mr_place *place;   /* of the partition appended to */
-    uint64_t value_bytes;     /* out: how long the values of those appended are in all */
+    struct mr_place *place; /* of the partition appended to */
+    uint64_t value_bytes;   /* out: how long the values of those appended are in all */
 };
 
-/* mr_log_append writes and publishes as many messages of the batch as fit. The lock is taken inside.
+/* mr_log_append writes and publishes as many messages of the batch as fit. The lock is taken
+ * inside.
  * Returns   how many; 0 no room now; -EPIPE sealed; -EIDRM deleted; -EUSERS the source is new and
  *           the partition knows MR_SOURCES others; -EBADMSG; -EINTR (see mr_lock). */
 ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch);
 
-/* mr_log_progress: how far a source has come in partition p. 1; 0 nothing is known of it; or a negative errno. */
+/* mr_log_progress: how far a source has come in partition p. 1; 0 nothing is known of it; or a
+ * negative errno. */
 int mr_log_progress(struct mr_topic *topic, uint32_t p, uint64_t source, struct mr_progress *out);
 
 /* mr_log_source_room: 0 if every partition knows the source or has room for it; -EUSERS, or another
  * negative errno. */
 int mr_log_source_room(struct mr_topic *topic, uint64_t source);
 
-/* mr_log_tip reads head and what belongs to it, lock-free. A log that is damaged such that nothing belongs to head has next_offset MR_NONE. */
+/* mr_log_tip reads head and what belongs to it, lock-free. A log that is damaged such that nothing
+ * belongs to head has next_offset MR_NONE. */
 struct mr_tip {
     uint64_t head, next_offset, last_ts_ns;
 };
 struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p);
 
-/* mr_log_header copies the record header at pos, found in [tail, end), end a record boundary at or below head. Returns the record's whole
- * size in bytes, at most ring_bytes, so that it lies inside the mapping; or 0 when there is none that can be believed. The caller protects pos from being overwritten, or checks tail afterwards. */
-uint64_t mr_log_header(const struct mr_topic *topic, const unsigned char *ring, uint64_t pos, uint64_t end, struct mr_record_shm *out);
+/* mr_log_header copies the record header at pos, found in [tail, end), end a record boundary at or
+ * below head. Returns the record's whole size in bytes, at most ring_bytes, so that it lies inside
+ * the mapping; or 0 when there is none that can be believed. The caller protects pos from being
+ * overwritten, or checks tail afterwards. */
+uint64_t mr_log_header(const struct mr_topic *topic, const unsigned char *ring, uint64_t pos,
+                       uint64_t end, struct mr_record_shm *out);
 
 /* mr_record_read is the same for a record that lies at `at` and has position pos. */
-static inline uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uint64_t end, struct mr_record_shm *out)
+static inline uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uint64_t end,
+                                      struct mr_record_shm *out)
 {
     if (pos % alignof(struct mr_record_shm) || pos >= end || end - pos < sizeof *out)
         return 0;
-    /* Field by field: the place of the next record depends on these lengths, and a copy of the whole would hold them up on the stack. */
+    /* Field by field: the place of the next record depends on these lengths, and a copy of the
+     * whole would hold them up on the stack. */
     const struct mr_record_shm *r = (const struct mr_record_shm *)(const void *)at;
     struct mr_record_shm once = {.value_len = r->value_len,
                                  .key_len = r->key_len,
@@ -101,22 +118,29 @@ static inline uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uin
                                  .check = r->check,
                                  .offset = r->offset,
                                  .ts_ns = r->ts_ns};
-    atomic_signal_fence(memory_order_acquire); /* read once: what is checked is what is used, whoever scribbles meanwhile */
-    uint64_t bytes = mr_record_bytes(once.value_len, once.key_len == MR_KEY_NONE ? 0 : once.key_len, once.headers_len);
+    /* read once: what is checked is what is used, whoever scribbles meanwhile */
+    atomic_signal_fence(memory_order_acquire);
+    uint64_t bytes = mr_record_bytes(once.value_len, once.key_len == MR_KEY_NONE ? 0 : once.key_len,
+                                     once.headers_len);
     if (bytes > end - pos || once.check != mr_record_check(pos, &once))
         return 0;
     *out = once;
     return bytes;
 }
 
-/* mr_log_offset says which offset lies at position pos (pos == head: the next one); MR_NONE if pos is no record start or was overwritten. */
+/* mr_log_offset says which offset lies at position pos (pos == head: the next one); MR_NONE if pos
+ * is no record start or was overwritten. */
 uint64_t mr_log_offset(struct mr_topic *topic, uint32_t p, uint64_t pos);
 
-/* mr_log_find finds where to start: BEGINNING, END, OFFSET, LAST, TIME as for a consumer. The caller holds the log's lock, or
- * accepts to be lapped. Returns 0 with *pos and *offset; -EBADMSG. */
-int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t arg, uint64_t *pos, uint64_t *offset);
+/* mr_log_find finds where to start: BEGINNING, END, OFFSET, LAST, TIME as for a consumer. The
+ * caller holds the log's lock, or accepts to be lapped. Returns 0 with *pos and *offset;
+ * -EBADMSG. */
+int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t arg, uint64_t *pos,
+                uint64_t *offset);
 
-/* mr_log_index_at returns the first indexed record start at or after pos and at or below end, or MR_NONE. */
-uint64_t mr_log_index_at(const struct mr_topic *topic, uint32_t p, uint64_t pos, uint64_t end, uint64_t *offset);
+/* mr_log_index_at returns the first indexed record start at or after pos and at or below end, or
+ * MR_NONE. */
+uint64_t mr_log_index_at(const struct mr_topic *topic, uint32_t p, uint64_t pos, uint64_t end,
+                         uint64_t *offset);
 
 #endif

@@ -13,14 +13,17 @@ static inline uint64_t load(const _Atomic uint64_t *word)
 
 /* ---- joining and leaving ---- */
 
-/* Finds a slot that is free and stays so: *slot, member_cnt if there is none. The caller holds the topic's lock and no group's. A transaction
- * that frees or fills a slot may still be armed, its owner dead; replayed later it would take the slot from whoever has it then. So armed
- * logs are finished first, and the slot is looked at again. Ends: each turn means that such a log has filled the slot. */
+/* Finds a slot that is free and stays so: *slot, member_cnt if there is none. The caller holds the
+ * topic's lock and no group's. A transaction that frees or fills a slot may still be armed, its
+ * owner dead; replayed later it would take the slot from whoever has it then. So armed logs are
+ * finished first, and the slot is looked at again. Ends: each turn means that such a log has filled
+ * the slot. */
 static int free_slot(struct mr_topic *topic, uint32_t *slot)
 {
     for (uint32_t i = 0;; i++) {
         /* acquire: what is armed is looked at after the slot. */
-        while (i < topic->member_cnt && atomic_load_explicit(&topic->members[i].group, memory_order_acquire))
+        while (i < topic->member_cnt &&
+               atomic_load_explicit(&topic->members[i].group, memory_order_acquire))
             i++;
         for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++) {
             if (!atomic_load_explicit(&topic->groups[g].lock.redo.armed, memory_order_acquire))
@@ -37,7 +40,8 @@ static int free_slot(struct mr_topic *topic, uint32_t *slot)
     }
 }
 
-/* Before the slot's own words: who looks for the dead without a lock must see it as soon as it has an owner. */
+/* Before the slot's own words: who looks for the dead without a lock must see it as soon as it has
+ * an owner. */
 static void set_high(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot)
 {
     if (slot >= load(&topic->shm->member_high))
@@ -61,12 +65,14 @@ static void set_empty(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, u
     mr_tx_set(tx, &member->group, group + 1);
 }
 
-/* Adds to tx what makes an orphan of a slot of group g, or a free one if it holds nothing. tx->n grows by 8 at most. */
+/* Adds to tx what makes an orphan of a slot of group g, or a free one if it holds nothing. tx->n
+ * grows by 8 at most. */
 static void set_left(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, uint32_t g, int died)
 {
     struct mr_member_shm *member = &topic->members[slot];
     struct mr_group_shm *group = &topic->groups[g];
-    uint64_t cursor = load(&member->cursor), end = load(&member->end), in_hand = load(&member->in_hand);
+    uint64_t cursor = load(&member->cursor), end = load(&member->end),
+             in_hand = load(&member->in_hand);
     mr_tx_set(tx, &group->acked, load(&group->acked) + load(&member->acked));
     if (cursor >= end) {
         mr_tx_set(tx, &member->group, 0);
@@ -77,7 +83,8 @@ static void set_left(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, ui
     mr_tx_set(tx, &member->in_hand, MR_NONE);
     mr_tx_set(tx, &group->orphans, load(&group->orphans) + 1);
     if (died && in_hand >= cursor && in_hand < end) {
-        mr_tx_set(tx, &member->tries, load(&member->blamed) == in_hand ? load(&member->tries) + 1 : 1);
+        mr_tx_set(tx, &member->tries,
+                  load(&member->blamed) == in_hand ? load(&member->tries) + 1 : 1);
         mr_tx_set(tx, &member->blamed, in_hand);
         mr_tx_set(tx, &member->failed_pid, mr_client_pid(topic->bus, load(&member->owner)));
     }
@@ -97,7 +104,8 @@ static uint32_t find_group(const struct mr_topic *topic, const char *name)
     return topic->group_cnt;
 }
 
-/* 1 a member is attached; 0 none, as those that have died leave their slots now; or a negative errno. */
+/* 1 a member is attached; 0 none, as those that have died leave their slots now; or a negative
+ * errno. */
 static int has_members(struct mr_topic *topic, uint32_t group)
 {
     for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
@@ -114,14 +122,15 @@ static int has_members(struct mr_topic *topic, uint32_t group)
     return 0;
 }
 
-/* A group slot to join: one that is there, or one in the making, to start anew or to take the place of `old`. */
+/* A group slot to join: one that is there, or one in the making, to start anew or to take the place
+ * of `old`. */
 struct target {
     uint32_t group, old; /* old: group_cnt, or the group that is to be moved */
     int making;
 };
 
-static int find_target(struct mr_topic *topic, const char *name, uint64_t flags, enum mr_start start, int64_t arg,
-                       struct target *out)
+static int find_target(struct mr_topic *topic, const char *name, uint64_t flags,
+                       enum mr_start start, int64_t arg, struct target *out)
 {
     char private_name[MR_GROUP_NAME_MAX + 1];
     uint32_t none = topic->group_cnt, old = none, g = none;
@@ -138,7 +147,8 @@ static int find_target(struct mr_topic *topic, const char *name, uint64_t flags,
         return 0;
     }
     if (g < none) {
-        /* Its lock once: what a dead holder had armed in its log is finished before the group is looked at, and is over. */
+        /* Its lock once: what a dead holder had armed in its log is finished before the group is
+         * looked at, and is over. */
         int error = mr_group_lock(topic, g);
         if (error)
             return error;
@@ -149,13 +159,15 @@ static int find_target(struct mr_topic *topic, const char *name, uint64_t flags,
         flags = load(&topic->groups[g].flags);
         old = g;
     }
-    int error = mr_group_make(topic, name, flags & (MR_PRIVATE | MR_ORDERED), start, arg, old < none, &g);
+    int error =
+        mr_group_make(topic, name, flags & (MR_PRIVATE | MR_ORDERED), start, arg, old < none, &g);
     if (!error)
         *out = (struct target){.group = g, .old = old, .making = 1};
     return error;
 }
 
-/* What the group has counted goes on under its new positions. Nobody looks at a group in the making: plain stores. */
+/* What the group has counted goes on under its new positions. Nobody looks at a group in the
+ * making: plain stores. */
 static void carry_counts(struct mr_topic *topic, uint32_t from, uint32_t to)
 {
     struct mr_group_shm *old = &topic->groups[from], *group = &topic->groups[to];
@@ -169,19 +181,23 @@ static void carry_counts(struct mr_topic *topic, uint32_t from, uint32_t to)
 static uint32_t find_orphan(const struct mr_topic *topic, uint32_t group)
 {
     uint32_t slot = 0;
-    while (slot < topic->member_cnt && (load(&topic->members[slot].group) != group + 1 || load(&topic->members[slot].owner)))
+    while (slot < topic->member_cnt &&
+           (load(&topic->members[slot].group) != group + 1 || load(&topic->members[slot].owner)))
         slot++;
     return slot;
 }
 
-/* Adds to tx what makes us a member of the target's group, in a slot that is free or, if none is, an orphan's. With the
- * topic's and the group's lock held. Returns 0 with *slot; -EUSERS; -EBADMSG. */
-static int set_joined(struct mr_tx *tx, struct mr_topic *topic, const struct target *target, uint32_t *slot)
+/* Adds to tx what makes us a member of the target's group, in a slot that is free or, if none is,
+ * an orphan's. With the topic's and the group's lock held. Returns 0 with *slot; -EUSERS;
+ * -EBADMSG. */
+static int set_joined(struct mr_tx *tx, struct mr_topic *topic, const struct target *target,
+                      uint32_t *slot)
 {
     struct mr_group_shm *group = &topic->groups[target->group];
     if (target->old < topic->group_cnt) {
         _Atomic uint64_t *flags = &topic->groups[target->old].flags;
-        mr_tx_set(tx, flags, load(flags) | MR_GROUP_OVER); /* first: half done, it is seen to be so */
+        /* first: half done, it is seen to be so */
+        mr_tx_set(tx, flags, load(flags) | MR_GROUP_OVER);
         if (*slot == topic->member_cnt)
             *slot = find_orphan(topic, target->old); /* it goes with the old positions */
     }
@@ -201,18 +217,21 @@ static int set_joined(struct mr_tx *tx, struct mr_topic *topic, const struct tar
     return 0;
 }
 
-/* Records that a dead-letter topic did not take are due at once for a newcomer, which may have come because that is mended.
+/* Records that a dead-letter topic did not take are due at once for a newcomer, which may have come
+ * because that is mended.
  * With the group's lock held. */
 static void unpark(struct mr_topic *topic, uint32_t group)
 {
     for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++)
-        if (load(&topic->members[i].group) == group + 1 && load(&topic->members[i].in_hand) == MR_PARKED)
+        if (load(&topic->members[i].group) == group + 1 &&
+            load(&topic->members[i].in_hand) == MR_PARKED)
             atomic_store_explicit(&topic->members[i].claimed_ns, 0, memory_order_relaxed);
 }
 
-/* Takes a member slot of the target's group. In the group's log, so that the next to look at the group's words finishes it;
- * but in the topic's log if it makes a group live: until that is finished no slot of a group may be used again, and no
- * group joined by what its flags say, and both go on under the topic's lock. */
+/* Takes a member slot of the target's group. In the group's log, so that the next to look at the
+ * group's words finishes it; but in the topic's log if it makes a group live: until that is
+ * finished no slot of a group may be used again, and no group joined by what its flags say, and
+ * both go on under the topic's lock. */
 static int join(struct mr_topic *topic, const struct target *target, struct mr_seat *seat)
 {
     uint32_t slot, g = target->group;
@@ -244,8 +263,8 @@ static int join(struct mr_topic *topic, const struct target *target, struct mr_s
     return error;
 }
 
-int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum mr_start start, int64_t arg,
-                  struct mr_seat *seat)
+int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum mr_start start,
+                  int64_t arg, struct mr_seat *seat)
 {
     struct target target;
     mr_topic_reap_dead(topic);
@@ -264,8 +283,8 @@ int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum
     return error;
 }
 
-/* Adds to tx the end of a private group with its only member, what that held included. With the topic's and the group's
- * lock held. */
+/* Adds to tx the end of a private group with its only member, what that held included. With the
+ * topic's and the group's lock held. */
 static void set_over(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, uint32_t g)
 {
     struct mr_member_shm *member = &topic->members[slot];
@@ -274,11 +293,13 @@ static void set_over(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, ui
         if (load(&mr_group_part(topic, g, p)->committed) != load(&mr_group_part(topic, g, p)->next))
             mr_group_commit(topic, g, p);
     mr_tx_set(tx, &group->acked, load(&group->acked) + load(&member->acked));
-    mr_tx_set(tx, &group->flags, load(&group->flags) | MR_GROUP_OVER); /* first: no private group without a member is live */
+    /* first: no private group without a member is live */
+    mr_tx_set(tx, &group->flags, load(&group->flags) | MR_GROUP_OVER);
     mr_tx_set(tx, &member->group, 0);
 }
 
-/* We cannot wait for the lock that leaving takes: the slot is handed over as a dead member's would be, without blame. */
+/* We cannot wait for the lock that leaving takes: the slot is handed over as a dead member's would
+ * be, without blame. */
 static void leave_unlocked(struct mr_topic *topic, const struct mr_seat *seat)
 {
     struct mr_member_shm *member = &topic->members[seat->member];
@@ -286,8 +307,8 @@ static void leave_unlocked(struct mr_topic *topic, const struct mr_seat *seat)
     if (!mr_group_seated(topic, seat))
         return;
     atomic_store_explicit(&member->in_hand, MR_NONE, memory_order_release);
-    atomic_compare_exchange_strong_explicit(&member->owner, &self, MR_CLIENT_GONE, memory_order_release,
-                                            memory_order_relaxed);
+    atomic_compare_exchange_strong_explicit(&member->owner, &self, MR_CLIENT_GONE,
+                                            memory_order_release, memory_order_relaxed);
 }
 
 void mr_group_leave(struct mr_topic *topic, struct mr_seat *seat)
@@ -333,7 +354,8 @@ int mr_group_give_back(struct mr_topic *topic, struct mr_seat *seat)
         goto unlock;
     if (!mr_group_seated(topic, seat)) {
         error = mr_blame(topic, -ESTALE);
-    } else if (load(&topic->members[seat->member].cursor) >= load(&topic->members[seat->member].end)) {
+    } else if (load(&topic->members[seat->member].cursor) >=
+               load(&topic->members[seat->member].end)) {
         error = 0;
     } else if (slot == topic->member_cnt) {
         error = -EUSERS;
@@ -353,12 +375,12 @@ unlock:
     return error;
 }
 
-#define PARKED_NS 1000000000u /* when a parked record is tried again */
-#define PARKED_RESERVE 64u    /* member slots that are not taken for such records */
+#define PARKED_NS      1000000000u /* when a parked record is tried again */
+#define PARKED_RESERVE 64u         /* member slots that are not taken for such records */
 
 /* Adds to tx the words of an orphan that is one parked record, in a free slot. */
-static void set_parked(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, const struct mr_seat *seat, uint64_t pos,
-                       uint64_t bytes)
+static void set_parked(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot,
+                       const struct mr_seat *seat, uint64_t pos, uint64_t bytes)
 {
     const struct mr_member_shm *own = &topic->members[seat->member];
     struct mr_member_shm *member = &topic->members[slot];
@@ -380,13 +402,15 @@ static void set_parked(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, 
 }
 
 /* The parked orphan that ends where this record begins; member_cnt: none. */
-static uint32_t parked_before(const struct mr_topic *topic, const struct mr_seat *seat, uint64_t pos)
+static uint32_t parked_before(const struct mr_topic *topic, const struct mr_seat *seat,
+                              uint64_t pos)
 {
     uint32_t i = 0;
     for (; i < topic->member_cnt; i++) {
         const struct mr_member_shm *member = &topic->members[i];
-        if (load(&member->group) == seat->group + 1 && !load(&member->owner) && load(&member->in_hand) == MR_PARKED &&
-            load(&member->partition) == seat->partition && load(&member->end) == pos)
+        if (load(&member->group) == seat->group + 1 && !load(&member->owner) &&
+            load(&member->in_hand) == MR_PARKED && load(&member->partition) == seat->partition &&
+            load(&member->end) == pos)
             break;
     }
     return i;
@@ -419,7 +443,8 @@ int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, ui
         error = mr_blame(topic, -ESTALE);
     } else if (load(&member->cursor) != pos || load(&member->end) < pos + bytes) {
         error = -EBADMSG;
-    } else if ((load(&group->flags) & MR_ORDERED) || (longer == topic->member_cnt && !may_take_slot(topic, slot))) {
+    } else if ((load(&group->flags) & MR_ORDERED) ||
+               (longer == topic->member_cnt && !may_take_slot(topic, slot))) {
         error = -EUSERS;
     } else {
         struct mr_tx tx = mr_tx_begin(topic, &group->lock);
@@ -443,11 +468,13 @@ uint64_t mr_group_parked(struct mr_topic *topic, uint32_t group)
     for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
         const struct mr_member_shm *member = &topic->members[i];
         uint64_t p = load(&member->partition);
-        if (load(&member->group) != group + 1 || load(&member->in_hand) != MR_PARKED || p >= topic->partition_cnt)
+        if (load(&member->group) != group + 1 || load(&member->in_hand) != MR_PARKED ||
+            p >= topic->partition_cnt)
             continue;
         uint64_t first = mr_log_offset(topic, (uint32_t)p, load(&member->cursor));
         uint64_t end = mr_log_offset(topic, (uint32_t)p, load(&member->end));
-        parked += first < end && end != MR_NONE ? end - first : 1; /* taken over meanwhile, or overwritten (drop-oldest) */
+        /* taken over meanwhile, or overwritten (drop-oldest) */
+        parked += first < end && end != MR_NONE ? end - first : 1;
     }
     return parked;
 }

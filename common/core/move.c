@@ -13,44 +13,53 @@ static inline uint64_t load(const _Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_relaxed);
 }
 
-int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs, size_t n, uint64_t pos, uint64_t records,
-            int64_t timeout_ns)
+int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs,
+            size_t n, uint64_t pos, uint64_t records, int64_t timeout_ns)
 {
     struct mr_topic *to = mr_producer_topic(producer);
     struct mr_member_shm *slot = mr_consumer_slot(consumer);
     uint32_t i = mr_producer_slot(producer);
     _Atomic uint64_t *asked = &to->producers[i].asked;
-    /* Before the note, and taken back after it: our producer's slot is not used again while somebody may ask about it. */
+    /* Before the note, and taken back after it: our producer's slot is not used again while
+     * somebody may ask about it. */
     atomic_store_explicit(asked, consumer->topic->shm->created_ns, memory_order_release);
     atomic_store_explicit(&slot->moving_topic, to->shm->created_ns, memory_order_relaxed);
-    atomic_store_explicit(&slot->moving_producer, (uint64_t)msgs[0].partition << 32 | i, memory_order_relaxed);
+    atomic_store_explicit(&slot->moving_producer, (uint64_t)msgs[0].partition << 32 | i,
+                          memory_order_relaxed);
     atomic_store_explicit(&slot->moving_serial, mr_producer_serial(producer), memory_order_relaxed);
-    atomic_store_explicit(&slot->moving_count, load(&to->producers[i].records) + n, memory_order_relaxed);
+    atomic_store_explicit(&slot->moving_count, load(&to->producers[i].records) + n,
+                          memory_order_relaxed);
     atomic_store_explicit(&slot->moving, pos, memory_order_release);
     int error = mr_append_whole(producer, msgs, n, timeout_ns);
     if (!error)
         error = mr_consumer_ack_to(consumer, pos, records);
     if (error == -ESTALE)
-        return error; /* the slot is an heir's by now, and so is what stands there; it asks about ours, or has asked */
+        /* the slot is an heir's by now, and so is what stands there; it asks about ours, or has
+         * asked */
+        return error;
     atomic_store_explicit(&slot->moving, MR_NONE, memory_order_release);
     atomic_store_explicit(asked, 0, memory_order_release);
     return error;
 }
 
-int mr_ack_with(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs, size_t n, int64_t timeout_ns)
+int mr_ack_with(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs,
+                size_t n, int64_t timeout_ns)
 {
     if (n == 0)
         return mr_ack(consumer);
-    if (!consumer->joined || consumer->acked == consumer->pos || mr_producer_topic(producer)->bus != consumer->topic->bus ||
+    if (!consumer->joined || consumer->acked == consumer->pos ||
+        mr_producer_topic(producer)->bus != consumer->topic->bus ||
         mr_producer_topic(producer) == consumer->topic)
         return -EINVAL;
     int error = mr_consumer_mine(consumer);
     if (!error)
         error = mr_append_place(producer, msgs, n);
-    return error ? error : mr_move(consumer, producer, msgs, n, consumer->pos, consumer->given, timeout_ns);
+    return error ? error
+                 : mr_move(consumer, producer, msgs, n, consumer->pos, consumer->given, timeout_ns);
 }
 
-/* Have the records that the slot's former owner was moving arrived? 0 no; 1 yes; 2 yes, as a dead letter; or a negative errno. */
+/* Have the records that the slot's former owner was moving arrived? 0 no; 1 yes; 2 yes, as a dead
+ * letter; or a negative errno. */
 static int arrived(const struct mr_topic *topic, const struct mr_member_shm *slot)
 {
     struct mr_topic *to;
@@ -60,7 +69,8 @@ static int arrived(const struct mr_topic *topic, const struct mr_member_shm *slo
     uint64_t i = load(&slot->moving_producer) & UINT32_MAX, p = load(&slot->moving_producer) >> 32;
     int error = -EBADMSG;
     if (i < to->producer_cnt && p < to->partition_cnt) {
-        /* The dead one may have published under a lock that nobody has taken since: take it, so that its count is mended first. */
+        /* The dead one may have published under a lock that nobody has taken since: take it, so
+         * that its count is mended first. */
         error = mr_log_lock(to, (uint32_t)p);
         if (!error) {
             found = load(&to->producers[i].serial) == load(&slot->moving_serial) &&
@@ -88,7 +98,8 @@ int mr_move_settle(struct mr_consumer *consumer)
         if (there < 0)
             return there;
         if (there) {
-            uint64_t first = mr_log_offset(topic, p, cursor), last = mr_log_offset(topic, p, moving);
+            uint64_t first = mr_log_offset(topic, p, cursor),
+                     last = mr_log_offset(topic, p, moving);
             if (first == MR_NONE || last == MR_NONE || last <= first) {
                 if (load(&topic->logs[p].tail) <= cursor)
                     return -EBADMSG;
@@ -102,7 +113,8 @@ int mr_move_settle(struct mr_consumer *consumer)
             cursor = moving;
             if (there == 2) {
                 consumer->stats.dead_lettered++;
-                atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].dead_lettered, 1, memory_order_relaxed);
+                atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].dead_lettered, 1,
+                                          memory_order_relaxed);
             }
         }
     }

@@ -1,4 +1,5 @@
-/* murmur2.h - MurmurHash2 (Austin Appleby, public domain), 32 bits, with the seed and the byte order of Kafka's Java client. */
+/* murmur2.h - MurmurHash2 (Austin Appleby, public domain), 32 bits, with the seed and the byte
+ * order of Kafka's Java client. */
 #ifndef COMMON_CORE_MURMUR2_H
 #define COMMON_CORE_MURMUR2_H
 

@@ -10,8 +10,9 @@ static inline uint64_t load(const _Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_relaxed);
 }
 
-/* The slot for a new producer: one never used, so that status can still show those who are gone; else the one gone longest,
- * who was done rather than died; one that may still be asked about comes last. producer_cnt: none but those to skip. */
+/* The slot for a new producer: one never used, so that status can still show those who are gone;
+ * else the one gone longest, who was done rather than died; one that may still be asked about comes
+ * last. producer_cnt: none but those to skip. */
 static uint32_t best_slot(const struct mr_topic *topic, const uint64_t *skip)
 {
     uint32_t best = topic->producer_cnt, rank = 5;
@@ -21,7 +22,8 @@ static uint32_t best_slot(const struct mr_topic *topic, const uint64_t *skip)
         if ((state && state != 'd' && state != 'x') || (skip[i / 64] >> i % 64 & 1))
             continue;
         uint32_t r = state == 0 ? 0 : (state == 'd' ? 1u : 2u) + (load(&slot->asked) ? 2u : 0u);
-        if (r < rank || (r == rank && load(&slot->since_ns) < load(&topic->producers[best].since_ns))) {
+        if (r < rank ||
+            (r == rank && load(&slot->since_ns) < load(&topic->producers[best].since_ns))) {
             best = i;
             rank = r;
         }
@@ -29,9 +31,10 @@ static uint32_t best_slot(const struct mr_topic *topic, const uint64_t *skip)
     return best;
 }
 
-/* Takes the slot from the producer that had it: from here on no repair credits it with what that one published. A repair
- * that has compared the serials before we take it away, and has not stored yet, holds its log's lock: each of them is taken
- * once, so it has stored when the next producer's count begins. */
+/* Takes the slot from the producer that had it: from here on no repair credits it with what that
+ * one published. A repair that has compared the serials before we take it away, and has not stored
+ * yet, holds its log's lock: each of them is taken once, so it has stored when the next producer's
+ * count begins. */
 static int retire(struct mr_topic *topic, uint32_t slot)
 {
     if (!load(&topic->producers[slot].state))
@@ -74,7 +77,8 @@ int mr_producer_slot_lock(struct mr_topic *topic, uint32_t *slot)
         error = mr_topic_lock(topic);
         if (error)
             return error;
-        if (load(&topic->producers[best].serial) == serial) /* its producer is gone: none notes anything more */
+        /* its producer is gone: none notes anything more */
+        if (load(&topic->producers[best].serial) == serial)
             atomic_store_explicit(&topic->producers[best].asked, 0, memory_order_relaxed);
         mr_unlock(&topic->shm->lock);
     }

@@ -21,8 +21,10 @@ static int holdings(const struct mr_topic *topic, uint64_t client)
     return found;
 }
 
-/* Writes down what became of a client that has died, or that handed itself over as dead. With the topic's lock held.
- *   wait     for groups' locks that live processes hold; else what is under those is left for the next time */
+/* Writes down what became of a client that has died, or that handed itself over as dead. With the
+ * topic's lock held.
+ *   wait     for groups' locks that live processes hold; else what is under those is left for the
+ *            next time */
 static void bury(struct mr_topic *topic, uint64_t client, int wait)
 {
     struct mr_topic_shm *shm = topic->shm;
@@ -82,11 +84,13 @@ void mr_topic_reap(struct mr_topic *topic, uint64_t client)
         bury(topic, client, 1);
         mr_unlock(&topic->shm->lock);
     }
-    /* Even when nothing was found: the dead one may have been woken for a record that somebody else must now take. */
+    /* Even when nothing was found: the dead one may have been woken for a record that somebody else
+     * must now take. */
     mr_topic_wake(topic);
 }
 
-/* The same by a process that waits for something else: a lock that a live process holds must not keep it from seeing that. */
+/* The same by a process that waits for something else: a lock that a live process holds must not
+ * keep it from seeing that. */
 static void reap_now(struct mr_topic *topic, uint64_t client)
 {
     if (mr_topic_lock_try(topic))
@@ -116,7 +120,8 @@ void mr_topic_relieve(struct mr_topic *topic)
     mr_topic_mend(topic); /* first: it may bring to light a private member that has died */
     for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
         uint64_t group = load(&topic->members[i].group), owner = load(&topic->members[i].owner);
-        if (group && group <= topic->group_cnt && owner && (load(&topic->groups[group - 1].flags) & MR_PRIVATE) &&
+        if (group && group <= topic->group_cnt && owner &&
+            (load(&topic->groups[group - 1].flags) & MR_PRIVATE) &&
             !mr_client_alive(topic->bus, owner))
             reap_now(topic, owner);
     }

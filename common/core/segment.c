@@ -18,7 +18,8 @@
 
 void mr_segment_name(char out[static MR_PATH_MAX], uid_t owner, const char *bus, const char *topic)
 {
-    snprintf(out, MR_PATH_MAX, "/millrace.%u.%s%s%s", (unsigned)owner, bus, topic ? "." : "", topic ? topic : "");
+    snprintf(out, MR_PATH_MAX, "/millrace.%u.%s%s%s", (unsigned)owner, bus, topic ? "." : "",
+             topic ? topic : "");
 }
 
 int mr_segment_user(const char *text, size_t len, uid_t *out)
@@ -53,7 +54,9 @@ const char *mr_name_check(char kind, const char *name)
         name = slash + 1;
     }
     size_t len = strlen(name);
-    size_t max = kind == 'b' ? MR_BUS_NAME_MAX : kind == 'g' ? MR_GROUP_NAME_MAX : MR_TOPIC_NAME_MAX;
+    size_t max = kind == 'b'   ? MR_BUS_NAME_MAX
+                 : kind == 'g' ? MR_GROUP_NAME_MAX
+                               : MR_TOPIC_NAME_MAX;
     if (len == 0)
         return "is empty";
     size_t suffix = strlen(MR_DEAD_SUFFIX);
@@ -66,7 +69,8 @@ const char *mr_name_check(char kind, const char *name)
     if (name[0] == '.' || name[0] == '-')
         return "starts with '.' or '-'";
     for (const char *c = name; *c; c++) {
-        if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_' || *c == '-')
+        if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+            *c == '_' || *c == '-')
             continue;
         if (*c == '.' && kind != 'b')
             continue;
@@ -78,8 +82,9 @@ const char *mr_name_check(char kind, const char *name)
     return NULL;
 }
 
-/* Beyond RLIMIT_FSIZE the kernel raises SIGXFSZ, which kills unless the program has arranged for it, and that is not a
- * library's to change. So it is blocked in this thread while a file grows, and what was raised meanwhile is taken away. */
+/* Beyond RLIMIT_FSIZE the kernel raises SIGXFSZ, which kills unless the program has arranged for
+ * it, and that is not a library's to change. So it is blocked in this thread while a file grows,
+ * and what was raised meanwhile is taken away. */
 struct held_back {
     sigset_t too_large, before;
     int was_pending;
@@ -102,7 +107,8 @@ static void let_in(const struct held_back *held)
     pthread_sigmask(SIG_SETMASK, &held->before, NULL);
 }
 
-/* A positive errno as ours: EFBIG is the process's own limit, or else tmpfs has no room for so much. */
+/* A positive errno as ours: EFBIG is the process's own limit, or else tmpfs has no room for so
+ * much. */
 static int size_error(int error, uint64_t bytes)
 {
     struct rlimit limit;
@@ -151,7 +157,8 @@ int mr_segment_create(uint64_t bytes, uint64_t reserve, unsigned mode, gid_t gro
     int error = grow(fd, bytes, reserve);
     if (!error && group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) < 0)
         error = -errno;
-    if (!error && fchmod(fd, mode & 0777) < 0) /* not open's argument: the umask must not change what was asked for */
+    /* not open's argument: the umask must not change what was asked for */
+    if (!error && fchmod(fd, mode & 0777) < 0)
         error = -errno;
     if (error) {
         close(fd);
@@ -206,7 +213,8 @@ int mr_segment_foreign(const char *name, uid_t owner)
 
 int mr_segment_map(int fd, uint64_t offset, uint64_t bytes, int write, void **out)
 {
-    void *at = mmap(NULL, bytes, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED, fd, (off_t)offset);
+    void *at =
+        mmap(NULL, bytes, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED, fd, (off_t)offset);
     if (at == MAP_FAILED)
         return -errno;
     *out = at;
@@ -215,12 +223,13 @@ int mr_segment_map(int fd, uint64_t offset, uint64_t bytes, int write, void **ou
 
 int mr_segment_map_twice(int fd, uint64_t offset, uint64_t bytes, int write, unsigned char **out)
 {
-    unsigned char *at = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    unsigned char *at =
+        mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED)
         return -errno;
     for (int half = 0; half < 2; half++) {
-        if (mmap(at + (uint64_t)half * bytes, bytes, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED | MAP_FIXED, fd, (off_t)offset) ==
-            MAP_FAILED) {
+        if (mmap(at + (uint64_t)half * bytes, bytes, PROT_READ | (write ? PROT_WRITE : 0),
+                 MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED) {
             int error = errno;
             munmap(at, 2 * bytes);
             return -error;

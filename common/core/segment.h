@@ -1,4 +1,5 @@
-/* segment.h - shared memory files: names, creating one whole or not at all, opening one with suspicion, mapping. */
+/* segment.h - shared memory files: names, creating one whole or not at all, opening one with
+ * suspicion, mapping. */
 #ifndef COMMON_CORE_SEGMENT_H
 #define COMMON_CORE_SEGMENT_H
 
@@ -7,26 +8,32 @@
 
 #define MR_PATH_MAX 256u
 
-/* mr_segment_name writes "/millrace.<uid>.<bus>" or, with topic not NULL, "/millrace.<uid>.<bus>.<topic>". */
+/* mr_segment_name writes "/millrace.<uid>.<bus>" or, with topic not NULL,
+ * "/millrace.<uid>.<bus>.<topic>". */
 void mr_segment_name(char out[static MR_PATH_MAX], uid_t owner, const char *bus, const char *topic);
 
-/* mr_segment_user finds a user by the first len bytes of text: a name, or a number. Returns 0; -EINVAL there is none. May ask the system's
- * user database. */
+/* mr_segment_user finds a user by the first len bytes of text: a name, or a number. Returns 0;
+ * -EINVAL there is none. May ask the system's user database. */
 int mr_segment_user(const char *text, size_t len, uid_t *out);
 
-/* mr_segment_create makes a file of `bytes` in /dev/shm without a name, its first `reserve` bytes truly allocated (a sparse file would raise
- * SIGBUS when /dev/shm is full). group (gid_t)-1: leave. A kill leaves nothing behind.
- * Returns a descriptor; -ENOSPC; -EFBIG larger than this process may make files (RLIMIT_FSIZE; SIGXFSZ is not raised). */
+/* mr_segment_create makes a file of `bytes` in /dev/shm without a name, its first `reserve` bytes
+ * truly allocated (a sparse file would raise SIGBUS when /dev/shm is full). group (gid_t)-1: leave.
+ * A kill leaves nothing behind.
+ * Returns a descriptor; -ENOSPC; -EFBIG larger than this process may make files (RLIMIT_FSIZE;
+ * SIGXFSZ is not raised). */
 int mr_segment_create(uint64_t bytes, uint64_t reserve, unsigned mode, gid_t group);
 
-/* mr_segment_write writes into a segment's file, for what is not mapped. Returns 0; -ENOSPC; -EFBIG as mr_segment_create. */
+/* mr_segment_write writes into a segment's file, for what is not mapped. Returns 0; -ENOSPC; -EFBIG
+ * as mr_segment_create. */
 int mr_segment_write(int fd, const void *data, size_t len, uint64_t offset);
 
 /* mr_segment_publish gives the file its name. Returns 0; -EEXIST the name is taken. */
 int mr_segment_publish(int fd, const char *name);
 
-/* mr_segment_open opens a segment and checks what can be checked from outside: a regular file of this owner, of at least min_bytes.
- * Returns a descriptor with *st filled in; -ENOENT; -EPERM not a file of that owner, or no rights; -EBADMSG too small. Never follows a symlink. */
+/* mr_segment_open opens a segment and checks what can be checked from outside: a regular file of
+ * this owner, of at least min_bytes.
+ * Returns a descriptor with *st filled in; -ENOENT; -EPERM not a file of that owner, or no rights;
+ * -EBADMSG too small. Never follows a symlink. */
 int mr_segment_open(const char *name, uid_t owner, int write, uint64_t min_bytes, struct stat *st);
 
 /* mr_segment_is says whether the name leads to that very file: 1; 0 to none, or to another one. */
@@ -36,13 +43,15 @@ int mr_segment_is(const char *name, uint64_t device, uint64_t inode);
  * or no regular one. Else 0, also when there is none. */
 int mr_segment_foreign(const char *name, uid_t owner);
 
-/* mr_segment_map maps [offset, offset + bytes). write: PROT_WRITE too. Returns 0 or a negative errno. */
+/* mr_segment_map maps [offset, offset + bytes). write: PROT_WRITE too. Returns 0 or a negative
+ * errno. */
 int mr_segment_map(int fd, uint64_t offset, uint64_t bytes, int write, void **out);
-/* mr_segment_map_twice maps the range twice, back to back, so that what runs past its end goes on at its start. */
+/* mr_segment_map_twice maps the range twice, back to back, so that what runs past its end goes on
+ * at its start. */
 int mr_segment_map_twice(int fd, uint64_t offset, uint64_t bytes, int write, unsigned char **out);
 
-/* mr_segment_list returns all names in /dev/shm that start with prefix (without the leading '/'), the prefix cut off, sorted, as one
- * NULL-terminated allocation, and their number. */
+/* mr_segment_list returns all names in /dev/shm that start with prefix (without the leading '/'),
+ * the prefix cut off, sorted, as one NULL-terminated allocation, and their number. */
 ssize_t mr_segment_list(const char *prefix, char ***names);
 
 uint64_t mr_segment_pid_namespace(void);

@@ -12,13 +12,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CREATE_PATIENCE_NS 10000000000u /* a large segment takes the kernel a while to allocate: about 0.3 s a GiB */
-#define CREATE_STEP_NS 100000000       /* while the broker does not answer, *stop is looked at so often */
+/* a large segment takes the kernel a while to allocate: about 0.3 s a GiB */
+#define CREATE_PATIENCE_NS 10000000000u
+/* while the broker does not answer, *stop is looked at so often */
+#define CREATE_STEP_NS 100000000
 
-/* ---- geometry: where things lie, computed from the counts alone, so that attach can check what the header says ---- */
+/* ---- geometry: where things lie, computed from the counts alone, so that attach can check what
+ * the header says ---- */
 
 struct geometry {
-    uint64_t producers, members, groups, parts, logs, index, sources, control_bytes, ring_bytes, total_bytes;
+    uint64_t producers, members, groups, parts, logs, index, sources, control_bytes, ring_bytes,
+        total_bytes;
     uint32_t index_cnt;
 };
 
@@ -27,10 +31,12 @@ static uint64_t up(uint64_t n, uint64_t to)
     return (n + to - 1) / to * to;
 }
 
-static struct geometry measure(uint32_t producer_cnt, uint32_t member_cnt, uint32_t group_cnt, uint32_t partition_cnt, uint64_t ring_bytes,
-                               uint64_t page)
+static struct geometry measure(uint32_t producer_cnt, uint32_t member_cnt, uint32_t group_cnt,
+                               uint32_t partition_cnt, uint64_t ring_bytes, uint64_t page)
 {
-    struct geometry g = {.ring_bytes = ring_bytes, .index_cnt = (uint32_t)((ring_bytes + MR_INDEX_STEP - 1) / MR_INDEX_STEP + 1)};
+    struct geometry g = {.ring_bytes = ring_bytes,
+                         .index_cnt =
+                             (uint32_t)((ring_bytes + MR_INDEX_STEP - 1) / MR_INDEX_STEP + 1)};
     g.producers = up(sizeof(struct mr_topic_shm), 64);
     g.members = g.producers + (uint64_t)producer_cnt * sizeof(struct mr_producer_shm);
     g.groups = g.members + (uint64_t)member_cnt * sizeof(struct mr_member_shm);
@@ -38,17 +44,21 @@ static struct geometry measure(uint32_t producer_cnt, uint32_t member_cnt, uint3
     g.parts = g.logs + (uint64_t)partition_cnt * sizeof(struct mr_log_shm);
     g.index = g.parts + (uint64_t)group_cnt * partition_cnt * sizeof(struct mr_group_part_shm);
     g.sources = g.index + (uint64_t)partition_cnt * g.index_cnt * sizeof(struct mr_index_shm);
-    g.control_bytes = up(g.sources + (uint64_t)partition_cnt * MR_SOURCES * sizeof(struct mr_source_shm), page);
-    g.total_bytes = g.control_bytes + (uint64_t)partition_cnt * ring_bytes + MR_COLUMNS_MAX; /* the columns' room is a hole until used */
+    g.control_bytes =
+        up(g.sources + (uint64_t)partition_cnt * MR_SOURCES * sizeof(struct mr_source_shm), page);
+    /* the columns' room is a hole until used */
+    g.total_bytes = g.control_bytes + (uint64_t)partition_cnt * ring_bytes + MR_COLUMNS_MAX;
     return g;
 }
 
 static int settings_bad(const struct mr_settings *s)
 {
-    return s->size_bytes < MR_SIZE_MIN || s->size_bytes > MR_SIZE_MAX || s->partitions < 1 || s->partitions > MR_PARTITIONS_MAX ||
-           s->full < MR_FULL_BLOCK || s->full > MR_FULL_FAIL || s->tries < 1 || s->tries > 1000 || s->records_max > (uint64_t)1 << 48 ||
+    return s->size_bytes < MR_SIZE_MIN || s->size_bytes > MR_SIZE_MAX || s->partitions < 1 ||
+           s->partitions > MR_PARTITIONS_MAX || s->full < MR_FULL_BLOCK || s->full > MR_FULL_FAIL ||
+           s->tries < 1 || s->tries > 1000 || s->records_max > (uint64_t)1 << 48 ||
            (s->records_max && s->records_max < s->partitions) ||
-           (s->record_max_bytes && s->record_max_bytes < MR_RECORD_OVERHEAD) || (s->mode & ~0777u) || (s->mode & 0600) != 0600;
+           (s->record_max_bytes && s->record_max_bytes < MR_RECORD_OVERHEAD) ||
+           (s->mode & ~0777u) || (s->mode & 0600) != 0600;
 }
 
 static uint64_t records_per_partition(const struct mr_settings *s, uint32_t partition_cnt)
@@ -56,7 +66,8 @@ static uint64_t records_per_partition(const struct mr_settings *s, uint32_t part
     return s->records_max / partition_cnt;
 }
 
-static int init_segment(int fd, const struct geometry *g, const struct mr_settings *settings, uint64_t page)
+static int init_segment(int fd, const struct geometry *g, const struct mr_settings *settings,
+                        uint64_t page)
 {
     void *at;
     int error = mr_segment_map(fd, 0, g->control_bytes, 1, &at);
@@ -82,7 +93,8 @@ static int init_segment(int fd, const struct geometry *g, const struct mr_settin
     for (uint32_t p = 0; p < settings->partitions && !error; p++) {
         struct mr_log_shm *log = &((struct mr_log_shm *)(void *)(base + g->logs))[p];
         error = mr_lock_init(&log->lock);
-        atomic_store_explicit(&log->tips[1].head, MR_NONE, memory_order_relaxed); /* tips[0] stands for the empty log: head 0, offset 0 */
+        /* tips[0] stands for the empty log: head 0, offset 0 */
+        atomic_store_explicit(&log->tips[1].head, MR_NONE, memory_order_relaxed);
         atomic_store_explicit(&log->want, MR_NONE, memory_order_relaxed);
     }
     atomic_store_explicit(&shm->magic, MR_TOPIC_MAGIC, memory_order_release);
@@ -94,15 +106,19 @@ int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings
 {
     if (mr_name_check('t', name) || settings_bad(settings))
         return -EINVAL;
-    if (bus->owner != geteuid()) /* the file would be ours, and so nobody would take it for the bus's */
+    /* the file would be ours, and so nobody would take it for the bus's */
+    if (bus->owner != geteuid())
         return -EPERM;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t ring = up((settings->size_bytes + settings->partitions - 1) / settings->partitions, page);
-    struct geometry g = measure(MR_PRODUCERS, MR_MEMBERS, MR_GROUP_SLOTS, settings->partitions, ring, page);
+    uint64_t ring =
+        up((settings->size_bytes + settings->partitions - 1) / settings->partitions, page);
+    struct geometry g =
+        measure(MR_PRODUCERS, MR_MEMBERS, MR_GROUP_SLOTS, settings->partitions, ring, page);
     char path[MR_PATH_MAX];
     mr_segment_name(path, bus->owner, bus->name, name);
     struct stat st;
-    int fd = mr_segment_open(path, bus->owner, 0, 0, &st); /* cheaper than to allocate a large segment in vain */
+    /* cheaper than to allocate a large segment in vain */
+    int fd = mr_segment_open(path, bus->owner, 0, 0, &st);
     if (fd >= 0) {
         close(fd);
         return -EEXIST;
@@ -110,7 +126,8 @@ int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings
     struct stat of_bus; /* a topic belongs to the group that its bus belongs to */
     if (fstat(bus->probe_fd, &of_bus) < 0)
         return -errno;
-    fd = mr_segment_create(g.total_bytes, g.total_bytes - MR_COLUMNS_MAX, settings->mode, of_bus.st_gid);
+    fd = mr_segment_create(g.total_bytes, g.total_bytes - MR_COLUMNS_MAX, settings->mode,
+                           of_bus.st_gid);
     if (fd < 0)
         return fd;
     int error = init_segment(fd, &g, settings, page);
@@ -122,10 +139,13 @@ int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings
     return error;
 }
 
-/* Sends a request and waits for the answer. A broker that does not give one, stopped most likely, is named to on_wait. */
-static int ask_broker(const struct mr_bus *bus, const struct mr_control_msg *request, struct mr_control_msg *reply)
+/* Sends a request and waits for the answer. A broker that does not give one, stopped most likely,
+ * is named to on_wait. */
+static int ask_broker(const struct mr_bus *bus, const struct mr_control_msg *request,
+                      struct mr_control_msg *reply)
 {
-    struct mr_wait wait = {.what = MR_WAIT_BROKER, .topic = request->topic, .group = "", .name = ""};
+    struct mr_wait wait = {
+        .what = MR_WAIT_BROKER, .topic = request->topic, .group = "", .name = ""};
     uint64_t since = mr_now_ns(), said = 0;
     int fd = -1, error;
     do {
@@ -145,7 +165,8 @@ static int ask_broker(const struct mr_bus *bus, const struct mr_control_msg *req
     return error;
 }
 
-int mr_topic_create(struct mr_bus *bus, const char *name, const struct mr_settings *settings, int automatic)
+int mr_topic_create(struct mr_bus *bus, const char *name, const struct mr_settings *settings,
+                    int automatic)
 {
     if (mr_name_check('t', name))
         return -EINVAL;
@@ -167,16 +188,23 @@ static int attach(struct mr_topic *topic, int fd, const struct stat *st)
         return -EBADMSG;
     uint64_t magic = atomic_load_explicit(&head.magic, memory_order_relaxed);
     if (magic != MR_TOPIC_MAGIC)
-        return (magic & ~(uint64_t)MR_LAYOUT_MASK) == (MR_TOPIC_MAGIC & ~(uint64_t)MR_LAYOUT_MASK) ? -EPROTO : -EBADMSG;
+        return (magic & ~(uint64_t)MR_LAYOUT_MASK) == (MR_TOPIC_MAGIC & ~(uint64_t)MR_LAYOUT_MASK)
+                   ? -EPROTO
+                   : -EBADMSG;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    if (head.page_bytes != page || head.ring_bytes < MR_SIZE_MIN || head.ring_bytes > MR_SIZE_MAX || head.ring_bytes % page ||
-        head.partition_cnt < 1 || head.partition_cnt > MR_PARTITIONS_MAX || head.producer_cnt != MR_PRODUCERS ||
-        head.member_cnt != MR_MEMBERS || head.group_cnt != MR_GROUP_SLOTS || settings_bad(&head.settings) ||
+    if (head.page_bytes != page || head.ring_bytes < MR_SIZE_MIN || head.ring_bytes > MR_SIZE_MAX ||
+        head.ring_bytes % page || head.partition_cnt < 1 ||
+        head.partition_cnt > MR_PARTITIONS_MAX || head.producer_cnt != MR_PRODUCERS ||
+        head.member_cnt != MR_MEMBERS || head.group_cnt != MR_GROUP_SLOTS ||
+        settings_bad(&head.settings) ||
         head.part_records_max != records_per_partition(&head.settings, head.partition_cnt))
         return -EBADMSG;
-    struct geometry g = measure(head.producer_cnt, head.member_cnt, head.group_cnt, head.partition_cnt, head.ring_bytes, page);
-    if (g.total_bytes != head.total_bytes || g.control_bytes != head.control_bytes || (uint64_t)st->st_size != g.total_bytes ||
-        (uint64_t)st->st_blocks * 512 < g.total_bytes - MR_COLUMNS_MAX) /* holes would be SIGBUS waiting to happen */
+    struct geometry g = measure(head.producer_cnt, head.member_cnt, head.group_cnt,
+                                head.partition_cnt, head.ring_bytes, page);
+    if (g.total_bytes != head.total_bytes || g.control_bytes != head.control_bytes ||
+        (uint64_t)st->st_size != g.total_bytes ||
+        /* holes would be SIGBUS waiting to happen */
+        (uint64_t)st->st_blocks * 512 < g.total_bytes - MR_COLUMNS_MAX)
         return -EBADMSG;
     if (head.pid_namespace != mr_segment_pid_namespace())
         return -EREMOTE;
@@ -202,9 +230,10 @@ static int attach(struct mr_topic *topic, int fd, const struct stat *st)
     topic->records_extra = (uint32_t)(head.settings.records_max % head.partition_cnt);
     topic->full = head.settings.full;
     topic->tries = head.settings.tries;
-    topic->record_max = head.settings.record_max_bytes && head.settings.record_max_bytes < g.ring_bytes
-                            ? up(head.settings.record_max_bytes, 8)
-                            : g.ring_bytes;
+    topic->record_max =
+        head.settings.record_max_bytes && head.settings.record_max_bytes < g.ring_bytes
+            ? up(head.settings.record_max_bytes, 8)
+            : g.ring_bytes;
     topic->producers = (struct mr_producer_shm *)(void *)(topic->base + g.producers);
     topic->members = (struct mr_member_shm *)(void *)(topic->base + g.members);
     topic->groups = (struct mr_group_shm *)(void *)(topic->base + g.groups);
@@ -264,8 +293,10 @@ int mr_topic_ring_get(struct mr_topic *topic, uint32_t p, unsigned char **out)
     if (!ring) {
         int fd = error = mr_topic_reopen(topic, topic->write);
         if (fd >= 0) {
-            error = mr_segment_map_twice(fd, topic->control_bytes + p * topic->ring_bytes, topic->ring_bytes, topic->write, &ring);
-            if (!error && (error = mr_guard_add(ring, 2 * topic->ring_bytes, &topic->damaged)) < 0) {
+            error = mr_segment_map_twice(fd, topic->control_bytes + p * topic->ring_bytes,
+                                         topic->ring_bytes, topic->write, &ring);
+            if (!error &&
+                (error = mr_guard_add(ring, 2 * topic->ring_bytes, &topic->damaged)) < 0) {
                 munmap(ring, 2 * topic->ring_bytes);
                 ring = NULL;
             }
@@ -295,7 +326,8 @@ int mr_topic_rings(struct mr_topic *topic)
 
 static void unmap(struct mr_topic *topic)
 {
-    /* Zeros in place of a mutex hide from the C library that it is in a thread's list of robust locks: the list may lead there for ever. */
+    /* Zeros in place of a mutex hide from the C library that it is in a thread's list of robust
+     * locks: the list may lead there for ever. */
     if (topic->write && mr_intact(topic) < 0)
         return;
     if (topic->rings)
@@ -364,7 +396,8 @@ int mr_topic_open(struct mr_bus *bus, const char *name, struct mr_topic **out)
     if (!error)
         error = deleted > 1 ? -EBADMSG : mr_intact(topic);
     if (!error && deleted) {
-        /* Who deleted it was killed before it could take the name away. An observer changes nothing, and believes less. */
+        /* Who deleted it was killed before it could take the name away. An observer changes
+         * nothing, and believes less. */
         int locked = topic->write ? mr_topic_lock(topic) : -EPERM;
         if (topic->write && locked != -EINTR) /* a damaged lock must not keep it for ever */
             take_name(topic);
@@ -436,7 +469,8 @@ int mr_topic_seal(struct mr_topic *topic)
     int error = mr_topic_check(topic);
     if (error)
         return error;
-    /* Producers look at `sealed` under their log's lock; consumers that see it take each log's lock once before they believe the heads. */
+    /* Producers look at `sealed` under their log's lock; consumers that see it take each log's lock
+     * once before they believe the heads. */
     atomic_store_explicit(&topic->shm->sealed, 1, memory_order_release);
     mr_topic_wake(topic);
     return mr_intact(topic);
@@ -459,7 +493,8 @@ ssize_t mr_topic_purge(struct mr_topic *topic)
         ssize_t n = mr_group_purge(topic, g);
         most = n < 0 || n > most ? n : most;
     }
-    /* Without a group the records wait for the first one: then the logs themselves let go of them. */
+    /* Without a group the records wait for the first one: then the logs themselves let go of
+     * them. */
     for (uint32_t p = 0; p < topic->partition_cnt && !groups && most >= 0; p++) {
         error = mr_log_lock(topic, p);
         if (error) {
@@ -468,7 +503,8 @@ ssize_t mr_topic_purge(struct mr_topic *topic)
         }
         struct mr_log_shm *log = &topic->logs[p];
         struct mr_tip tip = mr_log_tip(topic, p);
-        uint64_t first = mr_log_offset(topic, p, atomic_load_explicit(&log->tail, memory_order_relaxed));
+        uint64_t first =
+            mr_log_offset(topic, p, atomic_load_explicit(&log->tail, memory_order_relaxed));
         if (tip.next_offset == MR_NONE || (first != MR_NONE && first > tip.next_offset)) {
             most = -EBADMSG;
         } else {
@@ -500,7 +536,8 @@ static int attached(const struct mr_topic *topic)
     return alive;
 }
 
-/* Nothing is owed to anybody? Asked with all logs locked, so that nothing can be appended before the answer is acted on. */
+/* Nothing is owed to anybody? Asked with all logs locked, so that nothing can be appended before
+ * the answer is acted on. */
 static int finished(struct mr_topic *topic)
 {
     for (uint32_t p = 0; p < topic->partition_cnt; p++) {
@@ -563,7 +600,8 @@ int mr_topic_lost(struct mr_topic *topic)
 {
     char path[MR_PATH_MAX];
     mr_segment_name(path, topic->bus->owner, topic->bus->name, topic->name);
-    if (mr_segment_is(path, topic->device, topic->inode) || atomic_exchange_explicit(&topic->shm->deleted, 1, memory_order_acq_rel))
+    if (mr_segment_is(path, topic->device, topic->inode) ||
+        atomic_exchange_explicit(&topic->shm->deleted, 1, memory_order_acq_rel))
         return 0;
     mr_topic_wake(topic);
     return 1;

@@ -1,4 +1,5 @@
-/* topic.h - a topic segment from inside: its handle, its life cycle, and what the other modules reach through it. */
+/* topic.h - a topic segment from inside: its handle, its life cycle, and what the other modules
+ * reach through it. */
 #ifndef COMMON_CORE_TOPIC_H
 #define COMMON_CORE_TOPIC_H
 
@@ -22,7 +23,8 @@ struct mr_topic {
     uint64_t record_max;       /* bytes of a whole record, overhead and padding included */
     uint64_t part_records_max; /* 0 none; the first records_extra partitions hold one more */
     uint32_t records_extra;
-    uint32_t partition_cnt, producer_cnt, member_cnt, group_cnt, index_cnt; /* index_cnt: entries per partition */
+    /* index_cnt: entries per partition */
+    uint32_t partition_cnt, producer_cnt, member_cnt, group_cnt, index_cnt;
     uint32_t full, tries;
     struct mr_settings settings;
     uint64_t parts_off, index_off, sources_off;
@@ -34,41 +36,48 @@ struct mr_topic {
     _Atomic(unsigned char *) *rings; /* one a partition, mapped twice, NULL until first used */
 };
 
-/* mr_topic_make creates a topic's segment. settings: all filled in (partitions >= 1, full not DEFAULT, tries >= 1, mode).
- * Returns 0; -EEXIST; -ENOSPC; -EINVAL name or settings; -EPERM the bus is another user's. Killed inside: there or not, nothing in between. */
+/* mr_topic_make creates a topic's segment. settings: all filled in (partitions >= 1, full not
+ * DEFAULT, tries >= 1, mode).
+ * Returns 0; -EEXIST; -ENOSPC; -EINVAL name or settings; -EPERM the bus is another user's. Killed
+ * inside: there or not, nothing in between. */
 int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings *settings);
 
-/* mr_topic_lock takes the topic's lock and mends what was left half done with groups, by a process that died or one that gave
- * up waiting: groups in the making, groups that are over. 0 or a negative errno.
- * mr_topic_lock_try does not wait: -EBUSY a live process has the lock. */
+/* mr_topic_lock takes the topic's lock and mends what was left half done with groups, by a process
+ * that died or one that gave up waiting: groups in the making, groups that are over. 0 or a
+ * negative errno. mr_topic_lock_try does not wait: -EBUSY a live process has the lock. */
 int mr_topic_lock(struct mr_topic *topic);
 int mr_topic_lock_try(struct mr_topic *topic);
 
-/* mr_topic_reap: client_id has died. Waits for locks. Its claims become orphans with the record in hand blamed, its producers count as died, its private
- * groups go, and all who may care are woken. Idempotent; any process may do it, the broker does it at once. */
+/* mr_topic_reap: client_id has died. Waits for locks. Its claims become orphans with the record in
+ * hand blamed, its producers count as died, its private groups go, and all who may care are woken.
+ * Idempotent; any process may do it, the broker does it at once. */
 void mr_topic_reap(struct mr_topic *topic, uint64_t client_id);
 
-/* mr_topic_reap_dead looks for dead clients in the topic itself and reaps them: what a waiting process does when no broker
- * tells it. Like the next two it takes no lock that a live process holds: what is under one waits for the next call. */
+/* mr_topic_reap_dead looks for dead clients in the topic itself and reaps them: what a waiting
+ * process does when no broker tells it. Like the next two it takes no lock that a live process
+ * holds: what is under one waits for the next call. */
 void mr_topic_reap_dead(struct mr_topic *topic);
 
-/* mr_topic_mend mends what mr_topic_lock mends, and counts members and producers that left without a lock. */
+/* mr_topic_mend mends what mr_topic_lock mends, and counts members and producers that left without
+ * a lock. */
 void mr_topic_mend(struct mr_topic *topic);
 
-/* mr_topic_relieve mends what holds producers back and must not: groups half made, private groups whose member died.
+/* mr_topic_relieve mends what holds producers back and must not: groups half made, private groups
+ * whose member died.
  * For a producer that finds no room and cannot wait. */
 void mr_topic_relieve(struct mr_topic *topic);
 
-/* mr_topic_lost: 1 if somebody took the topic's name away without deleting it. It is marked deleted now, and who waits on it is woken: whoever
- * comes next would get another topic of that name. */
+/* mr_topic_lost: 1 if somebody took the topic's name away without deleting it. It is marked deleted
+ * now, and who waits on it is woken: whoever comes next would get another topic of that name. */
 int mr_topic_lost(struct mr_topic *topic);
 
-/* mr_topic_created reads when the topic of that name was made, also if it is damaged. 0; -ENOENT; -EPERM another user's file;
- * -EBADMSG too short to be a topic; or another negative errno. */
+/* mr_topic_created reads when the topic of that name was made, also if it is damaged. 0; -ENOENT;
+ * -EPERM another user's file; -EBADMSG too short to be a topic; or another negative errno. */
 int mr_topic_created(struct mr_bus *bus, const char *name, uint64_t *created_ns);
 
-int mr_topic_unlink(const char *bus, const char *topic); /* removes the file of this uid, whatever is in it */
-void mr_topic_wake(struct mr_topic *topic);              /* wakes every waiter of the topic */
+/* removes the file of this uid, whatever is in it */
+int mr_topic_unlink(const char *bus, const char *topic);
+void mr_topic_wake(struct mr_topic *topic); /* wakes every waiter of the topic */
 
 /* mr_topic_intact, for those who ask per record. */
 static inline int mr_intact(const struct mr_topic *topic)
@@ -76,13 +85,16 @@ static inline int mr_intact(const struct mr_topic *topic)
     return atomic_load_explicit(&topic->damaged, memory_order_relaxed) ? -EIO : 0;
 }
 
-/* mr_blame is what to return for an error that was found in a topic's words: zeros that mr_guard put there explain it better, and so do those that
- * are there because somebody else took the pages out. */
+/* mr_blame is what to return for an error that was found in a topic's words: zeros that mr_guard
+ * put there explain it better, and so do those that are there because somebody else took the pages
+ * out. */
 static inline int mr_blame(const struct mr_topic *topic, int error)
 {
     if (mr_intact(topic) < 0)
         return -EIO;
-    return atomic_load_explicit(&topic->shm->magic, memory_order_relaxed) == MR_TOPIC_MAGIC ? error : -EBADMSG;
+    return atomic_load_explicit(&topic->shm->magic, memory_order_relaxed) == MR_TOPIC_MAGIC
+               ? error
+               : -EBADMSG;
 }
 
 /* mr_topic_ring returns partition p's ring, mapped twice, or NULL when mapping failed;
@@ -97,8 +109,8 @@ static inline unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p)
     return ring ? ring : mr_topic_map_ring(topic, p);
 }
 
-/* mr_topic_reopen opens the file of an attached topic again, for what is not mapped. Returns a descriptor; -EIDRM the name means another file
- * by now. */
+/* mr_topic_reopen opens the file of an attached topic again, for what is not mapped. Returns a
+ * descriptor; -EIDRM the name means another file by now. */
 int mr_topic_reopen(const struct mr_topic *topic, int write);
 
 /* mr_topic_check: 0, or why nothing can be done with it: -EIO, -ESTALE, -EPERM, -EIDRM. */
@@ -107,23 +119,29 @@ static inline int mr_topic_check(const struct mr_topic *topic)
     int error = mr_intact(topic);
     if (!error)
         error = mr_bus_usable(topic->bus);
-    return error ? error : atomic_load_explicit(&topic->shm->deleted, memory_order_relaxed) ? -EIDRM : 0;
+    return error                                                              ? error
+           : atomic_load_explicit(&topic->shm->deleted, memory_order_relaxed) ? -EIDRM
+                                                                              : 0;
 }
 
-static inline struct mr_group_part_shm *mr_group_part(const struct mr_topic *topic, uint32_t group, uint32_t p)
+static inline struct mr_group_part_shm *mr_group_part(const struct mr_topic *topic, uint32_t group,
+                                                      uint32_t p)
 {
-    return (struct mr_group_part_shm *)(void *)(topic->base + topic->parts_off) + (uint64_t)group * topic->partition_cnt + p;
+    return (struct mr_group_part_shm *)(void *)(topic->base + topic->parts_off) +
+           (uint64_t)group * topic->partition_cnt + p;
 }
 
 static inline struct mr_index_shm *mr_topic_index(const struct mr_topic *topic, uint32_t p)
 {
-    return (struct mr_index_shm *)(void *)(topic->base + topic->index_off) + (uint64_t)p * topic->index_cnt;
+    return (struct mr_index_shm *)(void *)(topic->base + topic->index_off) +
+           (uint64_t)p * topic->index_cnt;
 }
 
 /* MR_SOURCES of them. */
 static inline struct mr_source_shm *mr_topic_sources(const struct mr_topic *topic, uint32_t p)
 {
-    return (struct mr_source_shm *)(void *)(topic->base + topic->sources_off) + (uint64_t)p * MR_SOURCES;
+    return (struct mr_source_shm *)(void *)(topic->base + topic->sources_off) +
+           (uint64_t)p * MR_SOURCES;
 }
 
 #endif

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <time.h>
 
-#define SPINS 100          /* tries before sleeping in the kernel: a lock is held for well under a microsecond, a futex costs several */
+/* tries before sleeping in the kernel: a lock is held for well under a microsecond, a futex costs
+ * several */
+#define SPINS       100
 #define PATIENCE_NS 500000000u
 
 int mr_lock_init(struct mr_lock_shm *lock)
@@ -22,7 +24,8 @@ int mr_lock_init(struct mr_lock_shm *lock)
     return -error;
 }
 
-/* The armed entries again, absolute values: harmless however often. A log that names words outside the control area is damage. */
+/* The armed entries again, absolute values: harmless however often. A log that names words outside
+ * the control area is damage. */
 static int replay(struct mr_topic *topic, struct mr_redo_shm *redo)
 {
     uint64_t n = atomic_load_explicit(&redo->armed, memory_order_acquire);
@@ -33,7 +36,8 @@ static int replay(struct mr_topic *topic, struct mr_redo_shm *redo)
         if (word % sizeof(uint64_t) != 0 || word > topic->control_bytes - sizeof(uint64_t))
             return -EBADMSG;
         atomic_store_explicit((_Atomic uint64_t *)(void *)(topic->base + word),
-                              atomic_load_explicit(&redo->entries[i].value, memory_order_relaxed), memory_order_release);
+                              atomic_load_explicit(&redo->entries[i].value, memory_order_relaxed),
+                              memory_order_release);
     }
     atomic_store_explicit(&redo->armed, 0, memory_order_release);
     return 0;
@@ -46,8 +50,9 @@ static int repair(struct mr_topic *topic, struct mr_lock_shm *lock)
         atomic_fetch_add_explicit(&topic->shm->replays, 1, memory_order_relaxed);
     int error = replay(topic, &lock->redo);
     if (error) {
-        /* The log stays armed, which tells whoever comes that this lock cannot be trusted. (Left inconsistent, the mutex would say so itself,
-         * but glibc's trylock then takes it for good.) */
+        /* The log stays armed, which tells whoever comes that this lock cannot be trusted. (Left
+         * inconsistent, the mutex would say so itself, but glibc's trylock then takes it for
+         * good.) */
         pthread_mutex_consistent(&lock->mutex);
         pthread_mutex_unlock(&lock->mutex);
         return error;
@@ -79,7 +84,8 @@ static int take(struct mr_lock_shm *lock)
 #endif
 }
 
-/* Somebody has the lock: returns what pthread_mutex_lock would; or -EINTR: the wait was given up. Not inlined: mr_lock is every append's. */
+/* Somebody has the lock: returns what pthread_mutex_lock would; or -EINTR: the wait was given up.
+ * Not inlined: mr_lock is every append's. */
 __attribute__((noinline)) static int wait_for(struct mr_topic *topic, struct mr_lock_shm *lock)
 {
     uint64_t since = 0, said = 0;
@@ -90,8 +96,10 @@ __attribute__((noinline)) static int wait_for(struct mr_topic *topic, struct mr_
         if (!since)
             since = mr_now_ns() - PATIENCE_NS;
         char name[MR_CLIENT_NAME_MAX + 1];
-        struct mr_wait wait = {.what = MR_WAIT_LOCK, .topic = topic->name, .group = "", .name = name};
-        mr_client_about(topic->bus, atomic_load_explicit(&lock->holder, memory_order_relaxed), &wait.pid, name);
+        struct mr_wait wait = {
+            .what = MR_WAIT_LOCK, .topic = topic->name, .group = "", .name = name};
+        mr_client_about(topic->bus, atomic_load_explicit(&lock->holder, memory_order_relaxed),
+                        &wait.pid, name);
         wait.held_ns = mr_now_ns() - since;
         error = mr_bus_notice(topic->bus, &wait, since, &said);
         if (error)
@@ -99,9 +107,10 @@ __attribute__((noinline)) static int wait_for(struct mr_topic *topic, struct mr_
     }
 }
 
-/* What comes of it that the mutex, asked for, has answered `error`. Inlined, because mr_lock is every append's. */
-__attribute__((always_inline)) static inline int answered(struct mr_topic *topic, struct mr_lock_shm *lock,
-                                                          int error)
+/* What comes of it that the mutex, asked for, has answered `error`. Inlined, because mr_lock is
+ * every append's. */
+__attribute__((always_inline)) static inline int answered(struct mr_topic *topic,
+                                                          struct mr_lock_shm *lock, int error)
 {
     int repaired = 0;
     if (error == EOWNERDEAD) {
@@ -109,7 +118,8 @@ __attribute__((always_inline)) static inline int answered(struct mr_topic *topic
         if (repaired < 0)
             return repaired;
     } else if (error) {
-        return error < 0 ? error : mr_blame(topic, -EBADMSG); /* ENOTRECOVERABLE, EINVAL: not a mutex any more */
+        /* ENOTRECOVERABLE, EINVAL: not a mutex any more */
+        return error < 0 ? error : mr_blame(topic, -EBADMSG);
     } else if (atomic_load_explicit(&lock->redo.armed, memory_order_relaxed)) { /* I7 broken */
         pthread_mutex_unlock(&lock->mutex);
         return -EBADMSG;
@@ -148,8 +158,12 @@ void mr_tx_apply(const struct mr_tx *tx)
     uint64_t n = tx->n;
     atomic_store_explicit(&redo->armed, tx->n, memory_order_release); /* the commit point */
     for (uint64_t i = 0; i < n; i++)
-        atomic_store_explicit((_Atomic uint64_t *)(void *)(base + atomic_load_explicit(&redo->entries[i].word, memory_order_relaxed)),
-                              atomic_load_explicit(&redo->entries[i].value, memory_order_relaxed), memory_order_release);
+        atomic_store_explicit(
+            (_Atomic uint64_t *)(void *)(base + atomic_load_explicit(&redo->entries[i].word,
+                                                                     memory_order_relaxed)),
+            atomic_load_explicit(&redo->entries[i].value, memory_order_relaxed),
+            memory_order_release);
     atomic_store_explicit(&redo->armed, 0, memory_order_release);
-    atomic_signal_fence(memory_order_seq_cst); /* the next transaction's entries must not be stored before this one is disarmed */
+    /* the next transaction's entries must not be stored before this one is disarmed */
+    atomic_signal_fence(memory_order_seq_cst);
 }

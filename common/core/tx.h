@@ -1,22 +1,28 @@
 /* tx.h - robust locks, and changes of several words that happen as a whole or not at all.
  *
- * A change of more than one word under a lock is a transaction: write (word, new value) pairs into the lock's redo log, store their number (the
- * commit point), apply, store 0. Whoever finds the owner dead replays an armed log, drops an unarmed one, wakes every waiter of the topic, and
- * only then makes the mutex consistent, so that a repairer that dies leaves the same work to the next. Replaying is idempotent.
+ * A change of more than one word under a lock is a transaction: write (word, new value) pairs into
+ * the lock's redo log, store their number (the commit point), apply, store 0. Whoever finds the
+ * owner dead replays an armed log, drops an unarmed one, wakes every waiter of the topic, and only
+ * then makes the mutex consistent, so that a repairer that dies leaves the same work to the next.
+ * Replaying is idempotent.
  *
- *     free --lock--> held --set*--> held, log filled --commit: arm--> armed --apply--> held --unlock--> free
- *                      \________________________ death: EOWNERDEAD, repaired by the next to lock ________/
+ *     free --lock--> held --set*--> held, log filled --commit: arm--> armed --apply--> held
+ *     --unlock--> free
+ *                      \________________________ death: EOWNERDEAD, repaired by the next to lock
+ *                      ________/
  *
- * A kill leaves a prefix of the program's stores (one process's stores reach memory in order on x86; elsewhere the kernel's exit path is a
- * full barrier before the lock is handed on), so only the compiler's order has to be pinned: release stores.
- * Lock order: topic, group, log. Never two of one kind (except all logs, in rising order, under the topic's). No system call and no
- * foreign code under a lock. */
+ * A kill leaves a prefix of the program's stores (one process's stores reach memory in order on
+ * x86; elsewhere the kernel's exit path is a full barrier before the lock is handed on), so only
+ * the compiler's order has to be pinned: release stores.
+ * Lock order: topic, group, log. Never two of one kind (except all logs, in rising order, under the
+ * topic's). No system call and no foreign code under a lock. */
 #ifndef COMMON_CORE_TX_H
 #define COMMON_CORE_TX_H
 
 #include "topic.h"
 
-/* mr_pause_cpu tells the CPU that this is a loop that waits: 24 ns, and the other thread of its core goes on. */
+/* mr_pause_cpu tells the CPU that this is a loop that waits: 24 ns, and the other thread of its
+ * core goes on. */
 static inline void mr_pause_cpu(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -28,8 +34,9 @@ static inline void mr_pause_cpu(void)
 
 int mr_lock_init(struct mr_lock_shm *lock);
 
-/* mr_lock takes a lock. Returns 0; 1 taken from a dead owner and repaired; -EINTR the wait was given up (on_wait names a stopped holder every
- * half second); -EBADMSG the lock's bytes are damaged. */
+/* mr_lock takes a lock. Returns 0; 1 taken from a dead owner and repaired; -EINTR the wait was
+ * given up (on_wait names a stopped holder every half second); -EBADMSG the lock's bytes are
+ * damaged. */
 int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock);
 /* mr_lock_try does not wait: -EBUSY a live process has the lock. */
 int mr_lock_try(struct mr_topic *topic, struct mr_lock_shm *lock);
@@ -46,16 +53,20 @@ static inline struct mr_tx mr_tx_begin(struct mr_topic *topic, struct mr_lock_sh
     return (struct mr_tx){.topic = topic, .redo = &lock->redo};
 }
 
-/* mr_tx_set notes one word's new value; at most MR_REDO_MAX in a transaction. The word itself changes at commit. */
+/* mr_tx_set notes one word's new value; at most MR_REDO_MAX in a transaction. The word itself
+ * changes at commit. */
 static inline void mr_tx_set(struct mr_tx *tx, _Atomic uint64_t *word, uint64_t value)
 {
     assert(tx->n < MR_REDO_MAX);
-    atomic_store_explicit(&tx->redo->entries[tx->n].word, (uint64_t)((unsigned char *)word - tx->topic->base), memory_order_relaxed);
+    atomic_store_explicit(&tx->redo->entries[tx->n].word,
+                          (uint64_t)((unsigned char *)word - tx->topic->base),
+                          memory_order_relaxed);
     atomic_store_explicit(&tx->redo->entries[tx->n].value, value, memory_order_relaxed);
     tx->n++;
 }
 
-/* mr_tx_commit makes the words noted what they are to be. A copy is applied, so that the transaction itself can stay in registers. */
+/* mr_tx_commit makes the words noted what they are to be. A copy is applied, so that the
+ * transaction itself can stay in registers. */
 void mr_tx_apply(const struct mr_tx *tx);
 static inline void mr_tx_commit(struct mr_tx *tx)
 {

@@ -1,4 +1,5 @@
-/* csv.c - the row framing goes from one line feed or quote to the next: the bytes between are looked at 32 at a time. */
+/* csv.c - the row framing goes from one line feed or quote to the next: the bytes between are
+ * looked at 32 at a time. */
 #include "csv.h"
 #include "millrace.h"
 #include <string.h>
@@ -11,7 +12,8 @@ static const char *find(const char *from, const char *end, int byte)
     return from < end ? memchr(from, byte, (size_t)(end - from)) : NULL;
 }
 
-/* Steps over a quoted field whose opening quote is at quote. Returns the byte after the closing quote, or NULL if none closes it. */
+/* Steps over a quoted field whose opening quote is at quote. Returns the byte after the closing
+ * quote, or NULL if none closes it. */
 static const char *skip_quoted(const char *quote, const char *end)
 {
     const char *at = quote + 1;
@@ -27,7 +29,7 @@ static const char *skip_quoted(const char *quote, const char *end)
     }
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+/* ---- rows ---- */
 
 #define BLOCK 32
 
@@ -71,7 +73,8 @@ static inline uint64_t marks_in(const char *block, char sep, int split)
 #endif
 }
 
-/* The same for the last bytes of the buffer, fewer than a block. Not inline: it would cost every block its zeros. */
+/* The same for the last bytes of the buffer, fewer than a block. Not inline: it would cost every
+ * block its zeros. */
 __attribute__((noinline)) static uint64_t marks_in_rest(const char *rest, size_t len, char sep)
 {
     char block[BLOCK] = {0};
@@ -89,8 +92,7 @@ static inline uint32_t bits_in(uint32_t word)
     return ((word + (word >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
 }
 
-/* Counts the separators of the block that stand before the mark (NULL: all), and passes over them.
- * */
+/* Counts the separators of the block before the mark (NULL: all of them), and passes over them. */
 static inline void count_to(struct marks *marks, const char *mark)
 {
     uint32_t before = mark ? ((uint32_t)1 << (mark - marks->block)) - 1 : UINT32_MAX;
@@ -124,7 +126,8 @@ static inline const char *next_mark(struct marks *marks, char sep, int split, in
     return mark;
 }
 
-/* Fills in a row that begins at start and whose line end is the LF at lf, or the end of input when lf is NULL. */
+/* Fills in a row that begins at start and whose line end is the LF at lf, or the end of input when
+ * lf is NULL. */
 static inline int end_row(const char *buf, size_t len, size_t start, const char *lf, size_t lines,
                           size_t fields, struct csv_row *row)
 {
@@ -132,19 +135,20 @@ static inline int end_row(const char *buf, size_t len, size_t start, const char 
     int crlf = lf && end > start && buf[end - 1] == '\r';
 
     *row = (struct csv_row){.start = start,
-                               .len = end - (size_t)crlf - start,
-                               .next = lf ? end + 1 : end,
-                               .eol = crlf ? MR_EOL_CRLF
-                                      : lf ? MR_EOL_LF
-                                           : MR_EOL_NONE,
-                               .fields = fields,
-                               .lines = lines};
+                            .len = end - (size_t)crlf - start,
+                            .next = lf ? end + 1 : end,
+                            .eol = crlf ? MR_EOL_CRLF
+                                   : lf ? MR_EOL_LF
+                                        : MR_EOL_NONE,
+                            .fields = fields,
+                            .lines = lines};
     return 1;
 }
 
-/* A row that is malformed ends at its first line end: what follows an opening quote by mistake is not lost with it. */
-static int bad_row(const char *buf, size_t len, size_t start, const char *first_lf, int last, struct csv_row *row,
-                   enum csv_fault fault, const char *where)
+/* A row that is malformed ends at its first line end: what follows an opening quote by mistake is
+ * not lost with it. */
+static int bad_row(const char *buf, size_t len, size_t start, const char *first_lf, int last,
+                   struct csv_row *row, enum csv_fault fault, const char *where)
 {
     if (!first_lf)
         first_lf = find(where, buf + len, '\n');
@@ -160,7 +164,8 @@ __attribute__((always_inline)) static inline int
 frame(const char *buf, size_t len, size_t at, char sep, int last, int split, struct csv_row *row)
 {
     const char *begin = buf + at, *end = buf + len, *mark, *first_lf = NULL;
-    const char *opening = NULL, *second = NULL; /* the quote of the field that we are in; the second one of a pair in there */
+    /* the quote of the field that we are in; the second one of a pair in there */
+    const char *opening = NULL, *second = NULL;
     struct marks marks = {.block = begin, .next = begin, .end = end};
     size_t lines = 0;
 
@@ -212,15 +217,15 @@ int csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct c
     return frame(buf, len, at, sep, last, 0, row);
 }
 
-int csv_row_split(const char *buf, size_t len, size_t at, char sep, int last,
-                     struct csv_row *row)
+int csv_row_split(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *row)
 {
     return frame(buf, len, at, sep, last, SPLIT, row);
 }
 
-/* ---- fields ---------------------------------------------------------------------------------------------------------- */
+/* ---- fields ---- */
 
-int csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field, size_t *field_len, int *quoted)
+int csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field,
+              size_t *field_len, int *quoted)
 {
     const char *end = row + row_len, *from, *stop;
 
@@ -325,7 +330,8 @@ const char *csv_fault_text(enum csv_fault fault)
 {
     switch (fault) {
     case CSV_QUOTE_IN_FIELD:
-        return "a quote inside a field that does not begin with one (write the field in quotes, and each quote in it twice)";
+        return "a quote inside a field that does not begin with one (write the field in quotes, "
+               "and each quote in it twice)";
     case CSV_TEXT_AFTER_QUOTE:
         return "text after the closing quote (a quote inside a quoted field is written twice)";
     case CSV_OPEN_QUOTE:

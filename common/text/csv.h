@@ -1,8 +1,10 @@
-/* csv.h - CSV by RFC 4180: where rows end (the fast path: bytes are not moved), and what the fields of one row are.
+/* csv.h - CSV by RFC 4180: where rows end (the fast path: bytes are not moved), and what the fields
+ * of one row are.
  *
- * Rows end at LF, CRLF or the end of input, but not inside quotes. A quote opens a quoted field only at the field's start; inside, "" is
- * one quote. Strict by RFC 4180: a quote elsewhere, or text between a closing quote and the separator, is malformed. Bytes >= 0x80 and NUL pass
- * through. An empty line is a row of zero length. */
+ * Rows end at LF, CRLF or the end of input, but not inside quotes. A quote opens a quoted field
+ * only at the field's start; inside, "" is one quote. Strict by RFC 4180: a quote elsewhere, or
+ * text between a closing quote and the separator, is malformed. Bytes >= 0x80 and NUL pass through.
+ * An empty line is a row of zero length. */
 #ifndef COMMON_TEXT_CSV_H
 #define COMMON_TEXT_CSV_H
 
@@ -14,24 +16,27 @@
 enum csv_fault { CSV_OK, CSV_QUOTE_IN_FIELD, CSV_TEXT_AFTER_QUOTE, CSV_OPEN_QUOTE };
 
 struct csv_row {
-    size_t start, len;   /* the row without its line end, as offset into the buffer */
-    size_t next;         /* where the next row starts */
-    uint16_t eol;        /* MR_EOL_LF, MR_EOL_CRLF, MR_EOL_NONE (last row of the input) */
-    uint16_t fault;      /* enum csv_fault; the row then ends at the line's end as if quotes meant nothing (so reading can go on) */
-    size_t fault_at;     /* offset of the offending byte; CSV_OPEN_QUOTE: of the quote that never closes */
-    size_t fields;       /* of a row that is well-formed, from csv_row_split; else 0 */
-    size_t lines;        /* line ends inside the row (quoted newlines), for line numbers */
+    size_t start, len; /* the row without its line end, as offset into the buffer */
+    size_t next;       /* where the next row starts */
+    uint16_t eol;      /* MR_EOL_LF, MR_EOL_CRLF, MR_EOL_NONE (last row of the input) */
+    /* enum csv_fault; the row then ends at the line's end as if quotes meant nothing (so reading
+     * can go on) */
+    uint16_t fault;
+    /* offset of the offending byte; CSV_OPEN_QUOTE: of the quote that never closes */
+    size_t fault_at;
+    size_t fields; /* of a row that is well-formed, from csv_row_split; else 0 */
+    size_t lines;  /* line ends inside the row (quoted newlines), for line numbers */
 };
 
 /* csv_row finds the row that starts at buf[at].
  *   len   bytes in buf; at <= len      sep  the separator byte, not quote, CR or LF
  *   last  nonzero: nothing follows buf, so a row without line end is complete
- * Returns 1 a row in *row; 0 the row is not complete in buf (get more, call again with the same at), or at == len with last. */
+ * Returns 1 a row in *row; 0 the row is not complete in buf (get more, call again with the same
+ * at), or at == len with last. */
 int csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *row);
 
 /* csv_row_split is the same, and counts the fields: 2 ns for each 32 bytes. */
-int csv_row_split(const char *buf, size_t len, size_t at, char sep, int last,
-                     struct csv_row *row);
+int csv_row_split(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *row);
 
 /* csv_bom returns 3 if buf starts with a UTF-8 byte order mark, else 0. */
 static inline size_t csv_bom(const char *buf, size_t len)
@@ -45,17 +50,22 @@ static inline size_t csv_row_bom(const char *row, size_t row_len, int sep)
     return csv_bom(row, row_len) && !memchr("\xef\xbb\xbf", (unsigned char)sep, 3) ? 3 : 0;
 }
 
-/* csv_field takes the next field of one row. *at is 0 at first, and is past row_len after the last one.
+/* csv_field takes the next field of one row. *at is 0 at first, and is past row_len after the last
+ * one.
  * A byte order mark at the row's beginning belongs to no field: it tells what the file is, and a
  * file without a header has it in its first record.
- *   sep     a byte, plus CSV_UNQUOTED if quotes mean nothing; csv_sep makes it of a topic's column flags
- * Returns 1 with *field, *field_len, *quoted set (still quoted: the bytes between the outer quotes, "" not yet one); 0 no more fields. */
+ *   sep     a byte, plus CSV_UNQUOTED if quotes mean nothing; csv_sep makes it of a topic's column
+ *           flags
+ * Returns 1 with *field, *field_len, *quoted set (still quoted: the bytes between the outer quotes,
+ * "" not yet one); 0 no more fields. */
 #define CSV_UNQUOTED 0x100
 static inline int csv_sep(uint32_t column_flags)
 {
-    return (unsigned char)MR_SEPARATOR_OF(column_flags) | (column_flags & MR_UNQUOTED ? CSV_UNQUOTED : 0);
+    return (unsigned char)MR_SEPARATOR_OF(column_flags) |
+           (column_flags & MR_UNQUOTED ? CSV_UNQUOTED : 0);
 }
-int csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field, size_t *field_len, int *quoted);
+int csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field,
+              size_t *field_len, int *quoted);
 
 /* csv_count: how many fields csv_field would give for the row; at least 1. */
 size_t csv_count(const char *row, size_t row_len, int sep);
@@ -66,7 +76,8 @@ size_t csv_count(const char *row, size_t row_len, int sep);
 #define CSV_BEHIND 64
 size_t csv_separators(const char *row, size_t row_len, char sep);
 
-/* csv_unquote copies a quoted field's bytes to out (cap >= field_len), each "" as one quote. Returns the new length. */
+/* csv_unquote copies a quoted field's bytes to out (cap >= field_len), each "" as one quote.
+ * Returns the new length. */
 size_t csv_unquote(const char *field, size_t field_len, char *out);
 
 const char *csv_fault_text(enum csv_fault fault);

@@ -86,7 +86,8 @@ void js_line(struct js_writer *json)
     json->comma = 0;
 }
 
-/* The length of the well-formed sequence at s, or, when it is not one, minus the length of its maximal part (at least 1). */
+/* The length of the well-formed sequence at s, or, when it is not one, minus the length of its
+ * maximal part (at least 1). */
 static int sequence(const unsigned char *s, size_t left)
 {
     unsigned char lead = s[0], low = 0x80, high = 0xbf; /* of the second byte */
@@ -187,7 +188,7 @@ struct js_escaped js_escape_some(const char *from, char *to, char stop)
         *to = *from;
         return (struct js_escaped){from + 1, to + 1};
     }
-    do { /* most that is not ASCII is followed by more of it */
+    do {                           /* most that is not ASCII is followed by more of it */
         int step = sequence(s, 4); /* zeros follow the text, which end a sequence as well */
         for (int i = 1; (stop & 0x80) && i < abs(step); i++)
             if ((char)s[i] == stop)
@@ -217,7 +218,8 @@ void js_escape(struct js_writer *json, const void *bytes, size_t len)
         n = len - at > CHUNK ? cut(s + at, CHUNK) : len - at;
         memcpy(text, s + at, n);
         memset(text + n, 0, JS_BEHIND);
-        char room[WORST]; /* a fixed buffer is filled to its last byte, so it is js_add that writes there */
+        /* a fixed buffer is filled to its last byte, so it is js_add that writes there */
+        char room[WORST];
         char *start = json->grows ? js_room(json, n * JS_WORST + JS_SLACK) : room;
         if (!start)
             return;
@@ -281,8 +283,10 @@ void js_base64(struct js_writer *json, const void *bytes, size_t len)
     put(json, '"');
     for (size_t at = 0; at < len; at += 3) {
         size_t left = len - at;
-        uint32_t three = (uint32_t)s[at] << 16 | (left > 1 ? (uint32_t)s[at + 1] << 8 : 0) | (left > 2 ? s[at + 2] : 0);
-        char four[4] = {digits[three >> 18], digits[three >> 12 & 63], left > 1 ? digits[three >> 6 & 63] : '=',
+        uint32_t three = (uint32_t)s[at] << 16 | (left > 1 ? (uint32_t)s[at + 1] << 8 : 0) |
+                         (left > 2 ? s[at + 2] : 0);
+        char four[4] = {digits[three >> 18], digits[three >> 12 & 63],
+                        left > 1 ? digits[three >> 6 & 63] : '=',
                         left > 2 ? digits[three & 63] : '='};
         js_add(json, four, sizeof four);
     }
@@ -319,7 +323,11 @@ void js_real(struct js_writer *json, double number, int decimals)
         js_null(json);
         return;
     }
-    int len = snprintf(text, sizeof text, "%.*f", decimals < 0 ? 0 : decimals > 20 ? 20 : decimals, number);
+    int len = snprintf(text, sizeof text, "%.*f",
+                       decimals < 0    ? 0
+                       : decimals > 20 ? 20
+                                       : decimals,
+                       number);
     js_verbatim(json, text, (size_t)len);
 }
 

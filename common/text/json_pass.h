@@ -1,6 +1,6 @@
-/* json_pass.h - a pass over a text that becomes JSON strings. Nearly all of it stands there as it is: what does not is found 64
- * bytes at a time, and what lies between is copied sixteen at a time. Callers see to the room on both sides, so that nothing in
- * the loop has to ask for it. */
+/* json_pass.h - a pass over a text that becomes JSON strings. Nearly all of it stands there as it
+ * is: what does not is found 64 bytes at a time, and what lies between is copied sixteen at a time.
+ * Callers see to the room on both sides, so that nothing in the loop has to ask for it. */
 #ifndef COMMON_TEXT_JSON_PASS_H
 #define COMMON_TEXT_JSON_PASS_H
 
@@ -18,13 +18,13 @@ enum {
     JS_SLACK = 16,  /* bytes that may be written behind what becomes of it */
 };
 
-/* A pass is fast as long as it lives in registers: so nothing may take its address but what is inline, which gcc does not always
- * see by itself. */
+/* A pass is fast as long as it lives in registers: so nothing may take its address but what is
+ * inline, which gcc does not always see by itself. */
 #define JS_INLINE static inline __attribute__((always_inline))
 
-/* Marked are the bytes that need a look: separators, and what cannot stand in a JSON string as it is (quotes, backslashes,
- * control characters, and all that is not ASCII). So the end of the text is marked, too. It starts with from and next at the text
- * and no marks. */
+/* Marked are the bytes that need a look: separators, and what cannot stand in a JSON string as it
+ * is (quotes, backslashes, control characters, and all that is not ASCII). So the end of the text
+ * is marked, too. It starts with from and next at the text and no marks. */
 struct js_pass {
     const char *from; /* what comes next */
     char *to;         /* where it goes */
@@ -37,20 +37,26 @@ JS_INLINE uint64_t js_marks16(const char *text, char sep)
 {
 #ifdef __SSE2__
     const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)text);
-    const __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')); /* signed: what is not ASCII is negative */
-    const __m128i quote = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, quote), _mm_cmpeq_epi8(bytes, _mm_set1_epi8(sep))));
+    /* signed: what is not ASCII is negative */
+    const __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' '));
+    const __m128i quote = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                       _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    return (unsigned)_mm_movemask_epi8(
+        _mm_or_si128(_mm_or_si128(low, quote), _mm_cmpeq_epi8(bytes, _mm_set1_epi8(sep))));
 #else
     unsigned marks = 0;
     for (unsigned i = 0; i < 16; i++) {
         unsigned char byte = (unsigned char)text[i];
-        marks |= (unsigned)(byte < ' ' || byte >= 0x80 || byte == '"' || byte == '\\' || text[i] == sep) << i;
+        marks |=
+            (unsigned)(byte < ' ' || byte >= 0x80 || byte == '"' || byte == '\\' || text[i] == sep)
+            << i;
     }
     return marks;
 #endif
 }
 
-/* js_copy copies len bytes, and up to sixteen behind them: most are few, and a call would take longer. */
+/* js_copy copies len bytes, and up to sixteen behind them: most are few, and a call would take
+ * longer. */
 JS_INLINE void js_copy(char *to, const char *from, size_t len)
 {
     memcpy(to, from, 16);
@@ -62,8 +68,10 @@ JS_INLINE void js_copy(char *to, const char *from, size_t len)
 JS_INLINE void js_pass_plain(struct js_pass *pass)
 {
     while (!pass->marks) {
-        pass->marks = js_marks16(pass->next, pass->sep) | js_marks16(pass->next + 16, pass->sep) << 16 |
-                      js_marks16(pass->next + 32, pass->sep) << 32 | js_marks16(pass->next + 48, pass->sep) << 48;
+        pass->marks = js_marks16(pass->next, pass->sep) |
+                      js_marks16(pass->next + 16, pass->sep) << 16 |
+                      js_marks16(pass->next + 32, pass->sep) << 32 |
+                      js_marks16(pass->next + 48, pass->sep) << 48;
         pass->next += 64;
     }
     const char *mark = pass->next - 64 + (unsigned)__builtin_ctzll(pass->marks);
@@ -85,14 +93,16 @@ JS_INLINE void js_pass_to(struct js_pass *pass, const char *from)
     pass->from = from;
 }
 
-/* js_escape_some writes what is marked at from, and what follows it if that is not ASCII either, up to stop. */
+/* js_escape_some writes what is marked at from, and what follows it if that is not ASCII either, up
+ * to stop. */
 struct js_escaped {
     const char *from; /* what comes next */
     char *to;
 };
 struct js_escaped js_escape_some(const char *from, char *to, char stop);
 
-/* js_pass_until writes what comes before the next stop, which is a quote or the separator, or before the end. */
+/* js_pass_until writes what comes before the next stop, which is a quote or the separator, or
+ * before the end. */
 JS_INLINE void js_pass_until(struct js_pass *pass, const char *end, char stop)
 {
     for (;;) {
@@ -105,13 +115,17 @@ JS_INLINE void js_pass_until(struct js_pass *pass, const char *end, char stop)
     }
 }
 
-/* js_digits returns how long the number at text is that consists of digits, and perhaps a point between them. 16: it may be
- * longer; 0: it begins as no such number, or this CPU would have to look at each byte. */
+/* js_digits returns how long the number at text is that consists of digits, and perhaps a point
+ * between them. 16: it may be longer; 0: it begins as no such number, or this CPU would have to
+ * look at each byte. */
 JS_INLINE size_t js_digits(const char *text)
 {
 #ifdef __SSE2__
-    const __m128i bytes = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)text), _mm_set1_epi8('0'));
-    unsigned others = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(9)), bytes)) ^ 0x1ffff;
+    const __m128i bytes =
+        _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)text), _mm_set1_epi8('0'));
+    unsigned others =
+        (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(9)), bytes)) ^
+        0x1ffff;
     size_t whole = (size_t)__builtin_ctz(others), len = whole;
     if (text[len] == '.') {
         others &= others - 1;

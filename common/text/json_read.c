@@ -1,4 +1,5 @@
-/* json_read.c - one pass checks everything, so that whatever looks at the parts afterwards may trust them and only has to find their ends. */
+/* json_read.c - one pass checks everything, so that whatever looks at the parts afterwards may
+ * trust them and only has to find their ends. */
 #include "json_read.h"
 #include "json.h"
 #include <errno.h>
@@ -20,7 +21,8 @@ static int wrong(struct reader *r, size_t at, const char *reason)
 
 static void skip_space(struct reader *r)
 {
-    while (r->at < r->len && (r->text[r->at] == ' ' || r->text[r->at] == '\t' || r->text[r->at] == '\n' || r->text[r->at] == '\r'))
+    while (r->at < r->len && (r->text[r->at] == ' ' || r->text[r->at] == '\t' ||
+                              r->text[r->at] == '\n' || r->text[r->at] == '\r'))
         r->at++;
 }
 
@@ -30,7 +32,7 @@ static int peek(const struct reader *r)
     return r->at < r->len ? (unsigned char)r->text[r->at] : -1;
 }
 
-/* ---- strings --------------------------------------------------------------------------------------------------------- */
+/* ---- strings ---- */
 
 static int hex_digit(char c)
 {
@@ -113,7 +115,7 @@ static int check_string(struct reader *r)
     return 0;
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static int check_word(struct reader *r, const char *word)
 {
@@ -131,7 +133,9 @@ static int check_number(struct reader *r)
 
     while (r->at < r->len && r->text[r->at] && strchr("+-.0123456789eE", r->text[r->at]))
         r->at++;
-    return js_is_number(r->text + from, r->at - from) ? 0 : wrong(r, from, "not a number as JSON has them");
+    return js_is_number(r->text + from, r->at - from)
+               ? 0
+               : wrong(r, from, "not a number as JSON has them");
 }
 
 /* A value that has no parts. */
@@ -149,7 +153,9 @@ static int check_plain(struct reader *r)
     case -1:
         return wrong(r, r->len, "it ends too early");
     default:
-        return peek(r) == '-' || (peek(r) >= '0' && peek(r) <= '9') ? check_number(r) : wrong(r, r->at, "a value is missing");
+        return peek(r) == '-' || (peek(r) >= '0' && peek(r) <= '9')
+                   ? check_number(r)
+                   : wrong(r, r->at, "a value is missing");
     }
 }
 
@@ -188,7 +194,8 @@ static int check_name(struct reader *r)
     return 0;
 }
 
-/* After a value: closes brackets, up to the comma before the next value (or its name). Returns 1 if all are closed. */
+/* After a value: closes brackets, up to the comma before the next value (or its name). Returns 1 if
+ * all are closed. */
 static int leave(struct reader *r)
 {
     while (r->depth) {
@@ -198,7 +205,8 @@ static int leave(struct reader *r)
             return in_object(r) ? check_name(r) : 0;
         }
         if (peek(r) != (in_object(r) ? '}' : ']'))
-            return wrong(r, r->at, in_object(r) ? "a ',' or '}' is missing" : "a ',' or ']' is missing");
+            return wrong(r, r->at,
+                         in_object(r) ? "a ',' or '}' is missing" : "a ',' or ']' is missing");
         r->at++;
         r->depth--;
     }
@@ -253,7 +261,8 @@ static void set_value(struct js_value *value, const char *text, size_t len)
 {
     int quotes = *text == '"';
 
-    *value = (struct js_value){.kind = kind_of(*text), .text = text + quotes, .len = len - 2 * (size_t)quotes};
+    *value = (struct js_value){
+        .kind = kind_of(*text), .text = text + quotes, .len = len - 2 * (size_t)quotes};
 }
 
 int js_parse(const char *text, size_t len, struct js_value *out, struct js_fault *fault)
@@ -274,7 +283,7 @@ int js_parse(const char *text, size_t len, struct js_value *out, struct js_fault
     return 0;
 }
 
-/* ---- what was checked ------------------------------------------------------------------------------------------------ */
+/* ---- what was checked ---- */
 
 /* Past the closing quote of a string that begins at from. */
 static const char *string_end(const char *from)
@@ -299,14 +308,16 @@ static const char *value_end(const char *from)
         else if (*from == '}' || *from == ']')
             depth--;
         from++;
-        if (depth == 0 && from[-1] != '}' && from[-1] != ']') /* a word or number: it stands in something, so there is an end */
+        /* a word or number: it stands in something, so there is an end */
+        if (depth == 0 && from[-1] != '}' && from[-1] != ']')
             while (!strchr(",]} \t\r\n", *from))
                 from++;
     } while (depth);
     return from;
 }
 
-int js_next(const struct js_value *container, size_t *at, struct js_value *name, struct js_value *value)
+int js_next(const struct js_value *container, size_t *at, struct js_value *name,
+            struct js_value *value)
 {
     static const char between[] = " \t\r\n,:";
     const char *from = container->text + (*at ? *at : 1), *end;
@@ -345,7 +356,8 @@ static char *put_utf8(char *to, uint32_t code)
     return to;
 }
 
-/* One escape, which begins after the backslash at *from; steps past it. Returns past what it stands for. */
+/* One escape, which begins after the backslash at *from; steps past it. Returns past what it stands
+ * for. */
 static char *put_escape(char *to, const char **from)
 {
     static const char letters[] = "bfnrt", bytes[] = "\b\f\n\r\t";
@@ -429,7 +441,8 @@ static int base64_digit(char c)
 
 int js_unbase64(char *text, size_t len, size_t *out_len)
 {
-    size_t padding = len && text[len - 1] == '=' ? (len > 1 && text[len - 2] == '=' ? 2 : 1) : 0, used = 0;
+    size_t padding = len && text[len - 1] == '=' ? (len > 1 && text[len - 2] == '=' ? 2 : 1) : 0,
+           used = 0;
     uint32_t bits = 0;
 
     if (len % 4)
@@ -443,7 +456,8 @@ int js_unbase64(char *text, size_t len, size_t *out_len)
         if (i % 4)
             text[used++] = (char)(bits >> (6 - 2 * (i % 4)));
     }
-    if (padding && (bits & (padding == 1 ? 3u : 15u))) /* bits that nobody asked for: not what an encoder writes */
+    /* bits that nobody asked for: not what an encoder writes */
+    if (padding && (bits & (padding == 1 ? 3u : 15u)))
         return -EINVAL;
     *out_len = used;
     return 0;

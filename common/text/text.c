@@ -1,4 +1,5 @@
-/* text.c - numbers are read exactly, in integers: "0.1s" is 100,000,000 ns, not the nearest double. */
+/* text.c - numbers are read exactly, in integers: "0.1s" is 100,000,000 ns, not the nearest
+ * double. */
 #include "text.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -17,12 +18,15 @@ struct unit {
 };
 
 static const struct unit size_units[] = {
-    {"", 1}, {"B", 1}, {"k", 1ull << 10}, {"M", 1ull << 20}, {"G", 1ull << 30}, {"T", 1ull << 40}, {NULL, 0},
+    {"", 1},           {"B", 1},          {"k", 1ull << 10}, {"M", 1ull << 20},
+    {"G", 1ull << 30}, {"T", 1ull << 40}, {NULL, 0},
 };
-static const struct unit count_units[] = {{"", 1}, {"k", 1000}, {"M", 1000000}, {"G", 1000000000}, {NULL, 0}};
+static const struct unit count_units[] = {
+    {"", 1}, {"k", 1000}, {"M", 1000000}, {"G", 1000000000}, {NULL, 0}};
 static const struct unit duration_units[] = {
-    {"", 1000000000},      {"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}, {"m", 60000000000}, {"h", 3600000000000},
-    {"d", 86400000000000}, {NULL, 0},
+    {"", 1000000000},  {"ns", 1},          {"us", 1000},         {"ms", 1000000},
+    {"s", 1000000000}, {"m", 60000000000}, {"h", 3600000000000}, {"d", 86400000000000},
+    {NULL, 0},
 };
 
 struct decimal {
@@ -31,7 +35,8 @@ struct decimal {
     uint64_t scale;    /* a power of ten; 1: no fraction was written */
 };
 
-/* Reads digits with an optional fraction. Returns the first byte after them, or NULL (with *error set). */
+/* Reads digits with an optional fraction. Returns the first byte after them, or NULL (with *error
+ * set). */
 static const char *read_decimal(const char *text, struct decimal *out, int *error)
 {
     const char *at = text;
@@ -66,17 +71,20 @@ static int scale_decimal(const struct decimal *number, uint64_t factor, uint64_t
         return -EINVAL;
     if (number->whole > TEXT_MAX / factor)
         return -ERANGE;
-    uint64_t value = number->whole * factor + (uint64_t)((unsigned __int128)number->fraction * factor / number->scale);
+    uint64_t value = number->whole * factor +
+                     (uint64_t)((unsigned __int128)number->fraction * factor / number->scale);
     if (value > TEXT_MAX)
         return -ERANGE;
     *out = value;
     return 0;
 }
 
-static const struct unit *find_unit(const struct unit *units, const char *name, size_t len, int any_case)
+static const struct unit *find_unit(const struct unit *units, const char *name, size_t len,
+                                    int any_case)
 {
     for (; units->name; units++)
-        if (strlen(units->name) == len && (any_case ? strncasecmp(units->name, name, len) : strncmp(units->name, name, len)) == 0)
+        if (strlen(units->name) == len &&
+            (any_case ? strncasecmp(units->name, name, len) : strncmp(units->name, name, len)) == 0)
             return units;
     return NULL;
 }
@@ -129,7 +137,8 @@ int text_duration(const char *text, int64_t *ns)
     return 0;
 }
 
-/* Writes value / unit with one decimal, left out where it is 0 or the number has three digits already. */
+/* Writes value / unit with one decimal, left out where it is 0 or the number has three digits
+ * already. */
 static void write_scaled(char buf[static 32], uint64_t value, uint64_t unit, const char *name)
 {
     uint64_t tenths = (uint64_t)(((unsigned __int128)value * 10 + unit / 2) / unit);
@@ -152,7 +161,8 @@ const char *text_bytes(char buf[static 32], uint64_t bytes)
         snprintf(buf, 32, "%" PRIu64 " B", bytes);
         return buf;
     }
-    while (i + 1 < sizeof(names) / sizeof(names[0]) && bytes / unit >= 1023 && bytes >= unit * 1024 - unit / 2) {
+    while (i + 1 < sizeof(names) / sizeof(names[0]) && bytes / unit >= 1023 &&
+           bytes >= unit * 1024 - unit / 2) {
         unit *= 1024; /* also what would be rounded to "1024 KiB" */
         i++;
     }
@@ -211,7 +221,8 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Optimal string alignment: insert, delete, replace, or swap two neighbours, each costs 1. Both at most WORD_MAX long. */
+/* Optimal string alignment: insert, delete, replace, or swap two neighbours, each costs 1. Both at
+ * most WORD_MAX long. */
 static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     size_t rows[3][WORD_MAX + 1];
@@ -222,7 +233,8 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
     for (size_t i = 1; i <= a_len; i++) {
         row[0] = i;
         for (size_t j = 1; j <= b_len; j++) {
-            row[j] = min_size(min_size(row[j - 1], above[j]) + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
+            row[j] =
+                min_size(min_size(row[j - 1], above[j]) + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 row[j] = min_size(row[j], before[j - 2] + 1);
         }
@@ -257,7 +269,7 @@ const char *text_suggest(const char *word, const char *const *candidates)
     return found;
 }
 
-/* ---- hashes ---------------------------------------------------------------------------------- */
+/* ---- hashes ---- */
 
 uint64_t text_hash(uint64_t h, const void *bytes, size_t len)
 {
@@ -274,7 +286,7 @@ uint64_t text_hash(uint64_t h, const void *bytes, size_t len)
     return h ^ h >> 32;
 }
 
-/* ---- for a terminal -------------------------------------------------------------------------- */
+/* ---- for a terminal ---- */
 
 /* The length of the UTF-8 character at s, 0 if it is none. Overlong forms, surrogates and what lies
  * past U+10FFFF are none: terminals differ in what they make of them. */

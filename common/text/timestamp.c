@@ -1,4 +1,5 @@
-/* timestamp.c - digit by digit, in integers: a nanosecond is never rounded away, and a row costs some tens of nanoseconds. */
+/* timestamp.c - digit by digit, in integers: a nanosecond is never rounded away, and a row costs
+ * some tens of nanoseconds. */
 #include "timestamp.h"
 #include <errno.h>
 #include <string.h>
@@ -50,7 +51,8 @@ static int number(struct cursor *c, size_t n, int min, int max)
     return value < min || value > max ? -1 : value;
 }
 
-/* The digits after a point, as parts of a unit that has unit_ns nanoseconds. There is at least one, or -EINVAL. */
+/* The digits after a point, as parts of a unit that has unit_ns nanoseconds. There is at least one,
+ * or -EINVAL. */
 static int fraction(struct cursor *c, int64_t unit_ns, int64_t *ns)
 {
     if (c->at == c->end || !is_digit(*c->at))
@@ -70,7 +72,7 @@ static int in_nanoseconds(__int128 all, int64_t *out)
     return 0;
 }
 
-/* ---- epoch ----------------------------------------------------------------------------------------------------------- */
+/* ---- epoch ---- */
 
 static int parse_epoch(struct cursor *c, int64_t *out)
 {
@@ -93,9 +95,10 @@ static int parse_epoch(struct cursor *c, int64_t *out)
     return in_nanoseconds(negative ? -all : all, out);
 }
 
-/* ---- ISO 8601 -------------------------------------------------------------------------------------------------------- */
+/* ---- ISO 8601 ---- */
 
-/* Days since 1970 of a date of the Gregorian calendar, also before its time. Years are counted from March, so that a leap day is their last. */
+/* Days since 1970 of a date of the Gregorian calendar, also before its time. Years are counted from
+ * March, so that a leap day is their last. */
 static int64_t days_of(int year, int month, int day)
 {
     int64_t y = year - (month <= 2), era = y / 400, of_era = y - era * 400;
@@ -155,7 +158,8 @@ static int parse_zone(struct cursor *c, int64_t *east, int *zoned)
     *zoned = left > 0;
     if (left == 0)
         return 0;
-    if ((left == 1 && (*c->at | 32) == 'z') || (left == 3 && (strncasecmp(c->at, "UTC", 3) == 0 || strncasecmp(c->at, "GMT", 3) == 0)))
+    if ((left == 1 && (*c->at | 32) == 'z') ||
+        (left == 3 && (strncasecmp(c->at, "UTC", 3) == 0 || strncasecmp(c->at, "GMT", 3) == 0)))
         return 0;
     if (*c->at != '+' && *c->at != '-')
         return -EINVAL;

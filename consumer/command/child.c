@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #define READ_BYTES ((size_t)64 * 1024) /* what a pipe holds */
-#define NOTICE_MS 500 /* after a signal: say what is waited for */
-#define LOOK_MS 5     /* where there are no pidfds: look whether it has ended */
+#define NOTICE_MS  500                 /* after a signal: say what is waited for */
+#define LOOK_MS    5                   /* where there are no pidfds: look whether it has ended */
 
-/* ---- what it writes -------------------------------------------------------------------------------------------------- */
+/* ---- what it writes ---- */
 
 void child_output_init(struct child_output *output)
 {
@@ -58,7 +58,8 @@ const char *child_folder(void)
 static int open_file(void)
 {
     int fd = open(child_folder(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    return fd >= 0 ? fd : memfd_create("millrace-output", MFD_CLOEXEC); /* read-only, or a file system that has no such files */
+    /* read-only, or a file system that has no such files */
+    return fd >= 0 ? fd : memfd_create("millrace-output", MFD_CLOEXEC);
 }
 
 static int write_all(int fd, const char *text, size_t len)
@@ -126,13 +127,14 @@ static void finish(struct child_output *output)
         output->text = output->held;
         return;
     }
-    void *at = output->error ? MAP_FAILED : mmap(NULL, output->len, PROT_READ, MAP_SHARED, output->fd, 0);
+    void *at =
+        output->error ? MAP_FAILED : mmap(NULL, output->len, PROT_READ, MAP_SHARED, output->fd, 0);
     if (at == MAP_FAILED && !output->error)
         unable(output, -errno, CHILD_KEEP);
     output->text = at == MAP_FAILED ? NULL : at;
 }
 
-/* ---- starting it ----------------------------------------------------------------------------------------------------- */
+/* ---- starting it ---- */
 
 static int executable(const char *path)
 {
@@ -155,7 +157,8 @@ int child_find(const char *name, char **path)
     for (const char *at = folders ? folders : "/bin:/usr/bin"; at; at = *at ? at + 1 : NULL) {
         size_t len = strcspn(at, ":");
         char *full = NULL;
-        if (asprintf(&full, "%.*s%s%s", (int)len, at, len ? "/" : "./", name) < 0) /* an empty one is where we are */
+        /* an empty one is where we are */
+        if (asprintf(&full, "%.*s%s%s", (int)len, at, len ? "/" : "./", name) < 0)
             return -ENOMEM;
         error = executable(full);
         if (error == 0) {
@@ -184,9 +187,11 @@ __attribute__((noreturn)) static void become(const struct child *child, int in, 
 {
     static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ, SIGBUS};
     struct sigaction action;
-    /* Our handlers must not run here once the signals are let in; what was ignored when we were started stays so, but for SIGPIPE and SIGXFSZ. */
+    /* Our handlers must not run here once the signals are let in; what was ignored when we were
+     * started stays so, but for SIGPIPE and SIGXFSZ. */
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        if (sigaction(ours[i], NULL, &action) == 0 && (action.sa_handler != SIG_IGN || ours[i] == SIGPIPE || ours[i] == SIGXFSZ))
+        if (sigaction(ours[i], NULL, &action) == 0 &&
+            (action.sa_handler != SIG_IGN || ours[i] == SIGPIPE || ours[i] == SIGXFSZ))
             signal(ours[i], SIG_DFL);
     /* Whoever takes the record over must not find the old command still at work. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -224,7 +229,7 @@ static pid_t start(const struct child *child, int in, int out, struct child_outp
     pid_t parent = getpid();
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    pid_t pid = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): nothing is copied, however large we are
+    pid_t pid = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): nothing is copied
     if (pid == 0)
         // NOLINTNEXTLINE(clang-analyzer-unix.Vfork): it keeps to the rules
         become(child, in, out, parent, &failed);
@@ -239,7 +244,7 @@ static pid_t start(const struct child *child, int in, int out, struct child_outp
     return unable(output, -error, failed.executing ? CHILD_EXECUTE : CHILD_START);
 }
 
-/* ---- until it ends --------------------------------------------------------------------------------------------------- */
+/* ---- until it ends ---- */
 
 struct talk {
     int in, out, pidfd; /* ours; -1: closed, or the system has none */
@@ -282,11 +287,13 @@ static void say_what_is_waited_for(struct talk *talk, const struct child *child,
         talk->stopped_ns = now;
     if (now - talk->stopped_ns < NOTICE_MS * INT64_C(1000000) || atomic_exchange(&said, 1))
         return;
-    program_notice("waiting for %s (pid %d) to end; the same signal again kills it", child->argv[0], (int)pid);
+    program_notice("waiting for %s (pid %d) to end; the same signal again kills it", child->argv[0],
+                   (int)pid);
 }
 
 /* Gives and takes until it has ended. */
-static void converse(struct talk *talk, const struct child *child, pid_t pid, struct child_output *output)
+static void converse(struct talk *talk, const struct child *child, pid_t pid,
+                     struct child_output *output)
 {
     for (;;) {
         struct pollfd fds[3] = {{.fd = talk->pidfd, .events = POLLIN},
@@ -295,7 +302,9 @@ static void converse(struct talk *talk, const struct child *child, pid_t pid, st
         int wait_ms = talk->pidfd < 0 ? LOOK_MS : NOTICE_MS;
         poll(fds, 3, wait_ms); /* a signal, or no memory for it: nothing has happened, then */
         siginfo_t info = {0};
-        if (talk->pidfd >= 0 ? fds[0].revents != 0 : waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid)
+        if (talk->pidfd >= 0
+                ? fds[0].revents != 0
+                : waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid)
             return;
         if (fds[2].revents)
             give(talk, pid, output);

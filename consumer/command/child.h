@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CHILD_MEMORY ((size_t)1 << 20) /* bytes of output that are held in memory; more goes to a file without a name */
+/* bytes of output that are held in memory; more goes to a file without a name */
+#define CHILD_MEMORY ((size_t)1 << 20)
 
 enum child_task {
     CHILD_START,   /* pipes, a new process */
@@ -51,8 +52,8 @@ int child_find(const char *name, char **path);
  *   status   as waitpid has it
  * Returns  0; else output->error: it could not be started, or fed, or its output not be kept whole,
  *          so that its status tells nothing.
- * Blocks   until it ends; a signal to this process does not end it, but is answered with a notice of
- *          what is waited for.
+ * Blocks   until it ends; a signal to this process does not end it, but is answered with a notice
+ *          of what is waited for.
  * Safe     several threads at a time; SIGCHLD must not be ignored, and SIGPIPE must. */
 int child_run(const struct child *child, struct child_output *output, int *status);
 

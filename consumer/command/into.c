@@ -15,7 +15,8 @@ static int attach(struct worker *worker)
 int into_open(struct workers *crew, struct worker *first)
 {
     const struct command *command = crew->command;
-    int status = program_open_topic(crew->run->bus, command->into, 1, command->wait_ns, &crew->into);
+    int status =
+        program_open_topic(crew->run->bus, command->into, 1, command->wait_ns, &crew->into);
     if (status)
         return status;
     int error = attach(first);
@@ -39,7 +40,9 @@ static int next_line(struct lines *lines, struct mr_message *line)
     size_t left = (size_t)(lines->end - from), n = lines->delimiter ? lines->delimiter_len : 1;
     if (left == 0)
         return 0;
-    const char *end = n == 0 ? NULL : lines->delimiter ? memmem(from, left, lines->delimiter, n) : memchr(from, '\n', left);
+    const char *end = n == 0             ? NULL
+                      : lines->delimiter ? memmem(from, left, lines->delimiter, n)
+                                         : memchr(from, '\n', left);
     size_t len = end ? (size_t)(end - from) : left;
     lines->at = end ? end + n : lines->end;
     line->value = from;
@@ -56,7 +59,8 @@ static struct lines lines_of(const struct worker *worker)
 {
     const struct format *format = &worker->crew->run->take->format;
     const struct child_output *output = &worker->output;
-    int plain = format->kind != FORMAT_RAW || (format->delimiter_len == 1 && format->delimiter[0] == '\n');
+    int plain =
+        format->kind != FORMAT_RAW || (format->delimiter_len == 1 && format->delimiter[0] == '\n');
     return (struct lines){.at = output->text,
                           .end = output->text + output->len,
                           .delimiter = plain ? NULL : format->delimiter,
@@ -64,29 +68,35 @@ static struct lines lines_of(const struct worker *worker)
 }
 
 /* Of n lines, the longest of longest bytes with its key and headers: do they fit into the topic? */
-static int check_size(const struct worker *worker, uint64_t n, uint64_t longest, char *reason, size_t cap)
+static int check_size(const struct worker *worker, uint64_t n, uint64_t longest, char *reason,
+                      size_t cap)
 {
     const struct mr_topic *into = worker->crew->into;
     struct mr_settings settings;
     mr_topic_settings(into, &settings);
     if (longest > mr_topic_record_max(into)) {
-        snprintf(reason, cap, "a record of its output has %" PRIu64 " bytes, one of %s can have %" PRIu64, longest, mr_topic_name(into),
-                 mr_topic_record_max(into));
+        snprintf(reason, cap,
+                 "a record of its output has %" PRIu64 " bytes, one of %s can have %" PRIu64,
+                 longest, mr_topic_name(into), mr_topic_record_max(into));
         return -EMSGSIZE;
     }
-    if (n > settings.size_bytes / settings.partitions / MR_RECORD_OVERHEAD + 128) { /* each is rounded up to a page */
-        snprintf(reason, cap, "its output of %" PRIu64 " records does not fit into %s", n, mr_topic_name(into));
+    /* each is rounded up to a page */
+    if (n > settings.size_bytes / settings.partitions / MR_RECORD_OVERHEAD + 128) {
+        snprintf(reason, cap, "its output of %" PRIu64 " records does not fit into %s", n,
+                 mr_topic_name(into));
         return -EMSGSIZE;
     }
     return 0;
 }
 
-int into_append(struct worker *worker, struct mr_consumer *consumer, const struct mr_record *like, char *reason, size_t cap)
+int into_append(struct worker *worker, struct mr_consumer *consumer, const struct mr_record *like,
+                char *reason, size_t cap)
 {
     const char *topic = worker->crew->command->into;
     struct lines lines = lines_of(worker);
     struct mr_message line;
-    uint64_t n = 0, longest = 0, beside = like ? (uint64_t)like->headers_len + (like->key ? like->key_len : 0) : 0;
+    uint64_t n = 0, longest = 0,
+             beside = like ? (uint64_t)like->headers_len + (like->key ? like->key_len : 0) : 0;
     while (next_line(&lines, &line)) {
         n++;
         longest = line.value_len + beside > longest ? line.value_len + beside : longest;

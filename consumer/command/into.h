@@ -1,19 +1,22 @@
-/* into.h - --into: what a command writes becomes records of another topic, in one step with the acknowledgement of what it was given. */
+/* into.h - --into: what a command writes becomes records of another topic, in one step with the
+ * acknowledgement of what it was given. */
 #ifndef CONSUMER_COMMAND_INTO_H
 #define CONSUMER_COMMAND_INTO_H
 
 #include "workers.h"
 
-/* into_open opens the topic, which the broker makes if need be, and attaches the first worker to it. Returns 0, else an exit status after
- * having printed why. */
+/* into_open opens the topic, which the broker makes if need be, and attaches the first worker to
+ * it. Returns 0, else an exit status after having printed why. */
 int into_open(struct workers *crew, struct worker *first);
 
-/* into_append appends the worker's output, a record a line, and acknowledges what consumer has given, or does neither. No output: only
- * acknowledges.
+/* into_append appends the worker's output, a record a line, and acknowledges what consumer has
+ * given, or does neither. No output: only acknowledges.
  *   like     whose key and headers the records get; NULL: none
- * Returns  0; a negative errno, with reason filled in: -EMSGSIZE one line, or all together, is too large for the topic; -EINTR; -EPIPE sealed;
- *          -EIDRM; -EAGAIN full, and full=fail; -ENOMEM; errors of mr_ack.
+ * Returns  0; a negative errno, with reason filled in: -EMSGSIZE one line, or all together, is too
+ *          large for the topic; -EINTR; -EPIPE sealed; -EIDRM; -EAGAIN full, and full=fail;
+ *          -ENOMEM; errors of mr_ack.
  * Blocks   while the topic is full. */
-int into_append(struct worker *worker, struct mr_consumer *consumer, const struct mr_record *like, char *reason, size_t cap);
+int into_append(struct worker *worker, struct mr_consumer *consumer, const struct mr_record *like,
+                char *reason, size_t cap);
 
 #endif

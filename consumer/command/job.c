@@ -1,7 +1,8 @@
-/* job.c - what a worker does with a claim: payload and facts of the next records, the command, and what its end means for them. */
-#include "workers.h"
-#include "into.h"
+/* job.c - what a worker does with a claim: payload and facts of the next records, the command, and
+ * what its end means for them. */
 #include "cli/program.h"
+#include "into.h"
+#include "workers.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,11 +13,13 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define KEY_MAX 65536u               /* bytes: of a key that goes into the environment; Linux refuses more than 128 KiB */
-#define LATER_NS INT64_C(1000000000) /* the first delay of "later" without --backoff */
-#define DOUBLINGS 5                  /* delays grow to 32 times the first one */
+/* bytes: of a key that goes into the environment; Linux refuses more than 128 KiB */
+#define KEY_MAX   65536u
+#define LATER_NS  INT64_C(1000000000) /* the first delay of "later" without --backoff */
+#define DOUBLINGS 5                   /* delays grow to 32 times the first one */
 
-enum child_status { DEAD_NOW = 65, TRY_LATER = 75, STOP_ALL = 255 }; /* EX_DATAERR, EX_TEMPFAIL; as xargs has it */
+/* EX_DATAERR, EX_TEMPFAIL; as xargs has it */
+enum child_status { DEAD_NOW = 65, TRY_LATER = 75, STOP_ALL = 255 };
 
 enum next { GO_ON, WAIT, STOP };
 
@@ -35,7 +38,7 @@ static enum next fatal(struct worker *worker, const struct job *job, int error, 
     return STOP;
 }
 
-/* ---- before ---------------------------------------------------------------------------------------------------------- */
+/* ---- before ---- */
 
 /* Of n records, how many may be begun: what -c leaves over. */
 static uint64_t reserve(struct workers *crew, struct job *job, uint64_t n)
@@ -81,7 +84,8 @@ static int format_records(struct worker *worker, struct job *job, uint64_t n, st
             batch->filtered++;
             continue;
         }
-        format_record(format, &job->source->columns, job->source->name, &record, now_ns, &worker->payload);
+        format_record(format, &job->source->columns, job->source->name, &record, now_ns,
+                      &worker->payload);
         if (record.try_number == 1)
             histogram_add(&run->taken->age, now_ns > record.ts_ns ? now_ns - record.ts_ns : 0);
         if (batch->cnt++ == 0)
@@ -97,7 +101,8 @@ static int format_records(struct worker *worker, struct job *job, uint64_t n, st
     return mr_topic_intact(job->source->topic); /* else the payload may be zeros */
 }
 
-static void add_fact(struct worker *worker, size_t *at, const char *name, const void *value, size_t len)
+static void add_fact(struct worker *worker, size_t *at, const char *name, const void *value,
+                     size_t len)
 {
     char *text = worker->facts.text + worker->facts.len;
     worker->env[(*at)++] = text;
@@ -143,7 +148,7 @@ static int set_facts(struct worker *worker, const struct job *job, const struct 
     return 0;
 }
 
-/* ---- after ----------------------------------------------------------------------------------------------------------- */
+/* ---- after ---- */
 
 static void count(struct workers *crew, uint64_t *counter, uint64_t n)
 {
@@ -173,13 +178,13 @@ static enum next delay(struct job *job, int64_t first_ns, unsigned doublings)
 }
 
 /* Without blame, to whoever is next; and the run ends. */
-static enum next stop_all(struct worker *worker, const struct job *job, const struct batch *batch, const char *reason,
-                          int status)
+static enum next stop_all(struct worker *worker, const struct job *job, const struct batch *batch,
+                          const char *reason, int status)
 {
     const char *who = batch->undecided ? "--where" : worker->crew->command->argv[0];
     program_error("%s: partition %" PRIu32 " offset %" PRIu64
-                     ": %s: %s; stopped, the record is given back",
-                     job->source->name, batch->first.partition, batch->first.offset, who, reason);
+                  ": %s: %s; stopped, the record is given back",
+                  job->source->name, batch->first.partition, batch->first.offset, who, reason);
     workers_end(worker->crew, status);
     return STOP;
 }
@@ -225,7 +230,7 @@ static enum next unable(struct worker *worker, const struct job *job, const stru
         snprintf(reason, sizeof reason, "cannot %s: %s",
                  output->task == CHILD_FEED     ? "give it its input"
                  : output->task == CHILD_LISTEN ? "read its output"
-                                                   : "start it",
+                                                : "start it",
                  cause);
         break;
     }
@@ -233,13 +238,15 @@ static enum next unable(struct worker *worker, const struct job *job, const stru
 }
 
 /* Counts a try of the record in hand, or gives it up. */
-static enum next bury(struct worker *worker, struct job *job, const struct batch *batch, const char *reason, int now)
+static enum next bury(struct worker *worker, struct job *job, const struct batch *batch,
+                      const char *reason, int now)
 {
     struct workers *crew = worker->crew;
     int dead = now ? mr_fail_now(job->consumer, reason) : mr_fail(job->consumer, reason);
     if (dead < 0)
         return fatal(worker, job, dead, "give up a record");
-    count(crew, &crew->run->taken->filtered, batch->filtered); /* those before it are acknowledged in any case */
+    /* those before it are acknowledged in any case */
+    count(crew, &crew->run->taken->filtered, batch->filtered);
     if (now || dead) {
         settled(crew, job, 1);
         return GO_ON;
@@ -248,15 +255,18 @@ static enum next bury(struct worker *worker, struct job *job, const struct batch
     return delay(job, crew->command->backoff_ns, batch->first.try_number - 1);
 }
 
-static enum next failed(struct worker *worker, struct job *job, const struct batch *batch, const char *reason, int now)
+static enum next failed(struct worker *worker, struct job *job, const struct batch *batch,
+                        const char *reason, int now)
 {
     struct workers *crew = worker->crew;
     struct taken *taken = crew->run->taken;
     enum on_fail on_fail = now ? ON_FAIL_DEAD : crew->command->on_fail;
     count(crew, &taken->failed, 1);
     if (program_verbose)
-        program_notice("%s: partition %" PRIu32 " offset %" PRIu64 ", %" PRIu64 " record(s), try %" PRIu32 ": %s", job->source->name,
-                          batch->first.partition, batch->first.offset, batch->cnt, batch->first.try_number, reason);
+        program_notice("%s: partition %" PRIu32 " offset %" PRIu64 ", %" PRIu64
+                       " record(s), try %" PRIu32 ": %s",
+                       job->source->name, batch->first.partition, batch->first.offset, batch->cnt,
+                       batch->first.try_number, reason);
     if (on_fail == ON_FAIL_STOP)
         return stop_all(worker, job, batch, reason, EXIT_FAILED);
     if (batch->cnt > 1) { /* one of them is to blame: each by itself, and it will show which */
@@ -283,7 +293,8 @@ static enum next later(struct worker *worker, struct job *job)
     if (error < 0)
         return fatal(worker, job, error, "read again");
     count(crew, &crew->run->taken->delayed, 1);
-    return delay(job, crew->command->backoff_ns > 0 ? crew->command->backoff_ns : LATER_NS, job->delays++);
+    return delay(job, crew->command->backoff_ns > 0 ? crew->command->backoff_ns : LATER_NS,
+                 job->delays++);
 }
 
 /* The output goes on, then the records are acknowledged; with --into that is one step. */
@@ -294,7 +305,9 @@ static enum next succeeded(struct worker *worker, struct job *job, const struct 
     char reason[MR_TOPIC_NAME_MAX + 128];
     int error;
     if (crew->into) {
-        error = into_append(worker, job->consumer, batch->cnt == 1 && crew->command->batch == 1 ? &batch->first : NULL, reason, sizeof reason);
+        error = into_append(worker, job->consumer,
+                            batch->cnt == 1 && crew->command->batch == 1 ? &batch->first : NULL,
+                            reason, sizeof reason);
         if (error == -EMSGSIZE)
             return failed(worker, job, batch, reason, 0);
         if (error < 0 && error != -EINTR)
@@ -308,14 +321,16 @@ static enum next succeeded(struct worker *worker, struct job *job, const struct 
         error = output_write(&crew->run->output, output->text, output->len);
         pthread_mutex_unlock(&crew->writing);
         if (error < 0) {
-            if (error != -EPIPE) /* else as if killed by SIGPIPE: the reader has had enough, and knows */
+            /* else as if killed by SIGPIPE: the reader has had enough, and knows */
+            if (error != -EPIPE)
                 program_error("cannot write the output: %s", strerror(-error));
             workers_end(crew, error == -EPIPE ? EXIT_SIGPIPE : EXIT_FAILED);
             return STOP;
         }
         error = mr_ack(job->consumer);
         if (error < 0)
-            return fatal(worker, job, error, "acknowledge (what was printed last may be delivered again)");
+            return fatal(worker, job, error,
+                         "acknowledge (what was printed last may be delivered again)");
     }
     count(crew, &crew->run->taken->records, batch->cnt);
     count(crew, &crew->run->taken->filtered, batch->filtered);
@@ -328,7 +343,7 @@ static enum next succeeded(struct worker *worker, struct job *job, const struct 
  * loaded machine: so it is taken here. */
 static int interrupted(int status)
 {
-    int signal = WIFSIGNALED(status)           ? WTERMSIG(status)
+    int signal = WIFSIGNALED(status)         ? WTERMSIG(status)
                  : WEXITSTATUS(status) > 128 ? WEXITSTATUS(status) - 128
                                              : 0;
     if (signal != SIGINT && signal != SIGTERM && signal != SIGHUP)
@@ -343,14 +358,16 @@ static int interrupted(int status)
     return program_stop == signal;
 }
 
-static enum next judge(struct worker *worker, struct job *job, const struct batch *batch, int status)
+static enum next judge(struct worker *worker, struct job *job, const struct batch *batch,
+                       int status)
 {
     char reason[160];
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     if (interrupted(status))
         return STOP;
     if (WIFSIGNALED(status))
-        snprintf(reason, sizeof reason, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        snprintf(reason, sizeof reason, "killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
     else
         snprintf(reason, sizeof reason, "exit status %d", code);
     switch (code) {
@@ -371,17 +388,17 @@ static enum next judge(struct worker *worker, struct job *job, const struct batc
     return succeeded(worker, job, batch);
 }
 
-/* ---- the claim ------------------------------------------------------------------------------------------------------- */
+/* ---- the claim ---- */
 
 static enum next run_command(struct worker *worker, struct job *job, const struct batch *batch)
 {
     struct workers *crew = worker->crew;
     const struct child child = {.path = crew->command->path,
-                                   .argv = crew->command->argv,
-                                   .env = worker->env,
-                                   .in = worker->payload.text,
-                                   .in_len = worker->payload.len,
-                                   .mask = &crew->mask};
+                                .argv = crew->command->argv,
+                                .env = worker->env,
+                                .in = worker->payload.text,
+                                .in_len = worker->payload.len,
+                                .mask = &crew->mask};
     int status = 0, with_key = batch->cnt == 1 && fits_environment(&batch->first), error = 0;
     do { /* without the key, if that is too long beside what else is there */
         if (set_facts(worker, job, batch, with_key) < 0)
@@ -416,8 +433,7 @@ static enum next next_batch(struct worker *worker, struct job *job)
     if (error < 0)
         return fatal(worker, job, error, "read");
     if (batch.undecided) /* to look again helps as little as running a command */
-        return failed(worker, job, &batch, UNDECIDED,
-                      crew->command->on_fail == ON_FAIL_RETRY);
+        return failed(worker, job, &batch, UNDECIDED, crew->command->on_fail == ON_FAIL_RETRY);
     return run_command(worker, job, &batch);
 }
 

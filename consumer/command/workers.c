@@ -1,8 +1,9 @@
-/* workers.c - who does what, when: see command.h. One worker at a time leads, the others run commands or sleep until one is due. */
+/* workers.c - who does what, when: see command.h. One worker at a time leads, the others run
+ * commands or sleep until one is due. */
 #include "workers.h"
-#include "into.h"
 #include "cli/program.h"
 #include "consumer/report.h"
+#include "into.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,21 +11,25 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAITING_MAX 64u                 /* handles beyond one for each worker: so many claims may wait to be tried again */
-#define LOOK_NS INT64_C(100000000)      /* how long the leader may not notice what the others have done */
+/* handles beyond one for each worker: so many claims may wait to be tried again */
+#define WAITING_MAX 64u
+/* how long the leader may not notice what the others have done */
+#define LOOK_NS  INT64_C(100000000)
 #define SLEEP_NS INT64_C(1000000000)
-#define LONG_NS (3600 * INT64_C(1000000000))
+#define LONG_NS  (3600 * INT64_C(1000000000))
 
 void workers_end(struct workers *crew, int status)
 {
     pthread_mutex_lock(&crew->lock);
-    if (crew->status == RUNNING || crew->status == EXIT_OK) /* what was begun before the end may still fail */
+    /* what was begun before the end may still fail */
+    if (crew->status == RUNNING || crew->status == EXIT_OK)
         crew->status = status;
     pthread_cond_broadcast(&crew->changed);
     pthread_mutex_unlock(&crew->lock);
 }
 
-/* With the lock held. What ended the run well (-e, -c, --drain) leaves the time to try again what has failed. */
+/* With the lock held. What ended the run well (-e, -c, --drain) leaves the time to try again what
+ * has failed. */
 static int hurries(const struct workers *crew)
 {
     const struct run *run = crew->run;
@@ -40,26 +45,29 @@ int workers_stopping(struct workers *crew)
     return answer;
 }
 
-/* ---- handles --------------------------------------------------------------------------------------------------------- */
+/* ---- handles ---- */
 
 static struct pool *pool_of(const struct workers *crew, const struct source *source)
 {
     return &crew->pool[source - crew->run->source];
 }
 
-/* How many handles a topic may have. One that ends at the end as it was has that from its opening, so a later one would end later; and a private
- * group has one member. */
+/* How many handles a topic may have. One that ends at the end as it was has that from its opening,
+ * so a later one would end later; and a private group has one member. */
 static size_t handles_max(const struct workers *crew)
 {
     uint32_t flags = crew->run->take->flags;
-    return flags & (MR_UNTIL_END | MR_PRIVATE) ? crew->command->jobs : crew->command->jobs + WAITING_MAX;
+    return flags & (MR_UNTIL_END | MR_PRIVATE) ? crew->command->jobs
+                                               : crew->command->jobs + WAITING_MAX;
 }
 
 /* Opens one more for the pool. Returns 0; -EUSERS no more is allowed; or a negative errno. */
 static int open_spare(struct workers *crew, struct source *source)
 {
     struct pool *pool = pool_of(crew, source);
-    int error = pool->handles < handles_max(crew) ? run_another(crew->run, source, &pool->spare[pool->spare_cnt]) : -EUSERS;
+    int error = pool->handles < handles_max(crew)
+                    ? run_another(crew->run, source, &pool->spare[pool->spare_cnt])
+                    : -EUSERS;
     if (error == 0) {
         pool->spare_cnt++;
         pool->handles++;
@@ -67,14 +75,16 @@ static int open_spare(struct workers *crew, struct source *source)
     return error;
 }
 
-/* With the lock held, by the leader: the source claims with another handle from now on, if there is one. */
+/* With the lock held, by the leader: the source claims with another handle from now on, if there is
+ * one. */
 static int next_handle(struct workers *crew, struct source *source)
 {
     struct pool *pool = pool_of(crew, source);
     int error = 0;
     if (pool->handles == 0) { /* its first claim */
         pool->handles = 1;
-        while (!error && crew->run->take->flags & MR_UNTIL_END && pool->handles < crew->command->jobs)
+        while (!error && crew->run->take->flags & MR_UNTIL_END &&
+               pool->handles < crew->command->jobs)
             error = open_spare(crew, source);
     }
     if (!error && pool->spare_cnt == 0)
@@ -84,7 +94,7 @@ static int next_handle(struct workers *crew, struct source *source)
     return error == -EUSERS ? 0 : error;
 }
 
-/* ---- jobs; with the lock held ---------------------------------------------------------------------------------------- */
+/* ---- jobs; with the lock held ---- */
 
 static void enlist(struct workers *crew, struct job *job)
 {
@@ -110,7 +120,8 @@ static void finish(struct workers *crew, struct job *job)
     pthread_cond_signal(&crew->changed);
 }
 
-int workers_count_matching(struct workers *crew, struct source *source, struct mr_consumer *consumer, size_t cnt, uint64_t *passing)
+int workers_count_matching(struct workers *crew, struct source *source,
+                           struct mr_consumer *consumer, size_t cnt, uint64_t *passing)
 {
     struct run *run = crew->run;
     struct mr_record record;
@@ -152,7 +163,9 @@ void workers_take(struct workers *crew, struct source *source, size_t cnt)
     pthread_mutex_lock(&crew->formatting);
     run_bind(run, source, 1);
     pthread_mutex_unlock(&crew->formatting);
-    int error = run->status == RUNNING ? workers_count_matching(crew, source, source->consumer, cnt, &passing) : 0;
+    int error = run->status == RUNNING
+                    ? workers_count_matching(crew, source, source->consumer, cnt, &passing)
+                    : 0;
     if (error < 0)
         run->status = run_failed(error, source->name, "read");
     if (run->status == RUNNING && passing == 0)
@@ -162,7 +175,9 @@ void workers_take(struct workers *crew, struct source *source, size_t cnt)
         run->status = run_failed(-ENOMEM, source->name, "take");
     if (!job)
         return;
-    *job = (struct job){.source = source, .consumer = source->consumer, .reserved = passing < run->left ? passing : run->left};
+    *job = (struct job){.source = source,
+                        .consumer = source->consumer,
+                        .reserved = passing < run->left ? passing : run->left};
 
     pthread_mutex_lock(&crew->lock);
     if (crew->left != UINT64_MAX)
@@ -177,7 +192,7 @@ void workers_take(struct workers *crew, struct source *source, size_t cnt)
         run->status = run_failed(error, source->name, "join once more");
 }
 
-/* ---- workers --------------------------------------------------------------------------------------------------------- */
+/* ---- workers ---- */
 
 /* With the lock held. */
 static void show_progress(struct workers *crew)
@@ -190,8 +205,8 @@ static void show_progress(struct workers *crew)
     report_progress(crew->run->taken->records, written, program_now());
 }
 
-/* With the lock held, which is let go meanwhile: makes a step of the run. Returns 0 if it had no topic to
- * wait for, because all handles are out; else 1. */
+/* With the lock held, which is let go meanwhile: makes a step of the run. Returns 0 if it had no
+ * topic to wait for, because all handles are out; else 1. */
 static int lead(struct workers *crew)
 {
     struct run *run = crew->run;
@@ -199,7 +214,8 @@ static int lead(struct workers *crew)
     int may_wait = 0;
     crew->leading = 1;
     run->left = crew->left;
-    run->last_ns = crew->active ? now_ns : crew->last_ns; /* while something is worked on, --timeout does not run */
+    /* while something is worked on, --timeout does not run */
+    run->last_ns = crew->active ? now_ns : crew->last_ns;
     for (size_t i = 0; i < run->take->topic_cnt; i++) {
         struct source *source = &run->source[i];
         struct pool *pool = pool_of(crew, source);
@@ -224,11 +240,14 @@ static int lead(struct workers *crew)
     return may_wait || crew->status != RUNNING;
 }
 
-/* With the lock held: sleeps until something changes, or a waiting job is due, or there is something to look after. */
+/* With the lock held: sleeps until something changes, or a waiting job is due, or there is
+ * something to look after. */
 static void rest(struct workers *crew)
 {
     /* A leader tells when there is something to do, or the end has come. */
-    int64_t now_ns = program_now(), wait_ns = crew->leading ? LONG_NS : crew->running ? LOOK_NS : SLEEP_NS;
+    int64_t now_ns = program_now(), wait_ns = crew->leading   ? LONG_NS
+                                              : crew->running ? LOOK_NS
+                                                              : SLEEP_NS;
     if (crew->waiting && crew->waiting->due_ns - now_ns < wait_ns)
         wait_ns = crew->waiting->due_ns - now_ns;
     if (wait_ns <= 0)
@@ -276,11 +295,12 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* ---- the run --------------------------------------------------------------------------------------------------------- */
+/* ---- the run ---- */
 
 static int set_up(struct worker *worker, struct workers *crew)
 {
-    static const char *const facts[] = {"MR_TOPIC", "MR_PARTITION", "MR_OFFSET", "MR_LAST_OFFSET", "MR_COUNT", "MR_TRY", "MR_TS", "MR_KEY"};
+    static const char *const facts[] = {"MR_TOPIC", "MR_PARTITION", "MR_OFFSET", "MR_LAST_OFFSET",
+                                        "MR_COUNT", "MR_TRY",       "MR_TS",     "MR_KEY"};
     const size_t facts_cnt = sizeof facts / sizeof facts[0];
     size_t cnt = 0;
     while (environ && environ[cnt])
@@ -324,7 +344,8 @@ static void work_together(struct workers *crew, struct worker *workers)
     for (; started < crew->command->jobs; started++) {
         int error = pthread_create(&workers[started].thread, NULL, work, &workers[started]);
         if (error) {
-            program_error("-j %u: no more than %u: %s", (unsigned)crew->command->jobs, (unsigned)started, strerror(error));
+            program_error("-j %u: no more than %u: %s", (unsigned)crew->command->jobs,
+                          (unsigned)started, strerror(error));
             break;
         }
     }
@@ -343,7 +364,9 @@ static void conclude(struct workers *crew)
             run_close(run, &run->source[i], pool->spare[pool->spare_cnt - 1]);
     run->first_ns = crew->first_ns;
     run->last_ns = crew->last_ns;
-    run->status = program_stop && (crew->status == RUNNING || crew->status == EXIT_OK) ? 128 + (int)program_stop : crew->status;
+    run->status = program_stop && (crew->status == RUNNING || crew->status == EXIT_OK)
+                      ? 128 + (int)program_stop
+                      : crew->status;
 }
 
 void workers_run(struct run *run)

@@ -1,4 +1,5 @@
-/* workers.h - the crew of workers from inside: what workers.c (who does what, when) and job.c (one claim's commands) share. */
+/* workers.h - the crew of workers from inside: what workers.c (who does what, when) and job.c (one
+ * claim's commands) share. */
 #ifndef CONSUMER_COMMAND_WORKERS_H
 #define CONSUMER_COMMAND_WORKERS_H
 
@@ -29,28 +30,28 @@ struct worker {
     pthread_t thread;
     struct child_output output;
     struct js_writer payload;
-    struct js_writer facts; /* texts of the environment */
-    char **env;     /* ours in front, then the facts */
-    size_t env_own; /* how many are ours */
+    struct js_writer facts;       /* texts of the environment */
+    char **env;                   /* ours in front, then the facts */
+    size_t env_own;               /* how many are ours */
     struct mr_producer *producer; /* --into */
 };
 
 struct workers {
     struct run *run; /* the leader's, but for what has a lock of its own below */
     const struct command *command;
-    sigset_t mask; /* as the commands are to have it */
+    sigset_t mask;         /* as the commands are to have it */
     struct mr_topic *into; /* NULL: none */
 
     pthread_mutex_t lock; /* for all down to the next one */
     pthread_cond_t changed;
-    int leading;            /* a worker makes a step */
-    size_t active;          /* jobs, running and waiting */
-    size_t running;         /* of these */
+    int leading;         /* a worker makes a step */
+    size_t active;       /* jobs, running and waiting */
+    size_t running;      /* of these */
     struct job *waiting; /* by due_ns */
-    struct pool *pool;      /* one for each source */
-    uint64_t left;          /* records that may still be begun; UINT64_MAX: no limit */
+    struct pool *pool;   /* one for each source */
+    uint64_t left;       /* records that may still be begun; UINT64_MAX: no limit */
     int64_t first_ns, last_ns;
-    int status;             /* RUNNING, or what the run ends with */
+    int status; /* RUNNING, or what the run ends with */
     /* and the counts in run->taken, but for: */
 
     pthread_mutex_t formatting; /* run->take->format, the sources' columns, run->taken->age */
@@ -59,16 +60,19 @@ struct workers {
 
 /* workers_end has the run end with a status, unless it has one already. */
 void workers_end(struct workers *crew, int status);
-/* workers_stopping: 1 when nothing more is to be begun, not even what failed before: a signal, a failure, or --max-seconds is over. */
+/* workers_stopping: 1 when nothing more is to be begun, not even what failed before: a signal, a
+ * failure, or --max-seconds is over. */
 int workers_stopping(struct workers *crew);
 
-/* workers_count_matching counts those of the cnt records at hand that pass --where, and goes back to the
- * first; if none does, all are acknowledged. One of which that cannot be told ends the count, or is
- * all that is counted. Returns 0 with *passing; or a negative errno. */
-int workers_count_matching(struct workers *crew, struct source *source, struct mr_consumer *consumer, size_t cnt, uint64_t *passing);
+/* workers_count_matching counts those of the cnt records at hand that pass --where, and goes back
+ * to the first; if none does, all are acknowledged. One of which that cannot be told ends the
+ * count, or is all that is counted. Returns 0 with *passing; or a negative errno. */
+int workers_count_matching(struct workers *crew, struct source *source,
+                           struct mr_consumer *consumer, size_t cnt, uint64_t *passing);
 
 /* job_run runs commands on a job's records until they are settled, or some of it has to wait.
- * Returns 1 settled, or what was left is given back: the handle holds nothing; 0 it goes on at job->due_ns. */
+ * Returns 1 settled, or what was left is given back: the handle holds nothing; 0 it goes on at
+ * job->due_ns. */
 int job_run(struct worker *worker, struct job *job);
 
 #endif

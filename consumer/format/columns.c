@@ -11,15 +11,16 @@
 enum { SUFFIX_MAX = 12, SUGGESTED_MAX = 10000 }; /* bytes of "_4294967295" and its NUL */
 static const char extra[] = "_extra";
 
-/* A table of column indices + 1 by name, 0 being free. It lives only while names are made unique: a header can hold
- * MR_COLUMNS_MAX columns, all of one name. */
+/* A table of column indices + 1 by name, 0 being free. It lives only while names are made unique: a
+ * header can hold MR_COLUMNS_MAX columns, all of one name. */
 struct table {
     uint32_t *slot;
     size_t mask;
 };
 
 /* The slot that holds the name, or the free one where it belongs. */
-static uint32_t *table_at(const struct table *table, const struct columns *columns, const char *name, size_t len)
+static uint32_t *table_at(const struct table *table, const struct columns *columns,
+                          const char *name, size_t len)
 {
     uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
     for (size_t i = 0; i < len; i++)
@@ -34,21 +35,24 @@ static uint32_t *table_at(const struct table *table, const struct columns *colum
     }
 }
 
-/* Gives the second and later columns of a name "_2", "_3", ..., leaving out what another column is called. */
+/* Gives the second and later columns of a name "_2", "_3", ..., leaving out what another column is
+ * called. */
 static int make_unique(struct columns *columns)
 {
     size_t cnt = columns->cnt + 1, size = 4;
     while (size < cnt * 2)
         size *= 2;
     struct table table = {.slot = calloc(size, sizeof *table.slot), .mask = size - 1};
-    uint32_t *number = calloc(cnt, sizeof *number); /* per column: the last number given to its name; 1 marks one to be renamed */
+    /* per column: the last number given to its name; 1 marks one to be renamed */
+    uint32_t *number = calloc(cnt, sizeof *number);
     if (!table.slot || !number) {
         free(table.slot);
         free(number);
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < cnt; i++) {
-        uint32_t *slot = table_at(&table, columns, columns->column[i].name, columns->column[i].name_len);
+        uint32_t *slot =
+            table_at(&table, columns, columns->column[i].name, columns->column[i].name_len);
         if (*slot == 0)
             *slot = i + 1;
         else
@@ -58,8 +62,10 @@ static int make_unique(struct columns *columns)
         struct column *column = &columns->column[i];
         if (number[i] != 1)
             continue;
-        uint32_t *last = &number[*table_at(&table, columns, column->name, column->name_len) - 1], *slot;
-        char *end = (char *)column->name + column->name_len; /* room for the suffix was left there */
+        uint32_t *last = &number[*table_at(&table, columns, column->name, column->name_len) - 1],
+                 *slot;
+        /* room for the suffix was left there */
+        char *end = (char *)column->name + column->name_len;
         size_t len;
         do {
             *last = *last < 2 ? 2 : *last + 1;
@@ -88,7 +94,8 @@ static size_t count_fields(const char *line, size_t len, int sep)
 static int is_plain(const struct columns *columns)
 {
     const char *at = columns->line, *end = at + columns->len;
-    if (MR_SEPARATOR_OF(columns->flags) != ',' || (columns->flags & (MR_EOL_MASK | MR_UNQUOTED)) != MR_EOL_LF)
+    if (MR_SEPARATOR_OF(columns->flags) != ',' ||
+        (columns->flags & (MR_EOL_MASK | MR_UNQUOTED)) != MR_EOL_LF)
         return 0;
     for (size_t i = 0; i < columns->cnt; i++) {
         const char *name = columns->column[i].name, *name_end = name + columns->column[i].name_len;
@@ -108,8 +115,8 @@ static int is_plain(const struct columns *columns)
     return at == end && js_is_utf8(columns->line, columns->len);
 }
 
-static void put_key(struct columns *columns, struct column *column, const char *text,
-                    size_t len, int escaped)
+static void put_key(struct columns *columns, struct column *column, const char *text, size_t len,
+                    int escaped)
 {
     size_t before = columns->keys.len;
     columns->keys.comma = 1;
@@ -185,7 +192,8 @@ int columns_set(struct columns *columns, const char *line, size_t len, uint32_t 
 
     for (i = 0; i <= new.cnt; i++) {
         struct column *column = &new.column[i];
-        new.names[column->name + column->name_len - new.names] = '\0'; /* where room for a suffix was left */
+        /* where room for a suffix was left */
+        new.names[column->name + column->name_len - new.names] = '\0';
         put_key(&new, column, column->name, column->name_len, 0);
     }
     if (!js_is_utf8(line, len) && make_keys_unique(&new) < 0)
@@ -225,17 +233,20 @@ ssize_t columns_find(const struct columns *columns, const char *name, size_t len
     return -1;
 }
 
-const char *columns_missing(const struct columns *columns, const char *name, char buf[static COLUMNS_MISSING])
+const char *columns_missing(const struct columns *columns, const char *name,
+                            char buf[static COLUMNS_MISSING])
 {
-    size_t cnt = columns->cnt < SUGGESTED_MAX ? columns->cnt : SUGGESTED_MAX, bom = csv_bom(columns->line, columns->len);
+    size_t cnt = columns->cnt < SUGGESTED_MAX ? columns->cnt : SUGGESTED_MAX,
+           bom = csv_bom(columns->line, columns->len);
     const char *near = NULL, **names = calloc(cnt + 1, sizeof *names);
     int shown = columns->len - bom < 200 ? (int)(columns->len - bom) : 200;
     for (size_t i = 0; names && i < cnt; i++)
         names[i] = columns->column[i].name;
     if (names)
         near = text_suggest(name, names);
-    snprintf(buf, COLUMNS_MISSING, "no column \"%.60s\"%s%.60s%s; its columns: %.*s%s", name, near ? " (did you mean \"" : "",
-             near ? near : "", near ? "\"?)" : "", shown, columns->line + bom, columns->len - bom > 200 ? "..." : "");
+    snprintf(buf, COLUMNS_MISSING, "no column \"%.60s\"%s%.60s%s; its columns: %.*s%s", name,
+             near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "", shown,
+             columns->line + bom, columns->len - bom > 200 ? "..." : "");
     free((void *)names);
     return buf;
 }

@@ -38,7 +38,9 @@ void field_picker_take(struct field_picker *pick, const char *row, size_t len)
 {
     struct field field;
     size_t at = 0, done = 0;
-    for (size_t i = 0; done < pick->cnt && csv_field(row, len, pick->sep, &at, &field.text, &field.len, &field.quoted); i++)
+    for (size_t i = 0; done < pick->cnt &&
+                       csv_field(row, len, pick->sep, &at, &field.text, &field.len, &field.quoted);
+         i++)
         while (done < pick->cnt && pick->column[pick->order[done]] == i)
             pick->field[pick->order[done++]] = field;
     while (done < pick->cnt)

@@ -5,20 +5,22 @@
 #include <stddef.h>
 
 struct field {
-    const char *text; /* in the row, still quoted as csv_field gives it; NULL: the row has no such field */
+    /* in the row, still quoted as csv_field gives it; NULL: the row has no such field */
+    const char *text;
     size_t len;
     int quoted;
 };
 
 struct field_picker {
     size_t cnt;
-    size_t *column;         /* which ones, by index; one may be there more than once */
+    size_t *column;      /* which ones, by index; one may be there more than once */
     struct field *field; /* field[i] is that of column[i] */
-    size_t *order;          /* the indices of both by column */
-    int sep; /* as csv_field takes it */
+    size_t *order;       /* the indices of both by column */
+    int sep;             /* as csv_field takes it */
 };
 
-/* field_picker_init makes room for cnt fields of rows with that separator (see csv_field); the caller fills in column[0 .. cnt) and calls field_picker_ready. Returns 0; -ENOMEM.
+/* field_picker_init makes room for cnt fields of rows with that separator (see csv_field); the
+ * caller fills in column[0 .. cnt) and calls field_picker_ready. Returns 0; -ENOMEM.
  * field_picker_free takes one that is zeroed, too. */
 int field_picker_init(struct field_picker *pick, size_t cnt, int sep);
 void field_picker_ready(struct field_picker *pick);

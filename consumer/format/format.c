@@ -1,7 +1,7 @@
 #include "format.h"
-#include "text/csv.h"
 #include "object.h"
 #include "row.h"
+#include "text/csv.h"
 #include "text/text.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what the user wrote --------------------------------------------------------------------------------------------- */
+/* ---- what the user wrote ---- */
 
 static int unescape_letter(char letter)
 {
@@ -45,7 +45,8 @@ ssize_t format_unescape(char *text)
     return to - text;
 }
 
-/* Cuts a text format into pieces. The texts of the pieces go to format->store, which is as long as spec. */
+/* Cuts a text format into pieces. The texts of the pieces go to format->store, which is as long as
+ * spec. */
 static int parse_text(struct format *format, const char *spec, char wrong[static 160])
 {
     size_t cap = strlen(spec) + 1;
@@ -80,7 +81,10 @@ static int parse_text(struct format *format, const char *spec, char wrong[static
                 to += piece->len + 1;
                 at = end;
             } else if (*at == '\0' || !strchr("skoptThna", *at)) {
-                snprintf(wrong, 160, "\"%%%.1s\" is none of %%s %%k %%o %%p %%t %%T %%h %%n %%a %%{COLUMN} %%%%", at);
+                snprintf(
+                    wrong, 160,
+                    "\"%%%.1s\" is none of %%s %%k %%o %%p %%t %%T %%h %%n %%a %%{COLUMN} %%%%",
+                    at);
                 return -EINVAL;
             }
             continue;
@@ -98,7 +102,8 @@ static int parse_text(struct format *format, const char *spec, char wrong[static
 int format_init(struct format *format, const char *spec, char wrong[static 160])
 {
     static const char *const names[] = {"raw", "csv", "tsv", "json", NULL};
-    *format = (struct format){.kind = FORMAT_RAW, .delimiter = "\n", .delimiter_len = 1, .line_end = "\n"};
+    *format = (struct format){
+        .kind = FORMAT_RAW, .delimiter = "\n", .delimiter_len = 1, .line_end = "\n"};
     js_init(&format->scratch, NULL, 0);
     js_init(&format->row, NULL, 0);
     js_init(&format->tsv, NULL, 0);
@@ -118,8 +123,8 @@ int format_init(struct format *format, const char *spec, char wrong[static 160])
         return error;
     } else {
         const char *near = text_suggest(spec, names);
-        snprintf(wrong, 160, "it is none of raw, csv, tsv, json, and has no %%%s%s%s", near ? " (did you mean " : "", near ? near : "",
-                 near ? "?)" : "");
+        snprintf(wrong, 160, "it is none of raw, csv, tsv, json, and has no %%%s%s%s",
+                 near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
         return -EINVAL;
     }
     return 0;
@@ -167,17 +172,19 @@ int format_bind(const struct format *format, struct columns *columns, const char
     return 0;
 }
 
-/* ---- json ------------------------------------------------------------------------------------------------------------ */
+/* ---- json ---- */
 
 static int needs_quotes(const struct field *field)
 {
     for (size_t i = 0; i < field->len; i++)
-        if (field->text[i] == '"' || field->text[i] == ',' || field->text[i] == '\n' || field->text[i] == '\r')
+        if (field->text[i] == '"' || field->text[i] == ',' || field->text[i] == '\n' ||
+            field->text[i] == '\r')
             return 1;
     return 0;
 }
 
-/* 1 if the row is what one gets by quoting its fields where RFC 4180 demands it and joining them with commas. */
+/* 1 if the row is what one gets by quoting its fields where RFC 4180 demands it and joining them
+ * with commas. */
 static int is_canonical(const struct mr_record *record)
 {
     struct field field;
@@ -185,13 +192,17 @@ static int is_canonical(const struct mr_record *record)
     size_t at = 0, len = record->value_len;
     if (csv_bom(record->value, len))
         return 0;
-    if (len == 0 || (!memchr(record->value, '"', len) && !memchr(record->value, '\n', len) && !memchr(record->value, '\r', len)))
+    if (len == 0 || (!memchr(record->value, '"', len) && !memchr(record->value, '\n', len) &&
+                     !memchr(record->value, '\r', len)))
         return 1;
-    while (csv_field(record->value, record->value_len, ',', &at, &field.text, &field.len, &field.quoted)) {
+    while (csv_field(record->value, record->value_len, ',', &at, &field.text, &field.len,
+                     &field.quoted)) {
         if (needs_quotes(&field) != field.quoted)
             return 0;
-        const char *after = field.text + field.len; /* the closing quote: it may be missing, or have text behind it */
-        if (field.quoted && (after == end || *after != '"' || (after + 1 != end && after[1] != ',')))
+        /* the closing quote: it may be missing, or have text behind it */
+        const char *after = field.text + field.len;
+        if (field.quoted &&
+            (after == end || *after != '"' || (after + 1 != end && after[1] != ',')))
             return 0;
         for (size_t i = 0; i < field.len; i++)
             if (field.text[i] == '"' && (++i == field.len || field.text[i] != '"'))
@@ -208,7 +219,8 @@ static void put_headers(const struct mr_record *record, struct js_writer *out)
     int exact = 1;
     js_key(out, "headers");
     js_begin(out, '{');
-    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
+    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value,
+                          &value_len) > 0) {
         js_key_bytes(out, name, name_len);
         js_string(out, value, value_len);
         exact &= js_is_utf8(name, name_len) && js_is_utf8(value, value_len);
@@ -220,7 +232,8 @@ static void put_headers(const struct mr_record *record, struct js_writer *out)
     js_key(out, "headers_base64");
     js_begin(out, '[');
     at = 0;
-    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
+    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value,
+                          &value_len) > 0) {
         js_begin(out, '[');
         js_base64(out, name, name_len);
         js_base64(out, value, value_len);
@@ -232,8 +245,10 @@ static void put_headers(const struct mr_record *record, struct js_writer *out)
 /* The row with its line end, as a JSON string. */
 static void put_raw(const struct mr_record *record, struct js_writer *out)
 {
-    static const char *const ends[] = {
-        [MR_EOL_LF] = "\\n\"", [MR_EOL_CRLF] = "\\r\\n\"", [MR_EOL_NONE] = "\"", [MR_EOL_MASK] = "\""};
+    static const char *const ends[] = {[MR_EOL_LF] = "\\n\"",
+                                       [MR_EOL_CRLF] = "\\r\\n\"",
+                                       [MR_EOL_NONE] = "\"",
+                                       [MR_EOL_MASK] = "\""};
     const char *end = ends[record->flags & MR_EOL_MASK];
     js_key(out, "raw");
     js_add(out, "\"", 1);
@@ -242,13 +257,18 @@ static void put_raw(const struct mr_record *record, struct js_writer *out)
     out->comma = 1;
 }
 
-/* The header line with its line end, as a JSON string, and what separates its fields: a byte, as the character of that number. */
+/* The header line with its line end, as a JSON string, and what separates its fields: a byte, as
+ * the character of that number. */
 static void put_columns(const struct columns *columns, struct js_writer *out)
 {
-    static const char *const ends[] = {
-        [MR_EOL_LF] = "\\n\"", [MR_EOL_CRLF] = "\\r\\n\"", [MR_EOL_NONE] = "\"", [MR_EOL_MASK] = "\""};
-    static const char *const line_ends[] = {[MR_EOL_LF] = "\n", [MR_EOL_CRLF] = "\r\n", [MR_EOL_NONE] = "", [MR_EOL_MASK] = ""};
-    unsigned eol = columns->flags & MR_EOL_MASK, sep = (unsigned char)MR_SEPARATOR_OF(columns->flags);
+    static const char *const ends[] = {[MR_EOL_LF] = "\\n\"",
+                                       [MR_EOL_CRLF] = "\\r\\n\"",
+                                       [MR_EOL_NONE] = "\"",
+                                       [MR_EOL_MASK] = "\""};
+    static const char *const line_ends[] = {
+        [MR_EOL_LF] = "\n", [MR_EOL_CRLF] = "\r\n", [MR_EOL_NONE] = "", [MR_EOL_MASK] = ""};
+    unsigned eol = columns->flags & MR_EOL_MASK,
+             sep = (unsigned char)MR_SEPARATOR_OF(columns->flags);
     js_key(out, "columns");
     js_add(out, "\"", 1);
     js_escape(out, columns->line, columns->len);
@@ -308,9 +328,11 @@ static void put_envelope(struct format *format, const struct columns *columns, c
     else
         js_string(out, value, len);
 
-    int raw = (record->flags & MR_EOL_MASK) != MR_EOL_LF || (columns->line && (MR_SEPARATOR_OF(columns->flags) != ',' || !is_canonical(record)));
+    int raw = (record->flags & MR_EOL_MASK) != MR_EOL_LF ||
+              (columns->line && (MR_SEPARATOR_OF(columns->flags) != ',' || !is_canonical(record)));
     /* "raw" tells the row from its line end only if the row itself does not end in one. */
-    int ambiguous = raw && columns->line && len > 0 && (value[len - 1] == '\n' || value[len - 1] == '\r');
+    int ambiguous =
+        raw && columns->line && len > 0 && (value[len - 1] == '\n' || value[len - 1] == '\r');
     if (ambiguous || !js_is_utf8(value, len)) {
         js_key(out, "value_base64");
         js_base64(out, value, len);
@@ -323,7 +345,7 @@ static void put_envelope(struct format *format, const struct columns *columns, c
     js_line(out);
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------------------ */
+/* ---- text ---- */
 
 static void put_uint(struct js_writer *out, uint64_t number)
 {
@@ -331,13 +353,15 @@ static void put_uint(struct js_writer *out, uint64_t number)
     out->comma = 0;
 }
 
-static void put_column(struct format *format, const struct columns *columns, ssize_t idx, const struct mr_record *record,
-                       struct js_writer *out)
+static void put_column(struct format *format, const struct columns *columns, ssize_t idx,
+                       const struct mr_record *record, struct js_writer *out)
 {
     struct field field;
     size_t at = 0;
     int sep = csv_sep(columns->flags);
-    for (ssize_t i = 0; csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
+    for (ssize_t i = 0; csv_field(record->value, record->value_len, sep, &at, &field.text,
+                                  &field.len, &field.quoted);
+         i++) {
         if (i < idx)
             continue;
         row_unquote(&format->scratch, &field);
@@ -354,7 +378,8 @@ static void put_header_list(const struct mr_record *record, struct js_writer *ou
     const char *name, *comma = "";
     const void *value;
     size_t at = 0, name_len, value_len;
-    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
+    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value,
+                          &value_len) > 0) {
         js_add(out, comma, strlen(comma));
         js_add(out, name, name_len);
         js_add(out, "=", 1);
@@ -364,8 +389,9 @@ static void put_header_list(const struct mr_record *record, struct js_writer *ou
 }
 
 /* shown: the record with what is selected as its value. */
-static void put_text(struct format *format, const struct columns *columns, const char *topic, const struct mr_record *record,
-                     const struct mr_record *shown, uint64_t now_ns, struct js_writer *out)
+static void put_text(struct format *format, const struct columns *columns, const char *topic,
+                     const struct mr_record *record, const struct mr_record *shown, uint64_t now_ns,
+                     struct js_writer *out)
 {
     char text[32];
     uint64_t age_ns = now_ns > record->ts_ns ? now_ns - record->ts_ns : 0;
@@ -400,7 +426,8 @@ static void put_text(struct format *format, const struct columns *columns, const
             put_uint(out, record->try_number);
             break;
         case 'a':
-            snprintf(text, sizeof text, "%" PRIu64 ".%06u", age_ns / 1000000000, (unsigned)(age_ns % 1000000000 / 1000));
+            snprintf(text, sizeof text, "%" PRIu64 ".%06u", age_ns / 1000000000,
+                     (unsigned)(age_ns % 1000000000 / 1000));
             js_add(out, text, strlen(text));
             break;
         default:
@@ -410,10 +437,10 @@ static void put_text(struct format *format, const struct columns *columns, const
     }
 }
 
-/* ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- */
 
-void format_record(struct format *format, struct columns *columns, const char *topic, const struct mr_record *record,
-                      uint64_t now_ns, struct js_writer *out)
+void format_record(struct format *format, struct columns *columns, const char *topic,
+                   const struct mr_record *record, uint64_t now_ns, struct js_writer *out)
 {
     const struct mr_record *shown = record;
     struct mr_record selected;

@@ -1,5 +1,5 @@
-/* object.c - one pass over a row writes its object: what ends a field and what needs escaping is found at the same time. Room for
- * the worst that can become of the row is asked for before. */
+/* object.c - one pass over a row writes its object: what ends a field and what needs escaping is
+ * found at the same time. Room for the worst that can become of the row is asked for before. */
 #include "object.h"
 #include "text/csv.h"
 #include "text/json_pass.h"
@@ -8,8 +8,9 @@
 
 #define LONG_ROW 65536u
 
-/* A copy of the row with the zeros behind it that a pass needs. What is looked at twice cannot change in between either: the row
- * itself lies in memory that others may write. NULL: no memory. */
+/* A copy of the row with the zeros behind it that a pass needs. What is looked at twice cannot
+ * change in between either: the row itself lies in memory that others may write. NULL: no
+ * memory. */
 static const char *copy_row(struct js_writer *scratch, const struct mr_record *record)
 {
     const size_t len = record->value_len;
@@ -23,7 +24,8 @@ static const char *copy_row(struct js_writer *scratch, const struct mr_record *r
     return row;
 }
 
-/* The most that text of a row can become. A long one is looked at before: room for the worst would be six times as much, in one piece. */
+/* The most that text of a row can become. A long one is looked at before: room for the worst would
+ * be six times as much, in one piece. */
 static size_t worst(const char *text, size_t len, char sep)
 {
     size_t marks = 0;
@@ -38,7 +40,8 @@ static size_t worst(const char *text, size_t len, char sep)
 /* The comma, the name and the colon. */
 static inline char *put_key(char *to, const struct column *column)
 {
-    const size_t len = column->key_len; /* a copy: for all that the compiler knows the text may be written over it */
+    /* a copy: for all that the compiler knows the text may be written over it */
+    const size_t len = column->key_len;
     js_copy(to, column->key, len);
     return to + len;
 }
@@ -108,17 +111,19 @@ static void put_brackets(struct js_writer *out, char *start, char *to)
     out->comma = 1;
 }
 
-size_t object_put(struct format *format, const struct columns *columns, const struct mr_record *record,
-                     struct js_writer *out)
+size_t object_put(struct format *format, const struct columns *columns,
+                  const struct mr_record *record, struct js_writer *out)
 {
     const struct column *column = columns->column, *extra = column + columns->cnt;
     const int sep = csv_sep(columns->flags), quotes = !(sep & CSV_UNQUOTED);
     int numbers = !format->strings;
     size_t too_many = 0;
     const char *row = copy_row(&format->scratch, record);
-    /* A field has two quotes and a comma or a key; all but the last take a byte of the row for their separator. */
-    char *start =
-        row ? js_room(out, columns->keys.len + worst(row, record->value_len, (char)sep) + 8 + JS_SLACK) : NULL;
+    /* A field has two quotes and a comma or a key; all but the last take a byte of the row for
+     * their separator. */
+    char *start = row ? js_room(out, columns->keys.len + worst(row, record->value_len, (char)sep) +
+                                         8 + JS_SLACK)
+                      : NULL;
     if (!start) {
         out->failed = 1;
         return 0;
@@ -145,8 +150,8 @@ size_t object_put(struct format *format, const struct columns *columns, const st
     return (size_t)(column - columns->column) + too_many;
 }
 
-void object_put_selected(struct format *format, struct columns *columns, const struct mr_record *record,
-                            struct js_writer *out)
+void object_put_selected(struct format *format, struct columns *columns,
+                         const struct mr_record *record, struct js_writer *out)
 {
     struct field_picker *selected = &columns->selected;
     const char *row = copy_row(&format->scratch, record);
@@ -154,7 +159,8 @@ void object_put_selected(struct format *format, struct columns *columns, const s
     if (row) {
         field_picker_take(selected, row, record->value_len);
         for (size_t i = 0; i < selected->cnt; i++)
-            room += columns->column[selected->column[i]].key_len + worst(selected->field[i].text, selected->field[i].len, (char)selected->sep) + 2;
+            room += columns->column[selected->column[i]].key_len +
+                    worst(selected->field[i].text, selected->field[i].len, (char)selected->sep) + 2;
     }
     char *start = row ? js_room(out, room) : NULL, *to = start;
     if (!start) {
@@ -166,9 +172,12 @@ void object_put_selected(struct format *format, struct columns *columns, const s
         if (!field->text)
             continue;
         const char *from = field->text - (field->quoted != 0);
-        struct js_pass pass = {
-            .from = from, .to = put_key(to, &columns->column[selected->column[i]]), .next = from, .sep = (char)selected->sep};
-        put_field(&pass, row + record->value_len, !(selected->sep & CSV_UNQUOTED), !format->strings);
+        struct js_pass pass = {.from = from,
+                               .to = put_key(to, &columns->column[selected->column[i]]),
+                               .next = from,
+                               .sep = (char)selected->sep};
+        put_field(&pass, row + record->value_len, !(selected->sep & CSV_UNQUOTED),
+                  !format->strings);
         to = pass.to;
     }
     put_brackets(out, start, to);

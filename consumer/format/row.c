@@ -15,7 +15,8 @@ void row_unquote(struct js_writer *scratch, struct field *field)
     field->text = to;
 }
 
-void row_put(struct format *format, const void *value, size_t len, unsigned flags, struct js_writer *out)
+void row_put(struct format *format, const void *value, size_t len, unsigned flags,
+             struct js_writer *out)
 {
     char *to = js_room(out, len + 4);
     if (!to)
@@ -44,7 +45,7 @@ void row_put(struct format *format, const void *value, size_t len, unsigned flag
     out->len += (size_t)(to - from);
 }
 
-/* ---- columns --------------------------------------------------------------------------------------------------------- */
+/* ---- columns ---- */
 
 void row_select(struct format *format, struct columns *columns, struct mr_record *record)
 {
@@ -102,7 +103,8 @@ static void add_tsv_field(struct js_writer *row, const struct field *field)
     js_add(row, from, (size_t)(end - from));
 }
 
-void row_put_tsv(struct format *format, const struct columns *columns, const struct mr_record *record, struct js_writer *out)
+void row_put_tsv(struct format *format, const struct columns *columns,
+                 const struct mr_record *record, struct js_writer *out)
 {
     int sep = csv_sep(columns->flags);
     struct js_writer *tsv = &format->tsv;
@@ -113,7 +115,9 @@ void row_put_tsv(struct format *format, const struct columns *columns, const str
         return;
     }
     tsv->len = 0;
-    for (int i = 0; csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len, &field.quoted); i++) {
+    for (int i = 0; csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len,
+                              &field.quoted);
+         i++) {
         if (i > 0)
             js_add(tsv, "\t", 1);
         row_unquote(&format->scratch, &field);
@@ -124,7 +128,7 @@ void row_put_tsv(struct format *format, const struct columns *columns, const str
     row_put(format, tsv->text, tsv->len, record->flags, out);
 }
 
-/* ---- header ---------------------------------------------------------------------------------------------------------- */
+/* ---- header ---- */
 
 int format_has_header(const struct format *format)
 {
@@ -142,8 +146,11 @@ void format_header(struct format *format, struct columns *columns, struct js_wri
 {
     if (!format_has_header(format) || format->header_done || !columns->line)
         return;
-    struct mr_record line = {.value = columns->line, .value_len = (uint32_t)columns->len, .flags = (uint16_t)(columns->flags & MR_EOL_MASK)};
-    int as_sent = format->select.cnt == 0 && (format->kind == FORMAT_CSV || MR_SEPARATOR_OF(columns->flags) == '\t');
+    struct mr_record line = {.value = columns->line,
+                             .value_len = (uint32_t)columns->len,
+                             .flags = (uint16_t)(columns->flags & MR_EOL_MASK)};
+    int as_sent = format->select.cnt == 0 &&
+                  (format->kind == FORMAT_CSV || MR_SEPARATOR_OF(columns->flags) == '\t');
     format->header_done = 1;
     if ((columns->flags & MR_EOL_MASK) == MR_EOL_CRLF)
         format->line_end = "\r\n";

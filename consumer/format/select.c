@@ -14,11 +14,12 @@ int select_parse(const char *text, struct select_list *out, char wrong[static 16
     const char *field;
     int quoted;
     if (len == 0 || !csv_row(text, len, 0, ',', 1, &row) || row.fault != CSV_OK || row.next < len) {
-        snprintf(wrong, 160, "wanted: names of columns, separated by commas%s%s", row.fault ? "; " : "",
-                 row.fault ? csv_fault_text((enum csv_fault)row.fault) : "");
+        snprintf(wrong, 160, "wanted: names of columns, separated by commas%s%s",
+                 row.fault ? "; " : "", row.fault ? csv_fault_text((enum csv_fault)row.fault) : "");
         return -EINVAL;
     }
-    new.store = malloc(2 * len + 2); /* a name and its NUL take no more than two bytes for each of text, and one for an empty one */
+    /* a name and its NUL take no more than two bytes for each of text, and one for an empty one */
+    new.store = malloc(2 * len + 2);
     new.name = calloc(len + 1, sizeof *new.name);
     char *to = new.store;
     if (!new.store || !new.name) {

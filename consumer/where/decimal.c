@@ -30,7 +30,8 @@ int decimal_parse(const char *text, size_t len, struct decimal *out)
 {
     const char *at = text, *end = text + len, *point = NULL, *first = NULL, *last = NULL;
     struct decimal number = {0};
-    int64_t exponent = 0, whole = 0, zeros = 0; /* digits before the point; zeros before the first other digit */
+    /* digits before the point; zeros before the first other digit */
+    int64_t exponent = 0, whole = 0, zeros = 0;
     size_t digits = 0;
     if (at < end && (*at == '-' || *at == '+'))
         number.negative = *at++ == '-';
@@ -80,7 +81,12 @@ static int compare_sizes(const struct decimal *a, const struct decimal *b)
 
 int decimal_compare(const struct decimal *a, const struct decimal *b)
 {
-    int a_sign = is_zero(a) ? 0 : a->negative ? -1 : 1, b_sign = is_zero(b) ? 0 : b->negative ? -1 : 1;
+    int a_sign = is_zero(a)    ? 0
+                 : a->negative ? -1
+                               : 1,
+        b_sign = is_zero(b)    ? 0
+                 : b->negative ? -1
+                               : 1;
     if (a_sign != b_sign)
         return a_sign < b_sign ? -1 : 1;
     if (a_sign == 0)

@@ -1,7 +1,7 @@
 /* where.c - an expression's columns found in a topic, and its tests run on records. */
+#include "consumer/format/fields.h"
 #include "text/csv.h"
 #include "text/json_read.h"
-#include "consumer/format/fields.h"
 #include "text/text.h"
 #include "where_program.h"
 
@@ -33,14 +33,15 @@ struct value {
     char digits[24];
 };
 
-/* ---- binding --------------------------------------------------------------------------------------------------------- */
+/* ---- binding ---- */
 
 int where_names(const struct where *where)
 {
     return where->field_cnt > 0;
 }
 
-static int no_column(const struct columns *columns, const struct operand *operand, struct where_fault *fault)
+static int no_column(const struct columns *columns, const struct operand *operand,
+                     struct where_fault *fault)
 {
     fault->at = operand->at;
     columns_missing(columns, operand->text, fault->reason);
@@ -48,13 +49,15 @@ static int no_column(const struct columns *columns, const struct operand *operan
 }
 
 int where_bind(const struct where *where, const struct columns *columns, struct where_bound **out,
-                  struct where_fault *fault)
+               struct where_fault *fault)
 {
     struct where_bound *bound = calloc(1, sizeof *bound);
     if (!bound)
         return -ENOMEM;
     bound->has_columns = columns->line != NULL;
-    int error = bound->has_columns ? field_picker_init(&bound->pick, where->field_cnt, csv_sep(columns->flags)) : 0;
+    int error = bound->has_columns
+                    ? field_picker_init(&bound->pick, where->field_cnt, csv_sep(columns->flags))
+                    : 0;
     for (size_t i = 0; i < where->operand_cnt && bound->has_columns && !error; i++) {
         const struct operand *operand = &where->operand[i];
         if (operand->kind != OPERAND_FIELD)
@@ -88,9 +91,10 @@ uint64_t where_strangers(const struct where_bound *bound)
     return bound->strangers;
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
-/* Room for a part of the value, for one side of a comparison; both are made at once, so that neither moves while it is in use. */
+/* Room for a part of the value, for one side of a comparison; both are made at once, so that
+ * neither moves while it is in use. */
 static char *room_for(struct where_bound *bound, int right)
 {
     size_t each = bound->record->value_len;
@@ -104,7 +108,8 @@ static char *room_for(struct where_bound *bound, int right)
     return bound->room + (right ? bound->room_each : 0);
 }
 
-static int get_field(struct where_bound *bound, const struct operand *operand, int right, struct value *out)
+static int get_field(struct where_bound *bound, const struct operand *operand, int right,
+                     struct value *out)
 {
     const struct mr_record *record = bound->record;
     if (!bound->looked)
@@ -132,7 +137,8 @@ static size_t element(const char *part)
     return *part ? SIZE_MAX : idx;
 }
 
-/* One step down. Of members with the same name it is the last, as everywhere. Returns 1, or 0 when there is no such part. */
+/* One step down. Of members with the same name it is the last, as everywhere. Returns 1, or 0 when
+ * there is no such part. */
 static int descend(const struct js_value *from, const char *part, struct js_value *out)
 {
     struct js_value name, value;
@@ -158,8 +164,8 @@ static int begins_object(const char *text, size_t len)
     return len > 0 && *text == '{';
 }
 
-static int get_member(const struct where *where, struct where_bound *bound, const struct operand *operand, int right,
-                      struct value *out)
+static int get_member(const struct where *where, struct where_bound *bound,
+                      const struct operand *operand, int right, struct value *out)
 {
     const struct mr_record *record = bound->record;
     struct js_fault fault;
@@ -196,12 +202,14 @@ static int get_member(const struct where *where, struct where_bound *bound, cons
 }
 
 /* The last header of that name, as in an object of JSON. */
-static void get_header(const struct mr_record *record, const struct operand *operand, struct value *out)
+static void get_header(const struct mr_record *record, const struct operand *operand,
+                       struct value *out)
 {
     const char *name;
     const void *value;
     size_t at = 0, name_len, value_len;
-    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value, &value_len) > 0) {
+    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value,
+                          &value_len) > 0) {
         if (name_len != operand->len || memcmp(name, operand->text, name_len) != 0)
             continue;
         out->text = value;
@@ -221,7 +229,8 @@ static void get_number(uint64_t number, struct value *out)
 
 /* right: the value is that of a right side, which must not be where that of the left side is.
  * Returns 0; -ENOMEM; -EOVERFLOW. */
-static int get(const struct where *where, struct where_bound *bound, size_t idx, int right, struct value *out)
+static int get(const struct where *where, struct where_bound *bound, size_t idx, int right,
+               struct value *out)
 {
     const struct operand *operand = &where->operand[idx];
     const struct mr_record *record = bound->record;
@@ -266,14 +275,15 @@ static int get(const struct where *where, struct where_bound *bound, size_t idx,
         get_header(record, operand, out);
         return 0;
     case OPERAND_FIELD:
-        return bound->has_columns ? get_field(bound, operand, right, out) : get_member(where, bound, operand, right, out);
+        return bound->has_columns ? get_field(bound, operand, right, out)
+                                  : get_member(where, bound, operand, right, out);
     }
     out->text = operand->text;
     out->len = operand->len;
     return 0;
 }
 
-/* ---- tests ----------------------------------------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 /* Returns 1 with the number that value looks like, else 0. */
 static int as_number(const struct value *value, struct decimal *out)
@@ -298,12 +308,14 @@ static int is_true(const struct value *value)
 {
     static const struct decimal zero = {0};
     struct decimal number;
-    if (!value->text || value->len == 0 || (value->len == 5 && memcmp(value->text, "false", 5) == 0))
+    if (!value->text || value->len == 0 ||
+        (value->len == 5 && memcmp(value->text, "false", 5) == 0))
         return 0;
     return !as_number(value, &number) || decimal_compare(&number, &zero) != 0;
 }
 
-/* re_search is glibc's regexec for text that has a length and no NUL behind it. What lies beyond 2 GiB is not looked at. */
+/* re_search is glibc's regexec for text that has a length and no NUL behind it. What lies beyond 2
+ * GiB is not looked at. */
 static int matches(const struct test *test, const struct value *value)
 {
     regoff_t len = value->len < INT_MAX ? (regoff_t)value->len : INT_MAX;
@@ -345,7 +357,8 @@ static int run_test(const struct where *where, struct where_bound *bound, const 
     }
 }
 
-int where_match(const struct where *where, struct where_bound *bound, const char *topic, const struct mr_record *record)
+int where_match(const struct where *where, struct where_bound *bound, const char *topic,
+                const struct mr_record *record)
 {
     int truth = 0;
     bound->topic = topic;
@@ -371,9 +384,10 @@ int where_match(const struct where *where, struct where_bound *bound, const char
     return truth;
 }
 
-/* ---- faults ---------------------------------------------------------------------------------------------------------- */
+/* ---- faults ---- */
 
-/* 1 if the byte stands for a place of its own on the screen: all but the later bytes of a character. */
+/* 1 if the byte stands for a place of its own on the screen: all but the later bytes of a
+ * character. */
 static int takes_place(char c)
 {
     return ((unsigned char)c & 0xc0) != 0x80;
@@ -382,7 +396,8 @@ static int takes_place(char c)
 const char *where_point(char buf[static 256], const char *text, const struct where_fault *fault)
 {
     const size_t before_max = 48, all_max = 72;
-    size_t len = strlen(text), from = fault->at > before_max ? fault->at - before_max : 0, used = 0, places = 0;
+    size_t len = strlen(text), from = fault->at > before_max ? fault->at - before_max : 0, used = 0,
+           places = 0;
     while (from > 0 && from < len && !takes_place(text[from]))
         from++;
     size_t end = len - from > all_max ? from + all_max : len;
@@ -396,8 +411,8 @@ const char *where_point(char buf[static 256], const char *text, const struct whe
             n++;
         /* What a message would escape is a blank for each byte, so that the caret stays in its
          * place. */
-        int plain =
-            text_printable(shown, sizeof shown, text + i, n) == n && memcmp(shown, text + i, n) == 0;
+        int plain = text_printable(shown, sizeof shown, text + i, n) == n &&
+                    memcmp(shown, text + i, n) == 0;
         memcpy(buf + used, text + i, n);
         if (!plain)
             memset(buf + used, ' ', n);

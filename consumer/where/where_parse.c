@@ -19,15 +19,16 @@ struct parser {
     size_t token_at;
     enum comparison comparison;
     struct operand operand; /* NUMBER, STRING, NAME: what it is */
-    char *to;                  /* in the store, which is large enough for all that text can say */
+    char *to;               /* in the store, which is large enough for all that text can say */
     struct where *program;
     struct where_fault *fault;
     size_t depth;
 };
 
-/* ---- faults ---------------------------------------------------------------------------------------------------------- */
+/* ---- faults ---- */
 
-__attribute__((format(printf, 3, 4))) static void note(const struct parser *p, size_t at, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void note(const struct parser *p, size_t at,
+                                                       const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -35,9 +36,10 @@ __attribute__((format(printf, 3, 4))) static void note(const struct parser *p, s
     va_end(args);
     p->fault->at = at;
 }
-#define REFUSE(...) (note(__VA_ARGS__), -EINVAL) /* the value in plain sight, for whoever analyses the callers */
+/* the value in plain sight, for whoever analyses the callers */
+#define REFUSE(...) (note(__VA_ARGS__), -EINVAL)
 
-/* ---- words ----------------------------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 static int is_digit(char c)
 {
@@ -55,8 +57,9 @@ static int in_name(char c)
     return begins_name(c) || is_digit(c) || c == '-';
 }
 
-/* p->at is on the opening quote. A backslash makes a quote, backslash or control character of what follows; it stays before anything else,
- * so that regular expressions need not be written with two. */
+/* p->at is on the opening quote. A backslash makes a quote, backslash or control character of what
+ * follows; it stays before anything else, so that regular expressions need not be written with
+ * two. */
 static int read_string(struct parser *p)
 {
     static const char letters[] = "nrt", meant[] = "\n\r\t";
@@ -75,7 +78,8 @@ static int read_string(struct parser *p)
     }
     p->at++;
     *p->to++ = '\0';
-    p->operand = (struct operand){.kind = OPERAND_STRING, .at = p->token_at, .text = from, .len = (size_t)(p->to - from) - 1};
+    p->operand = (struct operand){
+        .kind = OPERAND_STRING, .at = p->token_at, .text = from, .len = (size_t)(p->to - from) - 1};
     return 0;
 }
 
@@ -83,14 +87,18 @@ static int read_number(struct parser *p)
 {
     const char *from = p->at;
     p->at += *p->at == '-' || *p->at == '+';
-    while (in_name(*p->at) || *p->at == '.' || (*p->at == '+' && (p->at[-1] == 'e' || p->at[-1] == 'E')))
+    while (in_name(*p->at) || *p->at == '.' ||
+           (*p->at == '+' && (p->at[-1] == 'e' || p->at[-1] == 'E')))
         p->at++;
-    p->operand = (struct operand){.kind = OPERAND_NUMBER, .at = p->token_at, .text = p->to, .len = (size_t)(p->at - from)};
+    p->operand = (struct operand){
+        .kind = OPERAND_NUMBER, .at = p->token_at, .text = p->to, .len = (size_t)(p->at - from)};
     memcpy(p->to, from, p->operand.len);
     p->to += p->operand.len;
     if (decimal_parse(p->operand.text, p->operand.len, &p->operand.number))
         return 0;
-    return REFUSE(p, p->token_at, "not a number (text goes in \"quotes\", a column's name that begins like one in `backticks`)");
+    return REFUSE(p, p->token_at,
+                  "not a number (text goes in \"quotes\", a column's name that begins like one in "
+                  "`backticks`)");
 }
 
 /* "@2026-11-21T06:00Z", as with -o: the number of nanoseconds that ts would be. */
@@ -98,7 +106,8 @@ static int read_time(struct parser *p)
 {
     char word[48];
     struct position position;
-    size_t len = strspn(p->at, "@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:.+-");
+    size_t len =
+        strspn(p->at, "@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:.+-");
     snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word), p->at);
     if (len >= sizeof word || position_parse(word, &position) < 0)
         return REFUSE(p, p->token_at,
@@ -129,7 +138,9 @@ static int read_part(struct parser *p, int *quoted)
             *p->to++ = *p->at++;
     }
     *p->to++ = '\0';
-    return p->to - p->program->part[p->program->part_cnt - 1] > 1 ? 0 : REFUSE(p, at, "a name is missing");
+    return p->to - p->program->part[p->program->part_cnt - 1] > 1
+               ? 0
+               : REFUSE(p, at, "a name is missing");
 }
 
 /* What the name in the first part stands for, unless it is a column or member. */
@@ -138,9 +149,12 @@ static enum operand_kind own_name(const char *name)
     static const struct {
         const char *name;
         enum operand_kind kind;
-    } own[] = {{"topic", OPERAND_TOPIC}, {"partition", OPERAND_PARTITION}, {"offset", OPERAND_OFFSET},  {"ts", OPERAND_TS},
-               {"key", OPERAND_KEY},     {"try", OPERAND_TRY},             {"value", OPERAND_VALUE},    {"headers", OPERAND_HEADER},
-               {"null", OPERAND_NULL},   {"true", OPERAND_STRING},         {"false", OPERAND_STRING}};
+    } own[] = {{"topic", OPERAND_TOPIC},   {"partition", OPERAND_PARTITION},
+               {"offset", OPERAND_OFFSET}, {"ts", OPERAND_TS},
+               {"key", OPERAND_KEY},       {"try", OPERAND_TRY},
+               {"value", OPERAND_VALUE},   {"headers", OPERAND_HEADER},
+               {"null", OPERAND_NULL},     {"true", OPERAND_STRING},
+               {"false", OPERAND_STRING}};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (strcmp(own[i].name, name) == 0)
             return own[i].kind;
@@ -185,7 +199,9 @@ static int read_name(struct parser *p)
     if (kind == OPERAND_VALUE && cnt > 1)
         p->operand.kind = OPERAND_FIELD;
     else if (cnt > 1 && kind != OPERAND_FIELD && kind != OPERAND_HEADER)
-        return REFUSE(p, p->token_at, "%s has no parts; for a column or member of that name write value.%s...", word, word);
+        return REFUSE(p, p->token_at,
+                      "%s has no parts; for a column or member of that name write value.%s...",
+                      word, word);
     if (p->operand.kind == OPERAND_FIELD && kind == OPERAND_VALUE)
         join_parts(p, first + 1, cnt - 1);
     else if (kind == OPERAND_HEADER)
@@ -203,16 +219,21 @@ static int read_operator(struct parser *p)
         enum token token;
         enum comparison comparison;
     } operators[] = {
-        {"==", COMPARISON, COMPARE_EQ}, {"!=", COMPARISON, COMPARE_NE}, {"<=", COMPARISON, COMPARE_LE}, {">=", COMPARISON, COMPARE_GE},
-        {"&&", AND, COMPARE_EQ},        {"||", OR, COMPARE_EQ},         {"(", OPEN, COMPARE_EQ},        {")", CLOSE, COMPARE_EQ},
-        {"<", COMPARISON, COMPARE_LT},  {">", COMPARISON, COMPARE_GT},  {"~", COMPARISON, COMPARE_MATCH}, {"!", NOT, COMPARE_EQ},
+        {"==", COMPARISON, COMPARE_EQ},   {"!=", COMPARISON, COMPARE_NE},
+        {"<=", COMPARISON, COMPARE_LE},   {">=", COMPARISON, COMPARE_GE},
+        {"&&", AND, COMPARE_EQ},          {"||", OR, COMPARE_EQ},
+        {"(", OPEN, COMPARE_EQ},          {")", CLOSE, COMPARE_EQ},
+        {"<", COMPARISON, COMPARE_LT},    {">", COMPARISON, COMPARE_GT},
+        {"~", COMPARISON, COMPARE_MATCH}, {"!", NOT, COMPARE_EQ},
     };
     static const struct {
         const char *text, *meant;
-    } mistakes[] = {{"<>", "!="}, {"!~", "!(... ~ \"...\")"}, {"=~", "~"}, {"=", "=="}, {"&", "&&"}, {"|", "||"}};
+    } mistakes[] = {{"<>", "!="}, {"!~", "!(... ~ \"...\")"}, {"=~", "~"}, {"=", "=="}, {"&", "&&"},
+                    {"|", "||"}};
     for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
         size_t len = strlen(operators[i].text);
-        if (strncmp(p->at, operators[i].text, len) != 0 || strncmp(p->at, "<>", 2) == 0 || strncmp(p->at, "!~", 2) == 0)
+        if (strncmp(p->at, operators[i].text, len) != 0 || strncmp(p->at, "<>", 2) == 0 ||
+            strncmp(p->at, "!~", 2) == 0)
             continue;
         p->at += len;
         p->token = operators[i].token;
@@ -221,8 +242,10 @@ static int read_operator(struct parser *p)
     }
     for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++)
         if (strncmp(p->at, mistakes[i].text, strlen(mistakes[i].text)) == 0)
-            return REFUSE(p, p->token_at, "%s means nothing here (did you mean %s?)", mistakes[i].text, mistakes[i].meant);
-    return REFUSE(p, p->token_at, "not understood (a column's name with such characters goes in `backticks`)");
+            return REFUSE(p, p->token_at, "%s means nothing here (did you mean %s?)",
+                          mistakes[i].text, mistakes[i].meant);
+    return REFUSE(p, p->token_at,
+                  "not understood (a column's name with such characters goes in `backticks`)");
 }
 
 static int next(struct parser *p)
@@ -246,16 +269,18 @@ static int next(struct parser *p)
         p->token = NUMBER;
         return read_time(p);
     }
-    if (is_digit(*c) || ((*c == '-' || *c == '+' || *c == '.') && (is_digit(c[1]) || (c[1] == '.' && *c != '.')))) {
+    if (is_digit(*c) ||
+        ((*c == '-' || *c == '+' || *c == '.') && (is_digit(c[1]) || (c[1] == '.' && *c != '.')))) {
         p->token = NUMBER;
         return read_number(p);
     }
     return read_operator(p);
 }
 
-/* ---- program --------------------------------------------------------------------------------------------------------- */
+/* ---- program ---- */
 
-/* Makes room for one more element, in steps that are powers of two. Returns where it goes, zeroed, or NULL. */
+/* Makes room for one more element, in steps that are powers of two. Returns where it goes, zeroed,
+ * or NULL. */
 static void *grow(void *array, size_t *cnt, size_t size)
 {
     void *elements;
@@ -293,7 +318,7 @@ static int add_step(struct parser *p, enum step_kind kind, size_t arg)
     return 0;
 }
 
-/* ---- grammar --------------------------------------------------------------------------------------------------------- */
+/* ---- grammar ---- */
 
 static int parse_or(struct parser *p);
 
@@ -314,7 +339,8 @@ static int parse_regex(struct parser *p, struct test *test)
         regerror(error, test->regex, reason, sizeof reason);
         free(test->regex);
         test->regex = NULL;
-        return error == REG_ESPACE ? -ENOMEM : REFUSE(p, p->token_at, "not a regular expression: %s", reason);
+        return error == REG_ESPACE ? -ENOMEM
+                                   : REFUSE(p, p->token_at, "not a regular expression: %s", reason);
     }
     return next(p);
 }
@@ -386,17 +412,23 @@ static int parse_factor(struct parser *p)
     else if (!error && is_operand(p->token))
         error = parse_test(p);
     else if (!error)
-        error = REFUSE(p, p->token_at, p->text[strspn(p->text, " \t\r\n")] ? "a number, a string in quotes or a name is missing" : "it is empty");
+        error = REFUSE(p, p->token_at,
+                       p->text[strspn(p->text, " \t\r\n")]
+                           ? "a number, a string in quotes or a name is missing"
+                           : "it is empty");
     if (!error && negated)
         error = add_step(p, STEP_NOT, 0);
     return error;
 }
 
-/* Operands of one operator: each but the last is followed by a jump to behind all of them, taken when that settles it. */
-static int parse_chain(struct parser *p, enum token operator, enum step_kind jump, int (*parse)(struct parser *p))
+/* Operands of one operator: each but the last is followed by a jump to behind all of them, taken
+ * when that settles it. */
+static int parse_chain(struct parser *p, enum token operator, enum step_kind jump,
+                       int (*parse)(struct parser *p))
 {
     struct where *program = p->program;
-    size_t last = SIZE_MAX; /* of the jumps that do not know yet where to: each holds the one before */
+    /* of the jumps that do not know yet where to: each holds the one before */
+    size_t last = SIZE_MAX;
     int error = parse(p);
     while (!error && p->token == operator) {
         error = add_step(p, jump, last);
@@ -427,13 +459,15 @@ static int parse_or(struct parser *p)
 /* What stands where an operator should. */
 static int refuse_rest(const struct parser *p)
 {
-    static const char *const words[][2] = {{"and", "&&"}, {"AND", "&&"}, {"or", "||"}, {"OR", "||"}};
+    static const char *const words[][2] = {
+        {"and", "&&"}, {"AND", "&&"}, {"or", "||"}, {"OR", "||"}};
     if (p->token == CLOSE)
         return REFUSE(p, p->token_at, "this bracket was never opened");
     if (p->token == NAME && p->operand.kind == OPERAND_FIELD)
         for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
             if (strcmp(p->operand.text, words[i][0]) == 0)
-                return REFUSE(p, p->token_at, "an operator is missing (did you mean %s?)", words[i][1]);
+                return REFUSE(p, p->token_at, "an operator is missing (did you mean %s?)",
+                              words[i][1]);
     return REFUSE(p, p->token_at, "an operator is missing before this");
 }
 
@@ -446,7 +480,8 @@ int where_compile(const char *text, struct where **out, struct where_fault *faul
     /* A name is there twice, in parts and joined; "@9" becomes ten digits. */
     program->store = malloc(len * 12 + 64);
     program->part = calloc(len + 1, sizeof *program->part);
-    struct parser p = {.text = text, .at = text, .program = program, .to = program->store, .fault = fault};
+    struct parser p = {
+        .text = text, .at = text, .program = program, .to = program->store, .fault = fault};
     int error = program->store && program->part ? next(&p) : -ENOMEM;
     if (!error)
         error = parse_or(&p);

@@ -28,11 +28,20 @@ struct operand {
     const char *text;
     size_t len;
     struct decimal number; /* NUMBER */
-    size_t part, part_cnt;    /* FIELD: parts [part, part + part_cnt) of the program */
-    size_t field;             /* FIELD: which one, counted from 0 */
+    size_t part, part_cnt; /* FIELD: parts [part, part + part_cnt) of the program */
+    size_t field;          /* FIELD: which one, counted from 0 */
 };
 
-enum comparison { COMPARE_EQ, COMPARE_NE, COMPARE_LT, COMPARE_LE, COMPARE_GT, COMPARE_GE, COMPARE_MATCH, COMPARE_TRUTH };
+enum comparison {
+    COMPARE_EQ,
+    COMPARE_NE,
+    COMPARE_LT,
+    COMPARE_LE,
+    COMPARE_GT,
+    COMPARE_GE,
+    COMPARE_MATCH,
+    COMPARE_TRUTH
+};
 
 struct test {
     enum comparison how;
@@ -40,7 +49,8 @@ struct test {
     regex_t *regex;     /* MATCH */
 };
 
-/* There is one truth, that of the last test. && and || jump over their right side when it is settled. */
+/* There is one truth, that of the last test. && and || jump over their right side when it is
+ * settled. */
 enum step_kind { STEP_TEST, STEP_NOT, STEP_JUMP_FALSE, STEP_JUMP_TRUE };
 
 struct step {

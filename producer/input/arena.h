@@ -9,7 +9,8 @@ struct arena { /* all zero: empty */
     struct arena_block *newest;
 };
 
-/* arena_take returns n bytes (aligned for nothing but bytes), which stay where they are until arena_reset; NULL: no memory. */
+/* arena_take returns n bytes (aligned for nothing but bytes), which stay where they are until
+ * arena_reset; NULL: no memory. */
 char *arena_take(struct arena *arena, size_t n);
 /* arena_reset lets all go; a block is kept for the next batch. */
 void arena_reset(struct arena *arena);

@@ -1,4 +1,5 @@
-/* envelope.c - the members are found first, then each part of the record is made of those that speak of it. */
+/* envelope.c - the members are found first, then each part of the record is made of those that
+ * speak of it. */
 #include "envelope_parts.h"
 #include "text/json.h"
 #include <errno.h>
@@ -48,7 +49,7 @@ static int find_members(struct reading *r, const struct js_value *object)
     while (js_next(object, &at, &name, &value)) {
         for (int i = 0; i < MEMBER_CNT; i++) {
             if (!js_is(&name, member_names[i]))
-                    continue;
+                continue;
             if (envelope_has(r, (enum member)i))
                 return REFUSE(r, name.text, "\"%s\" is there twice", member_names[i]);
             if (value.kind != JS_NULL)
@@ -59,7 +60,7 @@ static int find_members(struct reading *r, const struct js_value *object)
     return 0;
 }
 
-/* ---- strings --------------------------------------------------------------------------------------------------------- */
+/* ---- strings ---- */
 
 int envelope_decode(struct reading *r, const struct js_value *string, struct bytes *out)
 {
@@ -85,7 +86,8 @@ int envelope_decode_base64(struct reading *r, const struct js_value *string, str
     return 0;
 }
 
-/* Whether the string that bytes become in JSON, U+FFFD for what is not UTF-8, is plain. Returns 0, 1 or -ENOMEM. */
+/* Whether the string that bytes become in JSON, U+FFFD for what is not UTF-8, is plain. Returns 0,
+ * 1 or -ENOMEM. */
 int envelope_says(struct bytes bytes, struct bytes plain)
 {
     struct js_writer json;
@@ -100,14 +102,17 @@ int envelope_says(struct bytes bytes, struct bytes plain)
     string.text = json.text;
     string.len = json.len;
     text = json.failed ? NULL : malloc(json.len);
-    same = text ? js_unescape(&string, text) == plain.len && memcmp(text, plain.text, plain.len) == 0 : -ENOMEM;
+    same = text
+               ? js_unescape(&string, text) == plain.len && memcmp(text, plain.text, plain.len) == 0
+               : -ENOMEM;
     free(text);
     js_free(&json);
     return same;
 }
 
 /* The bytes of a string that may have its exact form in another member. */
-int envelope_decode_exact(struct reading *r, const struct js_value *plain, const struct js_value *base64, struct bytes *out)
+int envelope_decode_exact(struct reading *r, const struct js_value *plain,
+                          const struct js_value *base64, struct bytes *out)
 {
     struct bytes exact = {0};
     int status = envelope_decode(r, plain, out), same;
@@ -122,7 +127,7 @@ int envelope_decode_exact(struct reading *r, const struct js_value *plain, const
     return same < 0 ? same : 0;
 }
 
-/* ---- key, headers, time ---------------------------------------------------------------------------------------------- */
+/* ---- key, headers, time ---- */
 
 static int read_key(struct reading *r)
 {
@@ -141,27 +146,32 @@ static int read_key(struct reading *r)
     return 0;
 }
 
-/* The exact form of a header: a pair of its name and its value, in the place that it has among the headers. It counts if it says the same. */
-static int read_exact_header(struct reading *r, const struct js_value *pair, struct bytes *name, struct bytes *value)
+/* The exact form of a header: a pair of its name and its value, in the place that it has among the
+ * headers. It counts if it says the same. */
+static int read_exact_header(struct reading *r, const struct js_value *pair, struct bytes *name,
+                             struct bytes *value)
 {
     struct js_value first = {0}, second = {0};
     struct bytes exact_name, exact_value;
     size_t at = 0;
     int status;
 
-    if (pair->kind != JS_ARRAY || !js_next(pair, &at, NULL, &first) || !js_next(pair, &at, NULL, &second) ||
-        first.kind != JS_STRING || second.kind != JS_STRING)
+    if (pair->kind != JS_ARRAY || !js_next(pair, &at, NULL, &first) ||
+        !js_next(pair, &at, NULL, &second) || first.kind != JS_STRING || second.kind != JS_STRING)
         return REFUSE(r, pair->text, "not a pair of a name and a value in base64");
-    if ((status = envelope_decode_base64(r, &first, &exact_name)) || (status = envelope_decode_base64(r, &second, &exact_value)))
+    if ((status = envelope_decode_base64(r, &first, &exact_name)) ||
+        (status = envelope_decode_base64(r, &second, &exact_value)))
         return status;
-    if ((status = envelope_says(exact_name, *name)) <= 0 || (status = envelope_says(exact_value, *value)) <= 0)
+    if ((status = envelope_says(exact_name, *name)) <= 0 ||
+        (status = envelope_says(exact_value, *value)) <= 0)
         return status;
     *name = exact_name;
     *value = exact_value;
     return 0;
 }
 
-static int add_header(struct reading *r, const struct js_value *where, char *block, size_t cap, struct bytes name, struct bytes value)
+static int add_header(struct reading *r, const struct js_value *where, char *block, size_t cap,
+                      struct bytes name, struct bytes value)
 {
     ssize_t used;
 
@@ -180,7 +190,8 @@ static int read_headers(struct reading *r)
     const struct js_value *object = &r->member[HEADERS], *pairs = &r->member[HEADERS_BASE64];
     struct js_value name, value, pair;
     struct bytes name_text, text;
-    size_t at = 0, pairs_at = 0, cap = object->len + pairs->len; /* a header takes no more than its JSON */
+    /* a header takes no more than its JSON */
+    size_t at = 0, pairs_at = 0, cap = object->len + pairs->len;
     char *block;
     int status = envelope_want(r, HEADERS, JS_OBJECT, "an object");
 
@@ -209,21 +220,24 @@ static int read_number(struct reading *r, enum member what, uint64_t *out)
 {
     if (!envelope_has(r, what) || js_to_uint(&r->member[what], out) == 0)
         return 0;
-    return REFUSE(r, r->member[what].text, "\"%s\" is not a whole number from 0", member_names[what]);
+    return REFUSE(r, r->member[what].text, "\"%s\" is not a whole number from 0",
+                  member_names[what]);
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static size_t line_ends_behind(struct bytes text)
 {
     size_t n = 0;
 
-    while (n < text.len && (text.text[text.len - 1 - n] == '\n' || text.text[text.len - 1 - n] == '\r'))
+    while (n < text.len &&
+           (text.text[text.len - 1 - n] == '\n' || text.text[text.len - 1 - n] == '\r'))
         n++;
     return n;
 }
 
-/* What raw has behind the value. Its last line ends are those of the value and then its own; what is before may be written otherwise there. */
+/* What raw has behind the value. Its last line ends are those of the value and then its own; what
+ * is before may be written otherwise there. */
 static uint16_t line_end(struct bytes raw, struct bytes value)
 {
     size_t of_raw = line_ends_behind(raw), of_value = line_ends_behind(value);
@@ -290,16 +304,18 @@ static int read_value(struct reading *r)
         r->out->value_len = value->len;
         return 0;
     default:
-        return REFUSE(r, envelope_has(r, VALUE) ? value->text : r->line, "an envelope has a \"value\": a string, or an object for a row of CSV");
+        return REFUSE(r, envelope_has(r, VALUE) ? value->text : r->line,
+                      "an envelope has a \"value\": a string, or an object for a row of CSV");
     }
 }
 
-/* ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- */
 
-int envelope_read(const char *line, size_t len, struct envelope_columns *columns, struct arena *arena, struct envelope *out,
-                  struct envelope_fault *fault)
+int envelope_read(const char *line, size_t len, struct envelope_columns *columns,
+                  struct arena *arena, struct envelope *out, struct envelope_fault *fault)
 {
-    struct reading r = {.line = line, .arena = arena, .columns = columns, .out = out, .fault = fault};
+    struct reading r = {
+        .line = line, .arena = arena, .columns = columns, .out = out, .fault = fault};
     struct js_value object;
     struct js_fault wrong;
     int status;

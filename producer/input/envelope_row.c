@@ -1,12 +1,12 @@
 /* envelope_row.c - an object is a row of CSV: its names are the columns, its members the fields. */
-#include "text/csv.h"
 #include "envelope_parts.h"
+#include "text/csv.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- columns --------------------------------------------------------------------------------------------------------- */
+/* ---- columns ---- */
 
 static int separator(const struct envelope_columns *columns)
 {
@@ -33,7 +33,8 @@ static int set_columns(struct envelope_columns *columns, struct bytes line, uint
     int quoted;
 
     *columns = (struct envelope_columns){.len = line.len, .flags = flags};
-    while (csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field, &len, &quoted))
+    while (
+        csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field, &len, &quoted))
         cnt++;
     columns->line = malloc(line.len + 1);
     columns->names = malloc(line.len + 1);
@@ -46,7 +47,8 @@ static int set_columns(struct envelope_columns *columns, struct bytes line, uint
     columns->line[line.len] = '\0';
     to = columns->names;
     at = 0;
-    while (csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field, &len, &quoted)) {
+    while (csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field, &len,
+                     &quoted)) {
         if (quoted)
             len = csv_unquote(field, len, to);
         else
@@ -107,18 +109,21 @@ static int read_columns(struct reading *r)
             (envelope_has(r, QUOTES) && r->member[QUOTES].kind == JS_FALSE ? MR_UNQUOTED : 0);
     if (!r->columns->line)
         return set_columns(&r->found, line, flags);
-    if (line.len == r->columns->len && memcmp(line.text, r->columns->line, line.len) == 0 && csv_sep(flags) == separator(r->columns))
+    if (line.len == r->columns->len && memcmp(line.text, r->columns->line, line.len) == 0 &&
+        csv_sep(flags) == separator(r->columns))
         return 0;
     return REFUSE(r, r->member[COLUMNS].text, "its columns are not those of the topic");
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+/* ---- rows ---- */
 
-/* A row is an object, a member for each field; one that is an array has the fields beyond the columns. */
+/* A row is an object, a member for each field; one that is an array has the fields beyond the
+ * columns. */
 struct fields {
     const struct js_value *object;
     size_t at, extra_at;
-    struct js_value name, extra; /* extra.text NULL: not there yet; name of the last field; its text NULL: it has none */
+    /* extra.text NULL: not there yet; name of the last field; its text NULL: it has none */
+    struct js_value name, extra;
 };
 
 /* How many columns have this name: of those known, else of the members before the array. */
@@ -140,8 +145,8 @@ static size_t columns_named(const struct reading *r, const struct js_value *obje
     return cnt;
 }
 
-/* The name under which consumers write the fields beyond the columns: "_extra", or, where columns are
- * called so, the next "_extra_2", "_extra_3", ... that none of them has. */
+/* The name under which consumers write the fields beyond the columns: "_extra", or, where columns
+ * are called so, the next "_extra_2", "_extra_3", ... that none of them has. */
 static const char *extra_name(const struct reading *r, const struct js_value *object,
                               char buf[static 32])
 {
@@ -208,7 +213,8 @@ static char *put_field(char *to, struct bytes field, int sep)
     int quote = 0;
 
     for (size_t i = 0; i < field.len && !quote && !(sep & CSV_UNQUOTED); i++)
-        quote = field.text[i] == (char)sep || field.text[i] == '"' || field.text[i] == '\n' || field.text[i] == '\r';
+        quote = field.text[i] == (char)sep || field.text[i] == '"' || field.text[i] == '\n' ||
+                field.text[i] == '\r';
     if (!quote) {
         memcpy(to, field.text, field.len);
         return to + field.len;
@@ -223,14 +229,16 @@ static char *put_field(char *to, struct bytes field, int sep)
     return to;
 }
 
-/* Joins the fields (or, for a header, the names) of the row with sep, quoted where they must be. A string takes no more room than its JSON, which
- * has quotes around it and two bytes for a quote inside; a number that sep makes quotes necessary for takes at most twice as much. */
+/* Joins the fields (or, for a header, the names) of the row with sep, quoted where they must be. A
+ * string takes no more room than its JSON, which has quotes around it and two bytes for a quote
+ * inside; a number that sep makes quotes necessary for takes at most twice as much. */
 static int join(struct reading *r, int sep, int names, struct bytes *out)
 {
     struct fields fields = {.object = &r->member[VALUE]};
     struct js_value field;
     struct bytes part;
-    char *room = arena_take(r->arena, fields.object->len), *row = arena_take(r->arena, 2 * fields.object->len), *to = row;
+    char *room = arena_take(r->arena, fields.object->len),
+         *row = arena_take(r->arena, 2 * fields.object->len), *to = row;
     int more, first = 1;
 
     if (!room || !row)
@@ -242,8 +250,10 @@ static int join(struct reading *r, int sep, int names, struct bytes *out)
             *to++ = (char)sep;
         first = 0;
         part = field_text(names ? &fields.name : &field, room);
-        if (sep & CSV_UNQUOTED && (memchr(part.text, sep & 0xff, part.len) || memchr(part.text, '\n', part.len)))
-            return REFUSE(r, field.text, "a field without quotes cannot hold its separator or a line end");
+        if (sep & CSV_UNQUOTED &&
+            (memchr(part.text, sep & 0xff, part.len) || memchr(part.text, '\n', part.len)))
+            return REFUSE(r, field.text,
+                          "a field without quotes cannot hold its separator or a line end");
         to = put_field(to, part, sep);
     }
     *out = (struct bytes){row, (size_t)(to - row)};
@@ -258,7 +268,8 @@ static int is_this_row(struct reading *r, struct bytes bytes, int sep)
     struct bytes part;
     size_t at = 0;
     int more, quoted, same;
-    char *room = arena_take(r->arena, fields.object->len), *plain = arena_take(r->arena, bytes.len + 1);
+    char *room = arena_take(r->arena, fields.object->len),
+         *plain = arena_take(r->arena, bytes.len + 1);
 
     if (!room || !plain)
         return -ENOMEM;
@@ -294,14 +305,16 @@ static int check_names(struct reading *r)
         if (fields.name.text && i < r->columns->cnt) {
             struct bytes name = field_text(&fields.name, room);
 
-            if (name.len == r->columns->name[i].len && memcmp(name.text, r->columns->name[i].text, name.len) == 0) {
+            if (name.len == r->columns->name[i].len &&
+                memcmp(name.text, r->columns->name[i].text, name.len) == 0) {
                 i++;
                 continue;
             }
         } else if (!fields.name.text && i == r->columns->cnt) {
             continue;
         }
-        return REFUSE(r, fields.name.text ? fields.name.text : field.text, "column %zu is not that of the topic", i + 1);
+        return REFUSE(r, fields.name.text ? fields.name.text : field.text,
+                      "column %zu is not that of the topic", i + 1);
     }
     return more < 0 ? 1 : 0;
 }

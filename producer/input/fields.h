@@ -11,16 +11,23 @@ struct fields {
 };
 
 /* fields_next takes the next field of a row, as csv_field does. */
-int fields_next(const struct fields *fields, const char *row, size_t len, size_t *at, const char **field, size_t *field_len, int *quoted);
+int fields_next(const struct fields *fields, const char *row, size_t len, size_t *at,
+                const char **field, size_t *field_len, int *quoted);
 
-/* fields_get takes the field of that number, from 1. Returns number; if the row has fewer fields, how many. */
-int32_t fields_get(const struct fields *fields, const char *row, size_t len, int32_t number, const char **field, size_t *field_len, int *quoted);
+/* fields_get takes the field of that number, from 1. Returns number; if the row has fewer fields,
+ * how many. */
+int32_t fields_get(const struct fields *fields, const char *row, size_t len, int32_t number,
+                   const char **field, size_t *field_len, int *quoted);
 
-/* fields_find looks a column up: a name of the header first, then a number from 1. header NULL: there is none, so a number.
+/* fields_find looks a column up: a name of the header first, then a number from 1. header NULL:
+ * there is none, so a number.
  * Returns the number, or 0: no such column. */
-int32_t fields_find(const struct fields *fields, const char *header, size_t len, const char *wanted);
+int32_t fields_find(const struct fields *fields, const char *header, size_t len,
+                    const char *wanted);
 
-/* fields_no_such says on standard error that file has no such column, and what it has. Returns EXIT_FAILED. */
-int fields_no_such(const struct fields *fields, const char *file, const char *header, size_t len, const char *wanted);
+/* fields_no_such says on standard error that file has no such column, and what it has. Returns
+ * EXIT_FAILED. */
+int fields_no_such(const struct fields *fields, const char *file, const char *header, size_t len,
+                   const char *wanted);
 
 #endif

@@ -1,5 +1,5 @@
-/* follow.c - stat says what happened to the file at hand, inotify which files had its name since.
- * */
+/* follow.c - stat says what happened to the file at hand, inotify which files had its name
+ * since. */
 #include "follow.h"
 #include "cli/program.h"
 #include <errno.h>
@@ -25,7 +25,8 @@
 int wait_readable(int fd, int64_t timeout_ns)
 {
     struct pollfd pollfd = {.fd = fd, .events = POLLIN};
-    struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+    struct timespec timeout = {.tv_sec = timeout_ns / 1000000000,
+                               .tv_nsec = timeout_ns % 1000000000};
     sigset_t ours, before;
     int result = 0;
 
@@ -44,7 +45,7 @@ int wait_readable(int fd, int64_t timeout_ns)
     return program_stop ? -EINTR : result;
 }
 
-/* ---- what is watched ------------------------------------------------------------------------- */
+/* ---- what is watched ---- */
 
 static void watch_folder(struct follow *follow)
 {
@@ -81,7 +82,7 @@ void follow_file(struct follow *follow, int fd)
     follow->file_watch = inotify_add_watch(follow->notify, path, FILE_EVENTS);
 }
 
-/* ---- the queue ------------------------------------------------------------------------------- */
+/* ---- the queue ---- */
 
 static void drop(struct follow *follow, size_t i)
 {
@@ -96,8 +97,8 @@ static void drop(struct follow *follow, size_t i)
 static void lose(struct follow *follow, size_t i)
 {
     program_error("%s: another file had this name and was gone before it could be opened: lines "
-                     "in it are lost",
-                     follow->path);
+                  "in it are lost",
+                  follow->path);
     drop(follow, i);
 }
 
@@ -110,9 +111,9 @@ static struct follow_file *add(struct follow *follow)
 
     if (!name) {
         program_error("%s: %d files that had this name are still to be read: another one is "
-                         "not, and its lines "
-                         "are lost",
-                         follow->path, FOLLOW_QUEUE);
+                      "not, and its lines "
+                      "are lost",
+                      follow->path, FOLLOW_QUEUE);
         return NULL;
     }
     *file = (struct follow_file){.fd = -1, .name = name, .since_ns = program_now()};
@@ -142,7 +143,7 @@ void follow_stop(struct follow *follow)
     follow->notify = -1;
 }
 
-/* ---- what was told --------------------------------------------------------------------------- */
+/* ---- what was told ---- */
 
 static int is_same(int fd, const struct stat *other)
 {
@@ -232,7 +233,7 @@ static int take_events(struct follow *follow)
     return about;
 }
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* Opens a file of the queue where it lies by now. What is no file is none to read, and what is open
  * already was told of twice. */
@@ -296,7 +297,7 @@ static void give_up(struct follow *follow, int64_t now)
     }
 }
 
-/* ---- the file at hand ------------------------------------------------------------------------ */
+/* ---- the file at hand ---- */
 
 static enum follow_event look(struct follow *follow, int fd, off_t read_bytes, int64_t now)
 {
@@ -351,8 +352,10 @@ int follow_wait(struct follow *follow, int fd, off_t read_bytes, enum follow_eve
             program_notice("%s: read to its end, waiting for more", follow->path);
             follow->told_end = 1;
         }
-        int64_t tell = follow->idle_ns + TELL_NS - now; /* what others do in the folder must not put it off */
-        if ((error = wait_readable(follow->notify, tell > 0 && tell < FOLLOW_NS ? tell : FOLLOW_NS)) < 0)
+        /* what others do in the folder must not put it off */
+        int64_t tell = follow->idle_ns + TELL_NS - now;
+        if ((error = wait_readable(follow->notify,
+                                   tell > 0 && tell < FOLLOW_NS ? tell : FOLLOW_NS)) < 0)
             return error;
     }
 }

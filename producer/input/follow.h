@@ -20,15 +20,17 @@
 
 enum follow_event {
     FOLLOW_NOTHING,
-    FOLLOW_GREW,     /* it can be read on */
-    FOLLOW_CUT,      /* it is shorter than what was read of it */
-    FOLLOW_REPLACED, /* its name went to another file, and nothing came to the old one for a while */
+    FOLLOW_GREW, /* it can be read on */
+    FOLLOW_CUT,  /* it is shorter than what was read of it */
+    /* its name went to another file, and nothing came to the old one for a while */
+    FOLLOW_REPLACED,
 };
 
 /* A file that got the name. */
 struct follow_file {
-    int fd;           /* -1: not opened yet */
-    char *name;       /* where it lies in the folder now, as far as was told; NULL: just being renamed */
+    int fd; /* -1: not opened yet */
+    /* where it lies in the folder now, as far as was told; NULL: just being renamed */
+    char *name;
     uint32_t cookie;  /* of that rename */
     int sure;         /* nothing was told of `name` since it was opened: it is this file */
     int touched;      /* something was */
@@ -42,8 +44,9 @@ struct follow {
     const char *name; /* of path in there */
     int notify;       /* inotify; -1: none to be had */
     int folder_watch, file_watch;
-    int64_t idle_ns;     /* since when there was nothing */
-    int64_t replaced_ns; /* since when the next file waits and this one is at its end; 0: it is not */
+    int64_t idle_ns; /* since when there was nothing */
+    /* since when the next file waits and this one is at its end; 0: it is not */
+    int64_t replaced_ns;
     int told_end, told_gone;
     struct follow_file next[FOLLOW_QUEUE];
     size_t next_cnt;

@@ -1,8 +1,9 @@
-/* input.c - rows out of one growing buffer. Each turn: take what is whole, move the rest to the front, read once more. */
+/* input.c - rows out of one growing buffer. Each turn: take what is whole, move the rest to the
+ * front, read once more. */
 #include "input.h"
-#include "text/csv.h"
-#include "millrace.h"
 #include "cli/program.h"
+#include "millrace.h"
+#include "text/csv.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -50,7 +51,10 @@ int input_open(struct input *in, const struct input_how *how, const char *name)
 {
     int error;
 
-    *in = (struct input){.how = *how, .name = strcmp(name, "-") == 0 ? standard_input : name, .line = 1, .follow.notify = -1};
+    *in = (struct input){.how = *how,
+                         .name = strcmp(name, "-") == 0 ? standard_input : name,
+                         .line = 1,
+                         .follow.notify = -1};
     error = open_file(in);
     if (!error && !(in->buf = malloc(INPUT_CHUNK + CSV_BEHIND)))
         error = -ENOMEM;
@@ -91,7 +95,7 @@ int input_again(struct input *in)
     return 0;
 }
 
-/* ---- framing --------------------------------------------------------------------------------------------------------- */
+/* ---- framing ---- */
 
 /* Lines, by LF or the delimiter given. As csv_row. */
 static int frame_line(const struct input *in, struct csv_row *row)
@@ -117,7 +121,8 @@ static int frame_file(const struct input *in, struct csv_row *row)
 {
     if (!in->at_end || in->started)
         return 0;
-    *row = (struct csv_row){.start = in->at, .len = in->len - in->at, .next = in->len, .eol = MR_EOL_NONE};
+    *row = (struct csv_row){
+        .start = in->at, .len = in->len - in->at, .next = in->len, .eol = MR_EOL_NONE};
     return 1;
 }
 
@@ -129,11 +134,12 @@ static int frame(const struct input *in, struct csv_row *row)
         return frame_file(in, row);
     if (in->how.format != INPUT_CSV)
         return frame_line(in, row);
-    /* The mark stands before the first field's quote, so the framing begins after it; the row includes it. */
+    /* The mark stands before the first field's quote, so the framing begins after it; the row
+     * includes it. */
     if (!in->started)
         bom = csv_bom(in->buf, in->len);
     if (!(in->split ? csv_row_split : csv_row)(in->buf, in->len, in->at + bom, in->how.sep,
-                                                     in->at_end, row)) {
+                                               in->at_end, row)) {
         if (!bom || !in->at_end || in->len > bom)
             return 0;
         *row = (struct csv_row){.start = bom, .next = bom, .eol = MR_EOL_NONE};
@@ -159,7 +165,7 @@ static int hopeless(struct input *in)
     return 1;
 }
 
-/* ---- bad rows -------------------------------------------------------------------------------------------------------- */
+/* ---- bad rows ---- */
 
 static int has_bom(enum input_format format)
 {
@@ -182,7 +188,8 @@ static inline void take(struct input *in, const struct csv_row *found, struct in
     in->started = 1;
 }
 
-/* Finds line and byte of the fault, which may lie behind the row: a quoted field can go over many lines before it goes wrong. */
+/* Finds line and byte of the fault, which may lie behind the row: a quoted field can go over many
+ * lines before it goes wrong. */
 static void locate(const struct input *in, const struct csv_row *found, struct input_row *row)
 {
     const char *from = in->buf + found->start, *fault = in->buf + found->fault_at, *lf;
@@ -195,20 +202,24 @@ static void locate(const struct input *in, const struct csv_row *found, struct i
     row->bad_byte = (uint64_t)(fault - from) + 1;
 }
 
-__attribute__((cold)) static enum input_event give_bad(struct input *in, struct csv_row *found, struct input_row *row, int too_long)
+__attribute__((cold)) static enum input_event give_bad(struct input *in, struct csv_row *found,
+                                                       struct input_row *row, int too_long)
 {
     const char *text = csv_fault_text((enum csv_fault)found->fault);
 
     take(in, found, row);
     locate(in, found, row);
     if (too_long && in->how.format == INPUT_ENVELOPES)
-        snprintf(row->reason, sizeof(row->reason), "the line is longer than %zu bytes: more than any record of this topic",
+        snprintf(row->reason, sizeof(row->reason),
+                 "the line is longer than %zu bytes: more than any record of this topic",
                  in->how.record_max);
     else if (too_long && found->fault == CSV_OK)
-        snprintf(row->reason, sizeof(row->reason), "%s is longer than %zu bytes, the most that one record can have",
+        snprintf(row->reason, sizeof(row->reason),
+                 "%s is longer than %zu bytes, the most that one record can have",
                  in->how.format == INPUT_FILE ? "the file" : "the row", in->how.record_max);
     else if (too_long && found->fault == CSV_OPEN_QUOTE)
-        snprintf(row->reason, sizeof(row->reason), "%s within %zu bytes, the most that one record can have", text,
+        snprintf(row->reason, sizeof(row->reason),
+                 "%s within %zu bytes, the most that one record can have", text,
                  in->how.record_max);
     else
         snprintf(row->reason, sizeof(row->reason), "%s", text);
@@ -223,14 +234,20 @@ static size_t kept_back(const struct input *in)
     return in->how.delimiter ? in->how.delimiter_len - 1 : 1;
 }
 
-/* The row that begins at `at` is longer than any record can be. What of it is here is given as a bad row: up to its first line
- * end if that is here (an unclosed quote), else all, with the rest to follow. */
+/* The row that begins at `at` is longer than any record can be. What of it is here is given as a
+ * bad row: up to its first line end if that is here (an unclosed quote), else all, with the rest to
+ * follow. */
 __attribute__((cold)) static enum input_event give_too_long(struct input *in, struct input_row *row)
 {
     size_t bom = in->started || in->how.format != INPUT_CSV ? 0 : csv_bom(in->buf, in->len);
-    struct csv_row found = {.start = in->at, .len = in->len - in->at, .next = in->len, .eol = MR_EOL_NONE, .fault_at = in->at};
+    struct csv_row found = {.start = in->at,
+                            .len = in->len - in->at,
+                            .next = in->len,
+                            .eol = MR_EOL_NONE,
+                            .fault_at = in->at};
 
-    if (in->how.format == INPUT_CSV && csv_row(in->buf, in->len, in->at + bom, in->how.sep, 1, &found)) {
+    if (in->how.format == INPUT_CSV &&
+        csv_row(in->buf, in->len, in->at + bom, in->how.sep, 1, &found)) {
         found.start -= bom;
         found.len += bom;
         if (found.fault == CSV_OK)
@@ -258,7 +275,8 @@ __attribute__((cold)) static enum input_event give_rest(struct input *in, struct
 
         if (!in->at_end && left <= kept)
             return INPUT_MORE;
-        found = (struct csv_row){.start = in->at, .len = left - kept, .next = in->len - kept, .eol = MR_EOL_NONE};
+        found = (struct csv_row){
+            .start = in->at, .len = left - kept, .next = in->len - kept, .eol = MR_EOL_NONE};
     }
     take(in, &found, row);
     row->more = in->discarding = !whole && !in->at_end;
@@ -270,7 +288,7 @@ static size_t held_max(const struct input *in)
     return in->how.record_max > MR_COLUMNS_MAX ? in->how.record_max : MR_COLUMNS_MAX;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+/* ---- rows ---- */
 
 enum input_event input_next(struct input *in, struct input_row *row)
 {
@@ -327,7 +345,8 @@ static int reached_end(struct input *in)
         return error;
     }
     /* Files of /proc have no size, but contents. */
-    if (in->size_bytes && (in->size_bytes > in->read_bytes || (fstat(in->fd, &st) == 0 && (uint64_t)st.st_size < in->read_bytes)))
+    if (in->size_bytes && (in->size_bytes > in->read_bytes ||
+                           (fstat(in->fd, &st) == 0 && (uint64_t)st.st_size < in->read_bytes)))
         return INPUT_CUT;
     in->at_end = 1;
     return 0;

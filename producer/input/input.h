@@ -1,14 +1,15 @@
-/* input.h - one FILE as a series of rows that lie in the read buffer: nothing is copied, nothing is read ahead of what was asked
- * for.
+/* input.h - one FILE as a series of rows that lie in the read buffer: nothing is copied, nothing is
+ * read ahead of what was asked for.
  *
  *     input_open(&in, &how, "data.csv");
  *     for (;;)
  *         switch (input_next(&in, &row)) {
- *         case INPUT_MORE: (use up all rows: the buffer is about to change)  input_fill(&in);  break;
+ *         case INPUT_MORE: (use up all rows: the buffer is about to change) input_fill(&in); break;
  *         ...
  *
  * CSV_BEHIND bytes behind each row can be read.
- * Memory: a row of the largest size that a record can have, plus one read; what is longer is refused in pieces. */
+ * Memory: a row of the largest size that a record can have, plus one read; what is longer is
+ * refused in pieces. */
 #ifndef PRODUCER_INPUT_INPUT_H
 #define PRODUCER_INPUT_INPUT_H
 
@@ -18,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INPUT_CUT (-ENODATA) /* the file got shorter while it was read */
+#define INPUT_CUT   (-ENODATA)          /* the file got shorter while it was read */
 #define INPUT_CHUNK ((size_t)256 << 10) /* bytes: a read asks for half of it at least */
 
 enum input_event {
@@ -35,8 +36,10 @@ struct input_row {
     uint16_t flags; /* MR_EOL_* */
     int first;      /* of the file */
     size_t fields;  /* how many it has, if in->split; 0: not counted (a row of TSV) */
-    size_t bom;     /* 3: data begins with a byte order mark, which belongs to the line and not to the first field or envelope; else 0 */
-    uint64_t line;  /* the line that the row begins in, from 1 */
+    /* 3: data begins with a byte order mark, which belongs to the line and not to the first field
+     * or envelope; else 0 */
+    size_t bom;
+    uint64_t line; /* the line that the row begins in, from 1 */
     /* a bad row only */
     uint64_t bad_line, bad_byte; /* where the fault is: line and byte of that line, both from 1 */
     char reason[192];
@@ -48,9 +51,10 @@ struct input_how {
     char sep;
     const char *delimiter; /* of lines; NULL: LF or CRLF */
     size_t delimiter_len;
-    int guessed;       /* the format, by the topic's columns */
-    int follow;        /* at its end wait for more of it; a regular file */
-    size_t record_max; /* bytes; a header may be longer: up to MR_COLUMNS_MAX are held in any case */
+    int guessed; /* the format, by the topic's columns */
+    int follow;  /* at its end wait for more of it; a regular file */
+    /* bytes; a header may be longer: up to MR_COLUMNS_MAX are held in any case */
+    size_t record_max;
 };
 
 struct input {
@@ -61,7 +65,8 @@ struct input {
     int at_end;  /* read(2) has said so; or, when it is followed, nothing more can come: */
     enum follow_event ended;
     struct follow follow;
-    uint64_t read_bytes, size_bytes; /* read so far; the size of a regular file when it was opened */
+    /* read so far; the size of a regular file when it was opened */
+    uint64_t read_bytes, size_bytes;
     char *buf;
     size_t len, cap;
     size_t at;       /* of the next row */
@@ -73,19 +78,23 @@ struct input {
     int split;       /* set at any time: the fields of rows of CSV are to be counted */
 };
 
-/* input_open opens a file ("-": standard input). name is kept, not copied. Returns 0 or -errno (-EISDIR: a directory). */
+/* input_open opens a file ("-": standard input). name is kept, not copied. Returns 0 or -errno
+ * (-EISDIR: a directory). */
 int input_open(struct input *in, const struct input_how *how, const char *name);
 void input_close(struct input *in);
 
-/* input_again goes on at the start of the file, which was cut or replaced by another: after INPUT_END with in->ended set. Lines count anew.
+/* input_again goes on at the start of the file, which was cut or replaced by another: after
+ * INPUT_END with in->ended set. Lines count anew.
  * Returns 0 or -errno. */
 int input_again(struct input *in);
 
 /* input_next gives the next row. */
 enum input_event input_next(struct input *in, struct input_row *row);
 
-/* input_fill reads once. Returns 0 (end of file too), -EINTR when a signal has asked to stop, INPUT_CUT or another -errno.
- * Blocks until there is something to read, or a signal arrives: none is missed between the check and the wait. */
+/* input_fill reads once. Returns 0 (end of file too), -EINTR when a signal has asked to stop,
+ * INPUT_CUT or another -errno.
+ * Blocks until there is something to read, or a signal arrives: none is missed between the check
+ * and the wait. */
 int input_fill(struct input *in);
 
 #endif

@@ -10,7 +10,8 @@
 
 /* 1 if a group of the topic has not acknowledged all below ends, or there is no group; its name is
  * then in group ("": there is none). 0 all have; or a negative errno: it cannot be told. */
-static int is_owed(const struct mr_topic *topic, const uint64_t *ends, uint32_t partitions, char group[static MR_GROUP_NAME_MAX + 1])
+static int is_owed(const struct mr_topic *topic, const uint64_t *ends, uint32_t partitions,
+                   char group[static MR_GROUP_NAME_MAX + 1])
 {
     struct mr_group_info info;
     struct mr_group_partition_info part;
@@ -68,9 +69,11 @@ int join_all(const struct mr_topic *topic, int64_t timeout_ns)
         waited = program_now() - start;
         if (waited >= TELL_NS && !told) {
             if (*group)
-                program_notice("%s: waiting for group %s to acknowledge what was sent earlier", mr_topic_name(topic), group);
+                program_notice("%s: waiting for group %s to acknowledge what was sent earlier",
+                               mr_topic_name(topic), group);
             else
-                program_notice("%s: no consumer has come yet; waiting for one (./consumer %s)", mr_topic_name(topic), mr_topic_name(topic));
+                program_notice("%s: no consumer has come yet; waiting for one (./consumer %s)",
+                               mr_topic_name(topic), mr_topic_name(topic));
             told = 1;
         }
         if (timeout_ns >= 0 && waited >= timeout_ns)

@@ -25,7 +25,8 @@ void pace_start(struct pace *pace, const struct options *options, int64_t (*cloc
     };
 }
 
-/* What is more than a moment late is not made up for: a topic that was full for a minute does not get a minute's records at once. */
+/* What is more than a moment late is not made up for: a topic that was full for a minute does not
+ * get a minute's records at once. */
 static void catch_up(struct pace *pace)
 {
     double now = (double)(pace->now_ns - pace->start_ns);

@@ -1,9 +1,10 @@
-/* resume.c - see resume.h. Before anything is sent, the file is read up to the last row that the topic has: if that is not the row it was, nothing is. */
+/* resume.c - see resume.h. Before anything is sent, the file is read up to the last row that the
+ * topic has: if that is not the row it was, nothing is. */
 #include "resume.h"
-#include "core/log.h"
 #include "cli/program.h"
-#include "text/text.h"
+#include "core/log.h"
 #include "core/topic.h"
+#include "text/text.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,7 +19,7 @@
 #define LOCK_TELL_NS  INT64_C(500000000)
 #define LOCK_RETRY_NS 10000000
 
-/* ---- the source ------------------------------------------------------------------------------ */
+/* ---- the source ---- */
 
 static uint64_t hash_text(uint64_t h, const char *text)
 {
@@ -37,7 +38,7 @@ static uint64_t source_of(const struct options *o, enum input_format format, uin
     return FILE_SOURCE(id, h);
 }
 
-/* ---- one process at a time ------------------------------------------------------------------------------------------- */
+/* ---- one process at a time ---- */
 
 /* A lock on a byte of the topic's own file, far behind its end: another one for each source. So it
  * holds for all who can send the file to this topic, whatever namespaces they live in and on
@@ -71,7 +72,7 @@ static int lock_source(struct resume *resume, struct mr_topic *topic, const char
     return 0;
 }
 
-/* ---- how far the topic is -------------------------------------------------------------------------------------------- */
+/* ---- how far the topic is ---- */
 
 static int find_progress(struct resume *resume, struct mr_topic *topic)
 {
@@ -83,7 +84,8 @@ static int find_progress(struct resume *resume, struct mr_topic *topic)
     if (!(resume->last = calloc(settings.partitions, sizeof(*resume->last))))
         return -ENOMEM;
     for (uint32_t p = 0; p < settings.partitions; p++) {
-        /* mr_producer_progress needs a producer, and a sealed topic has none; that a file went in before the seal is worth knowing. */
+        /* mr_producer_progress needs a producer, and a sealed topic has none; that a file went in
+         * before the seal is worth knowing. */
         if ((found = mr_log_progress(topic, p, resume->source, &resume->last[p])) < 0)
             return found;
         if (found && resume->last[p].position > resume->furthest)
@@ -106,7 +108,9 @@ int resume_find(struct resume *resume, struct mr_topic *topic, const struct opti
     resume->source = source_of(options, format, id);
     error = lock_source(resume, topic, file);
     if (error == -EBUSY) {
-        program_error("%s: another producer --resume is sending it to %s; two would send its rows twice", file, options->topic);
+        program_error(
+            "%s: another producer --resume is sending it to %s; two would send its rows twice",
+            file, options->topic);
         return EXIT_FAILED;
     }
     if (!error)
@@ -140,13 +144,13 @@ int resume_complete(const struct resume *resume, struct mr_topic *topic)
 int resume_no_room(const struct resume *resume, const char *topic)
 {
     program_error("%s: %s already remembers 128 other files of --resume, as many as it can; let "
-                     "it forget one "
-                     "that is done with (./broker forget-source %s FILE), and start this again",
-                     resume->file, topic, topic);
+                  "it forget one "
+                  "that is done with (./broker forget-source %s FILE), and start this again",
+                  resume->file, topic, topic);
     return EXIT_FAILED;
 }
 
-/* ---- is it the same file --------------------------------------------------------------------------------------------- */
+/* ---- is it the same file ---- */
 
 static int is_as_it_was(const struct resume *resume, uint64_t row, uint64_t check)
 {
@@ -169,10 +173,10 @@ static uint64_t next_remembered(const struct resume *resume, uint64_t row)
 
 static int other_file(const char *file, const char *topic, uint64_t row, const char *how)
 {
-    program_error(
-        "%s: not the file that %s has accepted rows of: row %" PRIu64 " %s; nothing was sent "
-        "(if this is another file: ./broker forget-source %s %s, then all of it is sent)",
-        file, topic, row, how, topic, file);
+    program_error("%s: not the file that %s has accepted rows of: row %" PRIu64
+                  " %s; nothing was sent "
+                  "(if this is another file: ./broker forget-source %s %s, then all of it is sent)",
+                  file, topic, row, how, topic, file);
     return EXIT_FAILED;
 }
 
@@ -204,9 +208,10 @@ int resume_verify(struct resume *resume, struct input *in, const char *topic, in
     return 0;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+/* ---- rows ---- */
 
-int32_t resume_place(const struct resume *resume, int32_t partition, const void *key, size_t key_len)
+int32_t resume_place(const struct resume *resume, int32_t partition, const void *key,
+                     size_t key_len)
 {
     if (partition != MR_ANY)
         return partition;

@@ -1,13 +1,16 @@
-/* resume.h - --resume: which rows of a FILE the topic has already. Rows are counted from 1 as they stand in the file, bad ones too, the header not.
+/* resume.h - --resume: which rows of a FILE the topic has already. Rows are counted from 1 as they
+ * stand in the file, bad ones too, the header not.
  *
- * The topic keeps, in the step that publishes a record, the number and a hash of the row it was made of, per partition and source; the source is the
- * file and all options that change its rows or their places. A row goes to the same partition each time: by its key, or else by its number. So the
- * rows that are there are, in each partition, those up to the number that it remembers, after a kill at any moment. */
+ * The topic keeps, in the step that publishes a record, the number and a hash of the row it was
+ * made of, per partition and source; the source is the file and all options that change its rows or
+ * their places. A row goes to the same partition each time: by its key, or else by its number. So
+ * the rows that are there are, in each partition, those up to the number that it remembers, after a
+ * kill at any moment. */
 #ifndef PRODUCER_SEND_RESUME_H
 #define PRODUCER_SEND_RESUME_H
 
-#include "producer/input/input.h"
 #include "millrace.h"
+#include "producer/input/input.h"
 #include "producer/options.h"
 #include <stdint.h>
 
@@ -15,14 +18,16 @@ struct resume {
     uint64_t source; /* 0: not used */
     const char *file;
     uint32_t partitions;
-    struct mr_progress *last; /* of each partition: the row that it accepted last, before this process; position 0: none */
-    uint64_t furthest;        /* the last row of any partition; 0: the topic has none of them */
-    uint64_t row;             /* number of the row at hand */
-    uint64_t passed;          /* rows that were there already, all FILEs */
-    int lock;                 /* held while we send from the file; -1: not held */
+    /* of each partition: the row that it accepted last, before this process; position 0: none */
+    struct mr_progress *last;
+    uint64_t furthest; /* the last row of any partition; 0: the topic has none of them */
+    uint64_t row;      /* number of the row at hand */
+    uint64_t passed;   /* rows that were there already, all FILEs */
+    int lock;          /* held while we send from the file; -1: not held */
 };
 
-/* resume_find names the source and finds out how far the topic is with it. Waits up to 5 s while another process sends the same. Says what is wrong.
+/* resume_find names the source and finds out how far the topic is with it. Waits up to 5 s while
+ * another process sends the same. Says what is wrong.
  * Returns 0 or an exit status; resume_end is due in both cases. */
 int resume_find(struct resume *resume, struct mr_topic *topic, const struct options *options,
                 const char *file, enum input_format format);
@@ -36,11 +41,14 @@ int resume_complete(const struct resume *resume, struct mr_topic *topic);
  * EXIT_FAILED. */
 int resume_no_room(const struct resume *resume, const char *topic);
 
-/* resume_verify reads the file, just opened, up to the last row that the topic has of it, and compares hashes: 0 it is that file; or an exit status. */
+/* resume_verify reads the file, just opened, up to the last row that the topic has of it, and
+ * compares hashes: 0 it is that file; or an exit status. */
 int resume_verify(struct resume *resume, struct input *in, const char *topic, int header);
 
-/* resume_place says to which partition the row at hand goes. partition: the one asked for, or MR_ANY. */
-int32_t resume_place(const struct resume *resume, int32_t partition, const void *key, size_t key_len);
+/* resume_place says to which partition the row at hand goes. partition: the one asked for, or
+ * MR_ANY. */
+int32_t resume_place(const struct resume *resume, int32_t partition, const void *key,
+                     size_t key_len);
 /* resume_has: 1 if the partition has the row at hand already. */
 int resume_has(const struct resume *resume, int32_t partition);
 /* resume_note is what the partition is to remember of the row at hand. */

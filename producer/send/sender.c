@@ -1,7 +1,7 @@
 #include "sender.h"
-#include "text/csv.h"
-#include "join.h"
 #include "cli/program.h"
+#include "join.h"
+#include "text/csv.h"
 #include "text/text.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -17,18 +17,21 @@ int sender_refuse(struct input_row *row, uint64_t byte, const char *reason)
     return 1;
 }
 
-/* ---- keys ------------------------------------------------------------------------------------------------------------ */
+/* ---- keys ---- */
 
 static int key_from_column(struct sender *s, struct input_row *row, struct mr_message *message)
 {
     const char *field = NULL;
     size_t len = 0;
     int quoted = 0;
-    int32_t found = fields_get(&s->fields, row->data + row->bom, row->len - row->bom, s->key_column, &field, &len, &quoted);
+    int32_t found = fields_get(&s->fields, row->data + row->bom, row->len - row->bom, s->key_column,
+                               &field, &len, &quoted);
     char reason[96], *to;
 
     if (found < s->key_column) {
-        snprintf(reason, sizeof(reason), "the row has %" PRId32 " columns, and column %" PRId32 " is to be its key", found, s->key_column);
+        snprintf(reason, sizeof(reason),
+                 "the row has %" PRId32 " columns, and column %" PRId32 " is to be its key", found,
+                 s->key_column);
         return sender_refuse(row, row->len + 1, reason);
     }
     if (quoted && memchr(field, '"', len)) {
@@ -44,7 +47,9 @@ static int key_from_column(struct sender *s, struct input_row *row, struct mr_me
 
 static void key_from_line(const struct sender *s, struct mr_message *message)
 {
-    const char *line = message->value, *found = memmem(line, message->value_len, s->options->key_sep, s->options->key_sep_len);
+    const char *line = message->value,
+               *found =
+                   memmem(line, message->value_len, s->options->key_sep, s->options->key_sep_len);
 
     if (!found)
         return;
@@ -54,14 +59,17 @@ static void key_from_line(const struct sender *s, struct mr_message *message)
     message->value_len -= message->key_len + (uint32_t)s->options->key_sep_len;
 }
 
-/* ---- messages -------------------------------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 /* Cold, as its text would make room on the stack for every row. */
-__attribute__((cold)) static int too_long(const struct sender *s, struct input_row *row, const char *what, uint64_t size)
+__attribute__((cold)) static int too_long(const struct sender *s, struct input_row *row,
+                                          const char *what, uint64_t size)
 {
     char reason[sizeof(row->reason)];
 
-    snprintf(reason, sizeof(reason), "%s %" PRIu64 " bytes long, the most that one record can have is %" PRIu64, what, size, s->record_max);
+    snprintf(reason, sizeof(reason),
+             "%s %" PRIu64 " bytes long, the most that one record can have is %" PRIu64, what, size,
+             s->record_max);
     return sender_refuse(row, 1, reason);
 }
 
@@ -106,7 +114,8 @@ static int message_of_envelope(struct sender *s, struct input_row *row, struct m
 {
     struct envelope envelope;
     struct envelope_fault fault;
-    int result = envelope_read(row->data + row->bom, row->len - row->bom, &s->columns, &s->arena, &envelope, &fault);
+    int result = envelope_read(row->data + row->bom, row->len - row->bom, &s->columns, &s->arena,
+                               &envelope, &fault);
 
     if (result > 0)
         return sender_refuse(row, row->bom + fault.byte, fault.reason);
@@ -114,7 +123,8 @@ static int message_of_envelope(struct sender *s, struct input_row *row, struct m
         result = join_headers(s, row, &envelope);
     if (result)
         return result;
-    if (envelope.value_len > s->record_max || envelope.key_len > s->record_max || envelope.value_len + envelope.key_len > UINT32_MAX)
+    if (envelope.value_len > s->record_max || envelope.key_len > s->record_max ||
+        envelope.value_len + envelope.key_len > UINT32_MAX)
         return too_long(s, row, "the record is", envelope.value_len + envelope.key_len);
     *message = (struct mr_message){
         .value = envelope.value,
@@ -127,7 +137,8 @@ static int message_of_envelope(struct sender *s, struct input_row *row, struct m
         .ts_ns = envelope.ts_ns,
         .partition = s->options->partition,
     };
-    /* A key says where its record goes, however many partitions there are here; without one it may stay where it was. */
+    /* A key says where its record goes, however many partitions there are here; without one it may
+     * stay where it was. */
     if (message->partition == MR_ANY && !message->key && envelope.partition < s->partitions)
         message->partition = (int32_t)envelope.partition;
     return 0;
@@ -149,7 +160,8 @@ void sender_format(struct sender *s, const struct input *in)
 int sender_prepare(struct sender *s, struct input_row *row)
 {
     struct mr_message *message = &s->batch[s->batch_cnt];
-    int result = s->envelopes ? message_of_envelope(s, row, message) : message_of_row(s, row, message);
+    int result =
+        s->envelopes ? message_of_envelope(s, row, message) : message_of_row(s, row, message);
     uint64_t size;
 
     if (result)
@@ -158,31 +170,36 @@ int sender_prepare(struct sender *s, struct input_row *row)
     if (size > s->record_max)
         return too_long(s, row, "the row with its key and headers is", size);
     if (s->resume) {
-        message->partition = resume_place(s->resume, message->partition, message->key, message->key_len);
+        message->partition =
+            resume_place(s->resume, message->partition, message->key, message->key_len);
         if (resume_has(s->resume, message->partition))
             return SENDER_PASSED;
         s->progress[s->batch_cnt] = resume_note(s->resume, row->data, row->len);
     }
     message->offset = MR_OFFSET_NONE;
-    s->rows[s->batch_cnt] = (struct sender_row){.line = row->data, .len = row->len, .eol = row->flags, .partition = message->partition};
+    s->rows[s->batch_cnt] = (struct sender_row){
+        .line = row->data, .len = row->len, .eol = row->flags, .partition = message->partition};
     s->batch_cnt++;
     s->batch_bytes += row->len + message->key_len + message->headers_len + MR_RECORD_OVERHEAD;
     return 0;
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
-static int write_copy(const struct sender *s, const struct mr_message *message, const struct sender_row *row)
+static int write_copy(const struct sender *s, const struct mr_message *message,
+                      const struct sender_row *row)
 {
     size_t end_len;
     const char *end = options_line_end(s->options, row->eol, &end_len);
 
     if (s->options->ids)
         return printf("%" PRId32 " %" PRIu64 "\n", message->partition, message->offset) < 0;
-    return (row->len && fwrite(row->line, 1, row->len, stdout) != row->len) || fwrite(end, 1, end_len, stdout) != end_len;
+    return (row->len && fwrite(row->line, 1, row->len, stdout) != row->len) ||
+           fwrite(end, 1, end_len, stdout) != end_len;
 }
 
-/* Counts what was accepted, and moves the others to the front of the batch, in order. Returns 0 or an exit status. */
+/* Counts what was accepted, and moves the others to the front of the batch, in order. Returns 0 or
+ * an exit status. */
 static int settle(struct sender *s)
 {
     int copy = s->options->tee || s->options->ids, failed = 0, error;
@@ -224,13 +241,15 @@ static int refused(const struct sender *s, int error)
     case -EUSERS:
         return resume_no_room(s->resume, s->topic);
     case -EAGAIN:
-        program_error("%s: full after %" PRIu64 " accepted records (start a consumer%s)", s->topic, s->records,
-                         s->options->timeout_ns == 0 ? ", or leave out --fail-if-full to wait for one"
-                                                     : "; this topic does not let wait");
+        program_error("%s: full after %" PRIu64 " accepted records (start a consumer%s)", s->topic,
+                      s->records,
+                      s->options->timeout_ns == 0 ? ", or leave out --fail-if-full to wait for one"
+                                                  : "; this topic does not let wait");
         return EXIT_TIMEOUT;
     case -ETIMEDOUT:
-        program_error("%s: full for %s after %" PRIu64 " accepted records: gave up (./broker status shows who holds them)",
-                         s->topic, text_ns(after, (uint64_t)s->options->timeout_ns), s->records);
+        program_error("%s: full for %s after %" PRIu64
+                      " accepted records: gave up (./broker status shows who holds them)",
+                      s->topic, text_ns(after, (uint64_t)s->options->timeout_ns), s->records);
         return EXIT_TIMEOUT;
     default:
         program_fail(error, "%s: after %" PRIu64 " accepted records", s->topic, s->records);
@@ -263,7 +282,8 @@ int sender_flush(struct sender *s)
         status = n < 0 ? refused(s, (int)n) : settle(s);
         if (!status && s->batch_cnt && program_stop)
             status = refused(s, -EINTR);
-        /* Some were accepted, then the time went by: that the topic is still full is seen without waiting so long again. */
+        /* Some were accepted, then the time went by: that the topic is still full is seen without
+         * waiting so long again. */
         timeout = timeout == limit && limit > 0 ? 0 : limit;
     }
     s->batch_cnt = s->batch_bytes = 0;
@@ -271,7 +291,7 @@ int sender_flush(struct sender *s)
     return status;
 }
 
-/* ---- the producer ---------------------------------------------------------------------------------------------------- */
+/* ---- the producer ---- */
 
 int sender_open(struct sender *s, struct mr_topic *topic, uint64_t source)
 {
@@ -284,7 +304,8 @@ int sender_open(struct sender *s, struct mr_topic *topic, uint64_t source)
         program_fail(error, "%s", s->topic);
         return program_exit_for(error);
     }
-    status = sender_close(s, 0); /* now: between two FILEs there is always a producer, for whoever drains */
+    /* now: between two FILEs there is always a producer, for whoever drains */
+    status = sender_close(s, 0);
     s->handle = topic;
     s->producer = producer;
     return status;
@@ -299,8 +320,9 @@ static int join(const struct sender *s)
     if (!error && s->resume && s->resume->passed)
         error = join_all(s->handle, timeout);
     if (error == -ETIMEDOUT)
-        program_error("%s: not acknowledged by all groups within %s (./broker lag %s shows by which)", s->topic,
-                         text_ns(after, (uint64_t)timeout), s->topic);
+        program_error(
+            "%s: not acknowledged by all groups within %s (./broker lag %s shows by which)",
+            s->topic, text_ns(after, (uint64_t)timeout), s->topic);
     else if (error && error != -EINTR)
         program_fail(error, "%s: --join", s->topic);
     return program_exit_for(error);

@@ -1,12 +1,13 @@
-/* sender.h - rows become records: key, limit, batches, what the topic answers, the copy on standard output. */
+/* sender.h - rows become records: key, limit, batches, what the topic answers, the copy on standard
+ * output. */
 #ifndef PRODUCER_SEND_SENDER_H
 #define PRODUCER_SEND_SENDER_H
 
+#include "millrace.h"
 #include "producer/input/arena.h"
 #include "producer/input/envelope.h"
 #include "producer/input/fields.h"
 #include "producer/input/input.h"
-#include "millrace.h"
 #include "producer/options.h"
 #include "resume.h"
 
@@ -45,18 +46,21 @@ struct sender {
     uint64_t blocked_ns;     /* of producers closed before */
 };
 
-/* sender_open opens a producer for source (0: none), in place of the present one, which is closed after; with resume a sealed topic is none to fail
- * for yet. sender_close closes it, after joining if the options say so and all went well: status, else 0. Both return 0 or an exit status (everything
- * is said). */
+/* sender_open opens a producer for source (0: none), in place of the present one, which is closed
+ * after; with resume a sealed topic is none to fail for yet. sender_close closes it, after joining
+ * if the options say so and all went well: status, else 0. Both return 0 or an exit status
+ * (everything is said). */
 int sender_open(struct sender *sender, struct mr_topic *topic, uint64_t source);
 int sender_close(struct sender *sender, int status);
 
 /* sender_format notes how the rows of in are to be understood. */
 void sender_format(struct sender *sender, const struct input *in);
 
-/* sender_prepare makes a row the next record of the batch. Its bytes are read at the flush, not before.
- * Returns 0; SENDER_PASSED the topic has it already, nothing was added; 1 the row cannot be a record: row->bad_line, bad_byte and reason say why,
- * nothing was added; -ENOMEM. The batch must not be full (sender_full). */
+/* sender_prepare makes a row the next record of the batch. Its bytes are read at the flush, not
+ * before.
+ * Returns 0; SENDER_PASSED the topic has it already, nothing was added; 1 the row cannot be a
+ * record: row->bad_line, bad_byte and reason say why, nothing was added; -ENOMEM. The batch must
+ * not be full (sender_full). */
 #define SENDER_PASSED 2
 int sender_prepare(struct sender *sender, struct input_row *row);
 
@@ -68,7 +72,8 @@ static inline int sender_full(const struct sender *sender)
     return sender->batch_cnt == SENDER_BATCH || sender->batch_bytes >= SENDER_BATCH_BYTES;
 }
 
-/* sender_flush appends the batch and empties it. Returns 0, or an exit status (everything is said; some may have been accepted).
+/* sender_flush appends the batch and empties it. Returns 0, or an exit status (everything is said;
+ * some may have been accepted).
  * Blocks while the topic is full, as the options say. */
 int sender_flush(struct sender *sender);
 

@@ -1,5 +1,6 @@
-/* bare.c - the ceiling: a ring in shared memory for one producer and one consumer, which spin. No groups, no acknowledgement, no recovery, no
- * sleep; a record is written where it is read. It is published one by one, or every 32. The room is a whole number of records, so that none wraps. */
+/* bare.c - the ceiling: a ring in shared memory for one producer and one consumer, which spin. No
+ * groups, no acknowledgement, no recovery, no sleep; a record is written where it is read. It is
+ * published one by one, or every 32. The room is a whole number of records, so that none wraps. */
 #include "bench.h"
 #include "transports.h"
 
@@ -21,7 +22,8 @@ struct ring {
 static void bare_open(struct channel *channel)
 {
     struct ring *ring = channel_allocate(channel, sizeof *ring);
-    ring->shm = mmap(NULL, sizeof *ring->shm, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    ring->shm = mmap(NULL, sizeof *ring->shm, PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (ring->shm == MAP_FAILED)
         bench_fail("mmap");
 }
@@ -42,7 +44,8 @@ static inline void send_every(struct channel *channel, uint64_t n, uint64_t ever
 {
     struct ring *ring = channel->state;
     struct ring_shm *shm = ring->shm;
-    uint64_t size = channel->size, room = TRANSPORT_ROOM / size * size, head = ring->head, tail = ring->tail, number = channel->number;
+    uint64_t size = channel->size, room = TRANSPORT_ROOM / size * size, head = ring->head,
+             tail = ring->tail, number = channel->number;
     for (uint64_t i = 1; i <= n; i++) {
         while (head + size - tail > room)
             tail = atomic_load_explicit(&shm->tail, memory_order_acquire);
@@ -70,7 +73,8 @@ static void bare_receive(struct channel *channel, uint64_t n)
 {
     struct ring *ring = channel->state;
     struct ring_shm *shm = ring->shm;
-    uint64_t size = channel->size, room = TRANSPORT_ROOM / size * size, head = ring->head, tail = ring->tail;
+    uint64_t size = channel->size, room = TRANSPORT_ROOM / size * size, head = ring->head,
+             tail = ring->tail;
     for (uint64_t i = 1; i <= n; i++) {
         while (head == tail) {
             atomic_store_explicit(&shm->tail, tail, memory_order_release);
@@ -85,7 +89,13 @@ static void bare_receive(struct channel *channel, uint64_t n)
     ring->tail = tail;
 }
 
-const struct transport transport_bare = {
-    .open = bare_open, .send = send_each, .receive = bare_receive, .close = bare_close, .lap = bare_lap};
-const struct transport transport_bare_batches = {
-    .open = bare_open, .send = send_batches, .receive = bare_receive, .close = bare_close, .lap = bare_lap};
+const struct transport transport_bare = {.open = bare_open,
+                                         .send = send_each,
+                                         .receive = bare_receive,
+                                         .close = bare_close,
+                                         .lap = bare_lap};
+const struct transport transport_bare_batches = {.open = bare_open,
+                                                 .send = send_batches,
+                                                 .receive = bare_receive,
+                                                 .close = bare_close,
+                                                 .lap = bare_lap};

@@ -62,6 +62,7 @@ double bench_median(double *values, size_t n)
 
 void bench_emit(const char *group, const char *series, double at, const char *metric, double value)
 {
-    printf("{\"group\":\"%s\",\"series\":\"%s\",\"at\":%.12g,\"metric\":\"%s\",\"value\":%.9g}\n", group, series, at, metric, value);
+    printf("{\"group\":\"%s\",\"series\":\"%s\",\"at\":%.12g,\"metric\":\"%s\",\"value\":%.9g}\n",
+           group, series, at, metric, value);
     fflush(stdout);
 }

@@ -1,8 +1,11 @@
-/* bench.h - what the measuring programs of `make bench` share: pinning, statistics, and one way to say a result.
+/* bench.h - what the measuring programs of `make bench` share: pinning, statistics, and one way to
+ * say a result.
  *
- * A result is one line of JSON on stdout: {"group":"stream","series":"pipe","at":64,"metric":"records_per_s","value":2500000}. `series` is the
- * system or setting that is compared with others, `at` the place on the x axis (record size in bytes, number of clients ...). report.sh makes the table,
- * the ratios and the verdicts out of these lines; no program computes a ratio of its own. Progress goes to stderr. */
+ * A result is one line of JSON on stdout:
+ * {"group":"stream","series":"pipe","at":64,"metric":"records_per_s","value":2500000}. `series` is
+ * the system or setting that is compared with others, `at` the place on the x axis (record size in
+ * bytes, number of clients ...). report.sh makes the table, the ratios and the verdicts out of
+ * these lines; no program computes a ratio of its own. Progress goes to stderr. */
 #ifndef TESTS_BENCH_BENCH_H
 #define TESTS_BENCH_BENCH_H
 

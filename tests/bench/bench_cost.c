@@ -1,14 +1,19 @@
-/* bench_cost.c - what one record costs when everything around it grows: group "cost", ns_per_record of 64 B in batches of 32.
+/* bench_cost.c - what one record costs when everything around it grows: group "cost", ns_per_record
+ * of 64 B in batches of 32.
  *
- *   topic size      at = MiB                     groups, partitions, topics (on the bus)  at = their number
- *   idle clients    at = processes attached to the topic, of which none does anything: producers and, as many, consumers of the group; a topic takes 250
- *                   of each, those past that have nothing but the topic open
- *   idle producers  the same without the consumers, whom the group would leave their share of the records, so that each claim is smaller
+ *   topic size      at = MiB groups, partitions, topics (on the bus) at = their number
+ *   idle clients    at = processes attached to the topic, of which none does anything: producers
+ *                   and, as many, consumers of the group; a topic takes 250 of each, those past
+ *                   that have nothing but the topic open
+ *   idle producers  the same without the consumers, whom the group would leave their share of the
+ *                   records, so that each claim is smaller
  *
- * One thread appends a batch, claims, reads and acknowledges it, so the backlog is one batch, and what is measured is the bookkeeping and not the
- * scheduler. Each record is numbered, read and checked. The position walks through the whole topic, which has been full before: no page is touched for
- * the first time. Of several groups one is timed, as the others read untimed what keeps them up to date. A round passes a part of the records
- * through every place, so that the machine's moods hit all alike; medians are emitted. */
+ * One thread appends a batch, claims, reads and acknowledges it, so the backlog is one batch, and
+ * what is measured is the bookkeeping and not the scheduler. Each record is numbered, read and
+ * checked. The position walks through the whole topic, which has been full before: no page is
+ * touched for the first time. Of several groups one is timed, as the others read untimed what keeps
+ * them up to date. A round passes a part of the records through every place, so that the machine's
+ * moods hit all alike; medians are emitted. */
 #include "bench.h"
 #include "core/client.h"
 #include "core/topic.h"
@@ -22,17 +27,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SIZE 64u
-#define BATCH 32u
-#define LOT (SIZE + MR_RECORD_OVERHEAD) /* what a record takes */
-#define ROUNDS 9
-#define TURNS 8000u /* batches a round */
-#define GROUPS_MAX 32
-#define IDLE_MAX 2000
-#define PLACES_MAX 40
-#define MIB (1u << 20)
+#define SIZE         64u
+#define BATCH        32u
+#define LOT          (SIZE + MR_RECORD_OVERHEAD) /* what a record takes */
+#define ROUNDS       9
+#define TURNS        8000u /* batches a round */
+#define GROUPS_MAX   32
+#define IDLE_MAX     2000
+#define PLACES_MAX   40
+#define MIB          (1u << 20)
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-#define SIDE_MAX 250u /* producers, and consumers, that sit idle on one topic: 256 is the limit */
+/* producers, and consumers, that sit idle on one topic: 256 is the limit */
+#define SIDE_MAX 250u
 
 struct place {
     const char *series;
@@ -83,8 +89,9 @@ static uint64_t look(const unsigned char *value)
     return number;
 }
 
-/* One batch through place, timed but for what the groups past the first do. Records of several partitions come in another order than they were
- * sent, but each comes once: their numbers add up. */
+/* One batch through place, timed but for what the groups past the first do. Records of several
+ * partitions come in another order than they were sent, but each comes once: their numbers add
+ * up. */
 static uint64_t pass_on(struct place *place)
 {
     static unsigned char values[BATCH][SIZE];
@@ -107,7 +114,8 @@ static uint64_t pass_on(struct place *place)
         if (g == 0)
             took = bench_now_ns() - since;
         if (sum != wanted || got != BATCH) {
-            fprintf(stderr, "bench_cost: %s at %g: other records come than were sent\n", place->series, place->at);
+            fprintf(stderr, "bench_cost: %s at %g: other records come than were sent\n",
+                    place->series, place->at);
             exit(1);
         }
     }
@@ -136,7 +144,8 @@ static void remove_place(const struct place *place)
         mr_bus_remove(name);
 }
 
-/* Takes away whatever is there, also after a failure half-way; children that fail leave it to their parent. */
+/* Takes away whatever is there, also after a failure half-way; children that fail leave it to their
+ * parent. */
 static void leave(void)
 {
     if (getpid() != owner)
@@ -177,7 +186,8 @@ static void seat(const char *bus, unsigned n, int consumers)
         pid_t pid = fork();
         must(pid >= 0, "fork an idle client");
         if (pid == 0)
-            sit_idle(bus, consumers && i % 2 && i < 2 * SIDE_MAX, consumers ? i % 2 == 0 && i < 2 * SIDE_MAX : i < SIDE_MAX, ready[1]);
+            sit_idle(bus, consumers && i % 2 && i < 2 * SIDE_MAX,
+                     consumers ? i % 2 == 0 && i < 2 * SIDE_MAX : i < SIDE_MAX, ready[1]);
         idle[idle_cnt++] = pid;
         must(read(ready[0], &answer, 1) == 1 && answer == 'y', "attach an idle client");
     }
@@ -185,12 +195,18 @@ static void seat(const char *bus, unsigned n, int consumers)
     close(ready[1]);
 }
 
-/* A bus with that many topics, of which the first is the one that is used; a place for which /dev/shm is too small is left out. */
-static void add_place(const char *series, double at, uint64_t bytes, unsigned partitions, unsigned groups, unsigned topics, unsigned clients)
+/* A bus with that many topics, of which the first is the one that is used; a place for which
+ * /dev/shm is too small is left out. */
+static void add_place(const char *series, double at, uint64_t bytes, unsigned partitions,
+                      unsigned groups, unsigned topics, unsigned clients)
 {
     char name[MR_BUS_NAME_MAX + 1], topic[16];
     struct place *place = &places[place_cnt++];
-    struct mr_settings settings = {.size_bytes = bytes, .partitions = partitions, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
+    struct mr_settings settings = {.size_bytes = bytes,
+                                   .partitions = partitions,
+                                   .full = MR_FULL_BLOCK,
+                                   .tries = 3,
+                                   .mode = 0600};
     *place = (struct place){.series = series, .at = at, .groups = groups};
     bus_name(name, sizeof name, place);
     must(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &place->bus) == 0, "make a bus");
@@ -199,7 +215,8 @@ static void add_place(const char *series, double at, uint64_t bytes, unsigned pa
         error = mr_topic_make(place->bus, topic, &settings);
         settings.size_bytes = MR_SIZE_MIN; /* of all but the first */
         if (error) {
-            fprintf(stderr, "bench_cost: %s at %g: not measured: %s\n", series, at, strerror(-error));
+            fprintf(stderr, "bench_cost: %s at %g: not measured: %s\n", series, at,
+                    strerror(-error));
             mr_disconnect(place->bus);
             remove_place(place);
             place_cnt--;
@@ -211,7 +228,9 @@ static void add_place(const char *series, double at, uint64_t bytes, unsigned pa
     for (unsigned g = 0; g < groups; g++) {
         char group[16];
         snprintf(group, sizeof group, "g%u", g);
-        must(mr_consumer_open(place->topic, &(struct mr_consumer_options){.group = group}, &place->consumers[g]) == 0, "open a consumer");
+        must(mr_consumer_open(place->topic, &(struct mr_consumer_options){.group = group},
+                              &place->consumers[g]) == 0,
+             "open a consumer");
     }
     seat(name, clients, strcmp(series, "idle producers") != 0);
     round_through(place, (unsigned)(bytes / (BATCH * LOT)) + 1);
@@ -219,7 +238,8 @@ static void add_place(const char *series, double at, uint64_t bytes, unsigned pa
 
 int main(void)
 {
-    static const unsigned sizes[] = {1, 4, 16, 64, 256, 1024}, clients[] = {1, 8, 64, 256, 1000}, producers[] = {1, 8, 64, 250};
+    static const unsigned sizes[] = {1, 4, 16, 64, 256, 1024}, clients[] = {1, 8, 64, 256, 1000},
+                          producers[] = {1, 8, 64, 250};
     static const unsigned numbers[] = {1, 2, 4, 8, 16, 32, 64}, topics[] = {1, 10, 100, 1000};
     owner = getpid();
     atexit(leave);
@@ -240,6 +260,7 @@ int main(void)
         for (unsigned i = 0; i < place_cnt; i++)
             places[i].ns[round] = round_through(&places[i], TURNS);
     for (unsigned i = 0; i < place_cnt; i++)
-        bench_emit("cost", places[i].series, places[i].at, "ns_per_record", bench_median(places[i].ns, ROUNDS));
+        bench_emit("cost", places[i].series, places[i].at, "ns_per_record",
+                   bench_median(places[i].ns, ROUNDS));
     return 0;
 }

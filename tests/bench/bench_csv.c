@@ -1,12 +1,16 @@
-/* bench_csv.c - a CSV file through the real programs to /dev/null: group "csv", at = rows, medians of interleaved rounds.
+/* bench_csv.c - a CSV file through the real programs to /dev/null: group "csv", at = rows, medians
+ * of interleaved rounds.
  *
- *   wall_s      from the start of the first program to the end of the last; the file is in the page cache, the broker and an empty topic of 16 MiB are there
+ *   wall_s      from the start of the first program to the end of the last; the file is in the page
+ *               cache, the broker and an empty topic of 16 MiB are there
  *   cpu_s       user and system time of both
  *   rows_per_s  rows by wall_s
- *   peak_mib    in a run of its own, looking every millisecond: the most that both have of their own (what they share is halved: Pss without
- *               shared memory), and the whole segment of the topic, touched or not
+ *   peak_mib    in a run of its own, looking every millisecond: the most that both have of their
+ *               own (what they share is halved: Pss without shared memory), and the whole segment
+ *               of the topic, touched or not
  *
- * Two programs are pinned apart; one that has threads is left to the scheduler. Before that, what comes out is compared with the file. */
+ * Two programs are pinned apart; one that has threads is left to the scheduler. Before that, what
+ * comes out is compared with the file. */
 #include "bench.h"
 #include "broker.h"
 #include "millrace.h"
@@ -24,10 +28,11 @@
 #include <unistd.h>
 
 #define ROWS 1000000
-#define ROWS_SLOW 200000 /* for whom all of them would take too long: rows a second can be compared all the same */
-#define ROUNDS 7
+/* for whom all of them would take too long: rows a second can be compared all the same */
+#define ROWS_SLOW   200000
+#define ROUNDS      7
 #define TOPIC_BYTES (16 << 20)
-#define ARGS_MAX 12
+#define ARGS_MAX    12
 
 static char bus_name[MR_BUS_NAME_MAX + 1], file[600], small[600], producer[600], consumer[600];
 static struct mr_bus *bus;
@@ -41,9 +46,21 @@ static const struct way {
 } ways[] = {
     {"cat | wc -l", {"cat", file}, {"wc", "-l"}, ROWS, 0},
     {"millrace raw", {producer, "-q", file, "t"}, {consumer, "-q", "--drain", "t"}, ROWS, 1},
-    {"millrace json", {producer, "-q", file, "t"}, {consumer, "-q", "--drain", "-f", "json", "t"}, ROWS, 1},
-    {"millrace keyed", {producer, "-q", "--key-col", "user_id", file, "t"}, {consumer, "-q", "--drain", "t"}, ROWS, 4},
-    {"millrace keyed json", {producer, "-q", "--key-col", "user_id", file, "t"}, {consumer, "-q", "--drain", "-f", "json", "t"}, ROWS, 4},
+    {"millrace json",
+     {producer, "-q", file, "t"},
+     {consumer, "-q", "--drain", "-f", "json", "t"},
+     ROWS,
+     1},
+    {"millrace keyed",
+     {producer, "-q", "--key-col", "user_id", file, "t"},
+     {consumer, "-q", "--drain", "t"},
+     ROWS,
+     4},
+    {"millrace keyed json",
+     {producer, "-q", "--key-col", "user_id", file, "t"},
+     {consumer, "-q", "--drain", "-f", "json", "t"},
+     ROWS,
+     4},
     {"miller", {"mlr", "--icsv", "--ojson", "cat", small}, {NULL}, ROWS_SLOW, 0},
     {"python", {"python3", "tests/bench/csv_queue.py", small}, {NULL}, ROWS_SLOW, 0},
 };
@@ -95,11 +112,19 @@ static int installed(const char *name)
 static const char *rows; /* all of it but the header */
 static size_t rows_bytes;
 
-/* make_file puts the path of a file of n rows into path[600], and makes it unless an earlier run has. Returns its bytes. */
+/* make_file puts the path of a file of n rows into path[600], and makes it unless an earlier run
+ * has. Returns its bytes. */
 static size_t make_file(char *path, int n)
 {
     char number[16];
-    const char *const make[] = {"sh", "-c", "mkdir -p \"${1%/*}\" && scripts/big-csv.sh \"$2\" >\"$1.new\" && mv \"$1.new\" \"$1\"", "sh", path, number, NULL};
+    const char *const make[] = {
+        "sh",
+        "-c",
+        "mkdir -p \"${1%/*}\" && scripts/big-csv.sh \"$2\" >\"$1.new\" && mv \"$1.new\" \"$1\"",
+        "sh",
+        path,
+        number,
+        NULL};
     struct stat st;
     const char *bin = getenv("MILLRACE_BIN");
     snprintf(path, 600, "%s/bench/orders-%d.csv", bin ? bin : "bin", n);
@@ -139,7 +164,10 @@ static struct run start(const struct way *way, int out)
     if (run.n == 2 && !way->partitions)
         must(pipe2(between, O_CLOEXEC) == 0, "pipe");
     run.since = bench_now_ns();
-    run.pids[0] = spawn(way->first, run.n == 2 ? 0 : -1, null, run.n == 1 ? out : between[1] >= 0 ? between[1] : null);
+    run.pids[0] = spawn(way->first, run.n == 2 ? 0 : -1, null,
+                        run.n == 1        ? out
+                        : between[1] >= 0 ? between[1]
+                                          : null);
     if (run.n == 2)
         run.pids[1] = spawn(way->second, 1, between[0] >= 0 ? between[0] : null, out);
     close(null);
@@ -199,7 +227,8 @@ static void measure(const struct way *way, double *wall, double *cpu)
 
 /* ---- memory ---- */
 
-/* Bytes of one process that are not shared memory, what it shares with others in parts; 0 once it is a zombie. */
+/* Bytes of one process that are not shared memory, what it shares with others in parts; 0 once it
+ * is a zombie. */
 static double own_bytes(pid_t pid)
 {
     char path[64], line[256];
@@ -207,7 +236,8 @@ static double own_bytes(pid_t pid)
     snprintf(path, sizeof path, "/proc/%ld/smaps_rollup", (long)pid);
     FILE *in = fopen(path, "re");
     while (in && fgets(line, sizeof line, in))
-        if (sscanf(line, "Pss_Anon: %lf", &value) == 1 || sscanf(line, "Pss_File: %lf", &value) == 1)
+        if (sscanf(line, "Pss_Anon: %lf", &value) == 1 ||
+            sscanf(line, "Pss_File: %lf", &value) == 1)
             kib += value;
     if (in)
         fclose(in);
@@ -253,7 +283,8 @@ static double peak_mib(const struct way *way)
 
 /* ---- what comes out ---- */
 
-/* Rows in the file's order are compared byte by byte; several partitions are read in any order, so only what they add up to; of JSON, its lines. */
+/* Rows in the file's order are compared byte by byte; several partitions are read in any order, so
+ * only what they add up to; of JSON, its lines. */
 static void check(const struct way *way)
 {
     static char buf[1 << 18];
@@ -267,7 +298,8 @@ static void check(const struct way *way)
     struct run run = start(way, out[1]);
     close(out[1]);
     while ((n = read(out[0], buf, sizeof buf)) > 0) {
-        if (!json && (bytes + (size_t)n > rows_bytes || (in_order && memcmp(buf, rows + bytes, (size_t)n) != 0)))
+        if (!json && (bytes + (size_t)n > rows_bytes ||
+                      (in_order && memcmp(buf, rows + bytes, (size_t)n) != 0)))
             wrong(way->series, "other rows come out than went in");
         for (ssize_t i = 0; i < n; i++) {
             lines += buf[i] == '\n';

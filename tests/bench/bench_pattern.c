@@ -1,13 +1,16 @@
-/* bench_pattern.c - deliveries per second with several producers and consumers of one topic: 64 B, 32 for each append, all acknowledged; and
- * of a topic in which only so many records may wait, so that each side waits for the other.
+/* bench_pattern.c - deliveries per second with several producers and consumers of one topic: 64 B,
+ * 32 for each append, all acknowledged; and of a topic in which only so many records may wait, so
+ * that each side waits for the other.
  * Usage: bench_pattern [ROUNDS]        9 rounds of all patterns; the medians
  *
- * The k-th process, the producers first, is pinned to CPU k modulo their number: every CPU has about as many processes, and if there are
- * enough each has its own. With two CPUs, one for all producers and one for all consumers would leave one of them idle in 4x1 and 1x4.
+ * The k-th process, the producers first, is pinned to CPU k modulo their number: every CPU has
+ * about as many processes, and if there are enough each has its own. With two CPUs, one for all
+ * producers and one for all consumers would leave one of them idle in 4x1 and 1x4.
  *
- * Each consumer checks that what it gets of each producer has rising numbers, without a gap if nobody shares its group; at the end each group
- * has to have had every record once, by count and by the sum of the numbers. As in bench_stream, memory has been touched and the rate is known
- * before the clock runs. */
+ * Each consumer checks that what it gets of each producer has rising numbers, without a gap if
+ * nobody shares its group; at the end each group has to have had every record once, by count and by
+ * the sum of the numbers. As in bench_stream, memory has been touched and the rate is known before
+ * the clock runs. */
 #include "bench.h"
 #include "bus.h"
 #include "team.h"
@@ -18,22 +21,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SIZE 64u
-#define BATCH 32u
-#define ROOM (16u << 20)
+#define SIZE        64u
+#define BATCH       32u
+#define ROOM        (16u << 20)
 #define MEMBERS_MAX 4 /* on each side */
-#define ROUNDS_MAX 31
-#define RUN_S 0.15
-#define WARM_RECORDS ((uint64_t)(ROOM / (SIZE + MR_RECORD_OVERHEAD))) /* of each producer: once round the topic */
-#define NUMBER_BITS 48 /* of a record's number; above them is its producer's */
+#define ROUNDS_MAX  31
+#define RUN_S       0.15
+/* of each producer: once round the topic */
+#define WARM_RECORDS ((uint64_t)(ROOM / (SIZE + MR_RECORD_OVERHEAD)))
+#define NUMBER_BITS  48 /* of a record's number; above them is its producer's */
 
 static const struct pattern {
     const char *name;
     int producers, consumers, groups; /* groups: each consumer has one of its own */
     uint64_t records;                 /* that may wait; 0: as many as fit */
 } patterns[] = {
-    {"1x1", 1, 1, 0, 0},        {"2x2", 2, 2, 0, 0},        {"4x1", 4, 1, 0, 0},
-    {"1x4 shared", 1, 4, 0, 0}, {"1x4 groups", 1, 4, 1, 0}, {"1x1, 100 records at most", 1, 1, 0, 100},
+    {"1x1", 1, 1, 0, 0},        {"2x2", 2, 2, 0, 0},
+    {"4x1", 4, 1, 0, 0},        {"1x4 shared", 1, 4, 0, 0},
+    {"1x4 groups", 1, 4, 1, 0}, {"1x1, 100 records at most", 1, 1, 0, 100},
 };
 #define PATTERNS (sizeof patterns / sizeof patterns[0])
 
@@ -67,7 +72,8 @@ static void send(struct mr_producer *producer, int who, uint64_t from, uint64_t 
         uint64_t k = until - from < BATCH ? until - from : BATCH;
         for (uint64_t i = 0; i < k; i++) {
             work_fill(records[i], SIZE, (uint64_t)who << NUMBER_BITS | (from + i));
-            msgs[i] = (struct mr_message){.value = records[i], .value_len = SIZE, .partition = MR_ANY};
+            msgs[i] =
+                (struct mr_message){.value = records[i], .value_len = SIZE, .partition = MR_ANY};
         }
         if (mr_append(producer, msgs, k, -1) != (ssize_t)k)
             bench_fail("append");
@@ -101,8 +107,10 @@ static void check(struct tally *tally, const void *record)
 {
     uint64_t number = work_read(record, SIZE), who = number >> NUMBER_BITS;
     number &= ((uint64_t)1 << NUMBER_BITS) - 1;
-    if (who >= MEMBERS_MAX || number < tally->next[who] || (tally->alone && number != tally->next[who])) {
-        fprintf(stderr, "bench_pattern: record %llu of producer %llu came out of order\n", (unsigned long long)number, (unsigned long long)who);
+    if (who >= MEMBERS_MAX || number < tally->next[who] ||
+        (tally->alone && number != tally->next[who])) {
+        fprintf(stderr, "bench_pattern: record %llu of producer %llu came out of order\n",
+                (unsigned long long)number, (unsigned long long)who);
         exit(1);
     }
     tally->next[who] = number + 1;
@@ -110,7 +118,8 @@ static void check(struct tally *tally, const void *record)
     tally->sum += number;
 }
 
-/* One claim of what is there; returns how many records that were, 0 at the end or when the time is over. */
+/* One claim of what is there; returns how many records that were, 0 at the end or when the time is
+ * over. */
 static uint64_t take(struct mr_consumer *consumer, struct tally *tally, int64_t timeout_ns)
 {
     struct mr_record record;
@@ -133,7 +142,8 @@ static void consume(struct team *team, struct run *run, int who)
     struct mr_topic *topic = bench_topic_open("pattern");
     struct mr_consumer *consumer;
     struct tally tally = {.alone = pattern->groups || pattern->consumers == 1};
-    uint64_t all = (uint64_t)pattern->producers * WARM_RECORDS * (pattern->groups ? (uint64_t)pattern->consumers : 1);
+    uint64_t all = (uint64_t)pattern->producers * WARM_RECORDS *
+                   (pattern->groups ? (uint64_t)pattern->consumers : 1);
     char group[32];
     snprintf(group, sizeof group, "group-%d", pattern->groups ? who : 0);
     if (mr_consumer_open(topic, &(struct mr_consumer_options){.group = group}, &consumer))
@@ -173,7 +183,8 @@ static double deliveries_per_s(const struct pattern *pattern)
     team_run(pattern->producers + pattern->consumers, member, run);
     bench_topic_remove("pattern");
 
-    uint64_t each = WARM_RECORDS + share(run), groups = pattern->groups ? (uint64_t)pattern->consumers : 1;
+    uint64_t each = WARM_RECORDS + share(run),
+             groups = pattern->groups ? (uint64_t)pattern->consumers : 1;
     uint64_t copies = (uint64_t)pattern->producers * groups;
     if (run->count != each * copies || run->sum != each * (each - 1) / 2 * copies) {
         fprintf(stderr, "bench_pattern: %s: not every record came once\n", pattern->name);
@@ -192,7 +203,9 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < PATTERNS; i++)
             rates[i][r] = deliveries_per_s(&patterns[i]);
     for (size_t i = 0; i < PATTERNS; i++)
-        bench_emit("pattern", patterns[i].name, SIZE, "deliveries_per_s", bench_median(rates[i], (size_t)rounds));
-    fprintf(stderr, "bench_pattern: %d rounds, %.0f s\n", rounds, (double)(bench_now_ns() - since) / 1e9);
+        bench_emit("pattern", patterns[i].name, SIZE, "deliveries_per_s",
+                   bench_median(rates[i], (size_t)rounds));
+    fprintf(stderr, "bench_pattern: %d rounds, %.0f s\n", rounds,
+            (double)(bench_now_ns() - since) / 1e9);
     return 0;
 }

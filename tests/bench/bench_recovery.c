@@ -1,9 +1,12 @@
 /* bench_recovery.c - what crash safety does when it is needed, and what it costs when it is not.
  *
- *   start, redeliver     from kill -9 of a consumer that holds a record to its delivery to a waiting member of the group
- *   recovery, repair     taking a lock whose owner died with an armed redo log, replay included, beside taking it free
- *   recovery, machinery  what a batch of 32 records pays for it when nobody dies: two robust locks instead of plain ones, and the redo log of one claim,
- *                        beside the whole batch (append, claim, read, acknowledge, one process, no contention) */
+ *   start, redeliver     from kill -9 of a consumer that holds a record to its delivery to a
+ *                        waiting member of the group
+ *   recovery, repair     taking a lock whose owner died with an armed redo log, replay included,
+ *                        beside taking it free
+ *   recovery, machinery  what a batch of 32 records pays for it when nobody dies: two robust locks
+ *                        instead of plain ones, and the redo log of one claim, beside the whole
+ *                        batch (append, claim, read, acknowledge, one process, no contention) */
 #include "bench.h"
 #include "broker.h"
 #include "core/client.h"
@@ -18,11 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DEATHS 100
+#define DEATHS  100
 #define REPAIRS 500
-#define BATCH 32
-#define WORDS 9 /* of the redo log of a claim */
-#define TURNS 200000
+#define BATCH   32
+#define WORDS   9 /* of the redo log of a claim */
+#define TURNS   200000
 
 static char bus_name[MR_BUS_NAME_MAX + 1];
 
@@ -47,16 +50,19 @@ static double redeliver_once(struct mr_producer *producer, struct mr_consumer *h
         struct mr_topic *topic = attach(&bus, "t");
         struct mr_consumer *consumer;
         struct mr_record record;
-        if (mr_consumer_open(topic, NULL, &consumer) < 0 || write(held[1], "j", 1) != 1 || mr_claim(consumer, 1, -1) != 1 ||
-            mr_next(consumer, &record) != 1 || write(held[1], "h", 1) != 1)
+        if (mr_consumer_open(topic, NULL, &consumer) < 0 || write(held[1], "j", 1) != 1 ||
+            mr_claim(consumer, 1, -1) != 1 || mr_next(consumer, &record) != 1 ||
+            write(held[1], "h", 1) != 1)
             _exit(1);
         for (;;)
             pause();
     }
     struct mr_message msg = {.value = "x", .value_len = 1, .partition = MR_ANY};
-    if (read(held[0], &byte, 1) != 1 || mr_append(producer, &msg, 1, -1) != 1 || read(held[0], &byte, 1) != 1)
+    if (read(held[0], &byte, 1) != 1 || mr_append(producer, &msg, 1, -1) != 1 ||
+        read(held[0], &byte, 1) != 1)
         bench_fail("hold a record");
-    /* The heir is this process: from the kill to the record, all that a waiting member does lies between. */
+    /* The heir is this process: from the kill to the record, all that a waiting member does lies
+     * between. */
     uint64_t since = bench_now_ns();
     kill(holder, SIGKILL);
     struct mr_record record;
@@ -73,8 +79,10 @@ static double redeliver_once(struct mr_producer *producer, struct mr_consumer *h
 static void redelivery(int with_broker, double *ms, int n)
 {
     struct mr_bus *bus, *server = NULL;
-    struct mr_settings settings = {.size_bytes = 65536, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 1000, .mode = 0600};
-    if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 || mr_topic_make(server, "t", &settings) < 0)
+    struct mr_settings settings = {
+        .size_bytes = 65536, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 1000, .mode = 0600};
+    if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 ||
+        mr_topic_make(server, "t", &settings) < 0)
         bench_fail("make a topic");
     mr_disconnect(server); /* the bus stays, and nobody serves it */
     if (with_broker)
@@ -85,7 +93,8 @@ static void redelivery(int with_broker, double *ms, int n)
     if (mr_producer_open(topic, NULL, &producer) < 0)
         bench_fail("producer");
     for (int i = 0; i < n; i++) {
-        if (mr_consumer_open(topic, NULL, &heir) < 0) /* it does not claim before the holder has the record */
+        /* it does not claim before the holder has the record */
+        if (mr_consumer_open(topic, NULL, &heir) < 0)
             bench_fail("consumer");
         ms[i] = redeliver_once(producer, heir);
         mr_consumer_close(heir);
@@ -118,9 +127,11 @@ static void repair(double *us, double *free_us, int n)
     struct mr_bus *server;
     struct mr_topic *topic;
     struct mr_consumer *consumer;
-    struct mr_settings settings = {.size_bytes = 65536, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
-    if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 || mr_topic_make(server, "t", &settings) < 0 ||
-        mr_topic_open(server, "t", &topic) < 0 || mr_consumer_open(topic, NULL, &consumer) < 0)
+    struct mr_settings settings = {
+        .size_bytes = 65536, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
+    if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 ||
+        mr_topic_make(server, "t", &settings) < 0 || mr_topic_open(server, "t", &topic) < 0 ||
+        mr_consumer_open(topic, NULL, &consumer) < 0)
         bench_fail("make a topic");
     struct mr_lock_shm *lock = &topic->groups[0].lock;
     for (int i = 0; i < n; i++) {
@@ -160,9 +171,11 @@ static void machinery(void)
     struct mr_topic *topic;
     struct mr_producer *producer;
     struct mr_consumer *consumer;
-    struct mr_settings settings = {.size_bytes = 1 << 20, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
-    if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 || mr_topic_make(server, "t", &settings) < 0 ||
-        mr_topic_open(server, "t", &topic) < 0 || mr_producer_open(topic, NULL, &producer) < 0 ||
+    struct mr_settings settings = {
+        .size_bytes = 1 << 20, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
+    if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 ||
+        mr_topic_make(server, "t", &settings) < 0 || mr_topic_open(server, "t", &topic) < 0 ||
+        mr_producer_open(topic, NULL, &producer) < 0 ||
         mr_consumer_open(topic, NULL, &consumer) < 0)
         bench_fail("make a topic");
     struct mr_message msgs[BATCH];
@@ -171,7 +184,8 @@ static void machinery(void)
     uint64_t since = bench_now_ns();
     for (int i = 0; i < TURNS; i++) {
         for (int j = 0; j < BATCH; j++)
-            msgs[j] = (struct mr_message){.value = value, .value_len = sizeof value, .partition = MR_ANY};
+            msgs[j] =
+                (struct mr_message){.value = value, .value_len = sizeof value, .partition = MR_ANY};
         if (mr_append(producer, msgs, BATCH, -1) != BATCH || mr_claim(consumer, BATCH, -1) != BATCH)
             bench_fail("pass a batch on");
         while (mr_next(consumer, &record) == 1)
@@ -181,7 +195,8 @@ static void machinery(void)
     double batch = per_turn_ns(since);
 
     pthread_mutexattr_t attr;
-    pthread_mutex_t *plain = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_mutex_t *plain =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
     pthread_mutex_init(plain, &attr);
@@ -210,7 +225,8 @@ static void machinery(void)
     since = bench_now_ns();
     for (int i = 0; i < TURNS; i++)
         for (int j = 0; j < WORDS; j++)
-            atomic_store_explicit(&topic->members[200].cursor + j % 4, (uint64_t)i, memory_order_release);
+            atomic_store_explicit(&topic->members[200].cursor + j % 4, (uint64_t)i,
+                                  memory_order_release);
     double stores = per_turn_ns(since);
     mr_unlock(lock);
     double cost = 2 * (robust_lock - plain_lock) + redo - stores;

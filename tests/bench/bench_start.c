@@ -1,7 +1,10 @@
-/* bench_start.c - how long it takes until one can begin: group "start", p50 and p99 in milliseconds.
+/* bench_start.c - how long it takes until one can begin: group "start", p50 and p99 in
+ * milliseconds.
  *
- *   attach                 connect to a bus, open a topic of 16 MiB, become a producer and a consumer of it
- *   create 16 MiB          ask the broker for a topic and get the answer; its memory is reserved, so the kernel zeroes all of it
+ *   attach                 connect to a bus, open a topic of 16 MiB, become a producer and a
+ *                          consumer of it
+ *   create 16 MiB          ask the broker for a topic and get the answer; its memory is reserved,
+ *                          so the kernel zeroes all of it
  *   status of 1000 topics  the program `broker status`, from its start to its end */
 #include "bench.h"
 #include "broker.h"
@@ -15,9 +18,9 @@
 #include <unistd.h>
 
 #define ATTACHMENTS 500
-#define CREATIONS 100
-#define LOOKS 20
-#define TOPICS 1000
+#define CREATIONS   100
+#define LOOKS       20
+#define TOPICS      1000
 
 static char bus_name[MR_BUS_NAME_MAX + 1];
 
@@ -64,7 +67,9 @@ static void attach(void)
     static double ms[ATTACHMENTS];
     struct mr_bus *bus;
     must(mr_connect(bus_name, NULL, &bus), "connect");
-    must(mr_topic_create(bus, "t", &(struct mr_settings){.size_bytes = 16 << 20, .partitions = 1}, 0), "create a topic of 16 MiB");
+    must(mr_topic_create(bus, "t", &(struct mr_settings){.size_bytes = 16 << 20, .partitions = 1},
+                         0),
+         "create a topic of 16 MiB");
     mr_disconnect(bus);
     for (int i = 0; i < ATTACHMENTS; i++) {
         struct mr_topic *topic;
@@ -84,7 +89,8 @@ static void attach(void)
     emit("attach", 1, ms, ATTACHMENTS);
 }
 
-/* What it prints goes to /dev/null; that it shows every topic is the tests' business, that it succeeds ours. */
+/* What it prints goes to /dev/null; that it shows every topic is the tests' business, that it
+ * succeeds ours. */
 static double look_once(int null)
 {
     int status;
@@ -114,11 +120,14 @@ static void look(void)
     int error = 0;
     for (int i = 1; i < TOPICS && error == 0; i++) { /* one is there from attach() */
         snprintf(name, sizeof name, "t%d", i);
-        error = mr_topic_create(bus, name, &(struct mr_settings){.size_bytes = MR_SIZE_MIN, .partitions = 1}, 0);
+        error = mr_topic_create(
+            bus, name, &(struct mr_settings){.size_bytes = MR_SIZE_MIN, .partitions = 1}, 0);
     }
     mr_disconnect(bus);
     if (error == -ENOSPC) {
-        fprintf(stderr, "bench_start: status of %d topics: not measured, /dev/shm has no room for them\n", TOPICS);
+        fprintf(stderr,
+                "bench_start: status of %d topics: not measured, /dev/shm has no room for them\n",
+                TOPICS);
         return;
     }
     must(error, "create a topic");

@@ -1,9 +1,13 @@
-/* bench_stream.c - records per second from one process to another, by Millrace and by what else there is, in one run.
- * Usage: bench_stream [ROUNDS [SIZE [SERIES]]]       11 rounds; only records of SIZE bytes; only series whose names begin so
+/* bench_stream.c - records per second from one process to another, by Millrace and by what else
+ * there is, in one run.
+ * Usage: bench_stream [ROUNDS [SIZE [SERIES]]] 11 rounds; only records of SIZE bytes; only series
+ * whose names begin so
  *
- * One producer and one consumer, pinned apart. Each round measures every transport with every size, so that the machine's moods hit all alike; given
- * are the medians. Before the gate opens, records have gone through all the memory that the transport uses, in both processes, and so long that their
- * rate is known: as many are then timed as take RUN_S. The time ends when the consumer has read the last one. */
+ * One producer and one consumer, pinned apart. Each round measures every transport with every size,
+ * so that the machine's moods hit all alike; given are the medians. Before the gate opens, records
+ * have gone through all the memory that the transport uses, in both processes, and so long that
+ * their rate is known: as many are then timed as take RUN_S. The time ends when the consumer has
+ * read the last one. */
 #include "bench.h"
 #include "team.h"
 #include "transports.h"
@@ -14,9 +18,10 @@
 #include <unistd.h>
 
 #define ROUNDS_MAX 31
-#define RUN_S 0.07
-#define WARM_S 0.005   /* less says nothing about the rate */
-#define WARM_MIN 10000 /* records, or what fits into TRANSPORT_ROOM, for a transport that has no laps */
+#define RUN_S      0.07
+#define WARM_S     0.005 /* less says nothing about the rate */
+/* records, or what fits into TRANSPORT_ROOM, for a transport that has no laps */
+#define WARM_MIN 10000
 
 static const struct series {
     const char *name;
@@ -36,11 +41,12 @@ static const struct series {
 };
 static const size_t sizes[] = {16, 64, 256, 1024, 16384, 65536};
 #define SERIES (sizeof series / sizeof series[0])
-#define SIZES (sizeof sizes / sizeof sizes[0])
+#define SIZES  (sizeof sizes / sizeof sizes[0])
 
 /* ---- one measurement ---- */
 
-/* Shared by both ends. The consumer says how many records the next phase has, none at the end; the last phase is the one that counts. */
+/* Shared by both ends. The consumer says how many records the next phase has, none at the end; the
+ * last phase is the one that counts. */
 struct run {
     struct channel channel; /* each end takes a copy */
     _Atomic uint64_t phase;
@@ -51,7 +57,9 @@ struct run {
 static uint64_t warm_up(const struct channel *channel)
 {
     uint64_t fit = TRANSPORT_ROOM / channel->size;
-    return channel->transport && channel->transport->lap ? channel->transport->lap(channel->size) : fit < WARM_MIN ? fit : WARM_MIN;
+    return channel->transport && channel->transport->lap ? channel->transport->lap(channel->size)
+           : fit < WARM_MIN                              ? fit
+                                                         : WARM_MIN;
 }
 
 static void produce(struct team *team, struct run *run)
@@ -157,7 +165,9 @@ static void say_left_out(void)
             fprintf(stderr, "bench_stream: left out, not installed: %s\n", series[i].name);
         for (size_t j = 0; j < SIZES; j++)
             if (transport && transport->fits && !transport->fits(sizes[j]))
-                fprintf(stderr, "bench_stream: left out, larger than the system allows: %s, %zu B\n", series[i].name, sizes[j]);
+                fprintf(stderr,
+                        "bench_stream: left out, larger than the system allows: %s, %zu B\n",
+                        series[i].name, sizes[j]);
     }
 }
 
@@ -178,7 +188,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < SERIES; i++)
         for (size_t j = 0; j < SIZES; j++)
             if (wanted(&series[i], sizes[j], only_size, only))
-                bench_emit("stream", series[i].name, (double)sizes[j], "records_per_s", bench_median(rates[i][j], (size_t)rounds));
-    fprintf(stderr, "bench_stream: %d rounds, %.0f s\n", rounds, (double)(bench_now_ns() - since) / 1e9);
+                bench_emit("stream", series[i].name, (double)sizes[j], "records_per_s",
+                           bench_median(rates[i][j], (size_t)rounds));
+    fprintf(stderr, "bench_stream: %d rounds, %.0f s\n", rounds,
+            (double)(bench_now_ns() - since) / 1e9);
     return 0;
 }

@@ -1,10 +1,13 @@
-/* bench_trip.c - how long a record of 64 B takes to another process and back: p50, p99 and p99.9 of all trips of all rounds.
+/* bench_trip.c - how long a record of 64 B takes to another process and back: p50, p99 and p99.9 of
+ * all trips of all rounds.
  * Usage: bench_trip [ROUNDS]         5 rounds
  *
- * Two processes pinned apart, one channel each way. There are two kinds of trips, and what is compared has to be of one kind:
+ * Two processes pinned apart, one channel each way. There are two kinds of trips, and what is
+ * compared has to be of one kind:
  *   awake    both ends spin, and a trip follows the other; for what can spin
- *   asleep   before each way the sender pauses for longer than anything here spins, so that whoever gets the record has to be woken; the pauses
- *            are not part of the trip. Whether both really slept is counted by the kernel and said if not. */
+ *   asleep   before each way the sender pauses for longer than anything here spins, so that whoever
+ *            gets the record has to be woken; the pauses are not part of the trip. Whether both
+ *            really slept is counted by the kernel and said if not. */
 #include "bench.h"
 #include "team.h"
 #include "transports.h"
@@ -15,12 +18,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SIZE 64
-#define ROUNDS_MAX 31
-#define AWAKE_TRIPS 20000 /* in each round */
+#define SIZE         64
+#define ROUNDS_MAX   31
+#define AWAKE_TRIPS  20000 /* in each round */
 #define ASLEEP_TRIPS 1000
-#define WARM_TRIPS 50
-#define PAUSE_US 100 /* a consumer of Millrace spins for 50 */
+#define WARM_TRIPS   50
+#define PAUSE_US     100 /* a consumer of Millrace spins for 50 */
 
 static const struct series {
     const char *name;
@@ -42,8 +45,9 @@ static const struct series {
 struct trips {
     struct channel there, back; /* each end has a copy */
     int awake, n;
-    _Atomic uint64_t arrived_ns, returned_ns; /* when the echo had the record, and when it sent it back */
-    double sleeps[2];                         /* a trip, of each end */
+    /* when the echo had the record, and when it sent it back */
+    _Atomic uint64_t arrived_ns, returned_ns;
+    double sleeps[2]; /* a trip, of each end */
     double us[AWAKE_TRIPS];
 };
 
@@ -66,7 +70,8 @@ static long sleeps_so_far(void)
     return usage.ru_nvcsw;
 }
 
-/* The end that sends first and takes the time: from here to there, and back, without what the echo paused between. */
+/* The end that sends first and takes the time: from here to there, and back, without what the echo
+ * paused between. */
 static double travel(struct trips *trips, struct channel *there, struct channel *back)
 {
     if (!trips->awake)
@@ -75,7 +80,8 @@ static double travel(struct trips *trips, struct channel *there, struct channel 
     there->transport->send(there, 1);
     back->transport->receive(back, 1);
     uint64_t home = bench_now_ns();
-    return (double)(home - left - (trips->awake ? 0 : trips->returned_ns - trips->arrived_ns)) / 1e3;
+    return (double)(home - left - (trips->awake ? 0 : trips->returned_ns - trips->arrived_ns)) /
+           1e3;
 }
 
 static void echo(struct trips *trips, struct channel *there, struct channel *back)
@@ -132,7 +138,8 @@ static size_t measure(const struct series *s, double *all, size_t n)
     s->transport->close(&trips->back);
     for (int i = 0; i < 2; i++)
         if (!s->awake && trips->sleeps[i] < 1.95) /* the pause, and the wait for the record */
-            fprintf(stderr, "bench_trip: %s: one end slept only %.2f times a trip instead of 2\n", s->name, trips->sleeps[i]);
+            fprintf(stderr, "bench_trip: %s: one end slept only %.2f times a trip instead of 2\n",
+                    s->name, trips->sleeps[i]);
     for (int i = 0; i < trips->n; i++)
         all[n++] = trips->us[i];
     return n;
@@ -157,6 +164,7 @@ int main(int argc, char **argv)
             bench_emit("trip", series[i].name, SIZE, "p99_us", bench_quantile(us[i], n[i], 0.99));
             bench_emit("trip", series[i].name, SIZE, "p999_us", bench_quantile(us[i], n[i], 0.999));
         }
-    fprintf(stderr, "bench_trip: %d rounds, %.0f s\n", rounds, (double)(bench_now_ns() - since) / 1e9);
+    fprintf(stderr, "bench_trip: %d rounds, %.0f s\n", rounds,
+            (double)(bench_now_ns() - since) / 1e9);
     return 0;
 }

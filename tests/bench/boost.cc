@@ -1,5 +1,6 @@
-/* boost.cc - Boost.Interprocess's message_queue, of 16 MiB but at most DEPTH messages. Compiled as C++ where a compiler for that finds Boost, and
- * else as C: then all it says is that this transport is not there. */
+/* boost.cc - Boost.Interprocess's message_queue, of 16 MiB but at most DEPTH messages. Compiled as
+ * C++ where a compiler for that finds Boost, and else as C: then all it says is that this transport
+ * is not there. */
 #include "transports.h"
 
 #if defined __cplusplus && __has_include(<boost/interprocess/ipc/message_queue.hpp>)
@@ -17,7 +18,10 @@ static const size_t DEPTH = 4096;
 struct queue {
     ipc::message_queue messages;
     std::vector<char> record;
-    queue(const char *name, size_t depth, size_t size) : messages(ipc::create_only, name, depth, size, ipc::permissions(0600)), record(size) {}
+    queue(const char *name, size_t depth, size_t size)
+        : messages(ipc::create_only, name, depth, size, ipc::permissions(0600)), record(size)
+    {
+    }
 };
 
 static size_t depth(size_t size)
@@ -25,7 +29,8 @@ static size_t depth(size_t size)
     return TRANSPORT_ROOM / size < DEPTH ? TRANSPORT_ROOM / size : DEPTH;
 }
 
-/* What goes wrong ends the process with what Boost says, by std::terminate. Both ends inherit the mapping, so the name goes at once. */
+/* What goes wrong ends the process with what Boost says, by std::terminate. Both ends inherit the
+ * mapping, so the name goes at once. */
 static void boost_open(struct channel *channel)
 {
     char name[64];
@@ -64,7 +69,8 @@ static uint64_t boost_lap(size_t size)
     return depth(size);
 }
 
-extern "C" const struct transport transport_boost = {boost_open, nullptr, boost_send, boost_receive, nullptr, boost_close, boost_lap, nullptr};
+extern "C" const struct transport transport_boost = {
+    boost_open, nullptr, boost_send, boost_receive, nullptr, boost_close, boost_lap, nullptr};
 #else
 const struct transport transport_boost = {0};
 #endif

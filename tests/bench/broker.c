@@ -20,7 +20,8 @@ const char *bench_program(const char *name)
 
 void bench_broker_stop(void)
 {
-    if (!broker || getpid() != owner) /* a forked child that fails leaves its parent's broker alone */
+    /* a forked child that fails leaves its parent's broker alone */
+    if (!broker || getpid() != owner)
         return;
     kill(broker, SIGTERM);
     waitpid(broker, NULL, 0);

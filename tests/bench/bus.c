@@ -38,8 +38,12 @@ static void remove_all(void)
 
 void bench_topic_make(const char *name, uint64_t size_bytes, uint64_t records)
 {
-    struct mr_settings settings = {
-        .size_bytes = size_bytes, .records_max = records, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
+    struct mr_settings settings = {.size_bytes = size_bytes,
+                                   .records_max = records,
+                                   .partitions = 1,
+                                   .full = MR_FULL_BLOCK,
+                                   .tries = 3,
+                                   .mode = 0600};
     int i = 0;
     if (!server) {
         owner = getpid();

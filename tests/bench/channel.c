@@ -21,6 +21,7 @@ void channel_free(struct channel *channel)
 
 _Noreturn void channel_wrong(const struct channel *channel, uint64_t number)
 {
-    fprintf(stderr, "bench: record %llu came instead of %llu\n", (unsigned long long)number, (unsigned long long)channel->number);
+    fprintf(stderr, "bench: record %llu came instead of %llu\n", (unsigned long long)number,
+            (unsigned long long)channel->number);
     exit(1);
 }

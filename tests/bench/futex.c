@@ -1,5 +1,6 @@
-/* futex.c - the least that can wake another process: a record, a word that counts them, FUTEX_WAKE after each and FUTEX_WAIT before each. It is the
- * floor of a round trip between sleepers; for streams it is nothing, since it holds one record. */
+/* futex.c - the least that can wake another process: a record, a word that counts them, FUTEX_WAKE
+ * after each and FUTEX_WAIT before each. It is the floor of a round trip between sleepers; for
+ * streams it is nothing, since it holds one record. */
 #include "bench.h"
 #include "transports.h"
 
@@ -18,7 +19,8 @@ struct word {
 
 static void futex_open(struct channel *channel)
 {
-    channel->state = mmap(NULL, sizeof(struct word) + channel->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    channel->state = mmap(NULL, sizeof(struct word) + channel->size, PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (channel->state == MAP_FAILED)
         bench_fail("mmap");
 }
@@ -45,10 +47,12 @@ static void futex_receive(struct channel *channel, uint64_t n)
     while (n--) {
         uint32_t before = (uint32_t)channel->number;
         while (atomic_load_explicit(&word->sent, memory_order_acquire) == before)
-            if (syscall(SYS_futex, &word->sent, FUTEX_WAIT, before, NULL, NULL, 0) < 0 && errno != EAGAIN && errno != EINTR)
+            if (syscall(SYS_futex, &word->sent, FUTEX_WAIT, before, NULL, NULL, 0) < 0 &&
+                errno != EAGAIN && errno != EINTR)
                 bench_fail("FUTEX_WAIT");
         channel_check(channel, word->record);
     }
 }
 
-const struct transport transport_futex = {.open = futex_open, .send = futex_send, .receive = futex_receive, .close = futex_close};
+const struct transport transport_futex = {
+    .open = futex_open, .send = futex_send, .receive = futex_receive, .close = futex_close};

@@ -1,5 +1,6 @@
-/* millrace.c - Millrace with all that it has: a group, acknowledgements, back-pressure, crash safety. One record for each append, or 32; the consumer
- * takes what there is, reads it where it lies and acknowledges it. */
+/* millrace.c - Millrace with all that it has: a group, acknowledgements, back-pressure, crash
+ * safety. One record for each append, or 32; the consumer takes what there is, reads it where it
+ * lies and acknowledges it. */
 #include "bench.h"
 #include "bus.h"
 #include "transports.h"
@@ -32,7 +33,8 @@ static void millrace_attach(struct channel *channel, enum channel_end which)
 {
     struct end *end = channel->state;
     end->topic = bench_topic_open(end->name);
-    if (which == CHANNEL_SENDS ? mr_producer_open(end->topic, NULL, &end->producer) : mr_consumer_open(end->topic, NULL, &end->consumer))
+    if (which == CHANNEL_SENDS ? mr_producer_open(end->topic, NULL, &end->producer)
+                               : mr_consumer_open(end->topic, NULL, &end->consumer))
         bench_fail("attach");
 }
 
@@ -58,7 +60,8 @@ static inline void send_by(struct channel *channel, uint64_t n, uint64_t batch)
         uint64_t k = n < batch ? n : batch;
         for (uint64_t i = 0; i < k; i++) {
             work_fill(end->records + i * size, size, channel->number++);
-            msgs[i] = (struct mr_message){.value = end->records + i * size, .value_len = (uint32_t)size, .partition = MR_ANY};
+            msgs[i] = (struct mr_message){
+                .value = end->records + i * size, .value_len = (uint32_t)size, .partition = MR_ANY};
         }
         if (mr_append(end->producer, msgs, k, -1) != (ssize_t)k)
             bench_fail("append");

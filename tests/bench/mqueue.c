@@ -1,4 +1,5 @@
-/* mqueue.c - a POSIX message queue, as deep as this user may make it, up to DEPTH; records larger than the system allows are left out. */
+/* mqueue.c - a POSIX message queue, as deep as this user may make it, up to DEPTH; records larger
+ * than the system allows are left out. */
 #include "bench.h"
 #include "transports.h"
 
@@ -20,7 +21,8 @@ static int mqueue_fits(size_t size)
     return (long)size <= bench_kernel_limit("fs/mqueue/msgsize_max");
 }
 
-/* Only its descriptor is used, so its name goes at once. Whoever has no rights to exceed msg_max gets that many. */
+/* Only its descriptor is used, so its name goes at once. Whoever has no rights to exceed msg_max
+ * gets that many. */
 static void mqueue_open(struct channel *channel)
 {
     struct queue *queue = channel_allocate(channel, sizeof *queue + channel->size);
@@ -64,5 +66,8 @@ static void mqueue_receive(struct channel *channel, uint64_t n)
     }
 }
 
-const struct transport transport_mqueue = {
-    .open = mqueue_open, .send = mqueue_send, .receive = mqueue_receive, .close = mqueue_close, .fits = mqueue_fits};
+const struct transport transport_mqueue = {.open = mqueue_open,
+                                           .send = mqueue_send,
+                                           .receive = mqueue_receive,
+                                           .close = mqueue_close,
+                                           .fits = mqueue_fits};

@@ -1,4 +1,5 @@
-/* pipe.c - pipe(2), with as much room as any user may give it (1 MiB as a rule): a write and a read for each record, or 64 KiB at a time. */
+/* pipe.c - pipe(2), with as much room as any user may give it (1 MiB as a rule): a write and a read
+ * for each record, or 64 KiB at a time. */
 #include "bench.h"
 #include "transports.h"
 
@@ -18,7 +19,9 @@ static void pipe_open(struct channel *channel)
 {
     struct ends *ends = channel_allocate(channel, sizeof *ends);
     long most = bench_kernel_limit("fs/pipe-max-size");
-    if (pipe(ends->fds) < 0 || (most && fcntl(ends->fds[1], F_SETPIPE_SZ, (int)(most < TRANSPORT_ROOM ? most : TRANSPORT_ROOM)) < 0))
+    if (pipe(ends->fds) < 0 ||
+        (most && fcntl(ends->fds[1], F_SETPIPE_SZ,
+                       (int)(most < TRANSPORT_ROOM ? most : TRANSPORT_ROOM)) < 0))
         bench_fail("pipe");
 }
 
@@ -102,5 +105,7 @@ static void receive_batches(struct channel *channel, uint64_t n)
     }
 }
 
-const struct transport transport_pipe = {.open = pipe_open, .send = send_each, .receive = receive_each, .close = pipe_close};
-const struct transport transport_pipe_batches = {.open = pipe_open, .send = send_batches, .receive = receive_batches, .close = pipe_close};
+const struct transport transport_pipe = {
+    .open = pipe_open, .send = send_each, .receive = receive_each, .close = pipe_close};
+const struct transport transport_pipe_batches = {
+    .open = pipe_open, .send = send_batches, .receive = receive_batches, .close = pipe_close};

@@ -1,5 +1,5 @@
-/* socket.c - a pair of Unix sockets that keep records apart (SOCK_SEQPACKET), with the buffers that the kernel gives
- * (larger ones make them no faster): a send and a receive for each. */
+/* socket.c - a pair of Unix sockets that keep records apart (SOCK_SEQPACKET), with the buffers that
+ * the kernel gives (larger ones make them no faster): a send and a receive for each. */
 #include "bench.h"
 #include "transports.h"
 
@@ -46,4 +46,5 @@ static void socket_receive(struct channel *channel, uint64_t n)
     }
 }
 
-const struct transport transport_socket = {.open = socket_open, .send = socket_send, .receive = socket_receive, .close = socket_close};
+const struct transport transport_socket = {
+    .open = socket_open, .send = socket_send, .receive = socket_receive, .close = socket_close};

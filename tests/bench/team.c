@@ -1,4 +1,5 @@
-/* team.c - see team.h. This process sleeps while the members work, so that it takes none of their time. */
+/* team.c - see team.h. This process sleeps while the members work, so that it takes none of their
+ * time. */
 #include "team.h"
 #include "bench.h"
 
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 #define MEMBERS_MAX 16
-#define LONGEST_S 60 /* no measurement takes as long: whoever does hangs */
+#define LONGEST_S   60 /* no measurement takes as long: whoever does hangs */
 
 struct team {
     unsigned members;
@@ -22,7 +23,8 @@ struct team {
     _Atomic uint64_t since_ns;
 };
 
-/* SIGINT comes to the members, too; they die of it, and this process then ends in the ordinary way, so that nothing is left in /dev/shm. */
+/* SIGINT comes to the members, too; they die of it, and this process then ends in the ordinary way,
+ * so that nothing is left in /dev/shm. */
 static volatile sig_atomic_t interrupted;
 
 static void interrupt(int signal_number)
@@ -49,7 +51,8 @@ static _Noreturn void member(struct team *team, int who, team_work *work, void *
     _exit(0); /* nothing that this process has registered for its end is the member's */
 }
 
-/* The first that fails takes the others with it: they would wait for it for ever. Returns how many failed. */
+/* The first that fails takes the others with it: they would wait for it for ever. Returns how many
+ * failed. */
 static int wait_for(pid_t *pids, int members)
 {
     int failed = 0;
@@ -78,7 +81,8 @@ void team_run(int members, team_work *work, void *what)
     static struct team *team;
     pid_t pids[MEMBERS_MAX];
     if (!team) {
-        struct sigaction action = {.sa_handler = interrupt}; /* without SA_RESTART: waitpid is to notice */
+        /* without SA_RESTART: waitpid is to notice */
+        struct sigaction action = {.sa_handler = interrupt};
         team = team_shared(sizeof *team);
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
@@ -93,7 +97,8 @@ void team_run(int members, team_work *work, void *what)
             member(team, i, work, what);
     }
     if (wait_for(pids, members)) {
-        fprintf(stderr, "bench: %s\n", interrupted ? "interrupted" : "a process of the measurement failed");
+        fprintf(stderr, "bench: %s\n",
+                interrupted ? "interrupted" : "a process of the measurement failed");
         exit(1);
     }
 }

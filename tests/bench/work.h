@@ -1,5 +1,6 @@
-/* work.h - what is done with every record of a measurement, whatever carries it: its producer writes all of its bytes, with a number in front; its
- * consumer reads all of them and is given the number, to check it. */
+/* work.h - what is done with every record of a measurement, whatever carries it: its producer
+ * writes all of its bytes, with a number in front; its consumer reads all of them and is given the
+ * number, to check it. */
 #ifndef TESTS_BENCH_WORK_H
 #define TESTS_BENCH_WORK_H
 

@@ -1,4 +1,5 @@
-/* zeromq.c - ZeroMQ, PUSH to PULL over ipc, a message for each record, queues as deep as they are by default. Written and read in place. */
+/* zeromq.c - ZeroMQ, PUSH to PULL over ipc, a message for each record, queues as deep as they are
+ * by default. Written and read in place. */
 #include "transports.h"
 
 #if __has_include(<zmq.h>)
@@ -24,8 +25,11 @@ static void zeromq_attach(struct channel *channel, enum channel_end which)
 {
     struct end *end = channel->state;
     end->context = zmq_ctx_new();
-    end->socket = end->context ? zmq_socket(end->context, which == CHANNEL_SENDS ? ZMQ_PUSH : ZMQ_PULL) : NULL;
-    if (!end->socket || (which == CHANNEL_SENDS ? zmq_connect(end->socket, end->address) : zmq_bind(end->socket, end->address)) < 0)
+    end->socket = end->context
+                      ? zmq_socket(end->context, which == CHANNEL_SENDS ? ZMQ_PUSH : ZMQ_PULL)
+                      : NULL;
+    if (!end->socket || (which == CHANNEL_SENDS ? zmq_connect(end->socket, end->address)
+                                                : zmq_bind(end->socket, end->address)) < 0)
         bench_fail("ZeroMQ");
 }
 

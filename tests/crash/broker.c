@@ -2,8 +2,8 @@
 #include "broker/commands.h"
 #include "broker/supervise.h"
 #include "child.h"
-#include "core/append.h"
 #include "cli/program.h"
+#include "core/append.h"
 #include "core/segment.h"
 #include "oracle.h"
 
@@ -26,7 +26,8 @@ static int epoll, held_up;
 static void be_quiet(void)
 {
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    child_must(null >= 0 && dup2(null, 1) == 1 && (getenv("CRASH_VERBOSE") || dup2(null, 2) == 2), "be quiet");
+    child_must(null >= 0 && dup2(null, 1) == 1 && (getenv("CRASH_VERBOSE") || dup2(null, 2) == 2),
+               "be quiet");
     epoll = epoll_create1(EPOLL_CLOEXEC);
 }
 
@@ -114,7 +115,10 @@ static int made_works(struct world *w)
         if (!error)
             error = mr_consumer_open(made, NULL, &from);
         if (!error)
-            error = mr_append(to, &message, 1, 0) == 1 && mr_claim(from, 0, 0) == 1 && mr_next(from, &record) == 1 ? mr_ack(from) : -EBADMSG;
+            error = mr_append(to, &message, 1, 0) == 1 && mr_claim(from, 0, 0) == 1 &&
+                            mr_next(from, &record) == 1
+                        ? mr_ack(from)
+                        : -EBADMSG;
         mr_consumer_close(from);
         mr_producer_close(to);
         mr_topic_close(made);
@@ -160,7 +164,9 @@ static int serves_again(struct world *w)
         mr_disconnect(client);
     }
     mr_disconnect(again);
-    return error == -ETIMEDOUT ? 0 : world_fail(w, "a client of the next broker is told: %s", strerror(-error));
+    return error == -ETIMEDOUT
+               ? 0
+               : world_fail(w, "a client of the next broker is told: %s", strerror(-error));
 }
 
 /* ---- cleaning: nobody is attached when it begins ---- */
@@ -203,7 +209,8 @@ static void come_back(struct world *w)
     shelf->sent = 0;
     w->counts_lost = 1;
 }
-/* While it stands still, maybe with a lock in hand, they try to come back. Is one more record accepted, then it is owed. */
+/* While it stands still, maybe with a lock in hand, they try to come back. Is one more record
+ * accepted, then it is owed. */
 static void come_and_append(struct world *w)
 {
     struct shelf *shelf = &w->shelf[T];
@@ -249,7 +256,8 @@ static void redrive(struct world *w)
     static char name[] = "t";
     char *operands[] = {name, NULL};
     be_quiet();
-    struct command_line line = {.bus = w->bus_name, .bus_named = 1, .operand_cnt = 1, .operands = operands};
+    struct command_line line = {
+        .bus = w->bus_name, .bus_named = 1, .operand_cnt = 1, .operands = operands};
     begin();
     int status = command_redrive(&line);
     end(status == EXIT_OK ? 0 : child_gives_up ? -EINTR : -EIO);
@@ -313,11 +321,13 @@ static void die_moving(struct world *w)
     uint64_t cursor = load(&slot->cursor);
     world_fill(w, &message, buf, 0);
     child_must(mr_ack_with(consumer, producer, &message, 1, 0) == 0, "acknowledge");
-    atomic_store(&mr_producer_topic(producer)->producers[mr_producer_slot(producer)].asked, topic->shm->created_ns);
+    atomic_store(&mr_producer_topic(producer)->producers[mr_producer_slot(producer)].asked,
+                 topic->shm->created_ns);
     atomic_store(&slot->moving, load(&slot->cursor));
     atomic_store(&slot->cursor, cursor);
 }
-/* The target of a move is deleted, so it cannot be known whether it arrived; beside it lies a file that is no topic of ours. */
+/* The target of a move is deleted, so it cannot be known whether it arrived; beside it lies a file
+ * that is no topic of ours. */
 static void prepare_target_gone(struct world *w)
 {
     char path[MR_PATH_MAX + 16];
@@ -325,7 +335,8 @@ static void prepare_target_gone(struct world *w)
     world_send(w, T, 6);
     world_shelf(w, OTHER, "o");
     world_death(w, die_moving, 1);
-    world_must(mr_topic_delete(w->shelf[OTHER].topic, MR_DELETE_ANYWAY) == 0, "delete the other topic");
+    world_must(mr_topic_delete(w->shelf[OTHER].topic, MR_DELETE_ANYWAY) == 0,
+               "delete the other topic");
     mr_consumer_close(w->shelf[OTHER].place[0].consumer);
     mr_producer_close(w->shelf[OTHER].producer);
     mr_topic_close(w->shelf[OTHER].topic);
@@ -371,16 +382,41 @@ const struct operation broker_operations[] = {
     {.name = "broker: adopts", .prepare = prepare_dead, .child = adopt},
     {.name = "broker: buries", .prepare = prepare_living, .child = bury},
     {.name = "broker: creates", .prepare = some_records, .child = create, .check = made_works},
-    {.name = "broker: stops, records are owed", .prepare = prepare_living, .child = stop, .check = serves_again, .flags = OP_ENDS},
-    {.name = "broker: stops, nothing is owed", .prepare = prepare_finished, .child = stop, .check = serves_again, .flags = OP_ENDS},
-    {.name = "broker: cleans, records are owed", .prepare = prepare_left_owing, .child = clean, .meanwhile = come_and_append,
-     .back = come_back, .flags = OP_ALONE},
-    {.name = "broker: cleans, nothing is owed", .prepare = prepare_left, .child = clean, .meanwhile = come_and_append, .back = come_back,
+    {.name = "broker: stops, records are owed",
+     .prepare = prepare_living,
+     .child = stop,
+     .check = serves_again,
+     .flags = OP_ENDS},
+    {.name = "broker: stops, nothing is owed",
+     .prepare = prepare_finished,
+     .child = stop,
+     .check = serves_again,
+     .flags = OP_ENDS},
+    {.name = "broker: cleans, records are owed",
+     .prepare = prepare_left_owing,
+     .child = clean,
+     .meanwhile = come_and_append,
+     .back = come_back,
      .flags = OP_ALONE},
-    {.name = "broker: redrives", .prepare = prepare_redrive, .staged = redrives_all, .child = redrive},
-    {.name = "go past what cannot be buried", .prepare = prepare_refused, .staged = all_but_first, .child = go_past,
+    {.name = "broker: cleans, nothing is owed",
+     .prepare = prepare_left,
+     .child = clean,
+     .meanwhile = come_and_append,
+     .back = come_back,
+     .flags = OP_ALONE},
+    {.name = "broker: redrives",
+     .prepare = prepare_redrive,
+     .staged = redrives_all,
+     .child = redrive},
+    {.name = "go past what cannot be buried",
+     .prepare = prepare_refused,
+     .staged = all_but_first,
+     .child = go_past,
      .flags = OP_ONCE | OP_TAKES_ALL},
     {.name = "take over, the target is gone", .prepare = prepare_target_gone, .child = take_over},
-    {.name = "join by a private group's name", .prepare = prepare_private, .child = join_by_name, .flags = OP_MAY_FAIL},
+    {.name = "join by a private group's name",
+     .prepare = prepare_private,
+     .child = join_by_name,
+     .flags = OP_MAY_FAIL},
 };
 const size_t broker_operation_cnt = sizeof broker_operations / sizeof *broker_operations;

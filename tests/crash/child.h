@@ -24,7 +24,8 @@ void attach_producer(struct world *w);
 void attach_consumer(struct world *w, const char *group, uint32_t tries);
 void next(unsigned cnt); /* takes so many records of the claim */
 
-/* Around the operation under test. result: 0 or a count: it has done its work; a negative errno: it has not. */
+/* Around the operation under test. result: 0 or a count: it has done its work; a negative errno: it
+ * has not. */
 void begin(void);
 void end(long result);
 

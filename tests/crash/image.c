@@ -15,7 +15,7 @@
 
 #define AREAS_MAX 64u
 #define PAGES_MAX 4096u /* in the page table at a time; more than that counts as a change */
-#define IN_TABLE (1ull << 63 | 1ull << 62) /* pagemap: present, or swapped out */
+#define IN_TABLE  (1ull << 63 | 1ull << 62) /* pagemap: present, or swapped out */
 
 struct copy {
     uint64_t *page; /* addresses, rising within each area */
@@ -55,7 +55,9 @@ struct image *image_new(pid_t pid)
     struct copy *both[] = {&image->now, &image->before};
     for (int i = 0; i < 2; i++) {
         both[i]->page = must(malloc(PAGES_MAX * sizeof *both[i]->page));
-        both[i]->bytes = must(malloc(sizeof(struct robust_list_head) + PAGES_MAX * image->page_bytes)); /* touched as far as it is used */
+        /* touched as far as it is used */
+        both[i]->bytes =
+            must(malloc(sizeof(struct robust_list_head) + PAGES_MAX * image->page_bytes));
     }
     return image;
 }
@@ -77,7 +79,8 @@ static int find_areas(struct image *image)
     char path[64], line[512];
     size_t len;
     image->area_cnt = 0;
-    if (syscall(SYS_get_robust_list, image->pid, &image->robust, &len) < 0 || len != sizeof(struct robust_list_head))
+    if (syscall(SYS_get_robust_list, image->pid, &image->robust, &len) < 0 ||
+        len != sizeof(struct robust_list_head))
         return -1;
     snprintf(path, sizeof path, "/proc/%ld/maps", (long)image->pid);
     FILE *f = fopen(path, "re");
@@ -114,7 +117,9 @@ static int find_pages(struct image *image)
             if (n > sizeof flags / sizeof *flags)
                 n = sizeof flags / sizeof *flags;
             uint64_t at = image->area[a].at + done * image->page_bytes;
-            if (pread(image->pagemap, flags, n * sizeof *flags, (off_t)(at / image->page_bytes * sizeof *flags)) != (ssize_t)(n * sizeof *flags))
+            if (pread(image->pagemap, flags, n * sizeof *flags,
+                      (off_t)(at / image->page_bytes * sizeof *flags)) !=
+                (ssize_t)(n * sizeof *flags))
                 return -1;
             for (size_t i = 0; i < n; i++)
                 if (flags[i] & IN_TABLE) {
@@ -129,7 +134,8 @@ static int find_pages(struct image *image)
 static int read_bytes(struct image *image)
 {
     struct copy *now = &image->now;
-    struct iovec local = {now->bytes, sizeof(struct robust_list_head) + now->page_cnt * image->page_bytes};
+    struct iovec local = {now->bytes,
+                          sizeof(struct robust_list_head) + now->page_cnt * image->page_bytes};
     struct iovec remote[IOV_MAX];
     unsigned long n = 0;
     remote[n++] = (struct iovec){image->robust, sizeof(struct robust_list_head)};
@@ -159,8 +165,10 @@ int image_changed(struct image *image, int call)
         return 1;
     }
     const struct copy *now = &image->now, *before = &image->before;
-    int changed = call || now->page_cnt != before->page_cnt || memcmp(now->page, before->page, now->page_cnt * sizeof *now->page) != 0 ||
-                  memcmp(now->bytes, before->bytes, sizeof(struct robust_list_head) + now->page_cnt * image->page_bytes) != 0;
+    int changed = call || now->page_cnt != before->page_cnt ||
+                  memcmp(now->page, before->page, now->page_cnt * sizeof *now->page) != 0 ||
+                  memcmp(now->bytes, before->bytes,
+                         sizeof(struct robust_list_head) + now->page_cnt * image->page_bytes) != 0;
     if (changed) {
         struct copy old = image->before;
         image->before = image->now;

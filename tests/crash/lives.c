@@ -19,9 +19,18 @@ static void join(struct world *w, const struct mr_consumer_options *options)
     int error = mr_consumer_open(topic, options, &consumer);
     end(error);
 }
-static void join_new(struct world *w) { join(w, &(struct mr_consumer_options){.group = "new"}); }
-static void join_known(struct world *w) { join(w, &(struct mr_consumer_options){.group = "g"}); }
-static void join_private(struct world *w) { join(w, &(struct mr_consumer_options){.flags = MR_PRIVATE}); }
+static void join_new(struct world *w)
+{
+    join(w, &(struct mr_consumer_options){.group = "new"});
+}
+static void join_known(struct world *w)
+{
+    join(w, &(struct mr_consumer_options){.group = "g"});
+}
+static void join_private(struct world *w)
+{
+    join(w, &(struct mr_consumer_options){.flags = MR_PRIVATE});
+}
 
 static void leave_holding(struct world *w)
 {
@@ -77,7 +86,8 @@ static void leave_last(struct world *w)
     end(0);
 }
 
-/* A group without members that is to start elsewhere. Of the records 0 to 9 it has acknowledged 0 to 2; a dead member held 3 to 5. */
+/* A group without members that is to start elsewhere. Of the records 0 to 9 it has acknowledged 0
+ * to 2; a dead member held 3 to 5. */
 static void hold_some(struct world *w)
 {
     attach_consumer(w, "m", 1000);
@@ -211,7 +221,7 @@ static void purge(struct world *w)
     ssize_t n = mr_topic_purge(topic);
     end(n);
 }
-static void delete(struct world *w)
+static void delete (struct world *w)
 {
     attach(w);
     begin();
@@ -256,9 +266,18 @@ const struct operation life_operations[] = {
     {.name = "leave, the last of a group", .prepare = prepare_leave_last, .child = leave_last},
     {.name = "a private group, made and left", .prepare = some_records, .child = private_group},
     {.name = "move a group to the beginning", .prepare = prepare_move, .child = move_group},
-    {.name = "move a group to the end", .prepare = prepare_move, .staged = move_past_all, .child = move_group_end},
-    {.name = "attach and detach a producer", .prepare = some_records, .child = produce_and_leave, .flags = OP_OPENS},
-    {.name = "a producer's first record", .prepare = prepare_first_record, .child = first_record, .flags = OP_OPENS},
+    {.name = "move a group to the end",
+     .prepare = prepare_move,
+     .staged = move_past_all,
+     .child = move_group_end},
+    {.name = "attach and detach a producer",
+     .prepare = some_records,
+     .child = produce_and_leave,
+     .flags = OP_OPENS},
+    {.name = "a producer's first record",
+     .prepare = prepare_first_record,
+     .child = first_record,
+     .flags = OP_OPENS},
     {.name = "clean up after another's death", .prepare = prepare_reap, .child = reap},
     {.name = "leave the bus", .prepare = some_records, .child = leave_bus},
     {.name = "connect and disconnect", .prepare = some_records, .child = connect_and_leave},

@@ -1,11 +1,16 @@
-/* main.c - kills a process at every state that an operation leaves, in every scene, and has the survivors go on.
+/* main.c - kills a process at every state that an operation leaves, in every scene, and has the
+ * survivors go on.
  *
  * Usage: crash [-1alv] [-j PROCESSES] [-s SCENE] [-w WAYS] [OPERATION...]
- *   OPERATION, SCENE  part of a name; WAYS: letters of k (killed), p (and its repairer), g (given up), s (stopped); all without
- *   -1  stop at the first thing that is wrong     -l  lists operations and scenes     -v  says what each process does
- *   -a  nothing is left out, and each operation is also killed after every single instruction in the plain scene (exhaustive.c)
+ *   OPERATION, SCENE  part of a name; WAYS: letters of k (killed), p (and its repairer), g (given
+ *                     up), s (stopped); all without
+ *   -1  stop at the first thing that is wrong -l lists operations and scenes -v says what each
+ *       process does
+ *   -a  nothing is left out, and each operation is also killed after every single instruction in
+ *       the plain scene (exhaustive.c)
  *
- * Each point is a fresh topic and a new process, killed for good. Where, see trap.h; what must hold then, see oracle.h. */
+ * Each point is a fresh topic and a new process, killed for good. Where, see trap.h; what must hold
+ * then, see oracle.h. */
 #include "exhaustive.h"
 #include "run.h"
 
@@ -34,7 +39,7 @@ static struct shared {
     _Atomic size_t next; /* operation and scene that nobody has taken yet */
     _Atomic unsigned long wrong, hangs;
     struct counts counts[OPERATIONS_MAX];
-} *shared;
+} * shared;
 
 /* ---- hangs ---- */
 
@@ -124,18 +129,22 @@ static void fork_share(size_t share)
 static void print_counts(void)
 {
     struct counts total = {0};
-    printf("%-36s %7s %7s %7s %7s %7s %7s %7s\n", "operation", "events", "states", "killed", "pairs", "gave up", "stopped", "wrong");
+    printf("%-36s %7s %7s %7s %7s %7s %7s %7s\n", "operation", "events", "states", "killed",
+           "pairs", "gave up", "stopped", "wrong");
     for (size_t i = 0; i < operation_cnt; i++) {
         const struct counts *c = &shared->counts[i];
-        printf("%-36s %7lu %7lu %7lu %7lu %7lu %7lu %7lu\n", operations[i]->name, c->events, c->states, c->points[WAY_KILL],
-               c->points[WAY_PAIR], c->points[WAY_GIVE_UP], c->points[WAY_STOP], c->wrong);
+        printf("%-36s %7lu %7lu %7lu %7lu %7lu %7lu %7lu\n", operations[i]->name, c->events,
+               c->states, c->points[WAY_KILL], c->points[WAY_PAIR], c->points[WAY_GIVE_UP],
+               c->points[WAY_STOP], c->wrong);
         total.runs += c->runs;
         total.states += c->states;
         for (size_t way = 0; way < WAYS; way++)
             total.points[way] += c->points[way];
     }
-    printf("%lu operations in scenes, %lu states; %lu kills, %lu pairs of kills, %lu calls given up, %lu processes stopped\n", total.runs,
-           total.states, total.points[WAY_KILL], total.points[WAY_PAIR], total.points[WAY_GIVE_UP], total.points[WAY_STOP]);
+    printf("%lu operations in scenes, %lu states; %lu kills, %lu pairs of kills, %lu calls given "
+           "up, %lu processes stopped\n",
+           total.runs, total.states, total.points[WAY_KILL], total.points[WAY_PAIR],
+           total.points[WAY_GIVE_UP], total.points[WAY_STOP]);
 }
 
 static int usage(void)
@@ -186,11 +195,14 @@ int main(int argc, char **argv)
     for (pid_t pid; (pid = wait(&status)) > 0; broken |= status) {
         remove_bus(pid);
         if (status)
-            fprintf(stderr, "crash: process %ld ended with wait status %#x\n", (long)pid, (unsigned)status);
-        if (status && options.wrong_max > 1 && forks < 200) /* what it had in hand counts as wrong; the rest goes on */
+            fprintf(stderr, "crash: process %ld ended with wait status %#x\n", (long)pid,
+                    (unsigned)status);
+        /* what it had in hand counts as wrong; the rest goes on */
+        if (status && options.wrong_max > 1 && forks < 200)
             fork_share(forks++);
     }
     print_counts();
-    printf("%lu wrong, %lu hung, %ld s\n", shared->wrong, shared->hangs, (long)(time(NULL) - begun));
+    printf("%lu wrong, %lu hung, %ld s\n", shared->wrong, shared->hangs,
+           (long)(time(NULL) - begun));
     return broken || shared->wrong;
 }

@@ -33,14 +33,20 @@ static int place_holds(struct world *w, const struct shelf *shelf, const struct 
         if (wrong_after == IDS && !holds(w, place->after[id], place->times[id]))
             wrong_after = id;
     }
-    if ((wrong == IDS && !(place->has_after == 1 && w->completed)) || (place->has_after && wrong_after == IDS))
+    if ((wrong == IDS && !(place->has_after == 1 && w->completed)) ||
+        (place->has_after && wrong_after == IDS))
         return 0;
-    static const char *const must[] = {"is not in this topic", "must come once", "was acknowledged", "was being acknowledged",
-                                       "was being appended", "was on its way", "may come"};
-    unsigned id = place->has_after && ((w->completed && place->has_after == 1) || (wrong_after != IDS && wrong_after > wrong)) ? wrong_after : wrong;
+    static const char *const must[] = {
+        "is not in this topic", "must come once", "was acknowledged", "was being acknowledged",
+        "was being appended",   "was on its way", "may come"};
+    unsigned id = place->has_after && ((w->completed && place->has_after == 1) ||
+                                       (wrong_after != IDS && wrong_after > wrong))
+                      ? wrong_after
+                      : wrong;
     const unsigned char *fate = id == wrong ? place->fate : place->after;
-    return world_fail(w, "I6: record %u of %s %s, and came %u times to group %s%s", id, mr_topic_name(shelf->topic), must[fate[id]],
-                      place->times[id], place->group, w->completed ? " (the operation was completed)" : "");
+    return world_fail(w, "I6: record %u of %s %s, and came %u times to group %s%s", id,
+                      mr_topic_name(shelf->topic), must[fate[id]], place->times[id], place->group,
+                      w->completed ? " (the operation was completed)" : "");
 }
 
 static int moved_once(struct world *w)
@@ -48,32 +54,42 @@ static int moved_once(struct world *w)
     for (unsigned id = 0; id < w->sent && w->moves; id++) {
         if (w->shelf[w->move_a].place[0].fate[id] != EITHER)
             continue;
-        unsigned here = w->shelf[w->move_a].place[0].times[id], there = w->shelf[w->move_b].place[0].times[id];
+        unsigned here = w->shelf[w->move_a].place[0].times[id],
+                 there = w->shelf[w->move_b].place[0].times[id];
         if (here + there != 1)
-            return world_fail(w, "I6: record %u was being moved from %s to %s: it is there %u times, and came here %u times", id,
-                              shelf_names[w->move_a], shelf_names[w->move_b], there, here);
+            return world_fail(w,
+                              "I6: record %u was being moved from %s to %s: it is there %u times, "
+                              "and came here %u times",
+                              id, shelf_names[w->move_a], shelf_names[w->move_b], there, here);
         if (w->completed && here && !w->moved_by_another)
-            return world_fail(w, "I6: record %u was moved from %s to %s, and came again", id, shelf_names[w->move_a], shelf_names[w->move_b]);
+            return world_fail(w, "I6: record %u was moved from %s to %s, and came again", id,
+                              shelf_names[w->move_a], shelf_names[w->move_b]);
     }
     return 0;
 }
 
-/* Of what the operation appended: a prefix of each partition's, the same for all groups; and, if it said how many, so many. */
+/* Of what the operation appended: a prefix of each partition's, the same for all groups; and, if it
+ * said how many, so many. */
 static int added_prefix(struct world *w)
 {
     const struct place *place = w->shelf[T].place;
     unsigned cnt = 0;
     for (unsigned id = w->add_from; id < w->add_from + w->add; id++) {
         cnt += place->times[id];
-        if (w->settings.partitions == 1 && !w->drops && id > w->add_from && place->times[id] > place->times[id - 1])
+        if (w->settings.partitions == 1 && !w->drops && id > w->add_from &&
+            place->times[id] > place->times[id - 1])
             return world_fail(w, "record %u is there without record %u of its batch", id, id - 1);
         for (int i = 1; i < PLACES && !w->drops; i++)
-            if (place[i].group[0] && place[i].fate[id] == MAY_COME && place[i].times[id] != place[0].times[id])
-                return world_fail(w, "record %u came to group %s, and not to group %s", id, place[0].times[id] ? place[0].group : place[i].group,
+            if (place[i].group[0] && place[i].fate[id] == MAY_COME &&
+                place[i].times[id] != place[0].times[id])
+                return world_fail(w, "record %u came to group %s, and not to group %s", id,
+                                  place[0].times[id] ? place[0].group : place[i].group,
                                   place[0].times[id] ? place[i].group : place[0].group);
     }
-    if (w->add && w->has_result && !w->drops && place->group[0] && cnt != (w->result < 0 ? 0 : (unsigned)w->result))
-        return world_fail(w, "the operation said %ld, and %u of its records are there", w->result, cnt);
+    if (w->add && w->has_result && !w->drops && place->group[0] &&
+        cnt != (w->result < 0 ? 0 : (unsigned)w->result))
+        return world_fail(w, "the operation said %ld, and %u of its records are there", w->result,
+                          cnt);
     return 0;
 }
 
@@ -81,7 +97,8 @@ int model_holds(struct world *w)
 {
     for (int s = 0; s < SHELVES && !w->may_end; s++)
         for (int i = 0; i < PLACES; i++)
-            if (w->shelf[s].place[i].group[0] && place_holds(w, &w->shelf[s], &w->shelf[s].place[i]) < 0)
+            if (w->shelf[s].place[i].group[0] &&
+                place_holds(w, &w->shelf[s], &w->shelf[s].place[i]) < 0)
                 return -1;
     if (w->may_end)
         return 0;
@@ -90,13 +107,18 @@ int model_holds(struct world *w)
 
 /* ---- those who come ---- */
 
-static int join(struct world *w, struct mr_topic *topic, const char *group, uint32_t flags, struct mr_consumer **out)
+static int join(struct world *w, struct mr_topic *topic, const char *group, uint32_t flags,
+                struct mr_consumer **out)
 {
-    struct mr_consumer_options options = {.group = group, .flags = flags, .tries = 1000,
-                                          .start = flags & MR_PRIVATE ? MR_START_END : MR_START_STORED};
+    struct mr_consumer_options options = {.group = group,
+                                          .flags = flags,
+                                          .tries = 1000,
+                                          .start =
+                                              flags & MR_PRIVATE ? MR_START_END : MR_START_STORED};
     int error = mr_consumer_open(topic, &options, out);
     if (error)
-        return world_fail(w, "a newcomer cannot join %s of %s: %s", flags & MR_PRIVATE ? "privately" : group, topic->name, strerror(-error));
+        return world_fail(w, "a newcomer cannot join %s of %s: %s",
+                          flags & MR_PRIVATE ? "privately" : group, topic->name, strerror(-error));
     (*out)->spin_ns = 0;
     return 0;
 }
@@ -117,7 +139,8 @@ static int send_one(struct world *w, struct shelf *shelf, struct mr_topic *topic
         ssize_t n = mr_append(sender, &msg, 1, 0);
         if (n != 1) {
             mr_producer_close(sender);
-            return world_fail(w, "a newcomer cannot append to %s, and all has been taken: %s", topic->name, strerror((int)-n));
+            return world_fail(w, "a newcomer cannot append to %s, and all has been taken: %s",
+                              topic->name, strerror((int)-n));
         }
     }
     mr_producer_close(sender);
@@ -132,7 +155,9 @@ static int visit(struct world *w, struct mr_bus *bus, enum shelf_name s, const s
     struct mr_topic *topic;
     int error = mr_topic_open(bus, shelf_names[s], &topic), failed = 0;
     if (error)
-        return w->may_end ? 0 : world_fail(w, "a newcomer cannot open %s: %s", shelf_names[s], strerror(-error));
+        return w->may_end ? 0
+                          : world_fail(w, "a newcomer cannot open %s: %s", shelf_names[s],
+                                       strerror(-error));
     if (atomic_load(&topic->shm->sealed))
         goto close;
     for (int i = 0; i < PLACES && !failed; i++) {
@@ -160,7 +185,9 @@ static int visit(struct world *w, struct mr_bus *bus, enum shelf_name s, const s
         failed = take_all(w, &seen, own, 0);
     for (unsigned id = first; id < w->sent && !failed; id++)
         if (seen.times[id] != 1)
-            failed = world_fail(w, "I8: the record after the kill came %u times to a private newcomer of %s", seen.times[id], topic->name);
+            failed = world_fail(
+                w, "I8: the record after the kill came %u times to a private newcomer of %s",
+                seen.times[id], topic->name);
 close:
     mr_consumer_close(own);
     for (int i = 0; i < PLACES; i++)
@@ -175,7 +202,9 @@ int newcomers(struct world *w, const struct style *style)
     struct mr_bus *bus;
     int failed = 0, error = mr_connect(w->bus_name, &options, &bus);
     if (error)
-        return error == -ENOENT && w->may_end ? 0 : world_fail(w, "a newcomer cannot connect: %s", strerror(-error));
+        return error == -ENOENT && w->may_end
+                   ? 0
+                   : world_fail(w, "a newcomer cannot connect: %s", strerror(-error));
     for (int s = 0; s < SHELVES && !failed; s++)
         if (w->shelf[s].topic)
             failed = visit(w, bus, (enum shelf_name)s, style);
@@ -194,7 +223,8 @@ int rounds(struct world *w)
         struct mr_producer *producer;
         int error = mr_producer_open(topic, NULL, &producer);
         if (error)
-            return world_fail(w, "producer slots are lost: the %u-th to come gets none: %s", i + 1, strerror(-error));
+            return world_fail(w, "producer slots are lost: the %u-th to come gets none: %s", i + 1,
+                              strerror(-error));
         mr_producer_close(producer);
     }
     for (unsigned i = 0; i < MR_MEMBERS + 4 && w->shelf[T].place[0].group[0]; i++) {
@@ -215,7 +245,8 @@ int rounds(struct world *w)
 
 /* ---- all of it ---- */
 
-/* Where a group without survivors held them up, they join it, and fill the rings without being held up. */
+/* Where a group without survivors held them up, they join it, and fill the rings without being held
+ * up. */
 static int go_on(struct world *w, const struct style *style)
 {
     int held = 0;
@@ -234,8 +265,11 @@ int oracle_check(struct world *w, const struct style *style)
 {
     for (int i = 0; i < PLACES && w->completed; i++)
         if (w->ticket[i] &&
-            atomic_load(&w->shelf[T].topic->groups[w->shelf[T].place[i].consumer->seat.group].data.word) == w->ticket[i])
-            return world_fail(w, "I8: the sleeper of group %s was not woken", w->shelf[T].place[i].group);
+            atomic_load(
+                &w->shelf[T].topic->groups[w->shelf[T].place[i].consumer->seat.group].data.word) ==
+                w->ticket[i])
+            return world_fail(w, "I8: the sleeper of group %s was not woken",
+                              w->shelf[T].place[i].group);
     for (int s = 0; s < SHELVES && style->told; s++)
         for (size_t d = 0; d < sizeof w->dead / sizeof *w->dead; d++)
             if (w->shelf[s].topic && w->dead[d])

@@ -44,7 +44,8 @@ static void come_and_go(struct world *w)
 static void take_and_give_back(struct world *w)
 {
     attach(w);
-    struct mr_consumer_options options = {.group = w->shelf[T].place[0].group[0] ? w->shelf[T].place[0].group : NULL, .tries = 1000};
+    struct mr_consumer_options options = {
+        .group = w->shelf[T].place[0].group[0] ? w->shelf[T].place[0].group : NULL, .tries = 1000};
     begin();
     int error = options.group ? mr_consumer_open(topic, &options, &consumer) : -1;
     if (!error && mr_claim(consumer, 2, 0) > 0)

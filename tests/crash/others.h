@@ -1,4 +1,5 @@
-/* others.h - what other processes do that leaves the model as it is: they repair on their way, die meanwhile, or give up. */
+/* others.h - what other processes do that leaves the model as it is: they repair on their way, die
+ * meanwhile, or give up. */
 #ifndef TESTS_CRASH_OTHERS_H
 #define TESTS_CRASH_OTHERS_H
 

@@ -68,7 +68,8 @@ static void prepare_append_sleeper(struct world *w)
 {
     some_records(w);
     for (int i = 0; i < 2; i++)
-        w->ticket[i] = mr_cond_prepare(&w->shelf[T].topic->groups[w->shelf[T].place[i].consumer->seat.group].data);
+        w->ticket[i] = mr_cond_prepare(
+            &w->shelf[T].topic->groups[w->shelf[T].place[i].consumer->seat.group].data);
     world_adds(w, 1);
 }
 static void prepare_append_index(struct world *w)
@@ -79,7 +80,10 @@ static void prepare_append_index(struct world *w)
     world_take(w, T, 0, 60);
     world_adds(w, 4);
 }
-static void large(struct mr_settings *s) { s->size_bytes = 131072; }
+static void large(struct mr_settings *s)
+{
+    s->size_bytes = 131072;
+}
 static void prepare_append_dropping(struct world *w)
 {
     w->record_bytes = 200;
@@ -88,7 +92,10 @@ static void prepare_append_dropping(struct world *w)
     world_send(w, T, 17);
     world_adds(w, 3);
 }
-static void dropping(struct mr_settings *s) { s->full = MR_FULL_DROP_OLDEST; }
+static void dropping(struct mr_settings *s)
+{
+    s->full = MR_FULL_DROP_OLDEST;
+}
 static void prepare_append_bounded(struct world *w)
 {
     world_join(w, T, "g", 0);
@@ -96,7 +103,10 @@ static void prepare_append_bounded(struct world *w)
     world_take(w, T, 0, 3);
     world_adds(w, 3);
 }
-static void bounded(struct mr_settings *s) { s->records_max = 3; }
+static void bounded(struct mr_settings *s)
+{
+    s->records_max = 3;
+}
 static void prepare_append_partitions(struct world *w)
 {
     world_join(w, T, "g", 0);
@@ -222,7 +232,8 @@ static void takes_all(struct world *w)
             g->fate[id] = g->after[id] = MAY_GO;
 }
 
-/* Records that the child acknowledges: what the survivors' group has not, so that it has to be the one who does. */
+/* Records that the child acknowledges: what the survivors' group has not, so that it has to be the
+ * one who does. */
 static void prepare_ack_part(struct world *w)
 {
     some_records(w);
@@ -262,7 +273,8 @@ static void ack_all(struct world *w)
     end(n == -ETIMEDOUT ? 0 : n);
 }
 
-/* Nothing but what is given back waits for the survivors: they have to find it, though nothing else makes them look. */
+/* Nothing but what is given back waits for the survivors: they have to find it, though nothing else
+ * makes them look. */
 static void prepare_give_back_last(struct world *w)
 {
     world_join(w, T, "g", 0);
@@ -350,7 +362,8 @@ static void open_and_ack_with(struct world *w)
     end(error);
 }
 
-/* Somebody died between the two halves: whoever takes the claim over finds that the records have arrived, and dies meanwhile. */
+/* Somebody died between the two halves: whoever takes the claim over finds that the records have
+ * arrived, and dies meanwhile. */
 static void die_half_way(struct world *w)
 {
     attach_consumer(w, "g", 1000);
@@ -413,26 +426,54 @@ const struct operation record_operations[] = {
     {.name = "append past the ring's end", .prepare = prepare_append_wrap, .child = append},
     {.name = "append into a full topic", .prepare = prepare_append_full, .child = append},
     {.name = "append with sleepers", .prepare = prepare_append_sleeper, .child = append},
-    {.name = "append across an index step", .prepare = prepare_append_index, .child = append, .settings = large},
-    {.name = "append, dropping the oldest", .prepare = prepare_append_dropping, .child = append, .settings = dropping},
-    {.name = "append to a bounded buffer", .prepare = prepare_append_bounded, .child = append, .settings = bounded},
-    {.name = "append to three partitions", .prepare = prepare_append_partitions, .child = append, .settings = three_partitions},
+    {.name = "append across an index step",
+     .prepare = prepare_append_index,
+     .child = append,
+     .settings = large},
+    {.name = "append, dropping the oldest",
+     .prepare = prepare_append_dropping,
+     .child = append,
+     .settings = dropping},
+    {.name = "append to a bounded buffer",
+     .prepare = prepare_append_bounded,
+     .child = append,
+     .settings = bounded},
+    {.name = "append to three partitions",
+     .prepare = prepare_append_partitions,
+     .child = append,
+     .settings = three_partitions},
     {.name = "append from a source", .prepare = prepare_append_from, .child = append_from},
-    {.name = "wait for the acknowledgements", .prepare = prepare_join, .child = append_and_join, .flags = OP_WAITS_FOR_ALL},
+    {.name = "wait for the acknowledgements",
+     .prepare = prepare_join,
+     .child = append_and_join,
+     .flags = OP_WAITS_FOR_ALL},
     {.name = "claim", .prepare = some_records, .child = claim},
     {.name = "claim, ordered group", .prepare = prepare_claim_ordered, .child = claim},
     {.name = "claim an orphan", .prepare = prepare_claim_orphan, .child = claim},
     {.name = "claim an orphan, one in hand", .prepare = prepare_claim_blamed, .child = claim},
-    {.name = "take all, an orphan first", .prepare = prepare_claim_blamed, .staged = takes_all, .child = claim_past_blamed, .flags = OP_TAKES_ALL},
+    {.name = "take all, an orphan first",
+     .prepare = prepare_claim_blamed,
+     .staged = takes_all,
+     .child = claim_past_blamed,
+     .flags = OP_TAKES_ALL},
     {.name = "acknowledge a part", .prepare = prepare_ack_part, .child = ack_part},
-    {.name = "acknowledge all, producer waits", .prepare = prepare_ack_all, .staged = takes_all, .child = ack_all, .flags = OP_TAKES_ALL},
+    {.name = "acknowledge all, producer waits",
+     .prepare = prepare_ack_all,
+     .staged = takes_all,
+     .child = ack_all,
+     .flags = OP_TAKES_ALL},
     {.name = "give back", .prepare = some_records, .child = give_back},
     {.name = "give back the last", .prepare = prepare_give_back_last, .child = give_back},
     {.name = "fail a record", .prepare = some_records, .child = fail},
     {.name = "move to the dead letters", .prepare = prepare_dead_letter, .child = dead_letter},
     {.name = "acknowledge with records elsewhere", .prepare = prepare_ack_with, .child = ack_with},
-    {.name = "open, acknowledge with records", .prepare = prepare_ack_with, .child = open_and_ack_with},
+    {.name = "open, acknowledge with records",
+     .prepare = prepare_ack_with,
+     .child = open_and_ack_with},
     {.name = "take over what was on its way", .prepare = prepare_settle, .child = settle},
-    {.name = "wait and be woken", .prepare = prepare_wait, .child = wait_for_records, .asleep = wake_with_record},
+    {.name = "wait and be woken",
+     .prepare = prepare_wait,
+     .child = wait_for_records,
+     .asleep = wake_with_record},
 };
 const size_t record_operation_cnt = sizeof record_operations / sizeof *record_operations;

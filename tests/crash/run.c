@@ -17,9 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define POINTS_PLAIN 400u  /* kills at most, of one operation in the plain scene; without -a */
-#define POINTS_CROSSED 40u /* in another scene */
-#define DEATHS 3u          /* of the other process in such a scene, each crossed with fewer kills: */
+#define POINTS_PLAIN   400u /* kills at most, of one operation in the plain scene; without -a */
+#define POINTS_CROSSED 40u  /* in another scene */
+/* of the other process in such a scene, each crossed with fewer kills: */
+#define DEATHS       3u
 #define POINTS_DEATH 16u
 
 static struct world world;
@@ -58,7 +59,9 @@ static enum end wait_for(pid_t pid, int wake)
         if (got == 0 && spins % 200 == 0 && asleep_in_kernel(pid)) {
             if (operation->asleep) {
                 operation->asleep(&world);
-            } else { /* it may be stopped, a lock in hand, before they are done: that is not waited for */
+            } else {
+                /* it may be stopped, a lock in hand, before they are done: that is not waited
+                 * for */
                 child_gives_up = survivors_stop = 1;
                 survivors_take(&world, 0);
                 child_gives_up = survivors_stop = 0;
@@ -76,7 +79,8 @@ static enum end wait_for(pid_t pid, int wake)
     }
 }
 
-static pid_t launch(void (*body)(struct world *w), struct trap_plan *its, size_t at, enum trap_how how, int waits)
+static pid_t launch(void (*body)(struct world *w), struct trap_plan *its, size_t at,
+                    enum trap_how how, int waits)
 {
     its->at = at;
     its->how = how;
@@ -116,8 +120,8 @@ static void report(const char *format, ...)
     fprintf(stderr, "crash: %s: %s\n", what, text);
 }
 
-/* A world in this scene, and the process up to where `how` happens to it. Returns its pid, or 0. death: the event at which the scene's other
- * process dies. */
+/* A world in this scene, and the process up to where `how` happens to it. Returns its pid, or 0.
+ * death: the event at which the scene's other process dies. */
 static pid_t stage(size_t at, enum trap_how how, size_t death, enum end *end)
 {
     staged = 0;
@@ -213,8 +217,8 @@ static void kill_at(size_t k, size_t death, struct style style)
     else
         tell("killed after event %zu", k);
     pid_t pid = stage(k, TRAP_KILL, death, &end);
-    snprintf(what + strlen(what), sizeof what - strlen(what), " (%#llx)%s%s", rip_of(k), style.told ? ", told" : "",
-             style.wait ? ", waiting" : "");
+    snprintf(what + strlen(what), sizeof what - strlen(what), " (%#llx)%s%s", rip_of(k),
+             style.told ? ", told" : "", style.wait ? ", waiting" : "");
     if (pid) {
         counts->points[WAY_KILL]++;
         check(&style, 0);
@@ -257,7 +261,8 @@ static void kill_both(size_t k, size_t turn)
     leave_stage();
 }
 
-/* A lock that others hold for long, as a stopped process does: the topic's, the first group's, the first log's, the other topic's log's. */
+/* A lock that others hold for long, as a stopped process does: the topic's, the first group's, the
+ * first log's, the other topic's log's. */
 static struct mr_lock_shm *lock_of(unsigned i)
 {
     struct mr_topic *t = world.shelf[i == 3 ? OTHER : T].topic;
@@ -266,7 +271,8 @@ static struct mr_lock_shm *lock_of(unsigned i)
     return i == 0 ? &t->shm->lock : i == 1 ? &t->groups[0].lock : &t->logs[0].lock;
 }
 
-/* The stop flag is set after event k, and a lock is held for good from then on: the call gives up, the program closes everything and ends. */
+/* The stop flag is set after event k, and a lock is held for good from then on: the call gives up,
+ * the program closes everything and ends. */
 static void give_up(size_t k, unsigned i)
 {
     static const char *const names[] = {"topic", "first group", "first log", "other topic's log"};
@@ -275,7 +281,8 @@ static void give_up(size_t k, unsigned i)
     pid_t pid = stage(k, TRAP_GIVE_UP, SIZE_MAX, &end);
     struct mr_lock_shm *lock = lock_of(i);
     if (pid && end == STOPPED) {
-        int held = lock && lock->mutex.__data.__lock == 0 && mr_lock(world.shelf[i == 3 ? OTHER : T].topic, lock) == 0;
+        int held = lock && lock->mutex.__data.__lock == 0 &&
+                   mr_lock(world.shelf[i == 3 ? OTHER : T].topic, lock) == 0;
         kill(pid, SIGCONT);
         end = wait_for(pid, !held);
         if (held)
@@ -292,12 +299,14 @@ static void give_up(size_t k, unsigned i)
     leave_stage();
 }
 
-/* The process stands still after event k, with whatever it holds; another comes, gives up and ends; then it goes on. */
+/* The process stands still after event k, with whatever it holds; another comes, gives up and ends;
+ * then it goes on. */
 static void stop(size_t k, size_t turn)
 {
     size_t o = turn % other_cnt;
     enum end end;
-    tell("stopped after event %zu; who %s gives up", k, operation->meanwhile ? "comes" : others[o].name);
+    tell("stopped after event %zu; who %s gives up", k,
+         operation->meanwhile ? "comes" : others[o].name);
     pid_t pid = stage(k, TRAP_STOP, SIZE_MAX, &end);
     if (pid && end == STOPPED) {
         if (operation->meanwhile) {
@@ -326,7 +335,8 @@ static void stop(size_t k, size_t turn)
 /* The events of the run at hand that leave a state of their own, the last one always. */
 static size_t find_points(void)
 {
-    size_t n = plan->event_cnt < TRAP_EVENTS_MAX ? plan->event_cnt : TRAP_EVENTS_MAX, slots = 64, found = 0;
+    size_t n = plan->event_cnt < TRAP_EVENTS_MAX ? plan->event_cnt : TRAP_EVENTS_MAX, slots = 64,
+           found = 0;
     while (slots < 2 * n)
         slots *= 2;
     size_t *seen = calloc(slots, sizeof *seen);
@@ -349,7 +359,8 @@ static size_t find_points(void)
     return found;
 }
 
-/* One run to its end, which is also the kill after the last event. Returns the number of points; 0: it does not fit, or fails. */
+/* One run to its end, which is also the kill after the last event. Returns the number of points; 0:
+ * it does not fit, or fails. */
 static size_t whole(size_t death)
 {
     enum end end;
@@ -399,7 +410,8 @@ static int run_deaths(void)
     return 0;
 }
 
-int run(const struct run_options *with, const struct operation *of, const struct scene *in, struct counts *into)
+int run(const struct run_options *with, const struct operation *of, const struct scene *in,
+        struct counts *into)
 {
     options = with;
     operation = of;
@@ -408,7 +420,8 @@ int run(const struct run_options *with, const struct operation *of, const struct
     wrong = 0;
     if (!plan) {
         plan = mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        other_plan = mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        other_plan =
+            mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         world_must(plan != MAP_FAILED && other_plan != MAP_FAILED, "map");
     }
     counts->runs++;
@@ -427,10 +440,15 @@ int run(const struct run_options *with, const struct operation *of, const struct
         if (plain)
             kill_at(points[i], SIZE_MAX, style);
     }
-    for (size_t i = 0; i < n && !enough() && plain && !(operation->flags & OP_ALONE) && (options->ways & 1u << WAY_PAIR); i += by)
+    for (size_t i = 0; i < n && !enough() && plain && !(operation->flags & OP_ALONE) &&
+                       (options->ways & 1u << WAY_PAIR);
+         i += by)
         kill_both(points[i], i);
-    for (size_t i = 0; i < n && !enough() && (plain || scene == scenes + 1) && (options->ways & 1u << WAY_GIVE_UP); i += by)
-        for (unsigned lock = plain ? 0 : (unsigned)(i % 4); lock < 4 && !enough(); lock += plain ? 1 : 4)
+    for (size_t i = 0; i < n && !enough() && (plain || scene == scenes + 1) &&
+                       (options->ways & 1u << WAY_GIVE_UP);
+         i += by)
+        for (unsigned lock = plain ? 0 : (unsigned)(i % 4); lock < 4 && !enough();
+             lock += plain ? 1 : 4)
             if (lock < 3 || world.shelf[OTHER].topic)
                 give_up(points[i], lock);
     for (size_t i = 0; i < n && !enough() && plain && (options->ways & 1u << WAY_STOP); i += by)

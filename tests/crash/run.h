@@ -1,4 +1,5 @@
-/* run.h - one operation in one scene: killed, given up, stopped at each state that it leaves; alone, and with another. */
+/* run.h - one operation in one scene: killed, given up, stopped at each state that it leaves;
+ * alone, and with another. */
 #ifndef TESTS_CRASH_RUN_H
 #define TESTS_CRASH_RUN_H
 
@@ -9,7 +10,8 @@
 enum way { WAY_KILL, WAY_PAIR, WAY_GIVE_UP, WAY_STOP, WAYS };
 
 struct counts {
-    _Atomic unsigned long runs, events, states;  /* events, states: of the operation, in all its scenes */
+    /* events, states: of the operation, in all its scenes */
+    _Atomic unsigned long runs, events, states;
     _Atomic unsigned long points[WAYS], wrong;
 };
 
@@ -17,11 +19,14 @@ struct run_options {
     const char *bus; /* its name */
     int all;         /* nothing is left out */
     unsigned long wrong_max;
-    unsigned ways;   /* bits of enum way */
-    void (*hung)(const char *what); /* told before each point what is tried, for a report when it hangs */
+    unsigned ways; /* bits of enum way */
+    /* told before each point what is tried, for a report when it hangs */
+    void (*hung)(const char *what);
 };
 
-/* Returns 0; -1 the operation does not fit into this scene. Adds to counts; says on stderr what is wrong. */
-int run(const struct run_options *options, const struct operation *operation, const struct scene *scene, struct counts *counts);
+/* Returns 0; -1 the operation does not fit into this scene. Adds to counts; says on stderr what is
+ * wrong. */
+int run(const struct run_options *options, const struct operation *operation,
+        const struct scene *scene, struct counts *counts);
 
 #endif

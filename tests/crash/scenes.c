@@ -27,14 +27,16 @@ static void fill_rings(struct world *w)
     w->record_bytes = record_bytes;
 }
 
-/* 254 that died; the survivors have one; the newest one was done, and its count is in the log's last words. */
+/* 254 that died; the survivors have one; the newest one was done, and its count is in the log's
+ * last words. */
 static enum shelf_name crowded;
 static void crowd(struct world *w)
 {
     attach_topic(w, crowded);
     for (unsigned i = 0; i < MR_PRODUCERS - 2; i++) {
         int error = mr_producer_open(topic, NULL, &producer);
-        child_must(error == 0 || error == -EUSERS, "open a producer"); /* some are still asked about */
+        /* some are still asked about */
+        child_must(error == 0 || error == -EUSERS, "open a producer");
     }
 }
 static void publish(struct world *w)
@@ -117,32 +119,44 @@ static void move_three(struct world *w, enum shelf_name from, enum shelf_name to
 }
 static int fits_into(const struct world *w, const struct operation *operation)
 {
-    return blocks(w) && !w->moves && !w->shelf[OTHER].topic && w->shelf[T].place[0].consumer && !(operation->flags & (OP_TAKES_ALL | OP_ENDS));
+    return blocks(w) && !w->moves && !w->shelf[OTHER].topic && w->shelf[T].place[0].consumer &&
+           !(operation->flags & (OP_TAKES_ALL | OP_ENDS));
 }
 static void before_into(struct world *w)
 {
     world_shelf(w, OTHER, "o");
     world_send(w, T, 8);
 }
-static void into_other(struct world *w) { move_three(w, T, OTHER, w->shelf[T].place[0].group); }
-static void moved(struct world *w, enum shelf_name from, enum shelf_name to, const unsigned *ids, unsigned cnt)
+static void into_other(struct world *w)
+{
+    move_three(w, T, OTHER, w->shelf[T].place[0].group);
+}
+static void moved(struct world *w, enum shelf_name from, enum shelf_name to, const unsigned *ids,
+                  unsigned cnt)
 {
     w->moved_by_another = 1;
     for (unsigned i = 0; i < cnt; i++)
         world_moves(w, from, to, ids[i]);
 }
-static void died_into_other(struct world *w, const unsigned *ids, unsigned cnt) { moved(w, T, OTHER, ids, cnt); }
+static void died_into_other(struct world *w, const unsigned *ids, unsigned cnt)
+{
+    moved(w, T, OTHER, ids, cnt);
+}
 
 static int fits_from(const struct world *w, const struct operation *operation)
 {
-    return blocks(w) && !w->moves && w->shelf[T].place[0].consumer && !w->full && !(operation->flags & (OP_TAKES_ALL | OP_ENDS));
+    return blocks(w) && !w->moves && w->shelf[T].place[0].consumer && !w->full &&
+           !(operation->flags & (OP_TAKES_ALL | OP_ENDS));
 }
 static void before_from(struct world *w)
 {
     world_shelf(w, SRC, "s");
     world_send(w, SRC, 8);
 }
-static void from_src(struct world *w) { move_three(w, SRC, T, "s"); }
+static void from_src(struct world *w)
+{
+    move_three(w, SRC, T, "s");
+}
 static void died_from_src(struct world *w, const unsigned *ids, unsigned cnt)
 {
     moved(w, SRC, T, ids, cnt);
@@ -176,7 +190,8 @@ static void after_crowd(struct world *w)
     mr_disconnect(crowd_bus);
 }
 
-/* A group without members: of ten records it has acknowledged three, and a dead member held three. */
+/* A group without members: of ten records it has acknowledged three, and a dead member held
+ * three. */
 static int fits_group(const struct world *w, const struct operation *operation)
 {
     if (operation->flags & OP_WAITS_FOR_ALL)
@@ -282,12 +297,32 @@ const struct scene scenes[] = {
     {.name = "full ring", .before = fill_rings},
     {.name = "all producer slots used", .fits = fits_slots, .before = use_all_slots},
     {.name = "orphans", .fits = fits_orphans, .before = leave_orphans},
-    {.name = "records on their way to another topic", .fits = fits_into, .before = before_into, .child = into_other, .died = died_into_other},
-    {.name = "records on their way from another topic", .fits = fits_from, .before = before_from, .child = from_src, .died = died_from_src},
-    {.name = "the same, one producer slot left", .fits = fits_crowd, .before = before_from_crowd, .child = from_src, .died = died_from_src,
-     .after = after_crowd, .may_fail = 1},
-    {.name = "a group being moved", .fits = fits_group, .before = before_moved_group, .child = move_m},
-    {.name = "the topic being deleted", .fits = fits_deleting, .child = delete_t, .died = died_deleting, .may_fail = 1},
+    {.name = "records on their way to another topic",
+     .fits = fits_into,
+     .before = before_into,
+     .child = into_other,
+     .died = died_into_other},
+    {.name = "records on their way from another topic",
+     .fits = fits_from,
+     .before = before_from,
+     .child = from_src,
+     .died = died_from_src},
+    {.name = "the same, one producer slot left",
+     .fits = fits_crowd,
+     .before = before_from_crowd,
+     .child = from_src,
+     .died = died_from_src,
+     .after = after_crowd,
+     .may_fail = 1},
+    {.name = "a group being moved",
+     .fits = fits_group,
+     .before = before_moved_group,
+     .child = move_m},
+    {.name = "the topic being deleted",
+     .fits = fits_deleting,
+     .child = delete_t,
+     .died = died_deleting,
+     .may_fail = 1},
     {.name = "the bus being left", .fits = fits_leaving, .child = leave_all, .died = died_leaving},
 };
 const size_t scene_cnt = sizeof scenes / sizeof *scenes;

@@ -1,4 +1,5 @@
-/* scenes.h - what an operation finds when it begins. Each scene is crossed with each operation that fits into it. */
+/* scenes.h - what an operation finds when it begins. Each scene is crossed with each operation that
+ * fits into it. */
 #ifndef TESTS_CRASH_SCENES_H
 #define TESTS_CRASH_SCENES_H
 
@@ -6,12 +7,16 @@
 
 struct scene {
     const char *name;
-    int (*fits)(const struct world *w, const struct operation *operation); /* NULL: always. The operation is prepared */
-    void (*before)(struct world *w);         /* NULL, or what else is there before the process attaches */
-    void (*child)(struct world *w);          /* NULL, or what another process does, and dies of, once the first one is attached */
-    void (*died)(struct world *w, const unsigned *moved, unsigned moved_cnt); /* then: what the model has to know */
-    void (*after)(struct world *w);          /* NULL, or what ends it when all is checked */
-    int may_fail;                            /* the operation may answer with an error */
+    /* NULL: always. The operation is prepared */
+    int (*fits)(const struct world *w, const struct operation *operation);
+    /* NULL, or what else is there before the process attaches */
+    void (*before)(struct world *w);
+    /* NULL, or what another process does, and dies of, once the first one is attached */
+    void (*child)(struct world *w);
+    /* then: what the model has to know */
+    void (*died)(struct world *w, const unsigned *moved, unsigned moved_cnt);
+    void (*after)(struct world *w); /* NULL, or what ends it when all is checked */
+    int may_fail;                   /* the operation may answer with an error */
 };
 
 extern const struct scene scenes[];

@@ -19,8 +19,14 @@
 #define LOOK_BACK 200u /* a breakpoint at most so many instructions before the one wanted */
 #define STOP_COST 3u   /* what a breakpoint's stop costs, in single steps */
 
-__attribute__((noinline)) void step_begin(void) { __asm__ volatile("nop"); }
-__attribute__((noinline)) void step_end(void) { __asm__ volatile("nop"); }
+__attribute__((noinline)) void step_begin(void)
+{
+    __asm__ volatile("nop");
+}
+__attribute__((noinline)) void step_end(void)
+{
+    __asm__ volatile("nop");
+}
 
 void step_trace_free(struct step_trace *trace)
 {
@@ -62,7 +68,8 @@ static int wait_stop(const struct step_job *job, pid_t pid)
             return GONE;
         if (got == pid)
             return WIFSTOPPED(status) ? STOPPED : GONE;
-        if (spins > 2000 && spins % 500 == 0 && state_of(pid) == 'S' && (!job->asleep || job->asleep(job->arg)))
+        if (spins > 2000 && spins % 500 == 0 && state_of(pid) == 'S' &&
+            (!job->asleep || job->asleep(job->arg)))
             return ASLEEP;
         sched_yield();
     }
@@ -100,7 +107,8 @@ static int is_call(pid_t pid, uint64_t rip)
 static int run_to(const struct step_job *job, pid_t pid, uint64_t at, uint32_t nth)
 {
     for (uint32_t i = 0; i < nth; i++) {
-        if (i > 0 || rip_of(pid) == at) { /* off the address first; being there already counts as the first time */
+        /* off the address first; being there already counts as the first time */
+        if (i > 0 || rip_of(pid) == at) {
             if (i == 0)
                 continue;
             int now = go(job, pid, PTRACE_SINGLESTEP);
@@ -213,7 +221,8 @@ pid_t step_to(const struct step_job *job, const struct step_trace *trace, size_t
     size_t best = 0, best_cost = k;
     for (size_t back = 0; back < LOOK_BACK && back <= k; back++) {
         size_t j = k - back, cost = (size_t)trace->nth[j] * 2 * STOP_COST + back;
-        if (trace->rip[j] < 0x7ff000000000u && cost < best_cost) { /* above lie the stack and the vdso */
+        /* above lie the stack and the vdso */
+        if (trace->rip[j] < 0x7ff000000000u && cost < best_cost) {
             best = j;
             best_cost = cost;
         }

@@ -11,7 +11,8 @@
 
 volatile sig_atomic_t survivors_stop;
 
-/* ---- waits: the survivors are one process, so that what the others do while one waits is done in its wait ---- */
+/* ---- waits: the survivors are one process, so that what the others do while one waits is done in
+ * its wait ---- */
 
 static struct {
     struct world *w; /* NULL: waits are real */
@@ -23,8 +24,10 @@ static struct {
 
 int __real_mr_cond_wait(struct mr_cond *cond, uint32_t ticket, int64_t timeout_ns);
 int __wrap_mr_cond_wait(struct mr_cond *cond, uint32_t ticket, int64_t timeout_ns);
-int __real_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until);
-int __wrap_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until);
+int __real_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
+                                   const struct timespec *until);
+int __wrap_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
+                                   const struct timespec *until);
 
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
@@ -57,14 +60,16 @@ int __wrap_mr_cond_wait(struct mr_cond *cond, uint32_t ticket, int64_t timeout_n
         survivors_stop = 1;
         return -EINTR;
     }
-    if (turn.turns == 1) /* time passes before the groups go on: who waits has to look around by itself */
+    /* time passes before the groups go on: who waits has to look around by itself */
+    if (turn.turns == 1)
         return -ETIMEDOUT;
     survivors_take(turn.w, turn.wait);
     return atomic_load(&cond->word) != ticket ? 0 : -ETIMEDOUT;
 }
 
 /* Whoever gives up on a lock that is held does so at its first look. */
-int __wrap_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until)
+int __wrap_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
+                                   const struct timespec *until)
 {
     if (!child_gives_up)
         return __real_pthread_mutex_clocklock(mutex, clock, until);
@@ -84,7 +89,8 @@ static int take(struct world *w, struct place *place, struct mr_consumer *consum
         while ((more = mr_next(consumer, &record)) == 1) {
             unsigned id = world_id(&record);
             if (id >= w->sent)
-                return world_fail(w, "group %s got a record that none has sent (%u)", place->group, id);
+                return world_fail(w, "group %s got a record that none has sent (%u)", place->group,
+                                  id);
             if (place->times[id]++ && !w->drops)
                 return world_fail(w, "I6: group %s got record %u twice", place->group, id);
         }
@@ -127,7 +133,8 @@ int survivors_take(struct world *w, int wait)
 
 /* ---- what the producers do ---- */
 
-/* Appends one record to partition p. Returns 1; 0 the topic has ended; -EAGAIN it is held up for good; -1 with w->error. */
+/* Appends one record to partition p. Returns 1; 0 the topic has ended; -EAGAIN it is held up for
+ * good; -1 with w->error. */
 static int append_one(struct world *w, struct shelf *shelf, uint32_t p)
 {
     unsigned char buf[2048];
@@ -198,7 +205,9 @@ int survive(struct world *w, const struct style *style)
         if (!shelf->producer)
             continue;
         if (w->record_bytes < shelf->topic->ring_bytes / 20) /* about 16 records a lap */
-            w->record_bytes = shelf->topic->ring_bytes / 20 > 1000 ? 1000 : (uint32_t)shelf->topic->ring_bytes / 20;
+            w->record_bytes = shelf->topic->ring_bytes / 20 > 1000
+                                  ? 1000
+                                  : (uint32_t)shelf->topic->ring_bytes / 20;
         for (uint32_t p = 0; p < shelf->topic->partition_cnt && !failed; p++)
             failed = fill(w, shelf, p);
         w->record_bytes = record_bytes;

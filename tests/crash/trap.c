@@ -23,19 +23,21 @@
 #include <unistd.h>
 
 #define AREAS_MAX 128u
-#define OPEN_MAX 4u /* pages that one instruction stores to */
-#define PAGE 4096u
+#define OPEN_MAX  4u /* pages that one instruction stores to */
+#define PAGE      4096u
 #define TRAP_FLAG 0x100
 
-/* What trap.c calls itself: the filter knows where this is. Arguments as for a function: number, then up to six. */
+/* What trap.c calls itself: the filter knows where this is. Arguments as for a function: number,
+ * then up to six. */
 long trap_call(long number, long a, long b, long c, long d, long e, long f);
 extern const char trap_called[];
 __asm__(".text\n.globl trap_call\ntrap_call:\n"
-        "mov %rdi, %rax\nmov %rsi, %rdi\nmov %rdx, %rsi\nmov %rcx, %rdx\nmov %r8, %r10\nmov %r9, %r8\nmov 8(%rsp), %r9\nsyscall\n"
+        "mov %rdi, %rax\nmov %rsi, %rdi\nmov %rdx, %rsi\nmov %rcx, %rdx\nmov %r8, %r10\nmov %r9, "
+        "%r8\nmov 8(%rsp), %r9\nsyscall\n"
         ".globl trap_called\ntrap_called:\nret\n");
 
 static struct {
-    struct trap_plan *plan; /* NULL: unwatched */
+    struct trap_plan *plan;  /* NULL: unwatched */
     struct trap_plan *given; /* to trap_begin */
     struct {
         uintptr_t at, end;
@@ -68,7 +70,8 @@ static void protect_all(int protection)
         protect(trap.area[i].at, trap.area[i].end - trap.area[i].at, protection);
 }
 
-/* Unwatched from here on. The kernel marks the dead one's locks through its mappings: they have to be writable. */
+/* Unwatched from here on. The kernel marks the dead one's locks through its mappings: they have to
+ * be writable. */
 static void let_go(void)
 {
     protect_all(PROT_READ | PROT_WRITE);
@@ -88,7 +91,8 @@ static void happened(uint64_t rip)
         child_gives_up = 1;
         program_stop = SIGTERM;
     }
-    trap_call(SYS_kill, trap_call(SYS_getpid, 0, 0, 0, 0, 0, 0), plan->how == TRAP_KILL ? SIGKILL : SIGSTOP, 0, 0, 0, 0);
+    trap_call(SYS_kill, trap_call(SYS_getpid, 0, 0, 0, 0, 0, 0),
+              plan->how == TRAP_KILL ? SIGKILL : SIGSTOP, 0, 0, 0, 0);
 }
 
 /* ---- stores ---- */
@@ -149,10 +153,12 @@ static void on_stored(int number, siginfo_t *info, void *context)
 
 /* ---- system calls ---- */
 
-static const int calls[] = {SYS_openat,   SYS_linkat, SYS_renameat2, SYS_rename,  SYS_unlink, SYS_unlinkat, SYS_close,  SYS_fcntl, SYS_futex,
-                            SYS_sendto,   SYS_sendmsg, SYS_connect,  SYS_bind,    SYS_mmap,   SYS_munmap};
+static const int calls[] = {SYS_openat,   SYS_linkat,  SYS_renameat2, SYS_rename, SYS_unlink,
+                            SYS_unlinkat, SYS_close,   SYS_fcntl,     SYS_futex,  SYS_sendto,
+                            SYS_sendmsg,  SYS_connect, SYS_bind,      SYS_mmap,   SYS_munmap};
 
-/* Can others notice it? What is made under no name cannot be found, and its owner's death ends it. */
+/* Can others notice it? What is made under no name cannot be found, and its owner's death ends
+ * it. */
 static int noticed(long number, const greg_t *r)
 {
     switch (number) {
@@ -206,7 +212,8 @@ static void on_call(int number, siginfo_t *info, void *context)
         return;
     if (info->si_syscall == SYS_munmap && result == 0)
         remove_areas((uintptr_t)a, (size_t)b);
-    if (info->si_syscall == SYS_mmap && (result >= 0 || result < -4095) && (r[REG_R10] & MAP_SHARED) && (c & PROT_WRITE) && r[REG_R8] >= 0)
+    if (info->si_syscall == SYS_mmap && (result >= 0 || result < -4095) &&
+        (r[REG_R10] & MAP_SHARED) && (c & PROT_WRITE) && r[REG_R8] >= 0)
         add_area((uintptr_t)result, (size_t)b, (int)r[REG_R8], (uint64_t)r[REG_R9]);
     if (counts) {
         trap.calls++;
@@ -220,21 +227,30 @@ static int filter_calls(void)
     struct sock_filter code[CALLS + 16];
     unsigned short n = 0;
     uintptr_t own = (uintptr_t)trap_called;
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+    code[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer));
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                                             offsetof(struct seccomp_data, instruction_pointer));
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)own, 0, 3);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4);
-    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(own >> 32), 0, 1);
+    code[n++] = (struct sock_filter)BPF_STMT(
+        BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4);
+    code[n++] =
+        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(own >> 32), 0, 1);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    code[n++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     for (int i = 0; i < CALLS; i++)
-        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i], (unsigned char)(CALLS - i), 0);
+        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i],
+                                                 (unsigned char)(CALLS - i), 0);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP);
     struct sock_fprog program = {.len = n, .filter = code};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -1 : 0;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+                   prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0
+               ? -1
+               : 0;
 }
 
 /* ---- begin and end ---- */
@@ -247,7 +263,8 @@ static void find_areas(void)
     FILE *f = fopen("/proc/self/maps", "re");
     child_must(f != NULL, "read its mappings");
     while (fgets(line, sizeof line, f)) {
-        if (sscanf(line, "%lx-%lx %4s %lx %*s %lu %255s", &from, &to, rights, &offset, &inode, path) != 6)
+        if (sscanf(line, "%lx-%lx %4s %lx %*s %lu %255s", &from, &to, rights, &offset, &inode,
+                   path) != 6)
             continue;
         if (rights[1] != 'w' || rights[3] != 's' || strncmp(path, "/dev/shm/millrace.", 18) != 0)
             continue;
@@ -266,7 +283,8 @@ void trap_begin(struct trap_plan *plan)
         void (*handler)(int, siginfo_t *, void *);
     } signals[] = {{SIGSEGV, on_store}, {SIGTRAP, on_stored}, {SIGSYS, on_call}};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        struct sigaction action = {.sa_sigaction = signals[i].handler, .sa_flags = SA_SIGINFO | SA_NODEFER};
+        struct sigaction action = {.sa_sigaction = signals[i].handler,
+                                   .sa_flags = SA_SIGINFO | SA_NODEFER};
         sigaction(signals[i].number, &action, NULL);
     }
     find_areas();

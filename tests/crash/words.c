@@ -1,4 +1,5 @@
-/* words.c - see oracle.h: what the segment's words say, read by this file's own eyes and not by the library's helpers. */
+/* words.c - see oracle.h: what the segment's words say, read by this file's own eyes and not by the
+ * library's helpers. */
 #include "oracle.h"
 
 #include <errno.h>
@@ -19,10 +20,12 @@ static uint64_t at(const _Atomic uint64_t *word)
 
 static struct mr_group_part_shm *part_of(const struct mr_topic *topic, uint32_t g, uint32_t p)
 {
-    return (struct mr_group_part_shm *)(void *)(topic->base + topic->parts_off) + g * topic->partition_cnt + p;
+    return (struct mr_group_part_shm *)(void *)(topic->base + topic->parts_off) +
+           g * topic->partition_cnt + p;
 }
 
-/* Is that client alive? By the lock on its byte of the bus's file, which the kernel holds for it. */
+/* Is that client alive? By the lock on its byte of the bus's file, which the kernel holds for
+ * it. */
 static int alive(const struct world *w, uint64_t id)
 {
     uint64_t slot = (id & 0xffff) - 1;
@@ -31,7 +34,8 @@ static int alive(const struct world *w, uint64_t id)
     char path[128];
     snprintf(path, sizeof path, "/dev/shm/millrace.%ld.%s", (long)geteuid(), w->bus->name);
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1 + (off_t)slot, .l_len = 1};
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1 + (off_t)slot, .l_len = 1};
     int held = fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
     if (fd >= 0)
         close(fd);
@@ -56,7 +60,8 @@ static uint32_t members_of(const struct world *w, const struct mr_topic *topic, 
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < topic->member_cnt; i++)
-        n += at(&topic->members[i].group) == g + 1 && at(&topic->members[i].owner) && alive(w, at(&topic->members[i].owner));
+        n += at(&topic->members[i].group) == g + 1 && at(&topic->members[i].owner) &&
+             alive(w, at(&topic->members[i].owner));
     return n;
 }
 
@@ -80,15 +85,18 @@ int words_holder(struct world *w, struct shelf *shelf, uint32_t p)
             holder = g;
         }
     if (low == UINT64_MAX)
-        return world_fail(w, "I10: a producer of %s waits for ever, and there is no group", topic->name);
+        return world_fail(w, "I10: a producer of %s waits for ever, and there is no group",
+                          topic->name);
     const struct mr_group_shm *group = &topic->groups[holder];
     name_of(group, name);
     struct place *place = place_named(shelf, name);
     if (live(group) && !(at(&group->flags) & MR_PRIVATE) && place && !place->consumer)
         return (int)(place - shelf->place);
-    return world_fail(w, "I10: a producer of %s waits for ever; group %s holds it, flags %llx, %u live members, committed %llu, next %llu",
-                      topic->name, name, NUM(at(&group->flags)), members_of(w, topic, holder), NUM(low),
-                      NUM(at(&part_of(topic, holder, p)->next)));
+    return world_fail(w,
+                      "I10: a producer of %s waits for ever; group %s holds it, flags %llx, %u "
+                      "live members, committed %llu, next %llu",
+                      topic->name, name, NUM(at(&group->flags)), members_of(w, topic, holder),
+                      NUM(low), NUM(at(&part_of(topic, holder, p)->next)));
 }
 
 static int idle_groups(struct world *w, struct shelf *shelf)
@@ -102,11 +110,13 @@ static int idle_groups(struct world *w, struct shelf *shelf)
             continue;
         name_of(group, name);
         if (flags & MR_GROUP_MAKING)
-            return world_fail(w, "I10: group %s of %s is in the making, and its maker is gone", name, topic->name);
+            return world_fail(w, "I10: group %s of %s is in the making, and its maker is gone",
+                              name, topic->name);
         if (MR_GROUP_OVER && (flags & MR_GROUP_OVER))
             continue;
         if ((flags & MR_PRIVATE) && !members_of(w, topic, g))
-            return world_fail(w, "I10: private group %s of %s has no live member", name, topic->name);
+            return world_fail(w, "I10: private group %s of %s has no live member", name,
+                              topic->name);
         if (!(flags & MR_PRIVATE) && !place_named(shelf, name))
             return world_fail(w, "there is a group %s of %s that none has made", name, topic->name);
     }
@@ -123,14 +133,18 @@ static int idle_members(struct world *w, struct shelf *shelf)
         if (!g)
             continue;
         if (g > topic->group_cnt || !at(&topic->groups[g - 1].serial))
-            return world_fail(w, "member slot %u of %s is lost: it names a group that is not there", i, topic->name);
+            return world_fail(w, "member slot %u of %s is lost: it names a group that is not there",
+                              i, topic->name);
         name_of(&topic->groups[g - 1], name);
         if (owner && !alive(w, owner))
-            return world_fail(w, "I10: member slot %u of %s, group %s, belongs to a client that is gone", i, topic->name, name);
+            return world_fail(
+                w, "I10: member slot %u of %s, group %s, belongs to a client that is gone", i,
+                topic->name, name);
         struct place *place = place_named(shelf, name);
         if (!owner && place && place->consumer && at(&member->cursor) < at(&member->end))
-            return world_fail(w, "I8: group %s of %s leaves [%llu, %llu) of a member that is gone to nobody", name, topic->name,
-                              NUM(at(&member->cursor)), NUM(at(&member->end)));
+            return world_fail(
+                w, "I8: group %s of %s leaves [%llu, %llu) of a member that is gone to nobody",
+                name, topic->name, NUM(at(&member->cursor)), NUM(at(&member->end)));
     }
     return 0;
 }
@@ -140,7 +154,8 @@ int words_idle(struct world *w)
     for (int s = 0; s < SHELVES; s++) {
         struct shelf *shelf = &w->shelf[s];
         const struct mr_topic *topic = shelf->topic;
-        if (!topic || at(&topic->shm->deleted) || at(&topic->shm->sealed)) /* none waits in a sealed topic, so none looks for the dead */
+        /* none waits in a sealed topic, so none looks for the dead */
+        if (!topic || at(&topic->shm->deleted) || at(&topic->shm->sealed))
             continue;
         if (idle_groups(w, shelf) < 0 || idle_members(w, shelf) < 0)
             return -1;
@@ -148,9 +163,12 @@ int words_idle(struct world *w)
             const struct mr_producer_shm *producer = &topic->producers[i];
             uint64_t state = at(&producer->state);
             if (state == 'a' && !alive(w, at(&producer->owner)))
-                return world_fail(w, "producer slot %u of %s counts as attached, its client is gone", i, topic->name);
+                return world_fail(w,
+                                  "producer slot %u of %s counts as attached, its client is gone",
+                                  i, topic->name);
             if (state && state != 'a' && state != 'd' && state != 'x')
-                return world_fail(w, "producer slot %u of %s is in state %llu", i, topic->name, NUM(state));
+                return world_fail(w, "producer slot %u of %s is in state %llu", i, topic->name,
+                                  NUM(state));
         }
     }
     return 0;
@@ -180,7 +198,8 @@ static int take_locks(struct world *w, struct mr_topic *topic)
 static uint64_t next_offset_of(const struct mr_log_shm *log)
 {
     uint64_t head = at(&log->head);
-    return at(&log->tips[0].head) == head ? at(&log->tips[0].next_offset) : at(&log->tips[1].next_offset);
+    return at(&log->tips[0].head) == head ? at(&log->tips[0].next_offset)
+                                          : at(&log->tips[1].next_offset);
 }
 
 /* I2, I3 */
@@ -198,46 +217,55 @@ static int check_log(struct world *w, struct mr_topic *topic, uint32_t p)
     for (uint64_t pos = tail, bytes; pos < head; pos += bytes) {
         struct mr_record_shm r;
         memcpy(&r, ring + pos % topic->ring_bytes, sizeof r);
-        bytes = (sizeof r + r.value_len + (r.key_len == MR_KEY_NONE ? 0 : r.key_len) + r.headers_len + 7) & ~(uint64_t)7;
+        bytes = (sizeof r + r.value_len + (r.key_len == MR_KEY_NONE ? 0 : r.key_len) +
+                 r.headers_len + 7) &
+                ~(uint64_t)7;
         if (bytes > head - pos || r.check != mr_record_check(pos, &r))
             return world_fail(w, "I3: no whole record at %llu of %s", NUM(pos), topic->name);
         if (offset != MR_NONE && r.offset != offset + 1)
-            return world_fail(w, "I3: offset %llu after %llu in %s", NUM(r.offset), NUM(offset), topic->name);
+            return world_fail(w, "I3: offset %llu after %llu in %s", NUM(r.offset), NUM(offset),
+                              topic->name);
         offset = r.offset;
     }
     if (offset != MR_NONE && offset + 1 != next_offset_of(log))
-        return world_fail(w, "I3: next offset %llu after %llu in %s", NUM(next_offset_of(log)), NUM(offset), topic->name);
+        return world_fail(w, "I3: next offset %llu after %llu in %s", NUM(next_offset_of(log)),
+                          NUM(offset), topic->name);
     return 0;
 }
 
 /* I1, I4, I5 of one group in one partition. */
-static int check_part(struct world *w, struct mr_topic *topic, uint32_t g, uint32_t p, uint64_t *orphans)
+static int check_part(struct world *w, struct mr_topic *topic, uint32_t g, uint32_t p,
+                      uint64_t *orphans)
 {
     const struct mr_group_part_shm *part = part_of(topic, g, p);
-    uint64_t committed = at(&part->committed), next = at(&part->next), tail = at(&topic->logs[p].tail), head = at(&topic->logs[p].head);
+    uint64_t committed = at(&part->committed), next = at(&part->next),
+             tail = at(&topic->logs[p].tail), head = at(&topic->logs[p].head);
     if ((!w->drops && tail > committed) || committed > next || next > head)
-        return world_fail(w, "I1: group %u of %s: tail %llu, committed %llu, next %llu, head %llu", g, topic->name, NUM(tail), NUM(committed),
-                          NUM(next), NUM(head));
+        return world_fail(w, "I1: group %u of %s: tail %llu, committed %llu, next %llu, head %llu",
+                          g, topic->name, NUM(tail), NUM(committed), NUM(next), NUM(head));
     for (uint32_t i = 0; i < topic->member_cnt; i++) {
         const struct mr_member_shm *a = &topic->members[i];
         if (at(&a->group) != g + 1 || at(&a->cursor) >= at(&a->end) || at(&a->partition) != p)
             continue;
         *orphans += at(&a->owner) == 0;
         if (at(&a->end) > next)
-            return world_fail(w, "I4: a claim of %s ends at %llu, past next %llu", topic->name, NUM(at(&a->end)), NUM(next));
+            return world_fail(w, "I4: a claim of %s ends at %llu, past next %llu", topic->name,
+                              NUM(at(&a->end)), NUM(next));
         if (at(&a->cursor) < committed)
-            return world_fail(w, "I1: a claim of %s at %llu is below committed %llu", topic->name, NUM(at(&a->cursor)), NUM(committed));
+            return world_fail(w, "I1: a claim of %s at %llu is below committed %llu", topic->name,
+                              NUM(at(&a->cursor)), NUM(committed));
         for (uint32_t j = 0; j < i; j++) {
             const struct mr_member_shm *b = &topic->members[j];
-            if (at(&b->group) == g + 1 && at(&b->partition) == p && at(&b->cursor) < at(&b->end) && at(&a->end) > at(&b->cursor) &&
-                at(&b->end) > at(&a->cursor))
+            if (at(&b->group) == g + 1 && at(&b->partition) == p && at(&b->cursor) < at(&b->end) &&
+                at(&a->end) > at(&b->cursor) && at(&b->end) > at(&a->cursor))
                 return world_fail(w, "I5: two claims of %s overlap", topic->name);
         }
     }
     return 0;
 }
 
-/* I9: what the producers count is what the logs have; and the survivors' own count is what they have sent. */
+/* I9: what the producers count is what the logs have; and the survivors' own count is what they
+ * have sent. */
 static int check_counts(struct world *w, struct shelf *shelf)
 {
     const struct mr_topic *topic = shelf->topic;
@@ -247,13 +275,16 @@ static int check_counts(struct world *w, struct shelf *shelf)
     for (uint32_t i = 0; i < topic->producer_cnt; i++) {
         const struct mr_producer_shm *producer = &topic->producers[i];
         counted += at(&producer->records);
-        if (shelf->producer && at(&producer->state) == 'a' && at(&producer->owner) == mr_bus_self(w->bus))
+        if (shelf->producer && at(&producer->state) == 'a' &&
+            at(&producer->owner) == mr_bus_self(w->bus))
             ours += at(&producer->records);
     }
     if (shelf->producer && ours != shelf->sent)
-        return world_fail(w, "I9: a survivor has sent %llu records to %s, its slot counts %llu", NUM(shelf->sent), topic->name, NUM(ours));
+        return world_fail(w, "I9: a survivor has sent %llu records to %s, its slot counts %llu",
+                          NUM(shelf->sent), topic->name, NUM(ours));
     if (!w->counts_lost && appended != counted)
-        return world_fail(w, "I9: producers count %llu records of %s, the logs %llu", NUM(counted), topic->name, NUM(appended));
+        return world_fail(w, "I9: producers count %llu records of %s, the logs %llu", NUM(counted),
+                          topic->name, NUM(appended));
     return 0;
 }
 
@@ -277,8 +308,8 @@ static int check_topic(struct world *w, struct shelf *shelf)
             if (check_part(w, topic, g, p, &orphans) < 0)
                 return -1;
         if (orphans != at(&topic->groups[g].orphans))
-            return world_fail(w, "group %u of %s counts %llu orphans, there are %llu", g, topic->name, NUM(at(&topic->groups[g].orphans)),
-                              NUM(orphans));
+            return world_fail(w, "group %u of %s counts %llu orphans, there are %llu", g,
+                              topic->name, NUM(at(&topic->groups[g].orphans)), NUM(orphans));
     }
     return check_counts(w, shelf);
 }
@@ -291,15 +322,18 @@ static int check_source(struct world *w)
     for (unsigned id = w->add_from; id < w->add_from + w->add; id++)
         accepted += w->shelf[T].place[0].times[id];
     int known = mr_log_progress(w->shelf[T].topic, 0, w->source, &progress);
-    if (known != (accepted > 0) || progress.position != accepted || (accepted && progress.check != WORLD_CHECK_OF(accepted)))
-        return world_fail(w, "the source came to %llu, %llu of its records were accepted", NUM(progress.position), NUM(accepted));
+    if (known != (accepted > 0) || progress.position != accepted ||
+        (accepted && progress.check != WORLD_CHECK_OF(accepted)))
+        return world_fail(w, "the source came to %llu, %llu of its records were accepted",
+                          NUM(progress.position), NUM(accepted));
     return 0;
 }
 
 int words_all(struct world *w)
 {
     for (int s = 0; s < SHELVES; s++)
-        if (w->shelf[s].topic && !at(&w->shelf[s].topic->shm->deleted) && check_topic(w, &w->shelf[s]) < 0)
+        if (w->shelf[s].topic && !at(&w->shelf[s].topic->shm->deleted) &&
+            check_topic(w, &w->shelf[s]) < 0)
             return -1;
     return w->source ? check_source(w) : 0;
 }

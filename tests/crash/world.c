@@ -109,7 +109,8 @@ struct place *world_lone(struct world *w, enum shelf_name name, const char *grou
     struct place *place = add_place(&w->shelf[name], group);
     place->maybe = maybe;
     for (unsigned id = 0; id < w->sent && maybe; id++)
-        place->fate[id] = place->after[id] = w->shelf[name].place[0].fate[id] == ABSENT ? ABSENT : ANY;
+        place->fate[id] = place->after[id] =
+            w->shelf[name].place[0].fate[id] == ABSENT ? ABSENT : ANY;
     return place;
 }
 
@@ -202,7 +203,8 @@ void world_open(struct world *w, const char *bus_name, const struct operation *o
     static const char *const more[] = {"made", "x"};
     survivors_ahead_ns = 0;
     *w = (struct world){.bus_name = bus_name, .record_bytes = 40};
-    w->settings = (struct mr_settings){.size_bytes = 4096, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
+    w->settings = (struct mr_settings){
+        .size_bytes = 4096, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
     if (operation->settings)
         operation->settings(&w->settings);
     for (int s = 0; s < SHELVES; s++)
@@ -221,7 +223,8 @@ void world_open(struct world *w, const char *bus_name, const struct operation *o
 
 void world_close(struct world *w)
 {
-    for (uint32_t slot = 0; w->bus && slot < 64; slot++) { /* of this bus none but we are alive now */
+    /* of this bus none but we are alive now */
+    for (uint32_t slot = 0; w->bus && slot < 64; slot++) {
         uint64_t id = mr_client_id(w->bus, slot, NULL);
         if (id)
             mr_bus_forget(w->bus, id);

@@ -1,4 +1,5 @@
-/* fuzz.h - what all fuzzers share: the entry point of libFuzzer, and how they say that a promise was broken. */
+/* fuzz.h - what all fuzzers share: the entry point of libFuzzer, and how they say that a promise
+ * was broken. */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 
@@ -9,12 +10,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUST(condition)                                                                                                          \
-    do {                                                                                                                         \
-        if (!(condition)) {                                                                                                      \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                              \
-            abort();                                                                                                             \
-        }                                                                                                                        \
+#define MUST(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
 /* The input, taken apart from its front; what is missing at its end is 0. */
@@ -31,7 +32,8 @@ static inline uint64_t fuzz_take(struct fuzz_input *in, size_t bytes)
     return value;
 }
 
-/* fuzz_string copies what is left of the input, at most max bytes, into a string of its own that ends where it ends (free it). */
+/* fuzz_string copies what is left of the input, at most max bytes, into a string of its own that
+ * ends where it ends (free it). */
 static inline char *fuzz_string(struct fuzz_input *in, size_t max)
 {
     size_t len = in->left < max ? in->left : max;

@@ -1,14 +1,16 @@
-/* fuzz_broker_control.c - any bytes as datagrams on the control socket, through all that the serving broker does with them.
+/* fuzz_broker_control.c - any bytes as datagrams on the control socket, through all that the
+ * serving broker does with them.
  * Settings are tried for real, in files that a limit keeps small. */
 #include "broker/serve.c" /* NOLINT(bugprone-suspicious-include): its insides are what is tried */
 
-#include "fuzz.h"
 #include "core/segment.h"
+#include "fuzz.h"
 #include <stdlib.h>
 
 static struct server server;
 static struct serve_options options = {
-    .defaults = {.size_bytes = 8192, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600},
+    .defaults =
+        {.size_bytes = 8192, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600},
     .group = (gid_t)-1,
     .automatic = 1,
     .ready_fds = {-1, -1},
@@ -49,7 +51,8 @@ static int begin(void)
     atexit(remove_bus);
     mr_segment_name(prefix, geteuid(), name, "");
     MUST((server.epoll = epoll_create1(EPOLL_CLOEXEC)) >= 0);
-    MUST(supervise_open(server.bus, server.epoll, ABOUT(ABOUT_CLIENT, 0), 0, &server.held_up, &server.keep) == 0);
+    MUST(supervise_open(server.bus, server.epoll, ABOUT(ABOUT_CLIENT, 0), 0, &server.held_up,
+                        &server.keep) == 0);
     return 1;
 }
 
@@ -69,7 +72,8 @@ static void deliver(const void *bytes, size_t len)
     MUST(server.connections[3].fd == -1 && server.connection_cnt == 0);
     ssize_t n = recv(pair[1], &answer, sizeof answer, MSG_TRUNC);
     if (n > 0) {
-        MUST((size_t)n == sizeof answer && mr_control_check(&answer, (size_t)n) == 0 && len == sizeof answer);
+        MUST((size_t)n == sizeof answer && mr_control_check(&answer, (size_t)n) == 0 &&
+             len == sizeof answer);
         MUST(answer.op == request->op && answer.pid == (int32_t)getpid() && answer.status <= 0);
     }
     close(pair[1]);
@@ -96,7 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         msg.op = (uint32_t)fuzz_take(&in, 1) % 6;
         msg.slot = (uint32_t)fuzz_take(&in, 4);
         msg.automatic = (uint32_t)fuzz_take(&in, 1);
-        msg.settings = (struct mr_settings){.size_bytes = fuzz_take(&in, 6), .records_max = fuzz_take(&in, 8)};
+        msg.settings =
+            (struct mr_settings){.size_bytes = fuzz_take(&in, 6), .records_max = fuzz_take(&in, 8)};
         msg.settings.record_max_bytes = fuzz_take(&in, 8);
         msg.settings.partitions = (uint32_t)fuzz_take(&in, 2);
         msg.settings.full = (uint32_t)fuzz_take(&in, 1);

@@ -1,4 +1,5 @@
-/* fuzz_broker_spec.c - what the broker's -t takes: NAME[,key=value...]. What is accepted can be made. */
+/* fuzz_broker_spec.c - what the broker's -t takes: NAME[,key=value...]. What is accepted can be
+ * made. */
 #include "broker/settings.h"
 #include "fuzz.h"
 

@@ -18,7 +18,8 @@ static void look(uint32_t flags)
     struct mr_bus *bus;
     char **names;
     uint32_t seen = 0;
-    if (mr_connect(mr_bus_name(image_bus), &(struct mr_connect_options){.flags = flags, .name = "fuzz"}, &bus) != 0)
+    if (mr_connect(mr_bus_name(image_bus),
+                   &(struct mr_connect_options){.flags = flags, .name = "fuzz"}, &bus) != 0)
         return;
     for (uint32_t i = 0; mr_client_info(bus, i, &info) != -ERANGE; i++)
         MUST(i < MR_CLIENTS_MAX);

@@ -1,5 +1,5 @@
-/* fuzz_consumer.c - the consumer's words: positions, formats, the command line; and records of any bytes under columns of any
- * bytes. */
+/* fuzz_consumer.c - the consumer's words: positions, formats, the command line; and records of any
+ * bytes under columns of any bytes. */
 #include "consumer/format/format.h"
 #include "consumer/options.h"
 #include "consumer/position.h"
@@ -64,7 +64,8 @@ static void try_record(char *text, size_t size, uint64_t how)
     if (how & 4)
         MUST(columns_set(&columns, header, header_len, (uint32_t)(how >> 16)) == 0);
     at += header_len + (end != NULL);
-    if ((how & 0x400) && format.kind != FORMAT_ENVELOPE) { /* the columns themselves, and with other line ends also others */
+    /* the columns themselves, and with other line ends also others */
+    if ((how & 0x400) && format.kind != FORMAT_ENVELOPE) {
         char *list = strndup(header, header_len);
         MUST(list);
         error = select_parse(list, &format.select, wrong);
@@ -73,7 +74,8 @@ static void try_record(char *text, size_t size, uint64_t how)
     }
     if (format_bind(&format, &columns, &missing) == 0) {
         size_t left = size - at, key_len = (how >> 4 & 7) < left ? (size_t)(how >> 4 & 7) : left;
-        size_t headers_len = (how >> 32 & 63) < left - key_len ? (size_t)(how >> 32 & 63) : left - key_len;
+        size_t headers_len =
+            (how >> 32 & 63) < left - key_len ? (size_t)(how >> 32 & 63) : left - key_len;
         char *copy = malloc(left ? left : 1);
         MUST(copy);
         memcpy(copy, text + at, left);
@@ -95,7 +97,8 @@ static void try_record(char *text, size_t size, uint64_t how)
         MUST(!out.failed);
         if (format.kind == FORMAT_JSON || format.kind == FORMAT_ENVELOPE)
             MUST(out.len && js_is_utf8(out.text, out.len) && !memchr(out.text, '\0', out.len) &&
-                 out.text[out.len - 1] == '\n' && memchr(out.text, '\n', out.len - 1) && out.text[0] == '{');
+                 out.text[out.len - 1] == '\n' && memchr(out.text, '\n', out.len - 1) &&
+                 out.text[0] == '{');
         js_free(&out);
         free(copy);
     }

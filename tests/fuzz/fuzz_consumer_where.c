@@ -1,5 +1,5 @@
-/* fuzz_consumer_where.c - expressions of any bytes, on records of any bytes: what is refused says where; what passes does so again, and its
- * opposite does not; numbers are in one order. */
+/* fuzz_consumer_where.c - expressions of any bytes, on records of any bytes: what is refused says
+ * where; what passes does so again, and its opposite does not; numbers are in one order. */
 #include "consumer/where/decimal.h"
 #include "consumer/where/where.h"
 #include "fuzz.h"
@@ -10,7 +10,8 @@
 static void check_fault(const char *text, const struct where_fault *fault)
 {
     char lines[256];
-    MUST(fault->at <= strlen(text) && *fault->reason && memchr(fault->reason, '\0', sizeof fault->reason));
+    MUST(fault->at <= strlen(text) && *fault->reason &&
+         memchr(fault->reason, '\0', sizeof fault->reason));
     MUST(strlen(where_point(lines, text, fault)) < sizeof lines);
 }
 
@@ -39,7 +40,8 @@ static int ask(const char *text, const struct columns *columns, const struct mr_
     return passes;
 }
 
-static void check_opposite(const char *text, const struct columns *columns, const struct mr_record *record)
+static void check_opposite(const char *text, const struct columns *columns,
+                           const struct mr_record *record)
 {
     int passes = ask(text, columns, record);
     if (passes < 0)
@@ -65,7 +67,8 @@ static void check_numbers(const char *a, size_t a_len, const char *b, size_t b_l
     MUST((sign > 0) == (back < 0) && (sign == 0) == (back == 0));
 }
 
-/* How the rest is used; then lines: the expression, a header line, and the record: key, headers, value. */
+/* How the rest is used; then lines: the expression, a header line, and the record: key, headers,
+ * value. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
@@ -82,7 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(columns_set(&columns, header, header_len, (uint32_t)(how >> 16)) == 0);
     at += header_len + (end != NULL);
     size_t left = len - at, key_len = (how >> 1 & 7) < left ? (size_t)(how >> 1 & 7) : left;
-    size_t headers_len = (how >> 4 & 63) < left - key_len ? (size_t)(how >> 4 & 63) : left - key_len;
+    size_t headers_len =
+        (how >> 4 & 63) < left - key_len ? (size_t)(how >> 4 & 63) : left - key_len;
     char *copy = malloc(left ? left : 1);
     MUST(copy);
     memcpy(copy, text + at, left);

@@ -1,9 +1,10 @@
-/* fuzz_csv.c - row framing against the naive reference, whole and cut where the input may be cut; then the fields of each row put
- * together again. The separator follows from the input's length, so that any CSV file is a seed. */
-#include "text/csv.h"
+/* fuzz_csv.c - row framing against the naive reference, whole and cut where the input may be cut;
+ * then the fields of each row put together again. The separator follows from the input's length, so
+ * that any CSV file is a seed. */
 #include "fuzz.h"
 #include "millrace.h"
 #include "tests/shared/csv_reference.h"
+#include "text/csv.h"
 
 #include <string.h>
 
@@ -35,14 +36,16 @@ static void check_row(const char *buf, size_t len, size_t at, char sep, struct c
     csv_reference_row(buf, len, at, sep, &wanted);
     memset(&found, 0, sizeof found);
     MUST(csv_row(buf, len, at, sep, 1, &found) == 1);
-    MUST(found.start == wanted.start && found.len == wanted.len && found.next == wanted.next && found.eol == wanted.eol);
-    MUST(found.fault == wanted.fault && found.fault_at == wanted.fault_at && found.lines == wanted.lines);
+    MUST(found.start == wanted.start && found.len == wanted.len && found.next == wanted.next &&
+         found.eol == wanted.eol);
+    MUST(found.fault == wanted.fault && found.fault_at == wanted.fault_at &&
+         found.lines == wanted.lines);
     MUST(found.next > at && found.next <= len);
     /* More may follow: either it has to wait, or what it says is what it will say. */
     memset(row, 0, sizeof *row);
     if (csv_row(buf, len, at, sep, 0, row))
-        MUST(row->start == wanted.start && row->len == wanted.len && row->next == wanted.next && row->eol == wanted.eol &&
-             row->fault == wanted.fault && row->lines == wanted.lines);
+        MUST(row->start == wanted.start && row->len == wanted.len && row->next == wanted.next &&
+             row->eol == wanted.eol && row->fault == wanted.fault && row->lines == wanted.lines);
     *row = found;
     if (row->fault == CSV_OK)
         check_fields(buf + row->start, row->len, sep);
@@ -58,14 +61,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *exact = size ? realloc(buf, size) : buf;
     for (size_t at = csv_bom(exact, size); at < size; at = row.next)
         check_row(exact, size, at, sep, &row);
-    /* A header line of a damaged topic can name any separator: then there is no right answer, but no harm either. */
+    /* A header line of a damaged topic can name any separator: then there is no right answer, but
+     * no harm either. */
     for (size_t at = 0; size && at < size; at = row.next) {
         if (!csv_row(exact, size, at, (char)data[0], 1, &row) || row.next <= at)
             break;
         const char *field;
         size_t next = 0, field_len;
         int quoted;
-        for (size_t n = 0; csv_field(exact + row.start, row.len, (char)data[0], &next, &field, &field_len, &quoted); n++)
+        for (size_t n = 0; csv_field(exact + row.start, row.len, (char)data[0], &next, &field,
+                                     &field_len, &quoted);
+             n++)
             MUST(n <= row.len && field + field_len <= exact + row.start + row.len);
     }
     free(exact);

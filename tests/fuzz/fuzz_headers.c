@@ -14,7 +14,8 @@ static size_t walk(const unsigned char *headers, size_t len)
     while ((got = mr_header_next(headers, len, &at, &name, &name_len, &value, &value_len)) > 0) {
         const unsigned char *start = (const unsigned char *)name, *bytes = value;
         MUST(at > before && at <= len && name_len >= 1 && name_len <= 255);
-        MUST(start >= headers && bytes == start + name_len && value_len <= len && bytes + value_len <= headers + len);
+        MUST(start >= headers && bytes == start + name_len && value_len <= len &&
+             bytes + value_len <= headers + len);
         before = at;
         n++;
     }
@@ -38,13 +39,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(built);
     while (in.left) {
         char name[300];
-        size_t name_len = (size_t)fuzz_take(&in, 1) + (size_t)(fuzz_take(&in, 1) & 1), value_len = (size_t)fuzz_take(&in, 1);
+        size_t name_len = (size_t)fuzz_take(&in, 1) + (size_t)(fuzz_take(&in, 1) & 1),
+               value_len = (size_t)fuzz_take(&in, 1);
         memset(name, 'n', name_len);
         name[name_len] = '\0';
         if (value_len > in.left)
             value_len = in.left;
         ssize_t now = mr_header_add(built, used, cap, name, in.at, value_len);
-        MUST(now > 0 ? (size_t)now == used + 5 + name_len + value_len && (size_t)now <= cap : now == -ENOSPC || now == -EINVAL);
+        MUST(now > 0 ? (size_t)now == used + 5 + name_len + value_len && (size_t)now <= cap
+                     : now == -ENOSPC || now == -EINVAL);
         in.at += value_len;
         in.left -= value_len;
         if (now < 0)

@@ -1,4 +1,5 @@
-/* fuzz_json_read.c - json_read beside jansson: any text is JSON for both or for neither, and its strings, numbers and members are the same. */
+/* fuzz_json_read.c - json_read beside jansson: any text is JSON for both or for neither, and its
+ * strings, numbers and members are the same. */
 #include "fuzz.h"
 #include "text/json_read.h"
 
@@ -27,7 +28,8 @@ static void compare_members(const struct js_value *ours, const json_t *theirs)
             MUST(key);
             key[js_unescape(&name, key)] = '\0';
             MUST(js_is(&name, key));
-            MUST(json_object_get(theirs, key)); /* of a name that comes twice, jansson has the last */
+            /* of a name that comes twice, jansson has the last */
+            MUST(json_object_get(theirs, key));
             free(key);
         }
         n++;
@@ -40,9 +42,15 @@ static void compare(const struct js_value *ours, const json_t *theirs)
     uint64_t number;
     MUST(theirs);
     switch (ours->kind) {
-    case JS_NULL: MUST(json_is_null(theirs)); break;
-    case JS_FALSE: MUST(json_is_false(theirs)); break;
-    case JS_TRUE: MUST(json_is_true(theirs)); break;
+    case JS_NULL:
+        MUST(json_is_null(theirs));
+        break;
+    case JS_FALSE:
+        MUST(json_is_false(theirs));
+        break;
+    case JS_TRUE:
+        MUST(json_is_true(theirs));
+        break;
     case JS_NUMBER:
         MUST(json_is_number(theirs));
         if (js_to_uint(ours, &number) == 0 && number <= INT64_MAX)
@@ -52,8 +60,14 @@ static void compare(const struct js_value *ours, const json_t *theirs)
         MUST(json_is_string(theirs));
         compare_string(ours, json_string_value(theirs), json_string_length(theirs));
         break;
-    case JS_ARRAY: MUST(json_is_array(theirs)); compare_members(ours, theirs); break;
-    case JS_OBJECT: MUST(json_is_object(theirs)); compare_members(ours, theirs); break;
+    case JS_ARRAY:
+        MUST(json_is_array(theirs));
+        compare_members(ours, theirs);
+        break;
+    case JS_OBJECT:
+        MUST(json_is_object(theirs));
+        compare_members(ours, theirs);
+        break;
     }
 }
 
@@ -67,7 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size)
         memcpy(text, data, size);
     int bad = js_parse(text, size, &ours, &fault);
-    if (size && memchr(text, 0, size)) { /* nowhere in JSON; jansson takes some for the end of its buffer */
+    /* nowhere in JSON; jansson takes some for the end of its buffer */
+    if (size && memchr(text, 0, size)) {
         MUST(bad);
         free(text);
         return 0;
@@ -76,7 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum json_error_code code = theirs ? json_error_unknown : json_error_code(&error);
     /* jansson has limits of its own, and another depth. */
     if (!bad && !theirs)
-        MUST(code == json_error_numeric_overflow || code == json_error_null_byte_in_key || code == json_error_stack_overflow);
+        MUST(code == json_error_numeric_overflow || code == json_error_null_byte_in_key ||
+             code == json_error_stack_overflow);
     if (bad && theirs)
         MUST(strstr(fault.reason, "deep"));
     if (!bad && theirs)

@@ -1,5 +1,5 @@
-/* fuzz_look.c - an observer attaches to a damaged topic and looks at everything: nothing is read outside the mapping, nothing
- * goes on for ever, and whatever is given out lies where it says. */
+/* fuzz_look.c - an observer attaches to a damaged topic and looks at everything: nothing is read
+ * outside the mapping, nothing goes on for ever, and whatever is given out lies where it says. */
 #include "image.h"
 
 #include <errno.h>
@@ -10,7 +10,8 @@ static struct mr_bus *observer;
 static int begin(void)
 {
     image_begin(&bus_image, &image);
-    MUST(mr_connect(mr_bus_name(image_bus), &(struct mr_connect_options){.flags = MR_OBSERVER}, &observer) == 0);
+    MUST(mr_connect(mr_bus_name(image_bus), &(struct mr_connect_options){.flags = MR_OBSERVER},
+                    &observer) == 0);
     return 1;
 }
 
@@ -51,7 +52,8 @@ static void look_around(struct mr_topic *topic)
 
 static void peek(struct mr_topic *topic, enum mr_start start, int64_t arg)
 {
-    struct mr_consumer_options options = {.flags = MR_PEEK | MR_UNTIL_END, .start = start, .start_arg = arg, .window = 7};
+    struct mr_consumer_options options = {
+        .flags = MR_PEEK | MR_UNTIL_END, .start = start, .start_arg = arg, .window = 7};
     struct mr_consumer *consumer;
     struct mr_record record;
     uint64_t records = 0;
@@ -64,11 +66,14 @@ static void peek(struct mr_topic *topic, enum mr_start start, int64_t arg)
             const void *value;
             size_t at = 0, name_len, value_len;
             MUST(++records <= MR_PARTITIONS_MAX * topic->ring_bytes / MR_RECORD_OVERHEAD);
-            MUST((uint64_t)record.key_len + record.headers_len + record.value_len + MR_RECORD_OVERHEAD <= topic->ring_bytes);
+            MUST((uint64_t)record.key_len + record.headers_len + record.value_len +
+                     MR_RECORD_OVERHEAD <=
+                 topic->ring_bytes);
             if (record.key)
                 read_all(record.key, record.key_len);
             read_all(record.value, record.value_len);
-            while (mr_header_next(record.headers, record.headers_len, &at, &name, &name_len, &value, &value_len) > 0)
+            while (mr_header_next(record.headers, record.headers_len, &at, &name, &name_len, &value,
+                                  &value_len) > 0)
                 read_all(value, value_len);
         }
         if (got == 0)

@@ -1,5 +1,6 @@
-/* fuzz_member.c - a damaged topic in the hands of those who may write: a producer and a consumer go through all they can do. (Its
- * mutexes are left alone: who overwrites those could as well write into the process.) */
+/* fuzz_member.c - a damaged topic in the hands of those who may write: a producer and a consumer go
+ * through all they can do. (Its mutexes are left alone: who overwrites those could as well write
+ * into the process.) */
 #include "image.h"
 
 #include <errno.h>
@@ -33,7 +34,8 @@ static void read_record(struct mr_topic *topic, const struct mr_record *record)
         sink ^= from[i];
 }
 
-static void consume(struct mr_topic *topic, uint64_t script, const struct mr_consumer_options *options)
+static void consume(struct mr_topic *topic, uint64_t script,
+                    const struct mr_consumer_options *options)
 {
     struct mr_consumer *consumer;
     struct mr_record record;
@@ -52,7 +54,9 @@ static void consume(struct mr_topic *topic, uint64_t script, const struct mr_con
         }
         if (got < 0)
             break;
-        int error = (script & 3) == 1 ? mr_give_back(consumer) : (script & 3) == 2 ? mr_fail(consumer, "fuzz") : mr_ack(consumer);
+        int error = (script & 3) == 1   ? mr_give_back(consumer)
+                    : (script & 3) == 2 ? mr_fail(consumer, "fuzz")
+                                        : mr_ack(consumer);
         if (error < 0)
             break;
     }
@@ -70,7 +74,8 @@ static void produce(struct mr_topic *topic, uint64_t script)
     for (int turn = 0; turn < 6; turn++, script >>= 8) {
         struct mr_message msgs[8];
         for (size_t i = 0; i < 8; i++)
-            msgs[i] = (struct mr_message){.value = text, .value_len = (uint32_t)(script & 0xff) * 3, .partition = MR_ANY};
+            msgs[i] = (struct mr_message){
+                .value = text, .value_len = (uint32_t)(script & 0xff) * 3, .partition = MR_ANY};
         ssize_t n = mr_append(producer, msgs, 8, 0);
         MUST(n <= 8);
     }
@@ -87,7 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct mr_consumer_options options = {.group = what & 1   ? "default"
                                                    : what & 2 ? "in-order"
                                                               : "another",
-                                          .flags = (what & 4 ? MR_PRIVATE : 0) | (what & 8 ? MR_UNTIL_END : 0),
+                                          .flags = (what & 4 ? MR_PRIVATE : 0) |
+                                                   (what & 8 ? MR_UNTIL_END : 0),
                                           .start = (enum mr_start)((what >> 4) % 6),
                                           .start_arg = (int64_t)(script & 0xff),
                                           .window = (uint32_t)(script >> 8 & 0xff)};

@@ -1,4 +1,5 @@
-/* fuzz_producer.c - the producer's command line, and its reading of any bytes as rows: nothing is lost, nothing is added. */
+/* fuzz_producer.c - the producer's command line, and its reading of any bytes as rows: nothing is
+ * lost, nothing is added. */
 #include "fuzz.h"
 #include "producer/input/input.h"
 #include "producer/options.h"
@@ -82,7 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
     uint64_t how = fuzz_take(&in, 2);
-    const uint8_t *cut = in.left ? memchr(in.at, 0, in.left) : NULL; /* a command line, NUL, the file's bytes */
+    /* a command line, NUL, the file's bytes */
+    const uint8_t *cut = in.left ? memchr(in.at, 0, in.left) : NULL;
     size_t len = cut ? (size_t)(cut - in.at) : in.left;
     char *text = fuzz_string(&in, len), *argv[ARGS + 2];
     struct options options;

@@ -1,7 +1,8 @@
-/* fuzz_text.c - the words of options: sizes, counts, durations, names, and numbers back into words. */
+/* fuzz_text.c - the words of options: sizes, counts, durations, names, and numbers back into
+ * words. */
+#include "core/segment.h"
 #include "fuzz.h"
 #include "millrace.h"
-#include "core/segment.h"
 #include "text/text.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@ static void check_numbers(const char *text)
     error = text_count(text, &value);
     MUST(error ? (error == -EINVAL || error == -ERANGE) && value == 1234567 : value <= MOST);
     error = text_duration(text, &ns);
-    MUST(error ? (error == -EINVAL || error == -ERANGE) && ns == -7 : ns >= 0 && (uint64_t)ns <= MOST);
+    MUST(error ? (error == -EINVAL || error == -ERANGE) && ns == -7
+               : ns >= 0 && (uint64_t)ns <= MOST);
     /* Plain digits mean what they say. */
     size_t digits = strspn(text, "0123456789");
     if (digits && digits < 18 && !text[digits]) {
@@ -42,7 +44,9 @@ static void check_names(const char *text)
 {
     char path[MR_PATH_MAX];
     for (const char *kind = "btg"; *kind; kind++) {
-        const char *slash = *kind == 'b' ? strchr(text, '/') : NULL, *name = slash ? slash + 1 : text; /* a bus: USER/NAME */
+        /* a bus: USER/NAME */
+        const char *slash = *kind == 'b' ? strchr(text, '/') : NULL,
+                   *name = slash ? slash + 1 : text;
         if (mr_name_check(*kind, text))
             continue;
         MUST(*name && *name != '.' && *name != '-' && !strpbrk(name, "/ \n\t\\*?\x7f"));

@@ -1,4 +1,5 @@
-/* fuzz_timestamp.c - any bytes as a time: read or refused, the same every time, and never read beyond. */
+/* fuzz_timestamp.c - any bytes as a time: read or refused, the same every time, and never read
+ * beyond. */
 #include "fuzz.h"
 #include "text/timestamp.h"
 

@@ -1,8 +1,8 @@
 /* image.c - see image.h.
  *
- * Damage is a series of changes: where (one of the kinds below, so that what matters is hit often), and what (a value, a step, a
- * copy of another word). If the input asks for it, all check words are made right again afterwards, so that wrong lengths are
- * believed. */
+ * Damage is a series of changes: where (one of the kinds below, so that what matters is hit often),
+ * and what (a value, a step, a copy of another word). If the input asks for it, all check words are
+ * made right again afterwards, so that wrong lengths are believed. */
 #include "image.h"
 #include "core/segment.h"
 
@@ -43,7 +43,8 @@ static void append_some(struct mr_producer *from, unsigned n)
     ssize_t headers_len = mr_header_add(headers, 0, sizeof headers, "source", "fuzz", 4);
     MUST(headers_len > 0);
     for (unsigned i = 0; i < n; i++) {
-        struct mr_message msg = {.value = text, .value_len = i * 37 % 600, .partition = (int32_t)(i % PARTITIONS)};
+        struct mr_message msg = {
+            .value = text, .value_len = i * 37 % 600, .partition = (int32_t)(i % PARTITIONS)};
         if (i % 3 == 0) {
             msg.key = "key";
             msg.key_len = i % 4;
@@ -59,8 +60,10 @@ static void append_some(struct mr_producer *from, unsigned n)
 static struct mr_consumer *join(const char *group, uint32_t flags)
 {
     struct mr_consumer *consumer;
-    MUST(mr_consumer_open(image_topic, &(struct mr_consumer_options){.group = group, .flags = flags, .window = 3}, &consumer) ==
-         0);
+    MUST(
+        mr_consumer_open(image_topic,
+                         &(struct mr_consumer_options){.group = group, .flags = flags, .window = 3},
+                         &consumer) == 0);
     return consumer;
 }
 
@@ -78,7 +81,8 @@ static void fill_topic(void)
     struct mr_producer *other;
     struct mr_record record;
     MUST(mr_topic_set_columns(image_topic, "id,name,amount", 14, MR_EOL_CRLF) == 0);
-    MUST(mr_producer_open(image_topic, NULL, &producer) == 0 && mr_producer_open(image_topic, NULL, &other) == 0);
+    MUST(mr_producer_open(image_topic, NULL, &producer) == 0 &&
+         mr_producer_open(image_topic, NULL, &other) == 0);
     struct mr_consumer *holder = join("default", 0);
     worker = join("default", 0);
     ordered = join("in-order", MR_ORDERED);
@@ -97,7 +101,8 @@ static void fill_topic(void)
     for (uint32_t p = 0; p < PARTITIONS; p++) {
         struct mr_tip tip = mr_log_tip(image_topic, p);
         struct mr_record_shm r;
-        for (uint64_t pos = atomic_load(&image_topic->logs[p].tail), bytes; pos < tip.head && start_cnt < STARTS; pos += bytes) {
+        for (uint64_t pos = atomic_load(&image_topic->logs[p].tail), bytes;
+             pos < tip.head && start_cnt < STARTS; pos += bytes) {
             bytes = mr_log_header(image_topic, mr_topic_ring(image_topic, p), pos, tip.head, &r);
             MUST(bytes);
             starts[start_cnt].p = p;
@@ -119,7 +124,8 @@ static void take_image(struct image *image, const char *topic, size_t len)
     image->len = len ? len : (size_t)image->file_bytes;
     image->sound = malloc(image->len);
     image->damaged = malloc(image->len);
-    MUST(image->sound && image->damaged && pread(image->fd, image->sound, image->len, 0) == (ssize_t)image->len);
+    MUST(image->sound && image->damaged &&
+         pread(image->fd, image->sound, image->len, 0) == (ssize_t)image->len);
 }
 
 static const struct image *images[2];
@@ -135,8 +141,11 @@ static void remove_all(void)
 void image_begin(struct image *bus, struct image *topic)
 {
     char name[MR_BUS_NAME_MAX + 1];
-    struct mr_settings settings = {
-        .size_bytes = PARTITIONS * 8192, .partitions = PARTITIONS, .full = MR_FULL_BLOCK, .tries = 2, .mode = 0600};
+    struct mr_settings settings = {.size_bytes = PARTITIONS * 8192,
+                                   .partitions = PARTITIONS,
+                                   .full = MR_FULL_BLOCK,
+                                   .tries = 2,
+                                   .mode = 0600};
     /* A topic of a wrong size must not fill the machine's memory. */
     struct rlimit limit = {.rlim_cur = 64 << 20, .rlim_max = 64 << 20};
     setrlimit(RLIMIT_FSIZE, &limit);
@@ -144,7 +153,8 @@ void image_begin(struct image *bus, struct image *topic)
     mr_guard();
     snprintf(name, sizeof name, "test-%d-fuzz", (int)getpid());
     MUST(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &image_bus) == 0);
-    MUST(mr_topic_make(image_bus, "t", &settings) == 0 && mr_topic_open(image_bus, "t", &image_topic) == 0);
+    MUST(mr_topic_make(image_bus, "t", &settings) == 0 &&
+         mr_topic_open(image_bus, "t", &image_topic) == 0);
     fill_topic();
     take_image(bus, NULL, 0);
     take_image(topic, "t", image_topic->total_bytes - MR_COLUMNS_MAX);
@@ -155,11 +165,13 @@ void image_begin(struct image *bus, struct image *topic)
 
 /* ---- damaging ---- */
 
-/* The mutex of a lock: whoever may write it owns every process that takes it, which is why only trusted ones may. */
+/* The mutex of a lock: whoever may write it owns every process that takes it, which is why only
+ * trusted ones may. */
 static int in_mutex(uint64_t at)
 {
     const struct mr_topic *t = image_topic;
-    uint64_t lock = offsetof(struct mr_topic_shm, lock), groups = (uint64_t)((unsigned char *)t->groups - t->base),
+    uint64_t lock = offsetof(struct mr_topic_shm, lock),
+             groups = (uint64_t)((unsigned char *)t->groups - t->base),
              logs = (uint64_t)((unsigned char *)t->logs - t->base);
     if (at >= logs && at < logs + t->partition_cnt * sizeof(struct mr_log_shm))
         at = (at - logs) % sizeof(struct mr_log_shm);
@@ -223,8 +235,8 @@ static int is_topic(const struct image *image)
     return image->len == image_topic->total_bytes - MR_COLUMNS_MAX;
 }
 
-/* The kind of place that four bits stand for. The header is for those inputs that say so: most changes there end the matter at
- * attach. */
+/* The kind of place that four bits stand for. The header is for those inputs that say so: most
+ * changes there end the matter at attach. */
 static uint64_t kind_of(const struct image *image, uint64_t bits, uint64_t how)
 {
     static const uint8_t kinds[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 2, 2, 3, 5, 8, 8, 8};
@@ -258,11 +270,17 @@ static void change(struct image *image, struct fuzz_input *in, uint64_t how, int
         word = (word & 0xffffffff) | fuzz_take(in, 4) << 32;
         break;
     case 6: /* that of another place */
-        memcpy(&other, image->damaged + place(image, kind_of(image, fuzz_take(in, 1) & 15, how), fuzz_take(in, 2)), sizeof other);
+        memcpy(&other,
+               image->damaged +
+                   place(image, kind_of(image, fuzz_take(in, 1) & 15, how), fuzz_take(in, 2)),
+               sizeof other);
         word = other;
         break;
     case 7: /* the same, and a step */
-        memcpy(&other, image->damaged + place(image, kind_of(image, fuzz_take(in, 1) & 15, how), fuzz_take(in, 2)), sizeof other);
+        memcpy(&other,
+               image->damaged +
+                   place(image, kind_of(image, fuzz_take(in, 1) & 15, how), fuzz_take(in, 2)),
+               sizeof other);
         word = other + (uint64_t)(int16_t)fuzz_take(in, 2);
         break;
     case 8: /* some rings further on */
@@ -313,7 +331,8 @@ void image_damage(struct image *image, struct fuzz_input *in, int with_locks)
 
 void image_mend(struct image *image)
 {
-    if (link(image->spare, image->path) < 0) /* the name of a topic that said it was deleted has been taken away */
+    /* the name of a topic that said it was deleted has been taken away */
+    if (link(image->spare, image->path) < 0)
         MUST(errno == EEXIST);
     MUST(ftruncate(image->fd, (off_t)image->file_bytes) == 0);
     MUST(pwrite(image->fd, image->sound, image->len, 0) == (ssize_t)image->len);

@@ -1,10 +1,11 @@
-/* proc_broker_flood.c - the control socket under attack: half-open and slow clients, datagrams of any size and content, floods,
- * and other users. Whatever comes, the broker answers, keeps its descriptors, and lets nobody in who has no right. (Messages by
- * themselves: check_control.c, tests/fuzz/fuzz_broker_control.c.) */
+/* proc_broker_flood.c - the control socket under attack: half-open and slow clients, datagrams of
+ * any size and content, floods, and other users. Whatever comes, the broker answers, keeps its
+ * descriptors, and lets nobody in who has no right. (Messages by themselves: check_control.c,
+ * tests/fuzz/fuzz_broker_control.c.) */
 #include "broker/serve.h"
-#include "tests/clock/clock.h"
-#include "core/control.h"
 #include "cli/program.h"
+#include "core/control.h"
+#include "tests/clock/clock.h"
 #include "tests/shared/support.h"
 
 #include <dirent.h>
@@ -16,12 +17,15 @@ static pid_t broker;
 
 static int serves(void *arg)
 {
-    struct serve_options options = {
-        .bus = name,
-        .defaults = {.size_bytes = 8192, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600},
-        .group = (gid_t)-1,
-        .automatic = 1,
-        .ready_fds = {*(int *)arg, -1}};
+    struct serve_options options = {.bus = name,
+                                    .defaults = {.size_bytes = 8192,
+                                                 .partitions = 1,
+                                                 .full = MR_FULL_BLOCK,
+                                                 .tries = 3,
+                                                 .mode = 0600},
+                                    .group = (gid_t)-1,
+                                    .automatic = 1,
+                                    .ready_fds = {*(int *)arg, -1}};
     program_quiet = 1;
     return broker_serve(&options);
 }
@@ -102,10 +106,13 @@ static int hangs_up(int fd, int timeout_ms)
     return poll(&wait, 1, timeout_ms) == 1 && recv(fd, &byte, 1, 0) <= 0;
 }
 
-static int hung_up(int fd) { return hangs_up(fd, (int)(HUNG_NS / 1000000)); }
+static int hung_up(int fd)
+{
+    return hangs_up(fd, (int)(HUNG_NS / 1000000));
+}
 
-#define PLACES 64               /* connections at a time */
-#define MOST (2 * (int64_t)SECOND) /* the time for a request */
+#define PLACES 64                    /* connections at a time */
+#define MOST   (2 * (int64_t)SECOND) /* the time for a request */
 
 static int pings(void *arg)
 {
@@ -153,7 +160,8 @@ START_TEST(datagrams_of_any_size_are_refused_and_harm_nobody)
     for (int fill = 0; fill < 3; fill++) {
         memset(bytes, fill == 1 ? 0xff : 0, sizeof bytes);
         if (fill == 2) /* the right beginning */
-            memcpy(bytes, &(struct mr_control_msg){.magic = MR_CONTROL_MAGIC, .op = 77}, sizeof(struct mr_control_msg));
+            memcpy(bytes, &(struct mr_control_msg){.magic = MR_CONTROL_MAGIC, .op = 77},
+                   sizeof(struct mr_control_msg));
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             int fd = reach();
             ck_assert_int_ge(fd, 0);
@@ -191,7 +199,8 @@ static int floods(void *arg)
     unsigned state = (unsigned)getpid() | 1, n = 0;
     (void)arg;
     for (; n < 20000; n++) {
-        struct mr_control_msg msg = {.magic = MR_CONTROL_MAGIC, .op = 1 + n % 3, .slot = state, .automatic = n & 1};
+        struct mr_control_msg msg = {
+            .magic = MR_CONTROL_MAGIC, .op = 1 + n % 3, .slot = state, .automatic = n & 1};
         int fd = reach();
         if (fd < 0)
             continue;
@@ -222,7 +231,8 @@ END_TEST
 
 static int asks_as_another(void *arg)
 {
-    struct mr_control_msg request = {.magic = MR_CONTROL_MAGIC, .op = *(uint32_t *)arg, .topic = "stolen"};
+    struct mr_control_msg request = {
+        .magic = MR_CONTROL_MAGIC, .op = *(uint32_t *)arg, .topic = "stolen"};
     uid_t owner = geteuid();
     struct sockaddr_un address;
     socklen_t len = mr_control_address(owner, name, &address);
@@ -279,7 +289,8 @@ int main(void)
     tcase_add_test(tcase, datagrams_of_any_size_are_refused_and_harm_nobody);
     tcase_add_test(tcase, clients_that_ask_and_do_not_read_the_answer_are_in_nobodys_way);
     tcase_add_test(tcase, flood_slows_nobody_down_for_long);
-    tcase_add_loop_test(tcase, another_user_is_hung_up_without_an_answer, 0, 3); /* CREATE, PING, STOP */
+    /* CREATE, PING, STOP */
+    tcase_add_loop_test(tcase, another_user_is_hung_up_without_an_answer, 0, 3);
     tcase_add_test(tcase, names_and_settings_from_the_socket_are_checked_by_the_broker);
     return test_main(suite);
 }

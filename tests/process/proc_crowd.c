@@ -1,5 +1,6 @@
-/* proc_crowd.c - a serving broker and many processes: a thousand attach, the table of clients is filled to its last place, and all die at once. And
- * what a consumer prints of a record whose time is yet to come. */
+/* proc_crowd.c - a serving broker and many processes: a thousand attach, the table of clients is
+ * filled to its last place, and all die at once. And what a consumer prints of a record whose time
+ * is yet to come. */
 #include "tests/shared/support.h"
 
 static void program(char path[static 512], const char *name)
@@ -38,7 +39,10 @@ START_TEST(record_from_the_future_has_no_negative_age)
     ck_assert_int_eq(mr_connect(name, NULL, &mine), 0);
     ck_assert_int_eq(mr_topic_open(mine, "t", &t), 0);
     struct mr_producer *producer = producer_on(t);
-    struct mr_message msg = {.value = "x", .value_len = 1, .partition = 0, .ts_ns = mr_wall_ns() + (uint64_t)365 * 24 * 3600 * SECOND};
+    struct mr_message msg = {.value = "x",
+                             .value_len = 1,
+                             .partition = 0,
+                             .ts_ns = mr_wall_ns() + (uint64_t)365 * 24 * 3600 * SECOND};
     ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
     mr_producer_close(producer);
     mr_topic_close(t);
@@ -78,7 +82,8 @@ static int is_there(void *arg)
     struct mr_topic *t;
     struct mr_producer *producer;
     struct mr_consumer *consumer;
-    char ok = mr_connect(me->bus, NULL, &mine) == 0 && mr_connect(me->bus, NULL, &more) == 0 && mr_topic_open(mine, "t", &t) == 0;
+    char ok = mr_connect(me->bus, NULL, &mine) == 0 && mr_connect(me->bus, NULL, &more) == 0 &&
+              mr_topic_open(mine, "t", &t) == 0;
     if (ok && me->number < ATTACHED)
         ok = mr_producer_open(t, NULL, &producer) == 0;
     else if (ok && me->number < 2 * ATTACHED)
@@ -108,7 +113,8 @@ START_TEST(thousand_processes_attach_and_the_broker_notices_when_all_die_at_once
     struct mr_bus *observer, *refused = NULL;
     struct mr_topic *t;
     struct mr_topic_info info;
-    ck_assert_int_eq(mr_connect(name, &(struct mr_connect_options){.flags = MR_OBSERVER}, &observer), 0);
+    ck_assert_int_eq(
+        mr_connect(name, &(struct mr_connect_options){.flags = MR_OBSERVER}, &observer), 0);
     ck_assert_int_eq(mr_topic_open(observer, "t", &t), 0);
     ck_assert_int_eq(pipe(fds), 0);
     for (int i = 0; i < CROWD; i++)
@@ -117,7 +123,8 @@ START_TEST(thousand_processes_attach_and_the_broker_notices_when_all_die_at_once
     for (int i = 0; i < CROWD; i++)
         answers += said(fds[0]) == 'y';
 
-    /* What is left of the table, by ourselves: the 2,047th is in, the broker among them; the next is refused. */
+    /* What is left of the table, by ourselves: the 2,047th is in, the broker among them; the next
+     * is refused. */
     uint32_t n = 0;
     int error;
     while (n < MR_CLIENTS_MAX && !(error = mr_connect(name, NULL, &mine[n])))

@@ -1,6 +1,6 @@
-/* proc_hostile.c - segments that are cut short, punched and scribbled over while others use them: who has asked for mr_guard gets
- * an error and lives, observers survive anything, and nothing in a shared directory leads elsewhere. Damage at rest:
- * check_client.c, check_topic.c, tests/fuzz. */
+/* proc_hostile.c - segments that are cut short, punched and scribbled over while others use them:
+ * who has asked for mr_guard gets an error and lives, observers survive anything, and nothing in a
+ * shared directory leads elsewhere. Damage at rest: check_client.c, check_topic.c, tests/fuzz. */
 #include "tests/shared/support.h"
 
 #include <fcntl.h>
@@ -29,12 +29,12 @@ static void setup(void)
     path_of(bus_path, NULL);
 }
 
-#define CHECK(condition)                                                                                                         \
-    do {                                                                                                                         \
-        if (!(condition)) {                                                                                                      \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                              \
-            _exit(1);                                                                                                            \
-        }                                                                                                                        \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            _exit(1);                                                                              \
+        }                                                                                          \
     } while (0)
 
 /* A child with a connection of its own; flags: enum mr_connect_flags. */
@@ -43,14 +43,16 @@ static struct mr_topic *attach(uint32_t flags)
     struct mr_bus *mine;
     struct mr_topic *found;
     CHECK(mr_guard() == 0 && mr_guard() == 0);
-    CHECK(mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.name = "child", .flags = flags}, &mine) == 0);
+    CHECK(mr_connect(mr_bus_name(bus),
+                     &(struct mr_connect_options){.name = "child", .flags = flags}, &mine) == 0);
     CHECK(mr_topic_open(mine, "t", &found) == 0);
     return found;
 }
 
 /* ---- cut short ---- */
 
-/* Where it is cut: nothing left, the header, in the middle of the control words, all of them, half of a ring, in the second one.
+/* Where it is cut: nothing left, the header, in the middle of the control words, all of them, half
+ * of a ring, in the second one.
  */
 static uint64_t cut_at(int i)
 {
@@ -95,7 +97,8 @@ static int peek_while_it_is_cut(void *arg)
     CHECK(mr_consumer_open(t, &options, &peek) == 0);
     CHECK(mr_claim(peek, 0, 0) == 10 && mr_next(peek, &record) == 1);
     CHECK(truncate(topic_path, (off_t)cut_at(*(int *)arg)) == 0);
-    for (int i = 0; i < 200 && mr_topic_intact(t) == 0; i++) { /* what it has copied is still good */
+    /* what it has copied is still good */
+    for (int i = 0; i < 200 && mr_topic_intact(t) == 0; i++) {
         ssize_t n = mr_claim(peek, 0, 0);
         while (n > 0 && mr_next(peek, &record) > 0)
             ;
@@ -137,8 +140,10 @@ static int work_while_it_is_cut(void *arg)
         n = put(p, i % 2, "more");
         CHECK(n == 1 || n == -EIO || n == -EAGAIN);
     }
-    CHECK(put(p, 0, "x") == -EIO && mr_claim(c, 0, -1) == -EIO && mr_next(c, &record) == -EIO && mr_ack(c) == -EIO);
-    CHECK(mr_give_back(c) == -EIO && mr_drained(c) == -EIO && mr_topic_seal(t) == -EIO && mr_topic_purge(t) == -EIO);
+    CHECK(put(p, 0, "x") == -EIO && mr_claim(c, 0, -1) == -EIO && mr_next(c, &record) == -EIO &&
+          mr_ack(c) == -EIO);
+    CHECK(mr_give_back(c) == -EIO && mr_drained(c) == -EIO && mr_topic_seal(t) == -EIO &&
+          mr_topic_purge(t) == -EIO);
     all_say_eio(t);
     mr_consumer_close(c);
     mr_producer_close(p);
@@ -215,21 +220,24 @@ static void ends_with_8(int number, siginfo_t *info, void *context)
     _exit(info->si_addr ? 8 : 9);
 }
 
-/* 0 without mr_guard; 1 elsewhere, default; 2 elsewhere, handler; 3 elsewhere, handler with information; 4 sent; 5 sent, ignored.
+/* 0 without mr_guard; 1 elsewhere, default; 2 elsewhere, handler; 3 elsewhere, handler with
+ * information; 4 sent; 5 sent, ignored.
  */
 static int has_a_bus_error(void *arg)
 {
     struct sigaction informed = {.sa_sigaction = ends_with_8, .sa_flags = SA_SIGINFO};
     int how = *(int *)arg;
     volatile char *page = page_without_file();
-    signal(SIGBUS, how == 2 || how == 4 ? ends_with_7 : how == 5 ? SIG_IGN : SIG_DFL); /* as outside of a sanitizer */
+    /* as outside of a sanitizer */
+    signal(SIGBUS, how == 2 || how == 4 ? ends_with_7 : how == 5 ? SIG_IGN : SIG_DFL);
     if (how == 3)
         sigaction(SIGBUS, &informed, NULL);
     if (how == 0) {
         struct sigaction there;
         struct mr_bus *mine;
         CHECK(mr_connect(mr_bus_name(bus), NULL, &mine) == 0);
-        CHECK(sigaction(SIGBUS, NULL, &there) == 0 && there.sa_handler == SIG_DFL); /* the library takes no signal by itself */
+        /* the library takes no signal by itself */
+        CHECK(sigaction(SIGBUS, NULL, &there) == 0 && there.sa_handler == SIG_DFL);
     } else {
         CHECK(mr_guard() == 0);
     }
@@ -288,7 +296,8 @@ static int ruins(void *arg)
     pid_t parent = getppid();
     int how = *(int *)arg, fd = open(topic_path, O_RDWR);
     size_t len = topic->total_bytes - MR_COLUMNS_MAX, word_cnt = len / 8;
-    uint64_t *sound = malloc(len), *words = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    uint64_t *sound = malloc(len),
+             *words = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     size_t logs = (size_t)((unsigned char *)topic->logs - topic->base) / 8;
     CHECK(fd >= 0 && words != MAP_FAILED && sound && pread(fd, sound, len, 0) == (ssize_t)len);
     random_state = (uint32_t)getpid() | 1;
@@ -311,7 +320,8 @@ static int ruins(void *arg)
                 CHECK(ftruncate(fd, at) == 0);
             usleep(random_word() % 300);
         }
-        CHECK(ftruncate(fd, (off_t)topic->total_bytes) == 0 && pwrite(fd, sound, len, 0) == (ssize_t)len);
+        CHECK(ftruncate(fd, (off_t)topic->total_bytes) == 0 &&
+              pwrite(fd, sound, len, 0) == (ssize_t)len);
         usleep(random_word() % 500);
     }
     return 0;
@@ -366,10 +376,12 @@ static int observes(void *arg)
     struct mr_bus *mine;
     (void)arg;
     CHECK(mr_guard() == 0);
-    CHECK(mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.flags = MR_OBSERVER}, &mine) == 0);
+    CHECK(mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.flags = MR_OBSERVER}, &mine) ==
+          0);
     while (looks < STORM_LOOKS) {
         int error = mr_topic_open(mine, "t", &t);
-        CHECK(error == 0 || error == -EBADMSG || error == -EIO || error == -EPROTO || error == -EREMOTE || error == -ENOENT);
+        CHECK(error == 0 || error == -EBADMSG || error == -EIO || error == -EPROTO ||
+              error == -EREMOTE || error == -ENOENT);
         refused += error != 0;
         for (int i = 0; !error && i < 8; i++) {
             look_at_all(t);
@@ -390,11 +402,12 @@ static int observes(void *arg)
 START_TEST(observers_survive_a_live_mutator)
 {
     int how = _i + 1;
-    observing = mmap(NULL, sizeof *observing, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                     -1, 0);
+    observing =
+        mmap(NULL, sizeof *observing, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne((void *)observing, MAP_FAILED);
     atomic_store(observing, 2);
-    pid_t mutator = child(ruins, &how), first = child(observes, NULL), second = child(observes, NULL);
+    pid_t mutator = child(ruins, &how), first = child(observes, NULL),
+          second = child(observes, NULL);
     ck_assert_int_eq(ended(first), 0);
     ck_assert_int_eq(ended(second), 0);
     ck_assert_int_eq(ended(mutator), 0);
@@ -421,8 +434,11 @@ END_TEST
 START_TEST(symlinks_are_not_followed_by_bus_or_topic)
 {
     char target[] = "/dev/shm/symlink-test-XXXXXX", path[2 * MR_PATH_MAX], segment[MR_PATH_MAX];
-    const struct mr_settings settings = {
-        .size_bytes = MR_SIZE_MIN, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
+    const struct mr_settings settings = {.size_bytes = MR_SIZE_MIN,
+                                         .partitions = 1,
+                                         .full = MR_FULL_BLOCK,
+                                         .tries = 3,
+                                         .mode = 0600};
     struct mr_topic *t;
     struct mr_bus *other;
     struct stat st;
@@ -438,7 +454,8 @@ START_TEST(symlinks_are_not_followed_by_bus_or_topic)
     mr_segment_name(segment, geteuid(), name, NULL);
     snprintf(path, sizeof path, "/dev/shm%s", segment);
     ck_assert_int_eq(symlink(target, path), 0);
-    int served = mr_bus_serve(name, 0666, (gid_t)-1, NULL, &other), connected = mr_connect(name, NULL, &other);
+    int served = mr_bus_serve(name, 0666, (gid_t)-1, NULL, &other),
+        connected = mr_connect(name, NULL, &other);
     int there = fstat(fd, &st) == 0 && st.st_nlink == 1;
     unlink(target);
 
@@ -453,14 +470,19 @@ END_TEST
 
 START_TEST(modes_are_as_asked_whatever_the_umask)
 {
-    struct mr_settings settings = {.size_bytes = MR_SIZE_MIN, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0640};
+    struct mr_settings settings = {.size_bytes = MR_SIZE_MIN,
+                                   .partitions = 1,
+                                   .full = MR_FULL_BLOCK,
+                                   .tries = 3,
+                                   .mode = 0640};
     struct mr_bus *other;
     struct stat st;
     char path[2 * MR_PATH_MAX], segment[MR_PATH_MAX];
     const char *name = bus_new_name();
     mr_segment_name(segment, geteuid(), name, NULL);
     umask(0777);
-    int served = mr_bus_serve(name, 0664, (gid_t)-1, NULL, &other), made = mr_topic_make(bus, "private", &settings);
+    int served = mr_bus_serve(name, 0664, (gid_t)-1, NULL, &other),
+        made = mr_topic_make(bus, "private", &settings);
     umask(022);
     ck_assert_int_eq(served, 0);
     ck_assert_int_eq(made, 0);
@@ -476,9 +498,13 @@ END_TEST
 
 START_TEST(names_do_not_lead_out_of_the_namespace)
 {
-    static const char *const names[] = {"../t", "x/../../t", "/etc/passwd", "t/", ".", "..", "-t", "a b", "t\n", "", "t\xc3\xa4"};
-    const struct mr_settings settings = {
-        .size_bytes = MR_SIZE_MIN, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
+    static const char *const names[] = {"../t", "x/../../t", "/etc/passwd", "t/", ".",        "..",
+                                        "-t",   "a b",       "t\n",         "",   "t\xc3\xa4"};
+    const struct mr_settings settings = {.size_bytes = MR_SIZE_MIN,
+                                         .partitions = 1,
+                                         .full = MR_FULL_BLOCK,
+                                         .tries = 3,
+                                         .mode = 0600};
     struct mr_consumer_options options = {0};
     struct mr_consumer *c;
     struct mr_topic *t;
@@ -494,7 +520,8 @@ START_TEST(names_do_not_lead_out_of_the_namespace)
         ck_assert_int_lt(mr_connect(names[i], NULL, &b), 0);
         ck_assert_int_eq(mr_bus_serve(names[i], 0600, (gid_t)-1, NULL, &b), -EINVAL);
     }
-    ck_assert_int_eq(mr_bus_serve("a.b", 0600, (gid_t)-1, NULL, &b), -EINVAL); /* would be topic b of bus a */
+    /* would be topic b of bus a */
+    ck_assert_int_eq(mr_bus_serve("a.b", 0600, (gid_t)-1, NULL, &b), -EINVAL);
 }
 END_TEST
 
@@ -504,7 +531,8 @@ int main(void)
     TCase *tcase = test_case(suite, "cut short");
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_loop_test(tcase, observer_of_a_segment_cut_short_gets_eio, 0, CUTS);
-    tcase_add_loop_test(tcase, members_of_a_segment_cut_short_get_eio_and_other_topics_go_on, 0, CUTS);
+    tcase_add_loop_test(tcase, members_of_a_segment_cut_short_get_eio_and_other_topics_go_on, 0,
+                        CUTS);
     tcase_add_test(tcase, bus_cut_short_is_eio_and_declares_nobody_dead);
     tcase_add_loop_test(tcase, bus_errors_that_are_not_ours_go_where_they_went_before, 0, 6);
     tcase = test_case(suite, "observers");

@@ -1,13 +1,15 @@
-/* proc_into.c - consumer --into, killed at the very moment when a result has become visible: it is there once.
+/* proc_into.c - consumer --into, killed at the very moment when a result has become visible: it is
+ * there once.
  *
- * Both run on one CPU, so that whoever waits for results is woken inside the call that appends them, before what they were made of is
- * acknowledged. Kills at random moments, which hardly ever hit that one, are in e2e_into.sh; after every instruction, in tests/crash. */
+ * Both run on one CPU, so that whoever waits for results is woken inside the call that appends
+ * them, before what they were made of is acknowledged. Kills at random moments, which hardly ever
+ * hit that one, are in e2e_into.sh; after every instruction, in tests/crash. */
 #include "tests/shared/support.h"
 
 #include <sched.h>
 
 #define RECORDS 400u
-#define KILLS 60u
+#define KILLS   60u
 
 static struct mr_topic *work, *results;
 
@@ -24,7 +26,8 @@ static pid_t start_consumer(void)
     snprintf(path, sizeof path, "%s/consumer", bin ? bin : "bin");
     pid_t pid = fork();
     if (pid == 0) {
-        execl(path, "consumer", "-q", "-e", "-b", mr_bus_name(bus), "--into", "results", "work", "--", "cat", (char *)NULL);
+        execl(path, "consumer", "-q", "-e", "-b", mr_bus_name(bus), "--into", "results", "work",
+              "--", "cat", (char *)NULL);
         _exit(127);
     }
     ck_assert_int_gt(pid, 0);
@@ -77,7 +80,8 @@ START_TEST(result_of_a_killed_consumer_is_there_once)
     while (take_results(reader, seen, 0) > 0)
         ;
     for (unsigned i = 0; i < RECORDS; i++)
-        ck_assert_msg(seen[i] == 1, "the result of record %u is there %u times", i, (unsigned)seen[i]);
+        ck_assert_msg(seen[i] == 1, "the result of record %u is there %u times", i,
+                      (unsigned)seen[i]);
     mr_consumer_close(reader);
     check_invariants(work);
     check_invariants(results);

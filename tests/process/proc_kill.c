@@ -1,5 +1,6 @@
-/* proc_kill.c - one process dies or is stopped at a bad moment, the others go on. What the programs show of it is in e2e_kill.sh;
- * all at once and at random is proc_storm.c; after every single instruction, tests/crash. */
+/* proc_kill.c - one process dies or is stopped at a bad moment, the others go on. What the programs
+ * show of it is in e2e_kill.sh; all at once and at random is proc_storm.c; after every single
+ * instruction, tests/crash. */
 #include "tests/shared/support.h"
 
 #include <sys/mman.h>
@@ -24,7 +25,8 @@ static uint32_t build(unsigned char *value, uint32_t n)
     return len;
 }
 
-/* Appends batches of 1 to 8 records, in turn to one partition and to the other, until it is killed. */
+/* Appends batches of 1 to 8 records, in turn to one partition and to the other, until it is
+ * killed. */
 static int produce(void *arg)
 {
     const uint32_t *first = arg;
@@ -37,14 +39,16 @@ static int produce(void *arg)
         struct mr_message msgs[8];
         uint32_t cnt = 1 + round % 8;
         for (uint32_t i = 0; i < cnt; i++)
-            msgs[i] = (struct mr_message){
-                .value = values[i], .value_len = build(values[i], next[round % 2]++), .partition = (int32_t)(round % 2)};
+            msgs[i] = (struct mr_message){.value = values[i],
+                                          .value_len = build(values[i], next[round % 2]++),
+                                          .partition = (int32_t)(round % 2)};
         if (mr_append(producer, msgs, cnt, -1) != (ssize_t)cnt)
             return 1;
     }
 }
 
-/* Takes what is there, at most until a time; counts[p]: how many of partition p have come so far. */
+/* Takes what is there, at most until a time; counts[p]: how many of partition p have come so
+ * far. */
 static void take_checked(struct mr_consumer *consumer, uint32_t *counts, uint64_t until_ns)
 {
     unsigned char expected[304];
@@ -65,10 +69,12 @@ START_TEST(producer_killed_anywhere_leaves_whole_records_and_a_usable_topic)
     uint32_t counts[2] = {0};
     unsigned seed = (unsigned)getpid();
     printf("seed %u\n", seed);
-    /* On a slow or busy machine, until enough has happened: then each producer is left alive for longer and longer. */
+    /* On a slow or busy machine, until enough has happened: then each producer is left alive for
+     * longer and longer. */
     for (int round = 0; round < 200 || (counts[0] + counts[1] <= 1000 && round < 2000); round++) {
         /* From before it has attached until it has filled the topic many times over. */
-        uint64_t until = mr_now_ns() + (uint64_t)(rand_r(&seed) % (3000 + (round < 200 ? 0 : round * 10))) * 1000;
+        uint64_t until = mr_now_ns() +
+                         (uint64_t)(rand_r(&seed) % (3000 + (round < 200 ? 0 : round * 10))) * 1000;
         pid_t pid = child(produce, counts);
         while (mr_now_ns() < until)
             take_checked(consumer, counts, until);
@@ -101,8 +107,8 @@ static int hold(void *arg)
     struct mr_consumer *consumer;
     struct mr_record r;
     struct mr_consumer_options options = {.flags = holder->flags};
-    if (mr_consumer_open(topic_of_child("t"), &options, &consumer) < 0 || mr_claim(consumer, holder->claim, 0) <= 0 ||
-        mr_next(consumer, &r) != 1)
+    if (mr_consumer_open(topic_of_child("t"), &options, &consumer) < 0 ||
+        mr_claim(consumer, holder->claim, 0) <= 0 || mr_next(consumer, &r) != 1)
         return 1;
     if (write(holder->pipe[1], "h", 1) != 1)
         return 1;
@@ -211,9 +217,11 @@ static int take_until_poisoned(void *arg)
 
 START_TEST(record_that_kills_three_times_is_put_aside_and_the_rest_goes_on)
 {
-    struct seen *seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct seen *seen =
+        mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(seen, MAP_FAILED);
-    struct mr_settings settings = {.size_bytes = 4096, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
+    struct mr_settings settings = {
+        .size_bytes = 4096, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
     ck_assert_int_eq(mr_topic_make(bus, "t.dead", &settings), 0);
     struct mr_producer *producer = producer_on(topic);
     put_numbers(producer, 0, 0, 40);
@@ -248,7 +256,8 @@ END_TEST
  * 4,096 pages are touched. */
 START_TEST(attaching_touches_few_pages)
 {
-    struct mr_settings settings = {.size_bytes = 16 << 20, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
+    struct mr_settings settings = {
+        .size_bytes = 16 << 20, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
     ck_assert_int_eq(mr_topic_make(bus, "large", &settings), 0);
     for (int i = 0; i < 5; i++) {
         struct mr_bus *mine;

@@ -1,6 +1,6 @@
-/* proc_process.c - what a process does to itself while handles are open: it runs out of descriptors, forks, executes another
- * program, ends the thread that made them. Handles in a forked child: check_client.c. A full /dev/shm: check_topic.c,
- * e2e_wrong.sh. */
+/* proc_process.c - what a process does to itself while handles are open: it runs out of
+ * descriptors, forks, executes another program, ends the thread that made them. Handles in a forked
+ * child: check_client.c. A full /dev/shm: check_topic.c, e2e_wrong.sh. */
 #include "tests/shared/support.h"
 
 #include <fcntl.h>
@@ -75,7 +75,8 @@ START_TEST(without_descriptors_everything_is_emfile_and_nothing_is_left)
     ck_assert_ptr_null(producer);
     ck_assert_ptr_null(consumer);
 
-    /* One that comes back each time is enough for all of it, and with rings in place none is needed. */
+    /* One that comes back each time is enough for all of it, and with rings in place none is
+     * needed. */
     allow(1);
     ck_assert_int_eq(mr_topic_open(client, "t", &t), 0);
     ck_assert_int_eq(mr_topic_set_columns(t, "a,b", 3, 0), 0);
@@ -137,12 +138,13 @@ START_TEST(exec_closes_everything_and_frees_the_slot)
     wait_until(!mr_client_alive(bus, id));
     ck_assert_int_eq(kill(pid, 0), 0);
     int status;
-    ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0); /* no zombie either: it lives, as something else */
+    /* no zombie either: it lives, as something else */
+    ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0);
     for (int fd = 3; fd < 64; fd++) {
         char path[64], target[256] = "";
         snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
-        ck_assert_msg(readlink(path, target, sizeof target - 1) < 0 || !strstr(target, "millrace"), "%s is open: %s", path,
-                      target);
+        ck_assert_msg(readlink(path, target, sizeof target - 1) < 0 || !strstr(target, "millrace"),
+                      "%s is open: %s", path, target);
     }
     mr_topic_reap_dead(topic);
     struct mr_topic_info info;
@@ -217,8 +219,8 @@ static void *opens_all(void *arg)
     struct mr_bus *mine;
     if (mr_connect(mr_bus_name(bus), NULL, &mine) || mr_topic_open(mine, "t", &handles->topic) ||
         mr_producer_open(handles->topic, NULL, &handles->producer) ||
-        mr_consumer_open(handles->topic, NULL, &handles->consumer) || put(handles->producer, 0, "from the thread") != 1 ||
-        mr_claim(handles->consumer, 0, 0) != 1)
+        mr_consumer_open(handles->topic, NULL, &handles->consumer) ||
+        put(handles->producer, 0, "from the thread") != 1 || mr_claim(handles->consumer, 0, 0) != 1)
         return handles;
     return NULL;
 }

@@ -73,7 +73,8 @@ static pid_t squat(int listens, int other_user)
 
 START_TEST(socket_of_another_user_is_named)
 {
-    static const char *const commands[] = {"broker create x", "broker ping", "broker stop", "producer x",
+    static const char *const commands[] = {"broker create x", "broker ping", "broker stop",
+                                           "producer x",
                                            "broker"}; /* last: it removes the bus again */
     if (geteuid() != 0)
         return; /* cannot be another user */

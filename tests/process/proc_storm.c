@@ -45,7 +45,8 @@ static uint32_t lives, kills, brokers, cleans, redrives;
 static unsigned seed;
 static pid_t broker;
 static struct mr_topic *topic, *failing, *letters;
-static struct mr_producer *keepers[3]; /* one a topic: while all others are dead, it is still in use */
+/* one a topic: while all others are dead, it is still in use */
+static struct mr_producer *keepers[3];
 
 static void start(struct process *process)
 {

@@ -1,5 +1,7 @@
-/* proc_weather.c - rough weather, through the library: a process that is stopped, alone or inside a lock; a clock that is set.
- * What a process does to itself: proc_process.c. With a serving broker: proc_crowd.c; with all programs: e2e_weather.sh. */
+/* proc_weather.c - rough weather, through the library: a process that is stopped, alone or inside a
+ * lock; a clock that is set.
+ * What a process does to itself: proc_process.c. With a serving broker: proc_crowd.c; with all
+ * programs: e2e_weather.sh. */
 #include "tests/clock/clock.h"
 #include "tests/shared/support.h"
 
@@ -44,7 +46,8 @@ static struct mr_topic *listening(struct heard *heard)
 {
     struct mr_bus *mine;
     struct mr_topic *found;
-    struct mr_connect_options options = {.name = "listening", .on_wait = hear, .on_wait_arg = heard};
+    struct mr_connect_options options = {
+        .name = "listening", .on_wait = hear, .on_wait_arg = heard};
     ck_assert_int_eq(mr_connect(mr_bus_name(bus), &options, &mine), 0);
     ck_assert_int_eq(mr_topic_open(mine, "t", &found), 0);
     return found;
@@ -94,7 +97,8 @@ START_TEST(stopped_idle_consumer_is_in_nobodys_way)
     struct mr_producer *producer = producer_on(topic);
     pid_t pid = child(stops, &(struct stopping){0});
     /* It has flagged itself as a sleeper. */
-    wait_until(word(&topic->groups[0].serial) && (atomic_load((_Atomic uint32_t *)&topic->groups[0].data.word) & 1));
+    wait_until(word(&topic->groups[0].serial) &&
+               (atomic_load((_Atomic uint32_t *)&topic->groups[0].data.word) & 1));
     ck_assert_int_eq(kill(pid, SIGSTOP), 0);
     stopped(pid);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
@@ -189,7 +193,8 @@ START_TEST(stopped_holder_of_an_ordered_partition_holds_up_that_partition_only)
     pid_t pid = child(stops, &(struct stopping){.flags = MR_ORDERED, .claim = 5});
     stopped(pid);
     put_numbers(producer, 1, 0, 20);
-    struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){.flags = MR_ORDERED});
+    struct mr_consumer *consumer =
+        consumer_with(topic, (struct mr_consumer_options){.flags = MR_ORDERED});
     ck_assert_uint_eq(take_all(consumer), 20);
     clock_go(CLOCK_ALONE);
     ck_assert_int_eq(mr_claim(consumer, 0, SECOND / 5), -ETIMEDOUT);
@@ -323,7 +328,9 @@ START_TEST(clock_set_to_and_fro_changes_nothing_but_timestamps)
     stopped(pid);
     clock_go(CLOCK_ALONE);
     uint64_t owed = 10 + fill(producer);
-    ck_assert_int_eq(mr_append(producer, &(struct mr_message){.value = "x", .value_len = 1}, 1, SECOND), -ETIMEDOUT);
+    ck_assert_int_eq(
+        mr_append(producer, &(struct mr_message){.value = "x", .value_len = 1}, 1, SECOND),
+        -ETIMEDOUT);
     ck_assert_int_eq(heard.times, 1);
     ck_assert_int_eq(heard.wait.pid, pid);
     ck_assert_uint_eq(heard.wait.held_ns, SECOND / 2);

@@ -1,4 +1,5 @@
-/* csv_reference.h - what csv_row has to find, one byte at a time, as the rules read: for tests to compare with. */
+/* csv_reference.h - what csv_row has to find, one byte at a time, as the rules read: for tests to
+ * compare with. */
 #ifndef TESTS_SHARED_CSV_REFERENCE_H
 #define TESTS_SHARED_CSV_REFERENCE_H
 

@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* 1 if some well-formed sequence of `total` bytes begins with these: by the code points that it could still become. */
+/* 1 if some well-formed sequence of `total` bytes begins with these: by the code points that it
+ * could still become. */
 static int may_begin(const unsigned char *s, size_t have, size_t total)
 {
-    static const uint32_t first[] = {0, 0, 0x80, 0x800, 0x10000}, last[] = {0, 0, 0x7ff, 0xffff, 0x10ffff};
+    static const uint32_t first[] = {0, 0, 0x80, 0x800, 0x10000},
+                          last[] = {0, 0, 0x7ff, 0xffff, 0x10ffff};
     uint32_t low = s[0] & (0x7fu >> total);
     for (size_t i = 1; i < have; i++) {
         if ((s[i] & 0xc0) != 0x80)
@@ -27,9 +29,16 @@ size_t json_reference_escape(char *to, const char *bytes, size_t len)
     const unsigned char *s = (const unsigned char *)bytes;
     char *begin = to;
     for (size_t at = 0; at < len;) {
-        size_t total = s[at] < 0x80 ? 1 : s[at] < 0xc0 ? 0 : s[at] < 0xe0 ? 2 : s[at] < 0xf0 ? 3 : s[at] < 0xf8 ? 4 : 0, have = 1;
-        const char *named =
-            s[at] && (s[at] < ' ' || s[at] == '"' || s[at] == '\\') ? strchr("\"\"\\\\\bb\ff\nn\rr\tt", s[at]) : NULL;
+        size_t total = s[at] < 0x80   ? 1
+                       : s[at] < 0xc0 ? 0
+                       : s[at] < 0xe0 ? 2
+                       : s[at] < 0xf0 ? 3
+                       : s[at] < 0xf8 ? 4
+                                      : 0,
+               have = 1;
+        const char *named = s[at] && (s[at] < ' ' || s[at] == '"' || s[at] == '\\')
+                                ? strchr("\"\"\\\\\bb\ff\nn\rr\tt", s[at])
+                                : NULL;
         if (named) {
             to += sprintf(to, "\\%c", named[1]);
             at++;
@@ -55,7 +64,8 @@ static int is_number(const char *text, size_t len)
     static int compiled;
     char copy[64];
     if (!compiled)
-        compiled = regcomp(&number, "^-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][-+]?[0-9]+)?$", REG_EXTENDED | REG_NOSUB) == 0;
+        compiled = regcomp(&number, "^-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][-+]?[0-9]+)?$",
+                           REG_EXTENDED | REG_NOSUB) == 0;
     if (!compiled || len >= sizeof copy || memchr(text, '\0', len) || memchr(text, '\n', len))
         return 0;
     memcpy(copy, text, len);
@@ -63,7 +73,8 @@ static int is_number(const char *text, size_t len)
     return regexec(&number, copy, 0, NULL, 0) == 0;
 }
 
-size_t json_reference_object(char *to, size_t columns, const char *row, size_t len, char sep, int quotes, int numbers)
+size_t json_reference_object(char *to, size_t columns, const char *row, size_t len, char sep,
+                             int quotes, int numbers)
 {
     static char field[1 << 17];
     char *begin = to;

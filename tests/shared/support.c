@@ -6,7 +6,8 @@
 
 struct mr_bus *bus;
 
-static char base[MR_BUS_NAME_MAX + 1]; /* what all buses of this test begin with: given by run.sh, or made up */
+/* what all buses of this test begin with: given by run.sh, or made up */
+static char base[MR_BUS_NAME_MAX + 1];
 /* Check's own limit for one test, by default 4 s: run.sh sets it too. */
 __attribute__((constructor)) static void be_patient(void)
 {
@@ -113,7 +114,8 @@ struct mr_consumer *consumer_with(struct mr_topic *topic, struct mr_consumer_opt
 
 ssize_t put(struct mr_producer *producer, int32_t partition, const char *value)
 {
-    struct mr_message msg = {.value = value, .value_len = (uint32_t)strlen(value), .partition = partition};
+    struct mr_message msg = {
+        .value = value, .value_len = (uint32_t)strlen(value), .partition = partition};
     return mr_append(producer, &msg, 1, 0);
 }
 
@@ -159,7 +161,8 @@ struct mr_topic *topic_of_child(const char *name)
 {
     struct mr_bus *own;
     struct mr_topic *topic;
-    if (mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.name = "child"}, &own) || mr_topic_open(own, name, &topic))
+    if (mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.name = "child"}, &own) ||
+        mr_topic_open(own, name, &topic))
         _exit(99);
     return topic;
 }
@@ -214,7 +217,8 @@ uint64_t word(const _Atomic uint64_t *at)
 
 /* ---- invariants ---- */
 
-/* I2 and I3; says where each record of partition p starts: starts[i] for offset first + i. Returns their number. */
+/* I2 and I3; says where each record of partition p starts: starts[i] for offset first + i. Returns
+ * their number. */
 static size_t check_log(struct mr_topic *topic, uint32_t p, uint64_t *starts, size_t cap)
 {
     struct mr_tip tip = mr_log_tip(topic, p);
@@ -248,10 +252,12 @@ static int is_start(const uint64_t *starts, size_t n, uint64_t pos)
 }
 
 /* I1, I4, I5 of one group in one partition. */
-static void check_group(struct mr_topic *topic, uint32_t g, uint32_t p, const uint64_t *starts, size_t n)
+static void check_group(struct mr_topic *topic, uint32_t g, uint32_t p, const uint64_t *starts,
+                        size_t n)
 {
     const struct mr_group_part_shm *part = mr_group_part(topic, g, p);
-    uint64_t tail = starts[0], head = starts[n], next = word(&part->next), committed = word(&part->committed);
+    uint64_t tail = starts[0], head = starts[n], next = word(&part->next),
+             committed = word(&part->committed);
     int drops = topic->full == MR_FULL_DROP_OLDEST;
     ck_assert_uint_le(committed, next);
     ck_assert_uint_le(next, head);
@@ -265,7 +271,8 @@ static void check_group(struct mr_topic *topic, uint32_t g, uint32_t p, const ui
         uint64_t cursor = word(&a->cursor), end = word(&a->end);
         if (word(&a->group) != g + 1 || word(&a->partition) != p || cursor >= end)
             continue;
-        ck_assert_uint_le(committed, cursor); /* I4: unacknowledged means claimed, and nothing above committed is forgotten */
+        /* I4: unacknowledged means claimed, and nothing above committed is forgotten */
+        ck_assert_uint_le(committed, cursor);
         ck_assert_uint_le(end, next);
         if (!drops) {
             ck_assert(is_start(starts, n, cursor));
@@ -276,7 +283,8 @@ static void check_group(struct mr_topic *topic, uint32_t g, uint32_t p, const ui
             uint64_t other = word(&b->cursor), other_end = word(&b->end);
             if (word(&b->group) != g + 1 || word(&b->partition) != p || other >= other_end)
                 continue;
-            ck_assert_msg(end <= other || other_end <= cursor, "claims of slots %u and %u overlap", i, k);
+            ck_assert_msg(end <= other || other_end <= cursor, "claims of slots %u and %u overlap",
+                          i, k);
         }
     }
 }
@@ -288,7 +296,8 @@ static void check_orphans(const struct mr_topic *topic, uint32_t g)
         const struct mr_member_shm *member = &topic->members[i];
         if (word(&member->group) == g + 1 && !word(&member->owner)) {
             orphans++;
-            ck_assert_uint_lt(word(&member->cursor), word(&member->end)); /* one that holds nothing would be a leaked slot */
+            /* one that holds nothing would be a leaked slot */
+            ck_assert_uint_lt(word(&member->cursor), word(&member->end));
         }
     }
     ck_assert_uint_eq(word(&topic->groups[g].orphans), orphans);

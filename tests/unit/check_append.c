@@ -1,5 +1,5 @@
-/* check_append.c - the producer's side: where records go, in which order, what happens when there is no room, and when the topic
- * ends. */
+/* check_append.c - the producer's side: where records go, in which order, what happens when there
+ * is no room, and when the topic ends. */
 #include "core/group.h"
 #include "tests/clock/clock.h"
 #include "tests/shared/support.h"
@@ -26,7 +26,8 @@ static void teardown(void)
 static void messages(struct mr_message *msgs, size_t n, int32_t partition)
 {
     for (size_t i = 0; i < n; i++)
-        msgs[i] = (struct mr_message){.value = "0123456789abcdef0123456789abcdef", .value_len = 32, .partition = partition};
+        msgs[i] = (struct mr_message){
+            .value = "0123456789abcdef0123456789abcdef", .value_len = 32, .partition = partition};
 }
 
 /* ---- where records go ---- */
@@ -40,8 +41,9 @@ START_TEST(batch_into_many_partitions_keeps_the_order_within_each)
     uint64_t expected[PARTITIONS] = {0};
     for (unsigned i = 0; i < N; i++) {
         int len = snprintf(values[i], sizeof values[i], "%u", i);
-        msgs[i] =
-            (struct mr_message){.value = values[i], .value_len = (uint32_t)len, .partition = (int32_t)(i * i % 7 % PARTITIONS)};
+        msgs[i] = (struct mr_message){.value = values[i],
+                                      .value_len = (uint32_t)len,
+                                      .partition = (int32_t)(i * i % 7 % PARTITIONS)};
     }
     ck_assert_int_eq(mr_append(producer, msgs, N, 0), N);
     for (unsigned i = 0; i < N; i++)
@@ -70,11 +72,16 @@ START_TEST(keys_go_where_their_hash_says)
     char key[16];
     for (unsigned i = 0; i < 200; i++) {
         size_t len = (size_t)snprintf(key, sizeof key, "key-%u", i);
-        struct mr_message msg = {.value = "v", .value_len = 1, .key = key, .key_len = (uint32_t)len, .partition = MR_ANY};
+        struct mr_message msg = {.value = "v",
+                                 .value_len = 1,
+                                 .key = key,
+                                 .key_len = (uint32_t)len,
+                                 .partition = MR_ANY};
         ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
         ck_assert_int_eq(msg.partition, (int32_t)mr_partition_for(key, len, 7));
     }
-    struct mr_message empty = {.value = "v", .value_len = 1, .key = "", .partition = MR_ANY}; /* an empty key is a key */
+    /* an empty key is a key */
+    struct mr_message empty = {.value = "v", .value_len = 1, .key = "", .partition = MR_ANY};
     ck_assert_int_eq(mr_append(producer, &empty, 1, 0), 1);
     ck_assert_int_eq(empty.partition, (int32_t)mr_partition_for("", 0, 7));
 }
@@ -83,7 +90,8 @@ END_TEST
 START_TEST(empty_key_and_no_key_come_back_as_they_were)
 {
     use((struct mr_settings){0});
-    struct mr_message msgs[2] = {{.value = "a", .value_len = 1, .key = ""}, {.value = "b", .value_len = 1}};
+    struct mr_message msgs[2] = {{.value = "a", .value_len = 1, .key = ""},
+                                 {.value = "b", .value_len = 1}};
     struct mr_record r;
     ck_assert_int_eq(mr_append(producer, msgs, 2, 0), 2);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
@@ -104,7 +112,8 @@ START_TEST(records_without_key_go_in_runs_through_all_partitions)
     int32_t last = -1;
     unsigned runs = 0, seen[PARTITIONS] = {0};
     for (unsigned i = 0; i < N; i++) {
-        struct mr_message msg = {.value = "0123456789abcdef0123456789abcdef", .value_len = 32, .partition = MR_ANY};
+        struct mr_message msg = {
+            .value = "0123456789abcdef0123456789abcdef", .value_len = 32, .partition = MR_ANY};
         ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
         runs += msg.partition != last;
         last = msg.partition;
@@ -180,11 +189,15 @@ START_TEST(headers_come_back_in_order)
     size_t at = 0, name_len, value_len;
     const char *found;
     const void *value;
-    ck_assert_int_eq(mr_header_next(r.headers, r.headers_len, &at, &found, &name_len, &value, &value_len), 1);
-    ck_assert(name_len == 4 && memcmp(found, "type", 4) == 0 && value_len == 5 && memcmp(value, "order", 5) == 0);
-    ck_assert_int_eq(mr_header_next(r.headers, r.headers_len, &at, &found, &name_len, &value, &value_len), 1);
+    ck_assert_int_eq(
+        mr_header_next(r.headers, r.headers_len, &at, &found, &name_len, &value, &value_len), 1);
+    ck_assert(name_len == 4 && memcmp(found, "type", 4) == 0 && value_len == 5 &&
+              memcmp(value, "order", 5) == 0);
+    ck_assert_int_eq(
+        mr_header_next(r.headers, r.headers_len, &at, &found, &name_len, &value, &value_len), 1);
     ck_assert(name_len == 5 && memcmp(found, "empty", 5) == 0 && value_len == 0);
-    ck_assert_int_eq(mr_header_next(r.headers, r.headers_len, &at, &found, &name_len, &value, &value_len), 0);
+    ck_assert_int_eq(
+        mr_header_next(r.headers, r.headers_len, &at, &found, &name_len, &value, &value_len), 0);
     mr_consumer_close(consumer);
 }
 END_TEST
@@ -199,16 +212,20 @@ START_TEST(malformed_headers_are_refused_at_any_length)
     size_t used = (size_t)mr_header_add(buf, 0, sizeof buf, "name", "value", 5);
     for (size_t len = 1; len < used; len++) {
         size_t at = 0;
-        unsigned char *cut = malloc(len); /* its own allocation: a sanitizer sees what is read beyond */
+        /* its own allocation: a sanitizer sees what is read beyond */
+        unsigned char *cut = malloc(len);
         memcpy(cut, buf, len);
-        ck_assert_int_eq(mr_header_next(cut, len, &at, &name, &name_len, &value, &value_len), -EBADMSG);
+        ck_assert_int_eq(mr_header_next(cut, len, &at, &name, &name_len, &value, &value_len),
+                         -EBADMSG);
         free(cut);
     }
     memset(buf, 0xff, sizeof buf);
     size_t at = 0;
-    ck_assert_int_eq(mr_header_next(buf, sizeof buf, &at, &name, &name_len, &value, &value_len), -EBADMSG);
+    ck_assert_int_eq(mr_header_next(buf, sizeof buf, &at, &name, &name_len, &value, &value_len),
+                     -EBADMSG);
     memset(buf, 0, sizeof buf);
-    ck_assert_int_eq(mr_header_next(buf, sizeof buf, &at, &name, &name_len, &value, &value_len), -EBADMSG);
+    ck_assert_int_eq(mr_header_next(buf, sizeof buf, &at, &name, &name_len, &value, &value_len),
+                     -EBADMSG);
 }
 END_TEST
 
@@ -255,7 +272,8 @@ START_TEST(what_fits_into_some_partitions_has_offsets_there)
     messages(msgs, 140, 0);
     for (int i = 1; i < 140; i += 2)
         msgs[i].partition = 1;
-    ck_assert_int_eq(mr_append(producer, msgs, 140, 0), 64); /* partition 0 is full, then it is no use to go on */
+    /* partition 0 is full, then it is no use to go on */
+    ck_assert_int_eq(mr_append(producer, msgs, 140, 0), 64);
     for (uint64_t i = 0; i < 140; i++)
         ck_assert_uint_eq(msgs[i].offset, i % 2 == 0 && i / 2 < 64 ? i / 2 : MR_OFFSET_NONE);
 }
@@ -272,7 +290,8 @@ START_TEST(acknowledged_room_is_found_without_waiting)
     for (int i = 0; i < 10; i++)
         ck_assert_int_eq(mr_next(consumer, &(struct mr_record){0}), 1);
     ck_assert_int_eq(mr_append(producer, msgs, 1, 0), -EAGAIN);
-    ck_assert_int_eq(mr_ack(consumer), 0); /* a part of the claim; nobody recomputes committed but the producer */
+    /* a part of the claim; nobody recomputes committed but the producer */
+    ck_assert_int_eq(mr_ack(consumer), 0);
     ck_assert_int_eq(mr_append(producer, msgs, 11, 0), 10);
     mr_consumer_close(consumer);
 }
@@ -380,7 +399,8 @@ START_TEST(waiting_producer_goes_on_when_who_held_it_has_died)
 {
     use((struct mr_settings){.records_max = 4});
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
-    ck_assert_int_eq(ended(child(joins_and_dies, NULL)), -SIGKILL); /* nobody tells: the producer finds out by itself */
+    /* nobody tells: the producer finds out by itself */
+    ck_assert_int_eq(ended(child(joins_and_dies, NULL)), -SIGKILL);
     put_numbers(producer, 0, 0, 4);
     ck_assert_uint_eq(take_all(consumer), 4);
     messages(&waiting.msg, 1, 0);
@@ -410,7 +430,8 @@ START_TEST(waiting_producer_names_who_holds_it_and_can_give_up)
     struct mr_message msg;
     clock_begin(CLOCK_ALONE);
     use((struct mr_settings){.records_max = 4});
-    struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){.group = "slow"});
+    struct mr_consumer *consumer =
+        consumer_with(topic, (struct mr_consumer_options){.group = "slow"});
     struct mr_consumer *fast = consumer_with(topic, (struct mr_consumer_options){.group = "fast"});
     put_numbers(producer, 0, 0, 4);
     ck_assert_uint_eq(take_all(fast), 4);

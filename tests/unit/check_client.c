@@ -198,13 +198,16 @@ static int uses_handles(void *arg)
     struct mr_producer *producer;
     struct mr_consumer *consumer;
     uint32_t seen = 0;
-    if (mr_bus_usable(b) != -ESTALE || mr_topic_open(b, "t", &topic) != -ESTALE || mr_topic_seal(t) != -ESTALE)
+    if (mr_bus_usable(b) != -ESTALE || mr_topic_open(b, "t", &topic) != -ESTALE ||
+        mr_topic_seal(t) != -ESTALE)
         return 1;
-    if (mr_producer_open(t, NULL, &producer) != -ESTALE || mr_append(handles[2], &msg, 1, 0) != -ESTALE)
+    if (mr_producer_open(t, NULL, &producer) != -ESTALE ||
+        mr_append(handles[2], &msg, 1, 0) != -ESTALE)
         return 2;
     if (mr_consumer_open(t, NULL, &consumer) != -ESTALE || mr_claim(handles[3], 0, 0) != -ESTALE)
         return 3;
-    if (mr_bus_wait_change(b, &seen, 0) != -ESTALE || mr_topic_delete(t, MR_DELETE_ANYWAY) != -ESTALE)
+    if (mr_bus_wait_change(b, &seen, 0) != -ESTALE ||
+        mr_topic_delete(t, MR_DELETE_ANYWAY) != -ESTALE)
         return 4;
     mr_producer_close(handles[2]); /* frees memory, changes nothing shared */
     mr_consumer_close(handles[3]);
@@ -217,7 +220,8 @@ static int uses_handles(void *arg)
 START_TEST(forked_child_must_not_use_the_parents_handles)
 {
     struct mr_topic *topic = topic_make("t", (struct mr_settings){0});
-    void *handles[4] = {bus, topic, producer_on(topic), consumer_with(topic, (struct mr_consumer_options){0})};
+    void *handles[4] = {bus, topic, producer_on(topic),
+                        consumer_with(topic, (struct mr_consumer_options){0})};
     ck_assert_int_eq(setenv("MILLRACE_BUS", mr_bus_name(bus), 1), 0);
     ck_assert_int_eq(ended(child(uses_handles, handles)), 0);
     ck_assert_int_eq(put(handles[2], 0, "still"), 1); /* and the parent has lost nothing by it */
@@ -229,7 +233,8 @@ START_TEST(forked_child_must_not_use_the_parents_handles)
 }
 END_TEST
 
-/* Connects, forks a child that goes on, and ends: the grandchild's copy of the lock must not keep it alive. */
+/* Connects, forks a child that goes on, and ends: the grandchild's copy of the lock must not keep
+ * it alive. */
 static int leaves_a_child(void *arg)
 {
     int *fds = arg;
@@ -277,7 +282,8 @@ START_TEST(bus_that_lost_its_name_takes_nobody_for_dead_and_the_next_one_knows_n
     ck_assert_int_eq(mr_bus_named(bus), 0);
     ck_assert_int_eq(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &next), 0);
     killed(pid);
-    ck_assert_int_eq(mr_client_alive(bus, id), 1); /* whoever is in the next bus is not in this one, and may well live */
+    /* whoever is in the next bus is not in this one, and may well live */
+    ck_assert_int_eq(mr_client_alive(bus, id), 1);
     struct mr_bus *client = connected();
     ck_assert_int_eq(mr_client_alive(next, mr_bus_self(client)), 1);
     ck_assert_int_eq(mr_client_alive(next, id), 0);
@@ -345,7 +351,10 @@ START_TEST(all_slots_taken_is_eusers)
     /* As if held by others: each byte locked through a description of our own. */
     struct mr_bus *client;
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = MR_LOCK_CLIENT(1), .l_len = MR_CLIENTS_MAX - 1};
+    struct flock lock = {.l_type = F_WRLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = MR_LOCK_CLIENT(1),
+                         .l_len = MR_CLIENTS_MAX - 1};
     ck_assert_int_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
     ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &client),
                      -ENOENT); /* free, but none can be had: it is being removed */
@@ -367,7 +376,8 @@ START_TEST(free_slots_go_before_those_of_the_dead)
     pid_t pid = child(lives, fds);
     uint64_t dead = id_from(fds[0]);
     killed(pid);
-    struct mr_bus *client = connected(); /* the dead one's slot still says who it was, for the broker to clean up after */
+    /* the dead one's slot still says who it was, for the broker to clean up after */
+    struct mr_bus *client = connected();
     ck_assert_uint_ne(mr_bus_self(client) & 0xffff, dead & 0xffff);
     mr_disconnect(client);
     close(fds[0]);
@@ -423,7 +433,8 @@ START_TEST(truncated_bus_is_ebadmsg)
     ck_assert_int_eq(connects(), -EBADMSG);
     ck_assert_int_eq(truncate(path, 10), 0);
     ck_assert_int_eq(connects(), -EBADMSG);
-    ck_assert_int_eq(truncate(path, st.st_size), 0); /* for the teardown, which stores into its slot */
+    /* for the teardown, which stores into its slot */
+    ck_assert_int_eq(truncate(path, st.st_size), 0);
 }
 END_TEST
 
@@ -553,7 +564,9 @@ int main(void)
     tcase_add_test(tcase, forget_frees_the_slot_of_a_dead_client_only);
     tcase_add_test(tcase, forked_child_must_not_use_the_parents_handles);
     tcase_add_test(tcase, forked_child_does_not_keep_its_dead_parent_alive);
-    tcase_add_test(tcase, bus_that_lost_its_name_takes_nobody_for_dead_and_the_next_one_knows_none_of_its_clients);
+    tcase_add_test(
+        tcase,
+        bus_that_lost_its_name_takes_nobody_for_dead_and_the_next_one_knows_none_of_its_clients);
     tcase_add_test(tcase, another_users_bus_is_named_by_user);
     tcase_add_test(tcase, observer_takes_no_slot_and_changes_nothing);
     tcase_add_test(tcase, all_slots_taken_is_eusers);

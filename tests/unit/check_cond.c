@@ -1,5 +1,5 @@
-/* check_cond.c - the condition variable: no wakeup is lost between prepare and wait, and nothing is paid when nobody waits.
- * not under SAN=valgrind: valgrind 3.19 does not know futex_waitv */
+/* check_cond.c - the condition variable: no wakeup is lost between prepare and wait, and nothing is
+ * paid when nobody waits. not under SAN=valgrind: valgrind 3.19 does not know futex_waitv */
 #include "tests/clock/clock.h"
 #include "tests/shared/support.h"
 
@@ -17,7 +17,8 @@ static struct shared *shared;
 
 static void setup(void)
 {
-    void *at = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *at =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(at, MAP_FAILED);
     shared = at;
 }
@@ -354,9 +355,10 @@ static int wakes_all_at_the_c_library(void *arg)
     return pthread_mutex_unlock(&shared->libc_mutex);
 }
 
-/* Keep this: it shows what happens to whoever "simplifies" mr_cond to pthread_cond_t. A waiter is killed, all are woken, another waits, and
- * the next broadcast waits for ever for the dead one to confirm. If a C library comes that does better, this fails there, and cond.h may be
- * thought over: for every kill point, as tests/crash does. */
+/* Keep this: it shows what happens to whoever "simplifies" mr_cond to pthread_cond_t. A waiter is
+ * killed, all are woken, another waits, and the next broadcast waits for ever for the dead one to
+ * confirm. If a C library comes that does better, this fails there, and cond.h may be thought over:
+ * for every kill point, as tests/crash does. */
 START_TEST(the_c_librarys_condition_variable_hangs_after_a_waiter_was_killed)
 {
     pthread_mutexattr_t mutex;

@@ -1,4 +1,5 @@
-/* check_consume.c - the consumer's side: claims, reading, acknowledging, failing, giving back, death.
+/* check_consume.c - the consumer's side: claims, reading, acknowledging, failing, giving back,
+ * death.
  * Where it ends and how it waits: check_consume_wait.c. */
 #include "core/group.h"
 #include "tests/shared/support.h"
@@ -163,7 +164,8 @@ END_TEST
 
 /* ---- how much is left to the others of the group ---- */
 
-/* As if what was given out last had taken our user no time, or very long: the clock is not asked. */
+/* As if what was given out last had taken our user no time, or very long: the clock is not
+ * asked. */
 static void took_no_time(struct mr_consumer *c)
 {
     ck_assert_uint_ne(c->claimed_ns, 0);
@@ -212,7 +214,9 @@ START_TEST(what_a_record_takes_is_known_from_the_last_ones_too)
     put_numbers(producer, 0, 0, 20);
     claim_of(a, 10);
     took_no_time(a);
-    a->record_ns = 20000; /* of these three quarters are 15000: three of them are less than the 50000 that a wakeup costs */
+    /* of these three quarters are 15000: three of them are less than the 50000 that a wakeup
+     * costs */
+    a->record_ns = 20000;
     claim_of(a, 5);
     ck_assert_uint_eq(a->seat.least, 3);
     claim_of(b, 3); /* half of 5 */
@@ -267,7 +271,8 @@ static uint32_t wants(uint64_t pos)
 
 static int producers_told(uint32_t ticket)
 {
-    ck_assert_int_eq(word(&topic->logs[0].want) == MR_NONE, told(&topic->shm->space, ticket)); /* whoever tells, tells once */
+    /* whoever tells, tells once */
+    ck_assert_int_eq(word(&topic->logs[0].want) == MR_NONE, told(&topic->shm->space, ticket));
     return told(&topic->shm->space, ticket);
 }
 
@@ -462,7 +467,8 @@ int main(void)
     tcase_add_test(tcase, give_back_without_a_free_slot_keeps_the_claim_and_gives_it_again);
     tcase_add_test(tcase, who_is_fast_takes_more_than_a_share_and_who_is_slow_does_not);
     tcase_add_test(tcase, what_a_record_takes_is_known_from_the_last_ones_too);
-    tcase_add_loop_test(tcase, what_was_given_back_or_failed_tells_nothing_of_how_long_a_record_takes, 0, 2);
+    tcase_add_loop_test(
+        tcase, what_was_given_back_or_failed_tells_nothing_of_how_long_a_record_takes, 0, 2);
     tcase_add_test(tcase, alone_in_its_group_nobody_measures);
     tcase_add_test(tcase, acknowledging_what_a_producer_wants_tells_it_in_the_middle_of_a_claim);
     tcase_add_test(tcase, acknowledging_a_whole_claim_tells_whoever_wants_more);

@@ -1,4 +1,5 @@
-/* check_consume_wait.c - the consumer's side: when there is nothing to claim. Where it ends, how long it waits, what wakes it. */
+/* check_consume_wait.c - the consumer's side: when there is nothing to claim. Where it ends, how
+ * long it waits, what wakes it. */
 #include "core/group.h"
 #include "tests/clock/clock.h"
 #include "tests/shared/support.h"
@@ -32,7 +33,8 @@ START_TEST(until_end_stops_where_the_end_was)
 {
     use((struct mr_settings){.partitions = 2});
     put_numbers(producer, 0, 0, 3);
-    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_END | (_i ? MR_PEEK : 0)});
+    struct mr_consumer *c = consumer_with(
+        topic, (struct mr_consumer_options){.flags = MR_UNTIL_END | (_i ? MR_PEEK : 0)});
     put_numbers(producer, 0, 3, 2);
     put_numbers(producer, 1, 0, 2);
     ck_assert_uint_eq(take_all(c), 3);
@@ -45,7 +47,8 @@ END_TEST
 START_TEST(until_end_of_an_empty_topic_is_at_once)
 {
     use((struct mr_settings){0});
-    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_END | (_i ? MR_PEEK : 0)});
+    struct mr_consumer *c = consumer_with(
+        topic, (struct mr_consumer_options){.flags = MR_UNTIL_END | (_i ? MR_PEEK : 0)});
     ck_assert_int_eq(mr_claim(c, 0, -1), -ENODATA);
     mr_consumer_close(c);
 }
@@ -100,12 +103,13 @@ START_TEST(drained_says_when_producers_are_gone_and_all_is_acknowledged)
 }
 END_TEST
 
-/* The end of what producers send ends the claims too, and who sleeps is told: not by the clock, so the
- * sleepers' word has moved. */
+/* The end of what producers send ends the claims too, and who sleeps is told: not by the clock, so
+ * the sleepers' word has moved. */
 START_TEST(until_drained_ends_when_the_last_producer_is_done)
 {
     use((struct mr_settings){0});
-    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
+    struct mr_consumer *c =
+        consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
     put_numbers(producer, 0, 0, 2);
     ck_assert_int_eq(mr_claim(c, 0, 0), 2);
     next_is(c, "0");
@@ -122,12 +126,15 @@ START_TEST(until_drained_ends_when_the_last_producer_is_done)
 }
 END_TEST
 
-/* The last acknowledgement is another's: who finds the end first tells those of the group who sleep. */
+/* The last acknowledgement is another's: who finds the end first tells those of the group who
+ * sleep. */
 START_TEST(until_drained_is_told_to_the_others_of_the_group)
 {
     use((struct mr_settings){0});
-    struct mr_consumer *a = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
-    struct mr_consumer *b = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
+    struct mr_consumer *a =
+        consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
+    struct mr_consumer *b =
+        consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
     put_numbers(producer, 0, 0, 1);
     ck_assert_int_eq(mr_claim(b, 0, 0), 1);
     mr_producer_close(producer);
@@ -218,14 +225,15 @@ START_TEST(stop_ends_a_wait_with_eintr)
 }
 END_TEST
 
-/* A little that is there is left alone to grow, by one that waits: where it did not, it is not left alone again. (That it is
- * where it did grow cannot be tested without time.) What is no little: 32 KiB, or a quarter of the ring. */
+/* A little that is there is left alone to grow, by one that waits: where it did not, it is not left
+ * alone again. (That it is where it did grow cannot be tested without time.) What is no little: 32
+ * KiB, or a quarter of the ring. */
 static void a_little(uint64_t size_bytes, unsigned much)
 {
     use((struct mr_settings){.size_bytes = size_bytes});
     struct mr_consumer *c = consumer();
     const unsigned n[] = {much / 40 + 1, much / 40}; /* records of 40 bytes, header included */
-    c->gather_pauses = 1;                       /* as if it had grown last time */
+    c->gather_pauses = 1;                            /* as if it had grown last time */
     put_numbers(producer, 0, 0, 1);
     ck_assert_int_eq(mr_claim(c, 0, 0), 1); /* who polls takes what there is */
     ck_assert_uint_eq(c->gather_pauses, 1);
@@ -286,7 +294,8 @@ static void start(struct claimer *claimer)
 {
     claimer->data = &topic->groups[claimer->consumer->seat.group].data;
     ck_assert_int_eq(pthread_create(&claimer->thread, NULL, claims, claimer), 0);
-    wait_until((claimer->ticket = atomic_load(&claimer->data->word)) & 1); /* flagged itself: about to sleep */
+    /* flagged itself: about to sleep */
+    wait_until((claimer->ticket = atomic_load(&claimer->data->word)) & 1);
 }
 
 static ssize_t result(struct claimer *claimer)
@@ -358,7 +367,8 @@ START_TEST(any_of_several_topics_ends_the_wait)
     use((struct mr_settings){0});
     struct mr_topic *second = topic_make("u", (struct mr_settings){0});
     struct mr_producer *p = producer_on(second);
-    struct mr_consumer *both[2] = {consumer(), consumer_with(second, (struct mr_consumer_options){0})};
+    struct mr_consumer *both[2] = {consumer(),
+                                   consumer_with(second, (struct mr_consumer_options){0})};
     ck_assert_int_eq(mr_wait_any(both, 2, 1000000), -ETIMEDOUT);
     ck_assert_int_eq(mr_wait_any(both, 2, 0), -ETIMEDOUT);
     ck_assert_int_eq(mr_wait_any(both, 0, 0), -EINVAL);
@@ -389,7 +399,8 @@ START_TEST(wait_for_any_is_woken_by_each)
     use((struct mr_settings){0});
     struct mr_topic *topics[2] = {topic, topic_make("u", (struct mr_settings){0})};
     struct mr_producer *producers[2] = {producer, producer_on(topics[1])};
-    struct mr_consumer *both[2] = {consumer(), consumer_with(topics[1], (struct mr_consumer_options){0})};
+    struct mr_consumer *both[2] = {consumer(),
+                                   consumer_with(topics[1], (struct mr_consumer_options){0})};
     for (int round = 0; round < 20; round++) {
         struct mr_cond *data = &topics[round % 2]->groups[0].data; /* the only group */
         uint32_t ticket;

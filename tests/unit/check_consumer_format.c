@@ -1,4 +1,5 @@
-/* check_consumer_format.c - what the consumer prints for a record, byte for byte; positions; the histogram of ages. */
+/* check_consumer_format.c - what the consumer prints for a record, byte for byte; positions; the
+ * histogram of ages. */
 #include "consumer/format/columns.h"
 #include "consumer/format/format.h"
 #include "consumer/histogram.h"
@@ -80,7 +81,7 @@ static const char *value_part(void)
     return found;
 }
 
-/* ---- raw, csv -------------------------------------------------------------------------------------------------------- */
+/* ---- raw, csv ---- */
 
 START_TEST(raw_ends_every_value_with_the_delimiter_whatever_its_line_end_was)
 {
@@ -142,7 +143,7 @@ START_TEST(csv_line_ends_that_are_owed_are_those_of_the_header)
 }
 END_TEST
 
-/* ---- json ------------------------------------------------------------------------------------------------------------ */
+/* ---- json ---- */
 
 START_TEST(json_has_columns_as_names_and_numbers_as_written)
 {
@@ -153,7 +154,8 @@ START_TEST(json_has_columns_as_names_and_numbers_as_written)
     put("007,Ann,1.50");
     ck_assert_str_eq(printed(), "{\"id\":\"007\",\"the \\\"name\\\"\":\"Ann\",\"price\":1.50}\n");
     put("12,\"say \"\"hi\"\", you\",\"3\"");
-    ck_assert_str_eq(printed(), "{\"id\":12,\"the \\\"name\\\"\":\"say \\\"hi\\\", you\",\"price\":\"3\"}\n");
+    ck_assert_str_eq(printed(),
+                     "{\"id\":12,\"the \\\"name\\\"\":\"say \\\"hi\\\", you\",\"price\":\"3\"}\n");
     format.strings = 1;
     put("12,,-1e5");
     ck_assert_str_eq(printed(), "{\"id\":\"12\",\"the \\\"name\\\"\":\"\",\"price\":\"-1e5\"}\n");
@@ -185,7 +187,8 @@ START_TEST(duplicate_columns_are_numbered_around_names_that_exist)
 {
     use("json", "a,a,a_2,_extra,a", 0);
     put("1,2,3,4,5,6");
-    ck_assert_str_eq(printed(), "{\"a\":1,\"a_3\":2,\"a_2\":3,\"_extra\":4,\"a_4\":5,\"_extra_2\":[\"6\"]}\n");
+    ck_assert_str_eq(printed(),
+                     "{\"a\":1,\"a_3\":2,\"a_2\":3,\"_extra\":4,\"a_4\":5,\"_extra_2\":[\"6\"]}\n");
 }
 END_TEST
 
@@ -193,8 +196,9 @@ START_TEST(columns_that_are_not_utf8_have_keys_of_their_own)
 {
     use("json", "\xff,a,\xfe,\xef\xbf\xbd_2,\"\xfd\"\"\",\"\xfc\"\"\"", 0);
     put("1,2,3,4,5,6");
-    ck_assert_str_eq(printed(), "{\"\xef\xbf\xbd\":1,\"a\":2,\"\xef\xbf\xbd_3\":3,\"\xef\xbf\xbd_2\":4,"
-                                "\"\xef\xbf\xbd\\\"\":5,\"\xef\xbf\xbd\\\"_2\":6}\n");
+    ck_assert_str_eq(printed(),
+                     "{\"\xef\xbf\xbd\":1,\"a\":2,\"\xef\xbf\xbd_3\":3,\"\xef\xbf\xbd_2\":4,"
+                     "\"\xef\xbf\xbd\\\"\":5,\"\xef\xbf\xbd\\\"_2\":6}\n");
     ck_assert_int_eq((int)columns_find(&columns, "\xfe", 1), 2);
 }
 END_TEST
@@ -211,7 +215,7 @@ START_TEST(header_of_the_greatest_length_and_one_name_is_named_at_once)
 }
 END_TEST
 
-/* ---- envelopes ------------------------------------------------------------------------------------------------------- */
+/* ---- envelopes ---- */
 
 START_TEST(envelope_carries_everything)
 {
@@ -226,10 +230,13 @@ START_TEST(envelope_carries_everything)
     record.headers = headers;
     record.headers_len = (uint16_t)used;
     format_record(&format, &columns, "orders", &record, 0, &out);
-    ck_assert_str_eq(printed(),
-                     "{\"topic\":\"orders\",\"partition\":2,\"offset\":7,\"ts\":1763696191123456789,\"key\":\"k\xef\xbf\xbd\","
-                     "\"key_base64\":\"a/8=\",\"headers\":{\"trace\":\"ab\",\"bin\":\"\xef\xbf\xbd\"},"
-                     "\"headers_base64\":[[\"dHJhY2U=\",\"YWI=\"],[\"Ymlu\",\"/w==\"]],\"try\":1,\"value\":{\"id\":\"x\",\"n\":5}}\n");
+    ck_assert_str_eq(
+        printed(),
+        "{\"topic\":\"orders\",\"partition\":2,\"offset\":7,\"ts\":1763696191123456789,\"key\":"
+        "\"k\xef\xbf\xbd\","
+        "\"key_base64\":\"a/8=\",\"headers\":{\"trace\":\"ab\",\"bin\":\"\xef\xbf\xbd\"},"
+        "\"headers_base64\":[[\"dHJhY2U=\",\"YWI=\"],[\"Ymlu\",\"/"
+        "w==\"]],\"try\":1,\"value\":{\"id\":\"x\",\"n\":5}}\n");
     put("y,6");
     ck_assert_ptr_nonnull(strstr(printed(), "\"key\":null,\"headers\":{},\"try\":1,"));
 }
@@ -242,7 +249,9 @@ START_TEST(envelope_carries_raw_where_fields_do_not_tell_the_bytes)
     put("1,\"x,y\"");
     ck_assert_str_eq(value_part(), "\"value\":{\"a\":1,\"b\":\"x,y\"}}\n");
     put("\"say \"\"hi\"\"\",\"two\nlines\",,more");
-    ck_assert_str_eq(value_part(), "\"value\":{\"a\":\"say \\\"hi\\\"\",\"b\":\"two\\nlines\",\"_extra\":[\"\",\"more\"]}}\n");
+    ck_assert_str_eq(
+        value_part(),
+        "\"value\":{\"a\":\"say \\\"hi\\\"\",\"b\":\"two\\nlines\",\"_extra\":[\"\",\"more\"]}}\n");
     put("\"1\",2"); /* quoted for no reason */
     ck_assert_str_eq(value_part(), "\"value\":{\"a\":\"1\",\"b\":2},\"raw\":\"\\\"1\\\",2\\n\"}\n");
     put_flagged("1,2", MR_EOL_CRLF);
@@ -261,13 +270,15 @@ START_TEST(envelope_carries_base64_where_text_does_not_tell_the_bytes)
     use(NULL, "a", 0);
     format.kind = FORMAT_ENVELOPE;
     put("\xff");
-    ck_assert_str_eq(value_part(), "\"value\":{\"a\":\"\xef\xbf\xbd\"},\"value_base64\":\"/w==\"}\n");
+    ck_assert_str_eq(value_part(),
+                     "\"value\":{\"a\":\"\xef\xbf\xbd\"},\"value_base64\":\"/w==\"}\n");
     put_flagged("x\n", MR_EOL_NONE); /* or is it "x" with a line end? */
-    ck_assert_str_eq(value_part(), "\"value\":{\"a\":\"x\\n\"},\"value_base64\":\"eAo=\",\"raw\":\"x\\n\"}\n");
+    ck_assert_str_eq(value_part(),
+                     "\"value\":{\"a\":\"x\\n\"},\"value_base64\":\"eAo=\",\"raw\":\"x\\n\"}\n");
 }
 END_TEST
 
-/* ---- text ------------------------------------------------------------------------------------------------------------ */
+/* ---- text ---- */
 
 START_TEST(text_resolves_conversions_columns_and_escapes)
 {
@@ -308,7 +319,8 @@ END_TEST
 
 START_TEST(formats_that_mean_nothing_are_refused_with_a_reason)
 {
-    static const char *const bad[] = {"jsno", "xml", "", "%x", "%s %", "%{", "%{}", "%{a", "%s\\q", "%s\\"};
+    static const char *const bad[] = {"jsno", "xml", "",    "%x",    "%s %",
+                                      "%{",   "%{}", "%{a", "%s\\q", "%s\\"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char wrong[160] = "";
         ck_assert_int_eq(format_init(&format, bad[i], wrong), -EINVAL);
@@ -317,7 +329,7 @@ START_TEST(formats_that_mean_nothing_are_refused_with_a_reason)
 }
 END_TEST
 
-/* ---- positions ------------------------------------------------------------------------------------------------------- */
+/* ---- positions ---- */
 
 static const struct {
     const char *text;
@@ -342,7 +354,8 @@ static const struct {
     {"@2025-11-21T04:36+01", MR_START_TIME, 1763696160000000000, 0},
     {"@2025-11-21T03:36:31", MR_START_TIME, 1763696191000000000, 0}, /* local: the test sets TZ */
     {"@2025-11-21", MR_START_TIME, 1763683200000000000, 0},
-    {"@1763696191123", MR_START_TIME, 1763696191123000000, 0}, /* as --timing of the producer has it */
+    /* as --timing of the producer has it */
+    {"@1763696191123", MR_START_TIME, 1763696191123000000, 0},
     {"@1763696191123456789", MR_START_TIME, 1763696191123456789, 0},
     {"@20251121T033631Z", MR_START_TIME, 1763696191000000000, 0},
     {"@2024-02-29", MR_START_TIME, 1709164800000000000, 0},
@@ -392,7 +405,7 @@ START_TEST(positions_that_mean_nothing_are_refused)
 }
 END_TEST
 
-/* ---- histogram ------------------------------------------------------------------------------------------------------- */
+/* ---- histogram ---- */
 
 START_TEST(quantiles_are_right_within_the_promised_error)
 {
@@ -400,7 +413,8 @@ START_TEST(quantiles_are_right_within_the_promised_error)
     for (uint64_t value = 1; value <= 1000000; value++)
         histogram_add(&histogram, value);
     for (int percent = 1; percent <= 100; percent++) {
-        double exact = percent * 10000.0, got = (double)histogram_quantile(&histogram, percent / 100.0);
+        double exact = percent * 10000.0,
+               got = (double)histogram_quantile(&histogram, percent / 100.0);
         ck_assert_msg(got >= exact * 31 / 32 && got <= exact * 33 / 32, "p%d: %f", percent, got);
     }
 }
@@ -415,14 +429,15 @@ START_TEST(histogram_takes_every_value)
     histogram_add(&histogram, UINT64_MAX);
     ck_assert_uint_eq(histogram_idx(UINT64_MAX), HISTOGRAM_BUCKETS - 1);
     ck_assert_uint_ge(histogram_quantile(&histogram, 1), UINT64_MAX / 32 * 31);
-    for (unsigned shift = 5; shift < 64; shift++) { /* no gap and no overlap where powers of two meet */
+    /* no gap and no overlap where powers of two meet */
+    for (unsigned shift = 5; shift < 64; shift++) {
         uint64_t power = (uint64_t)1 << shift;
         ck_assert_uint_eq(histogram_idx(power), histogram_idx(power - 1) + 1);
     }
 }
 END_TEST
 
-/* ---- output ---------------------------------------------------------------------------------------------------------- */
+/* ---- output ---- */
 
 START_TEST(output_waits_for_a_reader_in_non_blocking_mode_and_writes_everything)
 {

@@ -1,4 +1,5 @@
-/* check_consumer_object.c - rows as JSON objects: random ones against json_reference.c, and what only the whole format does. */
+/* check_consumer_object.c - rows as JSON objects: random ones against json_reference.c, and what
+ * only the whole format does. */
 #include "consumer/format/columns.h"
 #include "consumer/format/format.h"
 #include "tests/shared/json_reference.h"
@@ -58,7 +59,8 @@ static size_t piece(char *to, char sep)
         memcpy(to, texts[what], len);
         return len;
     }
-    if (what % 4 == 0) { /* so that what matters lies at every place of the 64 bytes that are looked at together */
+    /* so that what matters lies at every place of the 64 bytes that are looked at together */
+    if (what % 4 == 0) {
         size_t len = any(any(20) ? 80 : 1000);
         memset(to, 'a', len);
         return len;
@@ -91,7 +93,8 @@ static size_t random_row(char *row, char sep)
     return len;
 }
 
-static void same(const char *found, size_t found_len, const char *wanted, size_t wanted_len, const char *row, size_t len)
+static void same(const char *found, size_t found_len, const char *wanted, size_t wanted_len,
+                 const char *row, size_t len)
 {
     if (found_len == wanted_len && memcmp(found, wanted, wanted_len) == 0)
         return;
@@ -118,7 +121,8 @@ START_TEST(rows_are_what_the_plain_rules_make_of_them)
             header[len++] = sep;
         }
         ck_assert_int_eq(columns_set(&columns, header, len - 1,
-                                        (sep ? (uint32_t)(unsigned char)sep : 0x100) << 8 | (quotes ? 0 : MR_UNQUOTED)),
+                                     (sep ? (uint32_t)(unsigned char)sep : 0x100) << 8 |
+                                         (quotes ? 0 : MR_UNQUOTED)),
                          0);
         ck_assert_int_eq(format_init(&format, "json", name), 0);
         format.strings = any(4) == 0;
@@ -128,7 +132,8 @@ START_TEST(rows_are_what_the_plain_rules_make_of_them)
         memcpy(exact, row, len);
         struct mr_record record = {.value = exact, .value_len = (uint32_t)len};
         format_record(&format, &columns, "t", &record, 0, &out);
-        size_t wanted_len = json_reference_object(wanted, cnt, row, len, sep, quotes, !format.strings);
+        size_t wanted_len =
+            json_reference_object(wanted, cnt, row, len, sep, quotes, !format.strings);
         wanted[wanted_len++] = '\n';
         ck_assert(!out.failed);
         same(out.text, out.len, wanted, wanted_len, row, len);
@@ -158,7 +163,8 @@ START_TEST(selected_columns_come_in_their_order_and_those_that_are_missing_do_no
         format_record(&format, &columns, "t", &record, 0, &out);
     }
     js_add(&out, "", 1);
-    ck_assert_str_eq(out.text, "{\"c\":3,\"b\":\"x\\\"y\",\"c\":3}\n{}\n{}\n{\"c\":3,\"b\":2,\"c\":3}\n");
+    ck_assert_str_eq(out.text,
+                     "{\"c\":3,\"b\":\"x\\\"y\",\"c\":3}\n{}\n{}\n{\"c\":3,\"b\":2,\"c\":3}\n");
     js_free(&out);
     format_free(&format);
     columns_free(&columns);
@@ -186,13 +192,15 @@ START_TEST(long_rows_of_one_byte)
         }
         js_init(&out, NULL, 0);
         format_record(&format, &columns, "t", &record, 0, &out);
-        size_t wanted_len = json_reference_object(wanted, 1, row, selecting && *row == ',' ? 0 : LEN, ',', 1, 1);
+        size_t wanted_len =
+            json_reference_object(wanted, 1, row, selecting && *row == ',' ? 0 : LEN, ',', 1, 1);
         wanted[wanted_len++] = '\n';
         ck_assert(!out.failed);
         ck_assert_uint_eq(out.len, wanted_len);
         ck_assert(memcmp(out.text, wanted, wanted_len) == 0);
         if (*row == 'a')
-            ck_assert_uint_lt(out.cap, 4 * LEN); /* not six times the row where all of it stays as it is */
+            /* not six times the row where all of it stays as it is */
+            ck_assert_uint_lt(out.cap, 4 * LEN);
         js_free(&out);
         format_free(&format);
         columns_free(&columns);

@@ -1,4 +1,6 @@
-/* check_consumer_object_plain.c - check_consumer_object once more, as it is where there is no SSE2. */
+/* check_consumer_object_plain.c - check_consumer_object once more, as it is where there is no
+ * SSE2. */
 #undef __SSE2__
-#include "../../consumer/format/object.c"    // NOLINT(bugprone-suspicious-include): in place of the consumer's
+// NOLINTNEXTLINE(bugprone-suspicious-include): in place of the consumer's
+#include "../../consumer/format/object.c"
 #include "check_consumer_object.c" // NOLINT(bugprone-suspicious-include)

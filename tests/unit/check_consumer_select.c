@@ -1,6 +1,7 @@
-/* check_consumer_select.c - the columns of --select: picked out of a row, in every format, refused when not there; -f tsv. */
-#include "consumer/format/format.h"
+/* check_consumer_select.c - the columns of --select: picked out of a row, in every format, refused
+ * when not there; -f tsv. */
 #include "consumer/format/fields.h"
+#include "consumer/format/format.h"
 
 #include <check.h>
 #include <errno.h>
@@ -43,15 +44,17 @@ START_TEST(fields_are_picked_in_any_order_and_more_than_once)
 END_TEST
 
 /* What a format makes of a header line and two rows when these columns are selected. */
-static void shows(const char *spec, const char *select, const char *line, uint32_t flags, const char *expected)
+static void shows(const char *spec, const char *select, const char *line, uint32_t flags,
+                  const char *expected)
 {
     struct format format;
     struct js_writer out;
     const char *missing;
     char wrong[160];
-    static const struct mr_record rows[] = {{.value = "1,\"x, \"\"y\"\"\",3\t4", .value_len = 16},
-                                            {.value = "2", .value_len = 1, .flags = MR_EOL_CRLF},
-                                            {.value = "3,\\n,\"two\r\nlines\",extra", .value_len = 23, .flags = MR_EOL_NONE}};
+    static const struct mr_record rows[] = {
+        {.value = "1,\"x, \"\"y\"\"\",3\t4", .value_len = 16},
+        {.value = "2", .value_len = 1, .flags = MR_EOL_CRLF},
+        {.value = "3,\\n,\"two\r\nlines\",extra", .value_len = 23, .flags = MR_EOL_NONE}};
     columns_free(&columns);
     if (line)
         ck_assert_int_eq(columns_set(&columns, line, strlen(line), flags), 0);
@@ -72,12 +75,15 @@ static void shows(const char *spec, const char *select, const char *line, uint32
 
 START_TEST(selected_columns_in_every_format)
 {
-    const char *line = "\xef\xbb\xbf" "a,\"the b\",c";
+    const char *line = "\xef\xbb\xbf"
+                       "a,\"the b\",c";
     shows("csv", "c,a", line, MR_EOL_CRLF, "c,a\r\n3\t4,1\n,2\r\n\"two\r\nlines\",3");
     shows("csv", "the b", line, MR_EOL_LF, "\"the b\"\n\"x, \"\"y\"\"\"\n\r\n\\n");
     shows("csv", "a,a", line, MR_EOL_LF, "a,a\n1,1\n2,2\r\n3,3");
-    shows("tsv", "c,the b", line, MR_EOL_LF, "c\tthe b\n3\\t4\tx, \"y\"\n\t\r\ntwo\\r\\nlines\t\\\\n");
-    shows("json", "c,a", line, 0, "{\"c\":\"3\\t4\",\"a\":1}\n{\"a\":2}\n{\"c\":\"two\\r\\nlines\",\"a\":3}\n");
+    shows("tsv", "c,the b", line, MR_EOL_LF,
+          "c\tthe b\n3\\t4\tx, \"y\"\n\t\r\ntwo\\r\\nlines\t\\\\n");
+    shows("json", "c,a", line, 0,
+          "{\"c\":\"3\\t4\",\"a\":1}\n{\"a\":2}\n{\"c\":\"two\\r\\nlines\",\"a\":3}\n");
     shows("raw", "c,a", line, 0, "3\t4,1\n,2\n\"two\r\nlines\",3\n");
     shows("%s|%{the b};", "a", line, 0, "1|x, \"y\";2|;3|\\n;");
 }
@@ -85,9 +91,13 @@ END_TEST
 
 START_TEST(tsv_of_all_columns)
 {
-    shows("tsv", NULL, "\xef\xbb\xbf" "a,\"the b\",c", MR_EOL_CRLF, "a\tthe b\tc\r\n1\tx, \"y\"\t3\\t4\n2\r\n3\t\\\\n\ttwo\\r\\nlines\textra");
+    shows("tsv", NULL,
+          "\xef\xbb\xbf"
+          "a,\"the b\",c",
+          MR_EOL_CRLF, "a\tthe b\tc\r\n1\tx, \"y\"\t3\\t4\n2\r\n3\t\\\\n\ttwo\\r\\nlines\textra");
     /* rows with tabs already, or without columns, stay what they are */
-    shows("tsv", NULL, "a,b\tc", MR_SEPARATOR('\t'), "a,b\tc\n1,\"x, \"\"y\"\"\",3\t4\n2\r\n3,\\n,\"two\r\nlines\",extra");
+    shows("tsv", NULL, "a,b\tc", MR_SEPARATOR('\t'),
+          "a,b\tc\n1,\"x, \"\"y\"\"\",3\t4\n2\r\n3,\\n,\"two\r\nlines\",extra");
     shows("tsv", NULL, NULL, 0, "1,\"x, \"\"y\"\"\",3\t4\n2\r\n3,\\n,\"two\r\nlines\",extra");
 }
 END_TEST

@@ -1,4 +1,5 @@
-/* check_consumer_where.c - the expressions of --where: what passes, what is refused and where; numbers exactly. */
+/* check_consumer_where.c - the expressions of --where: what passes, what is refused and where;
+ * numbers exactly. */
 #include "consumer/where/decimal.h"
 #include "consumer/where/where.h"
 
@@ -38,10 +39,13 @@ static void header(const char *line)
 
 static int passes_record(const char *expression, const struct mr_record *record)
 {
-    ck_assert_msg(where_compile(expression, &where, &fault) == 0, "%s: %s at %zu", expression, fault.reason, fault.at);
-    ck_assert_msg(where_bind(where, &columns, &bound, &fault) == 0, "%s: %s", expression, fault.reason);
+    ck_assert_msg(where_compile(expression, &where, &fault) == 0, "%s: %s at %zu", expression,
+                  fault.reason, fault.at);
+    ck_assert_msg(where_bind(where, &columns, &bound, &fault) == 0, "%s: %s", expression,
+                  fault.reason);
     int passes = where_match(where, bound, "orders", record);
-    ck_assert_int_eq(where_match(where, bound, "orders", record), passes); /* nothing is left of the first time */
+    /* nothing is left of the first time */
+    ck_assert_int_eq(where_match(where, bound, "orders", record), passes);
     where_unbind(bound);
     where_free(where);
     bound = NULL;
@@ -82,7 +86,7 @@ static void add_header(const char *name, const char *value)
     headers_len = (size_t)used;
 }
 
-/* ---- numbers --------------------------------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 static int sign_of(const char *a, const char *b)
 {
@@ -90,7 +94,8 @@ static int sign_of(const char *a, const char *b)
     ck_assert_msg(decimal_parse(a, strlen(a), &x), "%s", a);
     ck_assert_msg(decimal_parse(b, strlen(b), &y), "%s", b);
     int sign = decimal_compare(&x, &y), back = decimal_compare(&y, &x);
-    ck_assert_msg((sign < 0 && back > 0) || (sign > 0 && back < 0) || (sign == 0 && back == 0), "%s %s", a, b);
+    ck_assert_msg((sign < 0 && back > 0) || (sign > 0 && back < 0) || (sign == 0 && back == 0),
+                  "%s %s", a, b);
     return sign;
 }
 
@@ -124,16 +129,20 @@ START_TEST(numbers_are_compared_exactly)
     const size_t cnt = sizeof lines / sizeof lines[0];
     for (size_t i = 0; i < cnt; i++)
         for (size_t k = 0; k < 6 && lines[i][k]; k++) {
-            ck_assert_msg(sign_of(lines[i][0], lines[i][k]) == 0, "%s == %s", lines[i][0], lines[i][k]);
+            ck_assert_msg(sign_of(lines[i][0], lines[i][k]) == 0, "%s == %s", lines[i][0],
+                          lines[i][k]);
             for (size_t j = i + 1; j < cnt; j++)
-                ck_assert_msg(sign_of(lines[i][k], lines[j][0]) < 0, "%s < %s", lines[i][k], lines[j][0]);
+                ck_assert_msg(sign_of(lines[i][k], lines[j][0]) < 0, "%s < %s", lines[i][k],
+                              lines[j][0]);
         }
 }
 END_TEST
 
 START_TEST(what_is_no_number_is_told_apart)
 {
-    static const char *const bad[] = {"", "-", "+", ".", "-.", "1.2.3", "1e", "1e+", "1e1.5", "0x10", " 1", "1 ", "1,000", "inf", "nan", "--1", "1-", "e5"};
+    static const char *const bad[] = {"",      "-",   "+",     ".",    "-.", "1.2.3",
+                                      "1e",    "1e+", "1e1.5", "0x10", " 1", "1 ",
+                                      "1,000", "inf", "nan",   "--1",  "1-", "e5"};
     struct decimal number;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_msg(!decimal_parse(bad[i], strlen(bad[i]), &number), "%s", bad[i]);
@@ -162,7 +171,7 @@ START_TEST(numbers_agree_with_integers_at_random)
 }
 END_TEST
 
-/* ---- what passes ----------------------------------------------------------------------------------------------------- */
+/* ---- what passes ---- */
 
 static const struct {
     const char *expression;
@@ -246,7 +255,9 @@ static const struct {
     {"`unit price` == 3", 1},
     {"`a``b` == 4", 1},
     {"unit-cost == 5", 1},
-    {"gr\xc3\xb6\xc3\x9f" "e == 6", 1},
+    {"gr\xc3\xb6\xc3\x9f"
+     "e == 6",
+     1},
     {"a.b == 7", 1},
     {"a.`b` == 7", 1},
     {"`2024` == 8", 1},
@@ -278,12 +289,15 @@ static const struct {
 START_TEST(of_a_row_passes_what_should)
 {
     setenv("TZ", "UTC0", 1);
-    header("id,total,zip,country,empty,name,flag,zero,unit price,a`b,unit-cost,gr\xc3\xb6\xc3\x9f" "e,a.b,2024,key,null,dup,dup,nothing,gone");
+    header("id,total,zip,country,empty,name,flag,zero,unit price,a`b,unit-cost,gr\xc3\xb6\xc3\x9f"
+           "e,a.b,2024,key,null,dup,dup,nothing,gone");
     add_header("trace", "first");
     add_header("a.b", "1");
     add_header("trace", "last");
     add_header("x y", "");
-    int got = passes(of_row[_i].expression, "1,\"12.50\",01234,DE,,\"Bob \"\"B\"\", Jr\",false,0.0,3,4,5,6,7,8,col,9,10,11,0");
+    int got =
+        passes(of_row[_i].expression,
+               "1,\"12.50\",01234,DE,,\"Bob \"\"B\"\", Jr\",false,0.0,3,4,5,6,7,8,col,9,10,11,0");
     ck_assert_msg(got == of_row[_i].passes, "%s: %d", of_row[_i].expression, got);
 }
 END_TEST
@@ -322,8 +336,10 @@ static const struct {
 START_TEST(of_a_json_object_passes_what_should)
 {
     int got = passes(of_object[_i].expression,
-                     " {\"a\":1,\"o\":{\"p\":{\"q\":\"deep\"}},\"list\":[10,20,{\"z\":true}],\"text\":\"a\\\"b \\u00e9 \\/ \\ud83d\\ude00\","
-                     "\"other\":\"b\\\\c\",\"nothing\":null,\"big\":9007199254740993,\"num\":\"9.5\",\"yes\":true,\"no\":false,\"dup\":1,"
+                     " {\"a\":1,\"o\":{\"p\":{\"q\":\"deep\"}},\"list\":[10,20,{\"z\":true}],"
+                     "\"text\":\"a\\\"b \\u00e9 \\/ \\ud83d\\ude00\","
+                     "\"other\":\"b\\\\c\",\"nothing\":null,\"big\":9007199254740993,\"num\":\"9."
+                     "5\",\"yes\":true,\"no\":false,\"dup\":1,"
                      "\"dup\":2,\"key\":\"member\",\"value\":7,\"sp ace\":{\"in ner\":8}}\r");
     ck_assert_msg(got == of_object[_i].passes, "%s: %d", of_object[_i].expression, got);
 }
@@ -339,7 +355,8 @@ END_TEST
 
 START_TEST(values_that_are_no_objects_have_no_members_and_are_counted)
 {
-    static const char *const others[] = {"", "12", "[1]", "{", "{\"a\":1} x", "\"a\"", "null", "{\"a\":\xff}"};
+    static const char *const others[] = {"",      "12",   "[1]",         "{", "{\"a\":1} x",
+                                         "\"a\"", "null", "{\"a\":\xff}"};
     ck_assert_int_eq(where_compile("a == 1", &where, &fault), 0);
     ck_assert_int_eq(where_bind(where, &columns, &bound, &fault), 0);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
@@ -383,7 +400,8 @@ START_TEST(bytes_of_every_kind_are_matched_as_they_are)
     header("a,b");
     ck_assert_int_eq(passes_bytes("a ~ 'x[^y]y$'", "x\0y,1", 5), 1);
     ck_assert_int_eq(passes_bytes("b ~ '^.$'", "x\0y,\xff", 5), 1);
-    ck_assert_int_eq(passes_bytes("a ~ '^y'", "x\ny,1", 5), 0); /* ^ is the start of the value, not of a line in it */
+    /* ^ is the start of the value, not of a line in it */
+    ck_assert_int_eq(passes_bytes("a ~ '^y'", "x\ny,1", 5), 0);
     ck_assert_int_eq(passes_bytes("a == \"x\"", "x\0,1", 4), 0);
     ck_assert_int_eq(passes("a == \"tab\\there\"", "tab\there,"), 1);
 }
@@ -408,7 +426,8 @@ START_TEST(both_sides_may_need_room_and_it_grows_with_the_rows)
     header("a,b");
     ck_assert_int_eq(where_compile("a == b", &where, &fault), 0);
     ck_assert_int_eq(where_bind(where, &columns, &bound, &fault), 0);
-    for (int i = 1; i < 2000; i = i * 3 / 2 + 1) { /* a: few quotes; b: the same; only the last byte of b tells them apart, at times */
+    /* a: few quotes; b: the same; only the last byte of b tells them apart, at times */
+    for (int i = 1; i < 2000; i = i * 3 / 2 + 1) {
         for (int same = 0; same < 2; same++) {
             int len = snprintf(row, sizeof row, "\"\"\"%0*d\",\"\"\"%0*d\"", i, 7, i, same ? 7 : 8);
             struct mr_record record = {.value = row, .value_len = (uint32_t)len};
@@ -418,7 +437,7 @@ START_TEST(both_sides_may_need_room_and_it_grows_with_the_rows)
 }
 END_TEST
 
-/* ---- what is refused ------------------------------------------------------------------------------------------------- */
+/* ---- what is refused ---- */
 
 static const struct {
     const char *expression;
@@ -475,8 +494,10 @@ START_TEST(mistakes_are_pointed_at)
 {
     int error = where_compile(refused[_i].expression, &where, &fault);
     ck_assert_msg(error == -EINVAL, "%s: %d", refused[_i].expression, error);
-    ck_assert_msg(fault.at == refused[_i].at, "%s: at %zu: %s", refused[_i].expression, fault.at, fault.reason);
-    ck_assert_msg(strstr(fault.reason, refused[_i].says), "%s: %s", refused[_i].expression, fault.reason);
+    ck_assert_msg(fault.at == refused[_i].at, "%s: at %zu: %s", refused[_i].expression, fault.at,
+                  fault.reason);
+    ck_assert_msg(strstr(fault.reason, refused[_i].says), "%s: %s", refused[_i].expression,
+                  fault.reason);
 }
 END_TEST
 
@@ -504,7 +525,9 @@ START_TEST(columns_that_are_not_there_are_refused_with_what_was_meant)
     ck_assert_int_eq(where_bind(where, &columns, &bound, &fault), -ENOENT);
     ck_assert_ptr_null(bound);
     ck_assert_uint_eq(fault.at, 11);
-    ck_assert_str_eq(fault.reason, "no column \"totl\" (did you mean \"total\"?); its columns: id,total,unit price");
+    ck_assert_str_eq(
+        fault.reason,
+        "no column \"totl\" (did you mean \"total\"?); its columns: id,total,unit price");
 }
 END_TEST
 
@@ -514,9 +537,18 @@ START_TEST(the_caret_stands_below_the_fault)
     fault.at = 6;
     ck_assert_str_eq(where_point(lines, "total = 3", &fault), "  total = 3\n        ^");
     fault.at = 5; /* what a message would escape is a blank for each byte */
-    ck_assert_str_eq(where_point(lines, "a\xc2\x9b" "b\x9b= 1", &fault), "  a    = 1\n       ^");
+    ck_assert_str_eq(where_point(lines,
+                                 "a\xc2\x9b"
+                                 "b\x9b= 1",
+                                 &fault),
+                     "  a    = 1\n       ^");
     fault.at = 11; /* letters of two bytes, a tab */
-    ck_assert_str_eq(where_point(lines, "gr\xc3\xb6\xc3\x9f" "e\t== = 3", &fault), "  gr\xc3\xb6\xc3\x9f" "e == = 3\n           ^");
+    ck_assert_str_eq(where_point(lines,
+                                 "gr\xc3\xb6\xc3\x9f"
+                                 "e\t== = 3",
+                                 &fault),
+                     "  gr\xc3\xb6\xc3\x9f"
+                     "e == = 3\n           ^");
     char text[600];
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
@@ -541,7 +573,8 @@ int main(void)
     tcase_add_test(tcase, what_is_no_number_is_told_apart);
     tcase_add_test(tcase, numbers_agree_with_integers_at_random);
     tcase_add_loop_test(tcase, of_a_row_passes_what_should, 0, sizeof of_row / sizeof *of_row);
-    tcase_add_loop_test(tcase, of_a_json_object_passes_what_should, 0, sizeof of_object / sizeof *of_object);
+    tcase_add_loop_test(tcase, of_a_json_object_passes_what_should, 0,
+                        sizeof of_object / sizeof *of_object);
     tcase_add_test(tcase, a_member_whose_name_has_a_dot_is_written_in_backticks);
     tcase_add_test(tcase, values_that_are_no_objects_have_no_members_and_are_counted);
     tcase_add_test(tcase, bytes_of_every_kind_are_matched_as_they_are);

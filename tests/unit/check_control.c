@@ -1,7 +1,7 @@
-/* check_control.c - the messages between clients and broker: what is refused, and that a bad or absent server never hangs a
- * client. */
-#include "tests/clock/clock.h"
+/* check_control.c - the messages between clients and broker: what is refused, and that a bad or
+ * absent server never hangs a client. */
 #include "core/control.h"
+#include "tests/clock/clock.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
-/* check_csv.c - row framing and fields: the rules one by one, then random input against a plain state machine, whole and cut at
- * every byte. */
-#include "text/csv.h"
-#include "tests/shared/csv_reference.h"
+/* check_csv.c - row framing and fields: the rules one by one, then random input against a plain
+ * state machine, whole and cut at every byte. */
 #include "millrace.h"
+#include "tests/shared/csv_reference.h"
+#include "text/csv.h"
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +11,12 @@
 
 #define ROWS_MAX 256
 
-static void same_row(const char *buf, size_t len, const struct csv_row *found, const struct csv_row *wanted)
+static void same_row(const char *buf, size_t len, const struct csv_row *found,
+                     const struct csv_row *wanted)
 {
-    int same = found->start == wanted->start && found->len == wanted->len && found->next == wanted->next &&
-               found->eol == wanted->eol && found->fault == wanted->fault && found->fault_at == wanted->fault_at &&
+    int same = found->start == wanted->start && found->len == wanted->len &&
+               found->next == wanted->next && found->eol == wanted->eol &&
+               found->fault == wanted->fault && found->fault_at == wanted->fault_at &&
                found->lines == wanted->lines;
 
     if (same)
@@ -22,13 +24,14 @@ static void same_row(const char *buf, size_t len, const struct csv_row *found, c
     for (size_t i = 0; i < len; i++)
         fprintf(stderr, buf[i] == '\n' ? "\\n" : buf[i] == '\r' ? "\\r" : "%c", buf[i]);
     fprintf(stderr, "\n");
-    ck_abort_msg(
-        "row at %zu: len %zu next %zu eol %u fault %u at %zu lines %zu, wanted len %zu next %zu eol %u fault %u at %zu lines %zu",
-        found->start, found->len, found->next, (unsigned)found->eol, (unsigned)found->fault, found->fault_at, found->lines,
-        wanted->len, wanted->next, (unsigned)wanted->eol, (unsigned)wanted->fault, wanted->fault_at, wanted->lines);
+    ck_abort_msg("row at %zu: len %zu next %zu eol %u fault %u at %zu lines %zu, wanted len %zu "
+                 "next %zu eol %u fault %u at %zu lines %zu",
+                 found->start, found->len, found->next, (unsigned)found->eol,
+                 (unsigned)found->fault, found->fault_at, found->lines, wanted->len, wanted->next,
+                 (unsigned)wanted->eol, (unsigned)wanted->fault, wanted->fault_at, wanted->lines);
 }
 
-/* ---- helpers ------------------------------------------------------------------------------------------------------------- */
+/* ---- helpers ---- */
 
 /* The text in memory that ends where it ends, so that a sanitizer sees every byte read past it. */
 static char *exact(const char *text, size_t len)
@@ -73,7 +76,7 @@ static void expect_fault(const char *text, enum csv_fault fault, size_t at, size
     ck_assert_uint_eq(row.next, next);
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 START_TEST(rows_end_at_lf_crlf_or_the_end)
 {
@@ -146,12 +149,13 @@ END_TEST
 
 START_TEST(nothing_is_decided_before_it_is_certain)
 {
-    static const char *const unfinished[] = {"",        "a",         "a\r",  "\"a\n",     "\"a\"",
-                                             "\"a\"\r", "\"a\n\"\r", "a\"b", "\"a\n\",b", "\"a\n\"\""};
+    static const char *const unfinished[] = {
+        "", "a", "a\r", "\"a\n", "\"a\"", "\"a\"\r", "\"a\n\"\r", "a\"b", "\"a\n\",b", "\"a\n\"\""};
     struct csv_row row;
 
     for (size_t i = 0; i < sizeof(unfinished) / sizeof(unfinished[0]); i++)
-        ck_assert_msg(csv_row(unfinished[i], strlen(unfinished[i]), 0, ',', 0, &row) == 0, "case %zu", i);
+        ck_assert_msg(csv_row(unfinished[i], strlen(unfinished[i]), 0, ',', 0, &row) == 0,
+                      "case %zu", i);
     ck_assert_int_eq(csv_row("a\n", 2, 2, ',', 1, &row), 0);
     ck_assert_int_eq(csv_row("", 0, 0, ',', 1, &row), 0);
 }
@@ -169,16 +173,17 @@ START_TEST(other_separators)
 }
 END_TEST
 
-/* ---- random input -------------------------------------------------------------------------------------------------------- */
+/* ---- random input ---- */
 
 static unsigned seed;
 static int rounds = 200000; /* a fiftieth in valgrind */
 
 static size_t random_text(char *buf, size_t cap)
 {
-    static const char *const pieces[] = {"a",    "bc",     ",",       ",",        "\"",    "\"",      "\"\"",
-                                         "\n",   "\r\n",   "\r",      "\"x\"",    "\",\"", "\n\"",    ",\"",
-                                         "\"\n", "\"\r\n", "\"a,b\"", "\"p\nq\"", "7",     "\xc3\xa9"};
+    static const char *const pieces[] = {"a",      "bc",      ",",        ",",    "\"",
+                                         "\"",     "\"\"",    "\n",       "\r\n", "\r",
+                                         "\"x\"",  "\",\"",   "\n\"",     ",\"",  "\"\n",
+                                         "\"\r\n", "\"a,b\"", "\"p\nq\"", "7",    "\xc3\xa9"};
     size_t len = 0, n = (size_t)rand() % 24;
 
     for (size_t i = 0; i < n; i++) {
@@ -207,10 +212,12 @@ START_TEST(random_input_gives_the_rows_of_the_reference)
     char text[128];
 
     for (int round = 0; round < rounds; round++) {
-        size_t len = random_text(text, sizeof(text)), rows = reference_rows(text, len, wanted), at = 0;
+        size_t len = random_text(text, sizeof(text)), rows = reference_rows(text, len, wanted),
+               at = 0;
 
         for (size_t i = 0; i < rows; i++, at = row.next) {
-            ck_assert_msg(csv_row(text, len, at, ',', 1, &row) == 1, "seed %u, round %d", seed, round);
+            ck_assert_msg(csv_row(text, len, at, ',', 1, &row) == 1, "seed %u, round %d", seed,
+                          round);
             same_row(text, len, &row, &wanted[i]);
         }
         ck_assert_int_eq(csv_row(text, len, at, ',', 1, &row), 0);
@@ -218,8 +225,8 @@ START_TEST(random_input_gives_the_rows_of_the_reference)
 }
 END_TEST
 
-/* What is seen of the input grows at one cut, or byte by byte: each row must come out once, the same, and never before its end is
- * known. */
+/* What is seen of the input grows at one cut, or byte by byte: each row must come out once, the
+ * same, and never before its end is known. */
 /* As many fields as one takes one by one, in rows of all kinds, also where they are cut. */
 START_TEST(fields_are_counted_with_the_row)
 {
@@ -274,13 +281,14 @@ START_TEST(random_input_cut_at_every_byte_gives_the_same_rows)
                     break;
                 }
             }
-            ck_assert_msg(i == rows && at == len, "seed %u, round %d, cut %zu: %zu rows of %zu", seed, round, cut, i, rows);
+            ck_assert_msg(i == rows && at == len, "seed %u, round %d, cut %zu: %zu rows of %zu",
+                          seed, round, cut, i, rows);
         }
     }
 }
 END_TEST
 
-/* ---- fields -------------------------------------------------------------------------------------------------------------- */
+/* ---- fields ---- */
 
 static void expect_fields(const char *text, const char *const *wanted)
 {
@@ -341,8 +349,8 @@ static void count_is_right(const char *row, size_t len, int sep)
                   csv_count(row, len, sep), cnt, (int)len, row);
     if (sep & CSV_UNQUOTED || !memchr(row, '"', len))
         ck_assert_msg(csv_separators(row, len, (char)sep) == cnt - 1,
-                      "%zu separators, not %zu, in \"%.*s\"",
-                      csv_separators(row, len, (char)sep), cnt - 1, (int)len, row);
+                      "%zu separators, not %zu, in \"%.*s\"", csv_separators(row, len, (char)sep),
+                      cnt - 1, (int)len, row);
 }
 
 START_TEST(fields_are_counted_as_they_are_split)

@@ -1,5 +1,6 @@
-/* check_damage.c - a topic whose words contradict each other: everyone who looks at them says so, in bounded time, and nothing is
- * read or written outside of the mapping. (At random: tests/fuzz. Wrong sizes, holes, other versions: check_topic.c.) */
+/* check_damage.c - a topic whose words contradict each other: everyone who looks at them says so,
+ * in bounded time, and nothing is read or written outside of the mapping. (At random: tests/fuzz.
+ * Wrong sizes, holes, other versions: check_topic.c.) */
 #include "tests/shared/support.h"
 
 #include <sys/mman.h>
@@ -14,7 +15,9 @@ static void use(struct mr_settings settings)
     topic = topic_make("t", settings);
     producer = producer_on(topic);
     put_numbers(producer, 0, 0, 100); /* 40 bytes each: half of the ring */
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.flags = MR_OBSERVER}, &observer), 0);
+    ck_assert_int_eq(
+        mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.flags = MR_OBSERVER}, &observer),
+        0);
     ck_assert_int_eq(mr_topic_open(observer, "t", &seen), 0);
 }
 
@@ -46,7 +49,8 @@ static int is_damaged(void)
 /* Peeks from here to what is the end now. Returns 0 reached it, or the error. */
 static ssize_t peek_from(enum mr_start start)
 {
-    struct mr_consumer_options options = {.flags = MR_PEEK | MR_UNTIL_END, .start = start, .start_arg = 50};
+    struct mr_consumer_options options = {
+        .flags = MR_PEEK | MR_UNTIL_END, .start = start, .start_arg = 50};
     struct mr_consumer *peek;
     struct mr_record r;
     ssize_t n = mr_consumer_open(seen, &options, &peek);
@@ -113,7 +117,8 @@ START_TEST(tail_that_moves_past_a_reader_to_no_record_does_not_turn_it_for_ever)
 {
     struct mr_consumer *peek, *c;
     use((struct mr_settings){.full = _i ? MR_FULL_DROP_OLDEST : MR_FULL_BLOCK});
-    ck_assert_int_eq(mr_consumer_open(seen, &(struct mr_consumer_options){.flags = MR_PEEK}, &peek), 0);
+    ck_assert_int_eq(mr_consumer_open(seen, &(struct mr_consumer_options){.flags = MR_PEEK}, &peek),
+                     0);
     c = consumer_with(topic, (struct mr_consumer_options){0});
     atomic_store(&topic->logs[0].tail, 41);
     ck_assert_int_eq(mr_claim(peek, 0, HUNG_NS), -EBADMSG);
@@ -190,10 +195,12 @@ START_TEST(length_beyond_the_ring_is_not_believed_whatever_head_says)
     use((struct mr_settings){0});
     record_at(0)->value_len = (uint32_t)(4 * topic->ring_bytes);
     believe(0);
-    ck_assert_uint_eq(mr_log_header(topic, mr_topic_ring(topic, 0), 0, 100 * topic->ring_bytes, &r), 0);
+    ck_assert_uint_eq(mr_log_header(topic, mr_topic_ring(topic, 0), 0, 100 * topic->ring_bytes, &r),
+                      0);
     record_at(0)->value_len = (uint32_t)(topic->ring_bytes - sizeof r);
     believe(0);
-    ck_assert_uint_eq(mr_log_header(topic, mr_topic_ring(topic, 0), 0, 100 * topic->ring_bytes, &r), topic->ring_bytes);
+    ck_assert_uint_eq(mr_log_header(topic, mr_topic_ring(topic, 0), 0, 100 * topic->ring_bytes, &r),
+                      topic->ring_bytes);
 }
 END_TEST
 
@@ -205,7 +212,8 @@ START_TEST(record_is_believed_only_where_one_can_be)
         lies.check = mr_record_check(pos, &lies);
         memcpy(at, &lies, sizeof lies);
         ck_assert_uint_eq(mr_record_read(at, pos, pos + 40, &r), pos % 8 ? 0 : 40);
-        ck_assert_uint_eq(mr_record_read(at, pos, pos + 39, &r), 0); /* the end is not the record's */
+        /* the end is not the record's */
+        ck_assert_uint_eq(mr_record_read(at, pos, pos + 39, &r), 0);
         ck_assert_uint_eq(mr_record_read(at, pos, pos, &r), 0);
         ck_assert_uint_eq(mr_record_read(at, pos, pos - 8, &r), 0); /* nor does it come before it */
     }
@@ -217,16 +225,19 @@ START_TEST(header_that_does_not_fit_is_not_even_read)
 {
     struct mr_record_shm r;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    unsigned char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *pages =
+        mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(pages, MAP_FAILED);
     ck_assert_int_eq(mprotect(pages + page, page, PROT_NONE), 0);
-    for (volatile size_t len = 0; len < sizeof r; len += 8) /* volatile: a compiler that sees the answer reads nothing */
+    /* volatile: a compiler that sees the answer reads nothing */
+    for (volatile size_t len = 0; len < sizeof r; len += 8)
         ck_assert_uint_eq(mr_record_read(pages + page - len, 4096, 4096 + len, &r), 0);
     munmap(pages, 2 * page);
 }
 END_TEST
 
-/* A batch that fails at its third message has written two: nothing of it is published, so nothing of it has an offset. */
+/* A batch that fails at its third message has written two: nothing of it is published, so nothing
+ * of it has an offset. */
 START_TEST(batch_that_meets_damage_half_way_has_no_offsets)
 {
     use((struct mr_settings){.full = MR_FULL_DROP_OLDEST});
@@ -246,13 +257,15 @@ START_TEST(batch_that_meets_damage_half_way_has_no_offsets)
 }
 END_TEST
 
-/* Offsets that skip or repeat promise another number of records than there are. What comes before them is given out as ever. */
+/* Offsets that skip or repeat promise another number of records than there are. What comes before
+ * them is given out as ever. */
 START_TEST(offsets_that_are_not_consecutive_end_in_an_error)
 {
     struct mr_record r;
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.window = 10});
-    uint64_t pos = (_i & 1 ? 10 : 5) * mr_record_bytes(1, 0, 0); /* where the first claim ends, or inside it */
+    /* where the first claim ends, or inside it */
+    uint64_t pos = (_i & 1 ? 10 : 5) * mr_record_bytes(1, 0, 0);
     record_at(pos)->offset += _i & 2 ? 1000 : (uint64_t)-3;
     believe(pos);
     ck_assert_int_eq(mr_claim(c, 0, 0), 10);
@@ -290,7 +303,8 @@ START_TEST(orphan_that_makes_no_sense_is_refused)
         atomic_store(&slot->cursor, 3);
         break;
     default:
-        atomic_store(&slot->partition, 1u << 31); /* then it is nobody's, as far as a partition goes */
+        /* then it is nobody's, as far as a partition goes */
+        atomic_store(&slot->partition, 1u << 31);
         break;
     }
     ssize_t n = mr_claim(c, 0, 0);
@@ -346,7 +360,8 @@ START_TEST(observer_takes_no_name_away)
     mr_topic_close(seen);
     atomic_store(&topic->shm->deleted, 7); /* no such state */
     ck_assert_int_eq(mr_topic_open(observer, "t", &t), -EBADMSG);
-    atomic_store(&topic->shm->deleted, 1); /* by one who was killed before it could take the name away */
+    /* by one who was killed before it could take the name away */
+    atomic_store(&topic->shm->deleted, 1);
     ck_assert_int_eq(mr_topic_open(observer, "t", &t), -ENOENT);
     atomic_store(&topic->shm->deleted, 0);
     ck_assert_int_eq(mr_topic_open(observer, "t", &seen), 0);
@@ -361,7 +376,8 @@ int main(void)
     tcase_add_checked_fixture(tcase, bus_setup, teardown);
     tcase_add_test(tcase, sound_topic_is_not_called_damaged);
     tcase_add_loop_test(tcase, tail_that_is_no_record_is_named, 0, 2);
-    tcase_add_loop_test(tcase, tail_that_moves_past_a_reader_to_no_record_does_not_turn_it_for_ever, 0, 2);
+    tcase_add_loop_test(tcase, tail_that_moves_past_a_reader_to_no_record_does_not_turn_it_for_ever,
+                        0, 2);
     tcase_add_test(tcase, head_that_is_further_than_the_ring_is_long_is_named);
     tcase_add_test(tcase, head_between_two_boundaries_is_named);
     tcase_add_test(tcase, tail_beyond_the_head_is_named);

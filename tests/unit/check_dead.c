@@ -1,4 +1,5 @@
-/* check_dead.c - dead letters: there once, with the reason, and acknowledged in their topic, whoever is killed in between. */
+/* check_dead.c - dead letters: there once, with the reason, and acknowledged in their topic,
+ * whoever is killed in between. */
 #include "core/append.h"
 #include "core/dead.h"
 #include "tests/shared/support.h"
@@ -42,7 +43,8 @@ static const char *header(const char *wanted)
     size_t at = 0, name_len, value_len;
     const char *name;
     const void *value;
-    while (mr_header_next(record.headers, record.headers_len, &at, &name, &name_len, &value, &value_len) == 1)
+    while (mr_header_next(record.headers, record.headers_len, &at, &name, &name_len, &value,
+                          &value_len) == 1)
         if (name_len == strlen(wanted) && memcmp(name, wanted, name_len) == 0) {
             ck_assert_uint_lt(value_len, sizeof text);
             memcpy(text, value, value_len);
@@ -76,7 +78,8 @@ START_TEST(record_that_failed_as_often_as_allowed_is_a_letter_once_and_acknowled
         next_is(c, "poison");
         ck_assert_uint_eq(letter_cnt(), 0);
         ck_assert_int_eq(mr_fail(c, "it is poison"), i == 3);
-        ck_assert_int_eq(mr_claim(c, 0, 0), 1); /* the same again, and after the last try the one behind it */
+        /* the same again, and after the last try the one behind it */
+        ck_assert_int_eq(mr_claim(c, 0, 0), 1);
     }
     next_is(c, "last");
     ck_assert_int_eq(mr_ack(c), 0);
@@ -153,7 +156,8 @@ START_TEST(largest_record_still_fits_with_its_reasons)
 }
 END_TEST
 
-/* The one parked record's time to be tried again has come (`over`); or it is checked that it was parked anew. */
+/* The one parked record's time to be tried again has come (`over`); or it is checked that it was
+ * parked anew. */
 static void wait_is_over(int over)
 {
     unsigned parked = 0;
@@ -172,7 +176,8 @@ static void wait_is_over(int over)
 
 START_TEST(record_that_cannot_be_moved_waits_alone)
 {
-    struct mr_settings settings = {.size_bytes = 4096, .partitions = 1, .full = MR_FULL_FAIL, .tries = 3, .mode = 0600};
+    struct mr_settings settings = {
+        .size_bytes = 4096, .partitions = 1, .full = MR_FULL_FAIL, .tries = 3, .mode = 0600};
     use((struct mr_settings){.tries = 1});
     ck_assert_int_eq(mr_topic_make(bus, "t.dead", &settings), 0); /* somebody has made it so */
     ck_assert_int_eq(mr_topic_open(bus, "t.dead", &dead), 0);
@@ -189,7 +194,8 @@ START_TEST(record_that_cannot_be_moved_waits_alone)
     ck_assert_int_eq(mr_claim(c, 0, 0), 1); /* the rest goes on */
     next_is(c, "2");
     ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT); /* it waits, and is not given once more: its tries are used up */
+    /* it waits, and is not given once more: its tries are used up */
+    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
     ck_assert_int_eq(mr_consumer_lag(c), 1);
     check_invariants(topic);
     for (int i = 0; i < 2; i++) { /* its time has come, but the letter still cannot be sent */
@@ -264,14 +270,16 @@ END_TEST
 
 enum moment { BEFORE_THE_TOPIC, BEFORE_THE_LETTER, AFTER_THE_LETTER, AFTER_IT_UNDER_THE_LOCK };
 
-/* Claims two records and dies while it moves the first, at a certain moment: the words are as mr_dead_letter had left them. */
+/* Claims two records and dies while it moves the first, at a certain moment: the words are as
+ * mr_dead_letter had left them. */
 static int moves_and_dies(void *arg)
 {
     enum moment moment = *(enum moment *)arg;
     struct mr_topic *t = topic_of_child("t"), *d;
     struct mr_consumer *c;
     struct mr_producer *p;
-    struct mr_settings settings = {.size_bytes = 16384, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
+    struct mr_settings settings = {
+        .size_bytes = 16384, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
     if (mr_consumer_open(t, NULL, &c) || mr_claim(c, 0, 0) < 1 || mr_next(c, &record) != 1)
         return 1;
     struct mr_member_shm *slot = &t->members[c->seat.member];
@@ -286,7 +294,8 @@ static int moves_and_dies(void *arg)
         atomic_store(&slot->moving, c->pos);
         kill(getpid(), SIGKILL);
     }
-    if (mr_topic_make(t->bus, "t.dead", &settings) || mr_topic_open(t->bus, "t.dead", &d) || mr_producer_open(d, NULL, &p))
+    if (mr_topic_make(t->bus, "t.dead", &settings) || mr_topic_open(t->bus, "t.dead", &d) ||
+        mr_producer_open(d, NULL, &p))
         return 2;
     atomic_store(&slot->moving_serial, mr_producer_serial(p));
     atomic_store(&slot->moving_producer, mr_producer_slot(p));
@@ -298,7 +307,8 @@ static int moves_and_dies(void *arg)
     if (moment == AFTER_IT_UNDER_THE_LOCK) {
         if (mr_log_lock(d, 0))
             return 4;
-        atomic_store(&d->producers[mr_producer_slot(p)].records, 0); /* killed right after head, before its own counter */
+        /* killed right after head, before its own counter */
+        atomic_store(&d->producers[mr_producer_slot(p)].records, 0);
     }
     kill(getpid(), SIGKILL);
     return 5;
@@ -403,8 +413,8 @@ int main(void)
     tcase_add_test(tcase, record_that_cannot_be_moved_waits_alone);
     tcase_add_test(tcase, letter_of_a_dropping_topic_is_sent_though_the_record_was_overwritten);
     tcase_add_test(tcase, record_that_kills_its_consumers_becomes_a_letter);
-    tcase_add_loop_test(tcase, letter_is_there_once_whenever_its_sender_was_killed, BEFORE_THE_TOPIC,
-                        AFTER_IT_UNDER_THE_LOCK + 1);
+    tcase_add_loop_test(tcase, letter_is_there_once_whenever_its_sender_was_killed,
+                        BEFORE_THE_TOPIC, AFTER_IT_UNDER_THE_LOCK + 1);
     tcase_add_test(tcase, letter_of_the_last_record_of_a_claim_leaves_the_claim_empty);
     tcase_add_test(tcase, another_producer_in_the_senders_slot_is_no_proof_of_a_letter);
     tcase_add_test(tcase, claim_taken_over_is_not_lost_when_its_letter_cannot_be_looked_up);

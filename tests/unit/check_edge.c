@@ -1,7 +1,7 @@
-/* check_edge.c - the CSV parser against data/edge: every NAME.csv is read in one piece and byte by byte, and must give what NAME.expected says
- * (data/edge/README has the format). */
-#include "text/csv.h"
+/* check_edge.c - the CSV parser against data/edge: every NAME.csv is read in one piece and byte by
+ * byte, and must give what NAME.expected says (data/edge/README has the format). */
 #include "millrace.h"
+#include "text/csv.h"
 #include <check.h>
 #include <glob.h>
 #include <stdio.h>
@@ -35,7 +35,11 @@ static void put_escaped(FILE *out, const char *bytes, size_t len)
     for (size_t i = 0; i < len; i++) {
         unsigned char byte = (unsigned char)bytes[i];
         if (byte == '\t' || byte == '\n' || byte == '\r' || byte == '\\')
-            fprintf(out, "\\%c", byte == '\t' ? 't' : byte == '\n' ? 'n' : byte == '\r' ? 'r' : '\\');
+            fprintf(out, "\\%c",
+                    byte == '\t'   ? 't'
+                    : byte == '\n' ? 'n'
+                    : byte == '\r' ? 'r'
+                                   : '\\');
         else if (byte < 0x20 || byte > 0x7e)
             fprintf(out, "\\x%02x", byte);
         else
@@ -43,14 +47,17 @@ static void put_escaped(FILE *out, const char *bytes, size_t len)
     }
 }
 
-static void put_row(FILE *out, const char *text, const struct csv_row *row, size_t base, size_t line)
+static void put_row(FILE *out, const char *text, const struct csv_row *row, size_t base,
+                    size_t line)
 {
-    static const char *const eol[] = {[MR_EOL_LF] = "lf", [MR_EOL_CRLF] = "crlf", [MR_EOL_NONE] = "none"};
+    static const char *const eol[] = {
+        [MR_EOL_LF] = "lf", [MR_EOL_CRLF] = "crlf", [MR_EOL_NONE] = "none"};
     static const char *const fault[] = {[CSV_QUOTE_IN_FIELD] = "quote in field",
                                         [CSV_TEXT_AFTER_QUOTE] = "text after quote",
                                         [CSV_OPEN_QUOTE] = "open quote"};
     if (row->fault) {
-        fprintf(out, "error\t%s\tline %zu\tbyte %zu\n", fault[row->fault], line, base + row->fault_at);
+        fprintf(out, "error\t%s\tline %zu\tbyte %zu\n", fault[row->fault], line,
+                base + row->fault_at);
         return;
     }
     fprintf(out, "%zu\t%s", row->len, eol[row->eol]);
@@ -70,7 +77,8 @@ static void put_row(FILE *out, const char *text, const struct csv_row *row, size
     fputc('\n', out);
 }
 
-/* Writes the rows of text in the form of NAME.expected; the parser sees `step` bytes more whenever it asks for more. */
+/* Writes the rows of text in the form of NAME.expected; the parser sees `step` bytes more whenever
+ * it asks for more. */
 static char *describe(const char *text, size_t len, size_t step)
 {
     char *result;
@@ -103,14 +111,17 @@ static void compare(const char *path, size_t step)
     size_t len, expected_len;
     char *text = slurp(path, &len);
     char expected_path[4096];
-    snprintf(expected_path, sizeof expected_path, "%.*s.expected", (int)(strlen(path) - strlen(".csv")), path);
+    snprintf(expected_path, sizeof expected_path, "%.*s.expected",
+             (int)(strlen(path) - strlen(".csv")), path);
     char *expected = slurp(expected_path, &expected_len);
     char *found = describe(text, len, step ? step : len);
     size_t found_len = strlen(found), same = 0;
     while (same < found_len && same < expected_len && found[same] == expected[same])
         same++;
-    ck_assert_msg(same == found_len && same == expected_len, "%s: differs at byte %zu of the description: \"%.60s\" instead of \"%.*s\"",
-                  path, same, found + same, (int)(expected_len - same < 60 ? expected_len - same : 60), expected + same);
+    ck_assert_msg(same == found_len && same == expected_len,
+                  "%s: differs at byte %zu of the description: \"%.60s\" instead of \"%.*s\"", path,
+                  same, found + same, (int)(expected_len - same < 60 ? expected_len - same : 60),
+                  expected + same);
     free(found);
     free(expected);
     free(text);
@@ -124,7 +135,8 @@ END_TEST
 
 START_TEST(every_case_byte_by_byte)
 {
-    /* The parser starts again at the row's start with every call, so long files take bigger steps. */
+    /* The parser starts again at the row's start with every call, so long files take bigger
+     * steps. */
     size_t len;
     free(slurp(cases.gl_pathv[_i], &len));
     compare(cases.gl_pathv[_i], len > 2000 ? 997 : 1);

@@ -1,14 +1,15 @@
-/* check_find.c - on a full topic of 64 MiB an offset, a time, or "the last N" is found through the index: all of the ring but what lies one step of
- * the index before the place is taken away, so a walk over the records would end in SIGSEGV. */
+/* check_find.c - on a full topic of 64 MiB an offset, a time, or "the last N" is found through the
+ * index: all of the ring but what lies one step of the index before the place is taken away, so a
+ * walk over the records would end in SIGSEGV. */
 #include "core/log.h"
 #include "tests/shared/support.h"
 
 #include <sys/mman.h>
 
-#define RING ((uint64_t)64 << 20)
-#define VALUE 1000u
+#define RING      ((uint64_t)64 << 20)
+#define VALUE     1000u
 #define TIME_STEP 1000u /* ns between records */
-#define NEAR (MR_INDEX_STEP + (uint64_t)8192)
+#define NEAR      (MR_INDEX_STEP + (uint64_t)8192)
 
 static struct mr_topic *topic;
 static uint64_t first, end; /* offsets */
@@ -20,11 +21,13 @@ static void setup(void)
     struct mr_message msgs[64];
     struct mr_partition_info info;
     bus_setup();
-    topic = topic_make("full", (struct mr_settings){.size_bytes = RING, .full = MR_FULL_DROP_OLDEST});
+    topic =
+        topic_make("full", (struct mr_settings){.size_bytes = RING, .full = MR_FULL_DROP_OLDEST});
     struct mr_producer *producer = producer_on(topic);
     for (end = 0; end * mr_record_bytes(VALUE, 0, 0) < RING + RING / 4;) {
         for (uint64_t i = 0; i < 64; i++)
-            msgs[i] = (struct mr_message){.value = value, .value_len = VALUE, .ts_ns = (end + i + 1) * TIME_STEP};
+            msgs[i] = (struct mr_message){
+                .value = value, .value_len = VALUE, .ts_ns = (end + i + 1) * TIME_STEP};
         ck_assert_int_eq(mr_append(producer, msgs, 64, -1), 64);
         end += 64;
     }
@@ -46,7 +49,8 @@ static uint64_t position_of(uint64_t offset)
     return offset * mr_record_bytes(VALUE, 0, 0);
 }
 
-/* What of the ring is within reach: pages from `from` on, `len` bytes, wherever both lie in the two mappings. */
+/* What of the ring is within reach: pages from `from` on, `len` bytes, wherever both lie in the two
+ * mappings. */
 static void reach(uint64_t from, uint64_t len, int rights)
 {
     unsigned char *ring = mr_topic_ring(topic, 0);
@@ -83,7 +87,8 @@ static int touch_middle(void *arg)
 START_TEST(what_is_out_of_reach_is_deadly)
 {
     only_near(end - 10);
-    ck_assert_int_ne(ended(child(touch_middle, NULL)), 0); /* SIGSEGV, or a sanitizer's report of it */
+    /* SIGSEGV, or a sanitizer's report of it */
+    ck_assert_int_ne(ended(child(touch_middle, NULL)), 0);
 }
 END_TEST
 

@@ -1,4 +1,5 @@
-/* check_group.c - who has what: claims and shares, ordered groups, what is committed. Who is in a group: check_member.c. */
+/* check_group.c - who has what: claims and shares, ordered groups, what is committed. Who is in a
+ * group: check_member.c. */
 #include "core/group.h"
 #include "tests/shared/support.h"
 
@@ -60,7 +61,8 @@ START_TEST(share_is_not_less_than_the_seat_wants)
     ck_assert_uint_eq(seats[0].members, 2);
     ck_assert_uint_eq(seats[0].end_offset - seats[0].begin_offset, 8);
     seats[1].least = 8;
-    ck_assert_int_eq(mr_group_claim(topic, &seats[1], NULL, 1), 1); /* but never more than is asked for */
+    /* but never more than is asked for */
+    ck_assert_int_eq(mr_group_claim(topic, &seats[1], NULL, 1), 1);
     ck_assert_uint_eq(seats[1].end_offset - seats[1].begin_offset, 1);
 }
 END_TEST
@@ -214,7 +216,8 @@ START_TEST(limit_is_that_of_the_slowest_group)
 {
     use((struct mr_settings){0});
     atomic_store(&topic->logs[0].acked, 77);
-    ck_assert_uint_eq(mr_groups_limit(topic, 0), 77); /* no group: what those that are gone have acknowledged */
+    /* no group: what those that are gone have acknowledged */
+    ck_assert_uint_eq(mr_groups_limit(topic, 0), 77);
     atomic_store(&topic->logs[0].acked, 0);
     struct mr_seat a = join("a", 0), b = join("b", 0);
     put_numbers(producer, 0, 0, 4);

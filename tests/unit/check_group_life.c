@@ -1,8 +1,7 @@
-/* Groups made, moved and ended, when a process dies or gives up in the middle of it: only those who were there before look,
- * as a newcomer would mend what they must be able to live with. */
+/* Groups made, moved and ended, when a process dies or gives up in the middle of it: only those who
+ * were there before look, as a newcomer would mend what they must be able to live with. */
 #include "core/append.h"
 #include "tests/shared/support.h"
-
 
 static struct mr_topic *topic;
 static struct mr_producer *producer;
@@ -26,7 +25,8 @@ static void teardown(void)
     bus_teardown();
 }
 
-/* The topic takes more than it has room for, without anybody waiting, as the only group there keeps up. */
+/* The topic takes more than it has room for, without anybody waiting, as the only group there keeps
+ * up. */
 static void goes_on(void)
 {
     for (unsigned i = 0; i < 20; i++) {
@@ -55,7 +55,8 @@ static int makes_half_a_group(void *arg)
     const struct making *making = arg;
     struct mr_topic *t = topic_of_child("t");
     uint32_t group;
-    if (mr_topic_lock(t) || mr_group_make(t, making->name, making->flags, making->start, 0, making->moved, &group))
+    if (mr_topic_lock(t) ||
+        mr_group_make(t, making->name, making->flags, making->start, 0, making->moved, &group))
         return 1;
     kill(getpid(), SIGKILL);
     return 1;
@@ -63,8 +64,9 @@ static int makes_half_a_group(void *arg)
 
 START_TEST(group_whose_maker_died_holds_no_producer_back)
 {
-    static const struct making makings[] = {
-        {"h", 0, MR_START_STORED, 0}, {"p", MR_PRIVATE, MR_START_STORED, 0}, {"g", 0, MR_START_BEGINNING, 1}};
+    static const struct making makings[] = {{"h", 0, MR_START_STORED, 0},
+                                            {"p", MR_PRIVATE, MR_START_STORED, 0},
+                                            {"g", 0, MR_START_BEGINNING, 1}};
     struct making making = makings[_i];
     use((struct mr_settings){.records_max = 2});
     put_numbers(producer, 0, 0, 2);
@@ -76,7 +78,8 @@ START_TEST(group_whose_maker_died_holds_no_producer_back)
 }
 END_TEST
 
-/* The only group that there was has acknowledged all and is gone; the next one dies while it is made, at the beginning. */
+/* The only group that there was has acknowledged all and is gone; the next one dies while it is
+ * made, at the beginning. */
 START_TEST(what_a_group_in_the_making_held_back_is_free_again)
 {
     use((struct mr_settings){.records_max = 2});
@@ -86,11 +89,13 @@ START_TEST(what_a_group_in_the_making_held_back_is_free_again)
     put_numbers(producer, 0, 0, 2);
     ck_assert_uint_eq(take_all(p), 2);
     mr_consumer_close(p);
-    keeper = consumer_with(topic, (struct mr_consumer_options){.group = "g", .start = MR_START_END});
+    keeper =
+        consumer_with(topic, (struct mr_consumer_options){.group = "g", .start = MR_START_END});
     goes_on();
     mr_consumer_close(keeper);
     keeper = NULL;
-    put_numbers(producer, 0, 0, 2); /* waits for group "g", which has no member: nothing more goes in */
+    /* waits for group "g", which has no member: nothing more goes in */
+    put_numbers(producer, 0, 0, 2);
     ck_assert_int_eq(put(producer, 0, "x"), -EAGAIN);
     ck_assert_int_eq(ended(child(makes_half_a_group, &making)), -SIGKILL);
     ck_assert_int_eq(put(producer, 0, "x"), -EAGAIN);
@@ -127,7 +132,8 @@ static int claims_and_dies(void *arg)
     (void)arg;
     struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *c;
-    if (mr_consumer_open(t, &(struct mr_consumer_options){.group = "g"}, &c) || mr_claim(c, 3, 0) != 3)
+    if (mr_consumer_open(t, &(struct mr_consumer_options){.group = "g"}, &c) ||
+        mr_claim(c, 3, 0) != 3)
         return 1;
     kill(getpid(), SIGKILL);
     return 1;
@@ -156,7 +162,8 @@ START_TEST(moved_group_keeps_its_counts_and_forgets_what_the_dead_held)
     mr_consumer_close(keeper);
     put_numbers(producer, 0, 5, 5);
     ck_assert_int_eq(ended(child(claims_and_dies, NULL)), -SIGKILL);
-    keeper = consumer_with(topic, (struct mr_consumer_options){.group = "g", .start = MR_START_LAST, .start_arg = 1});
+    keeper = consumer_with(
+        topic, (struct mr_consumer_options){.group = "g", .start = MR_START_LAST, .start_arg = 1});
     ck_assert_uint_eq(take_all(keeper), 1);
     ck_assert_uint_eq(groups_used(), 1);
     ck_assert_int_eq(mr_group_info(topic, keeper->seat.group, &info), 1);
@@ -177,14 +184,17 @@ START_TEST(group_is_moved_also_when_all_slots_are_taken)
         snprintf(name, sizeof name, "g%u", g);
         c[g] = consumer_with(topic, (struct mr_consumer_options){.group = name});
     }
-    ck_assert_int_eq(mr_consumer_open(topic, &(struct mr_consumer_options){.group = "more"}, &more), -EUSERS);
+    ck_assert_int_eq(mr_consumer_open(topic, &(struct mr_consumer_options){.group = "more"}, &more),
+                     -EUSERS);
     put_numbers(producer, 0, 0, 3);
     for (int turn = 0; turn < 3; turn++) {
         mr_consumer_close(c[7]);
-        c[7] = consumer_with(topic, (struct mr_consumer_options){.group = "g7", .start = MR_START_BEGINNING});
+        c[7] = consumer_with(
+            topic, (struct mr_consumer_options){.group = "g7", .start = MR_START_BEGINNING});
         ck_assert_uint_eq(take_all(c[7]), 3);
     }
-    ck_assert_int_eq(mr_consumer_open(topic, &(struct mr_consumer_options){.group = "more"}, &more), -EUSERS);
+    ck_assert_int_eq(mr_consumer_open(topic, &(struct mr_consumer_options){.group = "more"}, &more),
+                     -EUSERS);
     for (unsigned g = 1; g < MR_GROUPS; g++)
         mr_consumer_close(c[g]);
     check_invariants(topic);
@@ -194,11 +204,13 @@ END_TEST
 START_TEST(private_group_cannot_be_joined_by_its_name)
 {
     use((struct mr_settings){0});
-    struct mr_consumer *p = consumer_with(topic, (struct mr_consumer_options){.flags = MR_PRIVATE}), *c;
+    struct mr_consumer *p = consumer_with(topic, (struct mr_consumer_options){.flags = MR_PRIVATE}),
+                       *c;
     struct mr_group_info info;
     ck_assert_int_eq(mr_group_info(topic, p->seat.group, &info), 1);
     ck_assert_int_eq(info.is_private, 1);
-    ck_assert_int_eq(mr_consumer_open(topic, &(struct mr_consumer_options){.group = info.name}, &c), -EINVAL);
+    ck_assert_int_eq(mr_consumer_open(topic, &(struct mr_consumer_options){.group = info.name}, &c),
+                     -EINVAL);
     struct mr_seat seat; /* nor by those who do not ask whether the name is one */
     ck_assert_int_eq(mr_group_join(topic, info.name, 0, MR_START_STORED, 0, &seat), 0);
     ck_assert_uint_ne(seat.group, p->seat.group);
@@ -238,7 +250,8 @@ static struct mr_topic *topic_that_stops(void)
     struct mr_bus *own;
     struct mr_topic *t;
     stop = 0;
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.stop = &stop}, &own), 0);
+    ck_assert_int_eq(
+        mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.stop = &stop}, &own), 0);
     ck_assert_int_eq(mr_topic_open(own, "t", &t), 0);
     return t;
 }
@@ -305,14 +318,16 @@ static int holds_the_log(void *arg)
         pause();
 }
 
-/* A producer stands still with the log's lock: nothing that needs no log waits for it, and what needs one is taken back. */
+/* A producer stands still with the log's lock: nothing that needs no log waits for it, and what
+ * needs one is taken back. */
 START_TEST(stopped_producer_keeps_no_group_from_ending)
 {
     int pipes[2];
     use((struct mr_settings){.records_max = 2});
     struct mr_topic *t = topic_that_stops();
     struct mr_consumer *p, *c;
-    ck_assert_int_eq(mr_consumer_open(t, &(struct mr_consumer_options){.flags = MR_PRIVATE}, &p), 0);
+    ck_assert_int_eq(mr_consumer_open(t, &(struct mr_consumer_options){.flags = MR_PRIVATE}, &p),
+                     0);
     ck_assert_int_eq(pipe(pipes), 0);
     pid_t holder = child(holds_the_log, &pipes[1]);
     ck_assert_int_eq(said(pipes[0]), '!');

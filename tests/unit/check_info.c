@@ -1,5 +1,5 @@
-/* check_info.c - what anyone may look at: the numbers agree with what was done, an observer sees them too, and damage is
- * survived. */
+/* check_info.c - what anyone may look at: the numbers agree with what was done, an observer sees
+ * them too, and damage is survived. */
 #include "core/group.h"
 #include "tests/shared/support.h"
 
@@ -44,7 +44,9 @@ START_TEST(new_topic_is_empty)
     struct mr_topic_info info = about(topic);
     ck_assert_uint_ge(info.created_ns, before);
     ck_assert_uint_le(info.created_ns, mr_wall_ns());
-    ck_assert_uint_eq(info.records_in + info.bytes_in + info.records_kept + info.bytes_waiting + info.records_waiting, 0);
+    ck_assert_uint_eq(info.records_in + info.bytes_in + info.records_kept + info.bytes_waiting +
+                          info.records_waiting,
+                      0);
     ck_assert_uint_eq(info.bytes_room, 3 * 12288);
     ck_assert_uint_eq(info.partitions, 3);
     ck_assert_uint_eq(info.groups + info.members + info.producers + info.producers_died, 0);
@@ -124,7 +126,9 @@ START_TEST(partition_shows_what_is_kept)
     ck_assert_uint_eq(info.first_ts_ns, 106);
     ck_assert_uint_eq(info.last_ts_ns, 109);
     ck_assert_int_eq(mr_partition_info(topic, 0, &info), 0);
-    ck_assert_uint_eq(info.first_offset + info.next_offset + info.bytes_kept + info.first_ts_ns + info.last_ts_ns, 0);
+    ck_assert_uint_eq(info.first_offset + info.next_offset + info.bytes_kept + info.first_ts_ns +
+                          info.last_ts_ns,
+                      0);
     ck_assert_int_eq(mr_partition_info(topic, 2, &info), -ERANGE);
 }
 END_TEST
@@ -133,7 +137,8 @@ START_TEST(group_and_partition_show_the_position)
 {
     struct mr_group_partition_info part;
     use((struct mr_settings){.partitions = 2});
-    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.group = "readers", .flags = MR_ORDERED});
+    struct mr_consumer *c =
+        consumer_with(topic, (struct mr_consumer_options){.group = "readers", .flags = MR_ORDERED});
     put_numbers(producer, 1, 0, 10);
     ck_assert_int_eq(mr_claim(c, 6, 0), 6);
     for (int i = 0; i < 3; i++)
@@ -318,7 +323,8 @@ START_TEST(sent_is_acknowledged_and_waiting_and_in_hand)
                 ck_assert_int_eq(mr_ack(c), 0);
         }
         struct mr_group_info group = group_of(topic, 0);
-        ck_assert_uint_eq(group.acked + group.lag, sent); /* I9; a dead letter counts as acknowledged here */
+        /* I9; a dead letter counts as acknowledged here */
+        ck_assert_uint_eq(group.acked + group.lag, sent);
         ck_assert_uint_eq(about(topic).records_in, sent);
         check_invariants(topic);
     }
@@ -477,7 +483,8 @@ static void ask_everything(const struct mr_topic *t)
 
 START_TEST(any_word_of_the_segment_may_be_wrong)
 {
-    static const uint64_t values[] = {0, 1, 7, 8, 4096, 1 << 20, (uint64_t)1 << 60, UINT64_MAX - 7, UINT64_MAX};
+    static const uint64_t values[] = {
+        0, 1, 7, 8, 4096, 1 << 20, (uint64_t)1 << 60, UINT64_MAX - 7, UINT64_MAX};
     uint64_t random = 88172645463325252u;
     use((struct mr_settings){.partitions = 2});
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
@@ -485,11 +492,13 @@ START_TEST(any_word_of_the_segment_may_be_wrong)
     put_numbers(producer, 1, 0, 5);
     ck_assert_int_eq(mr_claim(c, 3, 0), 3);
     next_is(c, "0");
-    /* What is in use: logs, groups, parts, and the first members and producers; one word wrong at a time, then many. */
+    /* What is in use: logs, groups, parts, and the first members and producers; one word wrong at a
+     * time, then many. */
     uint64_t *words = (uint64_t *)(void *)topic->base;
     unsigned char *before = malloc(topic->control_bytes);
     memcpy(before, topic->base, topic->control_bytes);
-    uint64_t first = (uint64_t)((unsigned char *)topic->logs - topic->base) / 8, end = topic->control_bytes / 8;
+    uint64_t first = (uint64_t)((unsigned char *)topic->logs - topic->base) / 8,
+             end = topic->control_bytes / 8;
     for (uint64_t i = first; i < end; i += 1 + (i - first) / 200) {
         uint64_t was = words[i];
         words[i] = values[i % (sizeof values / sizeof *values)];
@@ -501,7 +510,8 @@ START_TEST(any_word_of_the_segment_may_be_wrong)
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            uint64_t at = random % 4 ? first + random / 4 % 200 : sizeof(struct mr_topic_shm) / 8 + random / 4 % 1000;
+            uint64_t at = random % 4 ? first + random / 4 % 200
+                                     : sizeof(struct mr_topic_shm) / 8 + random / 4 % 1000;
             words[at] = values[random / 1024 % (sizeof values / sizeof *values)];
         }
         ask_everything(topic);

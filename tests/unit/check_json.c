@@ -1,7 +1,8 @@
-/* check_json.c - JSON text: what is written is what RFC 8259 allows, whatever the bytes, and a full buffer is never written past.
+/* check_json.c - JSON text: what is written is what RFC 8259 allows, whatever the bytes, and a full
+ * buffer is never written past.
  */
-#include "text/json.h"
 #include "tests/shared/json_reference.h"
+#include "text/json.h"
 
 #include <check.h>
 #include <math.h>
@@ -56,13 +57,15 @@ START_TEST(commas_stand_between_values_and_nowhere_else)
     js_end(&json, '}');
     js_line(&json);
     js_uint(&json, 0);
-    ck_assert_str_eq(text(), "{\"a\":18446744073709551615,\"b\":[-9223372036854775808,true,null,{},null],\"c\":0.500}\n0");
+    ck_assert_str_eq(text(), "{\"a\":18446744073709551615,\"b\":[-9223372036854775808,true,null,{},"
+                             "null],\"c\":0.500}\n0");
 }
 END_TEST
 
 START_TEST(control_characters_quotes_and_backslashes_are_escaped)
 {
-    ck_assert_str_eq(string_of("a\"b\\c/d\b\f\n\r\t\x01\x1f\x7f", 15), "\"a\\\"b\\\\c/d\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\"");
+    ck_assert_str_eq(string_of("a\"b\\c/d\b\f\n\r\t\x01\x1f\x7f", 15),
+                     "\"a\\\"b\\\\c/d\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\"");
     ck_assert_str_eq(string_of("\0", 1), "\"\\u0000\"");
     ck_assert_str_eq(string_of("", 0), "\"\"");
 }
@@ -70,8 +73,8 @@ END_TEST
 
 START_TEST(well_formed_utf8_passes_unchanged)
 {
-    static const char good[] =
-        "\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xef\xbf\xbf \xf0\x90\x80\x80 \xf4\x8f\xbf\xbf";
+    static const char good[] = "\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 "
+                               "\xef\xbf\xbf \xf0\x90\x80\x80 \xf4\x8f\xbf\xbf";
     char quoted[sizeof good + 2] = "\"";
     strcat(strcat(quoted, good), "\"");
     ck_assert(js_is_utf8(good, sizeof good - 1));
@@ -127,7 +130,8 @@ END_TEST
 
 START_TEST(random_bytes_become_what_the_plain_rules_make_of_them)
 {
-    static const char alphabet[] = "aaaaaaaa\"\\\n\t\x01 \x7f\x80\x82\xac\xbf\xc2\xc3\xa9\xe0\xe2\xed\xef\xf0\xf4\xf5\xff";
+    static const char alphabet[] =
+        "aaaaaaaa\"\\\n\t\x01 \x7f\x80\x82\xac\xbf\xc2\xc3\xa9\xe0\xe2\xed\xef\xf0\xf4\xf5\xff";
     static char bytes[1200], wanted[6 * sizeof bytes];
     uint32_t random = 1;
     for (int round = 0; round < 3000; round++) {
@@ -135,7 +139,8 @@ START_TEST(random_bytes_become_what_the_plain_rules_make_of_them)
         char *exact = malloc(len ? len : 1); /* so that a sanitizer sees every byte read past it */
         for (size_t i = 0; i < len; i++) {
             random = random * 1664525u + 1013904223u;
-            exact[i] = bytes[i] = alphabet[(random >> 16) % sizeof alphabet]; /* with the NUL at its end */
+            /* with the NUL at its end */
+            exact[i] = bytes[i] = alphabet[(random >> 16) % sizeof alphabet];
         }
         json.len = 0;
         js_escape(&json, exact, len);
@@ -173,10 +178,12 @@ END_TEST
 
 START_TEST(is_number_follows_the_grammar)
 {
-    static const char *const good[] = {"0",   "-0",     "1",    "10",   "1.0",
-                                       "0.5", "-0.5e3", "1E+2", "1e-2", "123456789012345678901234567890"};
-    static const char *const bad[] = {"",    "-",  "+1", "01",  "-01", ".5",  "1.",       "1.e2", "e2",    "1e",
-                                      "1e+", " 1", "1 ", "0x1", "1_0", "NaN", "Infinity", "--1",  "1.2.3", "1,2"};
+    static const char *const good[] = {
+        "0",   "-0",     "1",    "10",   "1.0",
+        "0.5", "-0.5e3", "1E+2", "1e-2", "123456789012345678901234567890"};
+    static const char *const bad[] = {"",     "-",   "+1",       "01",  "-01",   ".5", "1.",
+                                      "1.e2", "e2",  "1e",       "1e+", " 1",    "1 ", "0x1",
+                                      "1_0",  "NaN", "Infinity", "--1", "1.2.3", "1,2"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         ck_assert_msg(js_is_number(good[i], strlen(good[i])), "%s", good[i]);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -213,7 +220,8 @@ int main(void)
     tcase_add_test(tcase, commas_stand_between_values_and_nowhere_else);
     tcase_add_test(tcase, control_characters_quotes_and_backslashes_are_escaped);
     tcase_add_test(tcase, well_formed_utf8_passes_unchanged);
-    tcase_add_loop_test(tcase, what_is_not_utf8_becomes_one_replacement_for_each_maximal_part, 0, sizeof broken / sizeof *broken);
+    tcase_add_loop_test(tcase, what_is_not_utf8_becomes_one_replacement_for_each_maximal_part, 0,
+                        sizeof broken / sizeof *broken);
     tcase_add_test(tcase, utf8_is_judged_the_same_at_every_alignment_and_across_chunks);
     tcase_add_test(tcase, random_bytes_become_what_the_plain_rules_make_of_them);
     tcase_add_test(tcase, base64_is_padded);

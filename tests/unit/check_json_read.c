@@ -1,4 +1,5 @@
-/* check_json_read.c - JSON is read by the letter of RFC 8259: what it allows is found as it stands, everything else is refused at the right byte. */
+/* check_json_read.c - JSON is read by the letter of RFC 8259: what it allows is found as it stands,
+ * everything else is refused at the right byte. */
 #include "text/json.h"
 #include "text/json_read.h"
 
@@ -33,8 +34,24 @@ static const char *string_of(const struct js_value *string)
 }
 
 static const char *const good[] = {
-    "null", "true", "false", "0", "-0", "-1.5e+3", "\"\"", "\"a\\u0000b\"", "[]", "{}", " [ 1 , [ ] , { } ] ", "{\"a\":{\"b\":[null,true]},\"a\":2}",
-    "\t\r\n\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\xf0\x9f\x9a\xb2\"", "\"\\ud83d\\udeb2\"", "[[[[[[[[\"x\"]]]]]]]]", "{\"\":0}", "[\"]\",\"}\",{\"{\":\"[\"}]",
+    "null",
+    "true",
+    "false",
+    "0",
+    "-0",
+    "-1.5e+3",
+    "\"\"",
+    "\"a\\u0000b\"",
+    "[]",
+    "{}",
+    " [ 1 , [ ] , { } ] ",
+    "{\"a\":{\"b\":[null,true]},\"a\":2}",
+    "\t\r\n\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+    "\"\xf0\x9f\x9a\xb2\"",
+    "\"\\ud83d\\udeb2\"",
+    "[[[[[[[[\"x\"]]]]]]]]",
+    "{\"\":0}",
+    "[\"]\",\"}\",{\"{\":\"[\"}]",
 };
 START_TEST(what_the_grammar_allows_is_read)
 {
@@ -46,24 +63,68 @@ static const struct {
     const char *text;
     size_t at;
 } bad[] = {
-    {"", 0},        {" ", 1},          {"nul", 0},       {"True", 0},         {"01", 0},        {"+1", 0},          {".5", 0},         {"1.", 0},
-    {"1e", 0},      {"-", 0},          {"NaN", 0},       {"0x1", 1},          {"1 2", 2},       {"[1,]", 3},        {"[1 2]", 3},      {"[", 1},
-    {"[1", 2},      {"]", 0},          {"[}", 1},        {"{]", 1},           {"{\"a\"}", 4},   {"{\"a\":}", 5},    {"{\"a\":1,}", 7}, {"{a:1}", 1},
-    {"{1:1}", 1},   {"{\"a\":1]", 6},  {"\"a", 2},       {"\"a\\", 3},        {"\"\\x\"", 1},   {"\"\\u12\"", 1},   {"\"\\u12g4\"", 1}, {"\"\n\"", 1},
-    {"\"\t\"", 1},  {"\"\x1f\"", 1},   {"\"\xff\"", 1},  {"\"\xc0\x80\"", 1}, {"\"\\ud83d\"", 1}, {"\"\\udeb2\"", 1}, {"\"\\ud83dx\"", 1},
-    {"\"\\ud83d\\u0041\"", 1}, {"'a'", 0}, {"{} {}", 3}, {"\xef\xbb\xbf{}", 0}, {"/**/1", 0}, {"[1]]", 3}, {"\"a\"b", 3}, {"tru", 0}, {"{\"a\" 1}", 5},
+    {"", 0},
+    {" ", 1},
+    {"nul", 0},
+    {"True", 0},
+    {"01", 0},
+    {"+1", 0},
+    {".5", 0},
+    {"1.", 0},
+    {"1e", 0},
+    {"-", 0},
+    {"NaN", 0},
+    {"0x1", 1},
+    {"1 2", 2},
+    {"[1,]", 3},
+    {"[1 2]", 3},
+    {"[", 1},
+    {"[1", 2},
+    {"]", 0},
+    {"[}", 1},
+    {"{]", 1},
+    {"{\"a\"}", 4},
+    {"{\"a\":}", 5},
+    {"{\"a\":1,}", 7},
+    {"{a:1}", 1},
+    {"{1:1}", 1},
+    {"{\"a\":1]", 6},
+    {"\"a", 2},
+    {"\"a\\", 3},
+    {"\"\\x\"", 1},
+    {"\"\\u12\"", 1},
+    {"\"\\u12g4\"", 1},
+    {"\"\n\"", 1},
+    {"\"\t\"", 1},
+    {"\"\x1f\"", 1},
+    {"\"\xff\"", 1},
+    {"\"\xc0\x80\"", 1},
+    {"\"\\ud83d\"", 1},
+    {"\"\\udeb2\"", 1},
+    {"\"\\ud83dx\"", 1},
+    {"\"\\ud83d\\u0041\"", 1},
+    {"'a'", 0},
+    {"{} {}", 3},
+    {"\xef\xbb\xbf{}", 0},
+    {"/**/1", 0},
+    {"[1]]", 3},
+    {"\"a\"b", 3},
+    {"tru", 0},
+    {"{\"a\" 1}", 5},
 };
 START_TEST(everything_else_is_refused_where_it_is_wrong)
 {
     ck_assert_int_eq(parse(bad[_i].text), -EINVAL);
-    ck_assert_msg(fault.at == bad[_i].at, "%s: byte %zu, not %zu: %s", bad[_i].text, bad[_i].at, fault.at, fault.reason);
+    ck_assert_msg(fault.at == bad[_i].at, "%s: byte %zu, not %zu: %s", bad[_i].text, bad[_i].at,
+                  fault.at, fault.reason);
     ck_assert_ptr_nonnull(fault.reason);
 }
 END_TEST
 
 START_TEST(every_beginning_of_a_text_is_refused)
 {
-    const char *text = "{\"a\":[1,-2.5e-3,\"\\ud83d\\udeb2\\n\xc3\xa4\",true,null],\"b\":{\"c\":false}}";
+    const char *text =
+        "{\"a\":[1,-2.5e-3,\"\\ud83d\\udeb2\\n\xc3\xa4\",true,null],\"b\":{\"c\":false}}";
     for (size_t len = 0; len < strlen(text); len++) {
         char *exact = malloc(len ? len : 1);
         ck_assert_ptr_nonnull(exact);
@@ -96,11 +157,20 @@ START_TEST(members_are_stepped_through_in_order)
     static const struct {
         const char *name, *text;
         enum js_kind kind;
-    } want[] = {{"a", "-1.5", JS_NUMBER}, {"b,:}", "x]", JS_STRING}, {"c", "[1,{\"}\":2}]", JS_ARRAY}, {"d\n", "{\"x\":[]}", JS_OBJECT},
-                {"", "", JS_STRING},      {"t", "true", JS_TRUE},    {"f", "false", JS_FALSE},     {"n", "null", JS_NULL}};
+    } want[] = {{"a", "-1.5", JS_NUMBER},
+                {"b,:}", "x]", JS_STRING},
+                {"c", "[1,{\"}\":2}]", JS_ARRAY},
+                {"d\n", "{\"x\":[]}", JS_OBJECT},
+                {"", "", JS_STRING},
+                {"t", "true", JS_TRUE},
+                {"f", "false", JS_FALSE},
+                {"n", "null", JS_NULL}};
     struct js_value name, member;
     size_t at = 0, n = 0;
-    ck_assert_int_eq(parse(" { \"a\" : -1.5,\"b,:}\":\"x]\" ,\"c\":[1,{\"}\":2}],\"d\\n\":{\"x\":[]},\"\":\"\",\"t\":true,\"f\":false,\"n\":null } "), 0);
+    ck_assert_int_eq(parse(" { \"a\" : -1.5,\"b,:}\":\"x]\" "
+                           ",\"c\":[1,{\"}\":2}],\"d\\n\":{\"x\":[]},\"\":\"\",\"t\":true,\"f\":"
+                           "false,\"n\":null } "),
+                     0);
     ck_assert_int_eq(value.kind, JS_OBJECT);
     while (js_next(&value, &at, &name, &member)) {
         ck_assert_uint_lt(n, sizeof want / sizeof *want);
@@ -126,7 +196,8 @@ END_TEST
 START_TEST(escapes_become_the_bytes_they_stand_for)
 {
     char out[32];
-    ck_assert_int_eq(parse("\"a\\u0000\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\\u20AC\\ud83d\\udeb2z\""), 0);
+    ck_assert_int_eq(parse("\"a\\u0000\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\\u20AC\\ud83d\\udeb2z\""),
+                     0);
     static const char want[] = "a\0\"\\/\b\f\n\r\t\xc3\xa4\xe2\x82\xac\xf0\x9f\x9a\xb2z";
     ck_assert_uint_eq(js_unescape(&value, out), sizeof want - 1);
     ck_assert_mem_eq(out, want, sizeof want - 1);
@@ -173,7 +244,9 @@ END_TEST
 
 START_TEST(base64_comes_back_and_nothing_else_is_taken_for_it)
 {
-    static const char *const wrong[] = {"a", "ab", "abc", "=", "====", "a===", "ab=c", "a=bc", "ab==ab==", "ab c", "ab-_", "YR==", "YWJ=", "YQ=\n"};
+    static const char *const wrong[] = {
+        "a",    "ab",       "abc",  "=",    "====", "a===", "ab=c",
+        "a=bc", "ab==ab==", "ab c", "ab-_", "YR==", "YWJ=", "YQ=\n"};
     for (size_t len = 0; len < 40; len++) {
         char bytes[40], text[80];
         struct js_writer json;
@@ -221,7 +294,8 @@ int main(void)
     Suite *suite = suite_create("json_read");
     TCase *tcase = tcase_create("json_read");
     tcase_add_loop_test(tcase, what_the_grammar_allows_is_read, 0, sizeof good / sizeof *good);
-    tcase_add_loop_test(tcase, everything_else_is_refused_where_it_is_wrong, 0, sizeof bad / sizeof *bad);
+    tcase_add_loop_test(tcase, everything_else_is_refused_where_it_is_wrong, 0,
+                        sizeof bad / sizeof *bad);
     tcase_add_test(tcase, every_beginning_of_a_text_is_refused);
     tcase_add_test(tcase, depth_is_bounded);
     tcase_add_test(tcase, members_are_stepped_through_in_order);

@@ -1,4 +1,5 @@
-/* check_lapped.c - reading what nobody keeps for the reader: peeking, and groups of a topic that drops its oldest records. */
+/* check_lapped.c - reading what nobody keeps for the reader: peeking, and groups of a topic that
+ * drops its oldest records. */
 #include "core/group.h"
 #include "tests/shared/support.h"
 
@@ -36,7 +37,8 @@ static struct mr_consumer_stats stats_of(const struct mr_consumer *c)
 START_TEST(peeking_takes_nothing_and_holds_nobody_back)
 {
     use((struct mr_settings){.records_max = 4});
-    struct mr_consumer *peek = consumer_with(topic, (struct mr_consumer_options){.flags = MR_PEEK}), *c = consumer();
+    struct mr_consumer *peek = consumer_with(topic, (struct mr_consumer_options){.flags = MR_PEEK}),
+                       *c = consumer();
     put_numbers(producer, 0, 0, 4);
     ck_assert_int_eq(mr_claim(peek, 2, 0), 4); /* max bounds claims; a peek takes what it finds */
     next_is(peek, "0");
@@ -72,7 +74,8 @@ START_TEST(peek_reads_a_record_longer_than_its_step)
     use((struct mr_settings){.size_bytes = 1 << 20});
     char *value = malloc(300000);
     memset(value, 'v', 300000);
-    struct mr_message msgs[2] = {{.value = "s", .value_len = 1}, {.value = value, .value_len = 300000}};
+    struct mr_message msgs[2] = {{.value = "s", .value_len = 1},
+                                 {.value = value, .value_len = 300000}};
     ck_assert_int_eq(mr_append(producer, msgs, 2, 0), 2);
     struct mr_consumer *peek = consumer_with(topic, (struct mr_consumer_options){.flags = MR_PEEK});
     ck_assert_int_eq(mr_claim(peek, 0, 0), 1);
@@ -146,7 +149,8 @@ START_TEST(lapped_group_counts_what_it_lost_and_goes_on)
 }
 END_TEST
 
-/* A producer moves the tail before it writes and publishes: for a while all that there was is gone, and nothing new there. */
+/* A producer moves the tail before it writes and publishes: for a while all that there was is gone,
+ * and nothing new there. */
 START_TEST(group_is_told_of_no_claim_while_a_producer_has_made_room_for_all_that_there_is)
 {
     use((struct mr_settings){.full = MR_FULL_DROP_OLDEST});
@@ -205,10 +209,12 @@ START_TEST(until_end_also_ends_when_all_below_it_was_overwritten)
 {
     use((struct mr_settings){.full = MR_FULL_DROP_OLDEST, .records_max = 4});
     put_numbers(producer, 0, 0, 3);
-    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_END | (_i ? MR_PEEK : 0)});
+    struct mr_consumer *c = consumer_with(
+        topic, (struct mr_consumer_options){.flags = MR_UNTIL_END | (_i ? MR_PEEK : 0)});
     put_numbers(producer, 0, 3, 20);
     ck_assert_int_eq(mr_claim(c, 0, HUNG_NS), -ENODATA);
-    ck_assert_uint_ge(stats_of(c).lost, 3); /* up to what is there now: that much is not read any more either */
+    /* up to what is there now: that much is not read any more either */
+    ck_assert_uint_ge(stats_of(c).lost, 3);
     check_invariants(topic);
     mr_consumer_close(c);
 }
@@ -227,7 +233,8 @@ int main(void)
     tcase_add_test(tcase, observer_peeks);
     tcase_add_loop_test(tcase, peek_survives_any_tail, 0, 5);
     tcase_add_test(tcase, lapped_group_counts_what_it_lost_and_goes_on);
-    tcase_add_test(tcase, group_is_told_of_no_claim_while_a_producer_has_made_room_for_all_that_there_is);
+    tcase_add_test(tcase,
+                   group_is_told_of_no_claim_while_a_producer_has_made_room_for_all_that_there_is);
     tcase_add_test(tcase, records_overwritten_after_they_were_given_back_are_lost_once);
     tcase_add_test(tcase, failed_record_of_a_dropping_topic_comes_again_alone_too);
     return test_main(suite);

@@ -1,4 +1,5 @@
-/* check_log.c - one partition's ring: every size, every alignment, wrap, tail, index, search, dropping. */
+/* check_log.c - one partition's ring: every size, every alignment, wrap, tail, index, search,
+ * dropping. */
 #include "core/group.h"
 #include "core/log.h"
 #include "tests/shared/support.h"
@@ -26,8 +27,10 @@ static void fill(unsigned char *at, size_t len, uint64_t seed)
         at[i] = (unsigned char)(seed * 31 + i * 7);
 }
 
-/* Appends one record of value, key and headers with these lengths; offset and contents follow `seed`. */
-static ssize_t append(size_t value_len, size_t key_len, size_t headers_len, uint64_t seed, uint64_t ts_ns)
+/* Appends one record of value, key and headers with these lengths; offset and contents follow
+ * `seed`. */
+static ssize_t append(size_t value_len, size_t key_len, size_t headers_len, uint64_t seed,
+                      uint64_t ts_ns)
 {
     static unsigned char value[70000], key[300], headers[300];
     fill(value, value_len, seed);
@@ -45,7 +48,8 @@ static ssize_t append(size_t value_len, size_t key_len, size_t headers_len, uint
 }
 
 /* The next record is the one that append made with the same numbers. */
-static void read_back(struct mr_consumer *consumer, size_t value_len, size_t key_len, size_t headers_len, uint64_t seed)
+static void read_back(struct mr_consumer *consumer, size_t value_len, size_t key_len,
+                      size_t headers_len, uint64_t seed)
 {
     static unsigned char expected[70000];
     struct mr_record r;
@@ -87,7 +91,8 @@ START_TEST(wrap_is_right_for_every_multiple_of_eight)
     use((struct mr_settings){0});
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     uint64_t seed = 0;
-    /* 4096 = 512 * 8: a record of 40 + 8 k bytes, k + 5 prime to 512 or not, comes to lie on every boundary of the ring in turn.
+    /* 4096 = 512 * 8: a record of 40 + 8 k bytes, k + 5 prime to 512 or not, comes to lie on every
+     * boundary of the ring in turn.
      */
     for (size_t k = 0; k < 20; k++)
         for (size_t n = 0; n < 4096 / 8; n++, seed++) {
@@ -211,7 +216,8 @@ START_TEST(drop_oldest_keeps_as_many_as_there_is_room_for)
         ck_assert_uint_eq(info.next_offset, i + 1);
         ck_assert_uint_ge(info.first_offset, i < 64 ? 0 : i - 63);
         ck_assert_uint_le(info.first_offset,
-                          i < 64 ? 0 : i - 63 + 4); /* the index may save the search and take a sixteenth more */
+                          /* the index may save the search and take a sixteenth more */
+                          i < 64 ? 0 : i - 63 + 4);
     }
     check_invariants(topic);
 }
@@ -224,7 +230,8 @@ START_TEST(drop_oldest_keeps_the_asked_number)
     for (uint64_t i = 0; i < 1000; i++) {
         ck_assert_int_eq(append(i % 100, 0, 0, i, 0), 1);
         ck_assert_int_eq(mr_partition_info(topic, 0, &info), 0);
-        ck_assert_uint_eq(info.next_offset - info.first_offset, i + 1 < (uint64_t)_i ? i + 1 : (uint64_t)_i);
+        ck_assert_uint_eq(info.next_offset - info.first_offset,
+                          i + 1 < (uint64_t)_i ? i + 1 : (uint64_t)_i);
     }
     check_invariants(topic);
 }
@@ -281,7 +288,9 @@ START_TEST(every_offset_is_found_in_a_ring_that_has_wrapped)
     ck_assert_int_eq(mr_partition_info(topic, 0, &info), 0);
     ck_assert_uint_gt(info.first_offset, 400);
     for (int64_t i = -3; i < 710; i++) {
-        uint64_t at = i < (int64_t)info.first_offset ? info.first_offset : i > 700 ? 700 : (uint64_t)i;
+        uint64_t at = i < (int64_t)info.first_offset ? info.first_offset
+                      : i > 700                      ? 700
+                                                     : (uint64_t)i;
         ck_assert_uint_eq(find(MR_START_OFFSET, i), at);
         ck_assert_uint_eq(find(MR_START_LAST, 700 - (i < 0 ? 0 : i > 700 ? 700 : i)), at);
         ck_assert_uint_eq(find(MR_START_TIME, 1000 + 10 * i), at);
@@ -326,11 +335,13 @@ START_TEST(index_names_a_record_at_each_step)
         ck_assert_uint_eq(mr_log_offset(topic, 0, pos), offset);
     }
     ck_assert_uint_eq(steps, 4);
-    ck_assert_uint_eq(mr_log_index_at(topic, 0, head + MR_INDEX_STEP, head + MR_INDEX_STEP, &offset), MR_NONE);
+    ck_assert_uint_eq(
+        mr_log_index_at(topic, 0, head + MR_INDEX_STEP, head + MR_INDEX_STEP, &offset), MR_NONE);
 }
 END_TEST
 
-/* Each remembers where the ring begins and what is indexed, and is lapped by the other meanwhile. */
+/* Each remembers where the ring begins and what is indexed, and is lapped by the other
+ * meanwhile. */
 START_TEST(producers_that_take_turns_write_one_log_and_one_index)
 {
     use((struct mr_settings){.size_bytes = 3 * MR_INDEX_STEP + 4096, .full = MR_FULL_DROP_OLDEST});
@@ -343,7 +354,8 @@ START_TEST(producers_that_take_turns_write_one_log_and_one_index)
             other = producer;
             producer = next;
         }
-        size_t len = (random >> 32) % (random >> 58 ? 2000 : 66000); /* some fill a step of the index */
+        /* some fill a step of the index */
+        size_t len = (random >> 32) % (random >> 58 ? 2000 : 66000);
         ck_assert_int_eq(append(len, 0, 0, i, 0), 1);
         ck_assert_uint_eq(mr_log_offset(topic, 0, pos), i);
         uint64_t step = pos / MR_INDEX_STEP * MR_INDEX_STEP;
@@ -374,13 +386,16 @@ START_TEST(header_that_was_changed_is_not_believed)
     for (size_t i = 0; i < sizeof r; i++)
         for (int bit = 0; bit < 8; bit++) {
             ring[i] ^= (unsigned char)(1 << bit);
-            ck_assert_msg(mr_log_header(topic, ring, 0, head, &r) == 0, "byte %zu, bit %d changed and believed", i, bit);
+            ck_assert_msg(mr_log_header(topic, ring, 0, head, &r) == 0,
+                          "byte %zu, bit %d changed and believed", i, bit);
             ring[i] ^= (unsigned char)(1 << bit);
         }
     ck_assert_uint_eq(mr_log_header(topic, ring, 8, head, &r), 0);    /* no record starts there */
     ck_assert_uint_eq(mr_log_header(topic, ring, head, head, &r), 0); /* nothing is there yet */
-    ck_assert_uint_eq(mr_log_header(topic, ring, 0, 56, &r), 0);      /* longer than what is there */
-    ck_assert_uint_eq(mr_log_header(topic, ring, 4096, 8192, &r), 0); /* the same bytes a lap later */
+    /* longer than what is there */
+    ck_assert_uint_eq(mr_log_header(topic, ring, 0, 56, &r), 0);
+    /* the same bytes a lap later */
+    ck_assert_uint_eq(mr_log_header(topic, ring, 4096, 8192, &r), 0);
     ck_assert_uint_eq(mr_log_offset(topic, 0, 8), MR_NONE);
     ck_assert_uint_eq(mr_log_offset(topic, 0, head), 3);
 }
@@ -398,7 +413,8 @@ START_TEST(damaged_record_is_an_error_and_the_other_partitions_go_on)
     next_is(consumer, "1");
     ck_assert_int_eq(mr_ack(consumer), 0);
     ck_assert_int_eq(mr_claim(consumer, 0, 0), -EBADMSG);
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), -EBADMSG); /* and it stays one: nothing is skipped in silence */
+    /* and it stays one: nothing is skipped in silence */
+    ck_assert_int_eq(mr_claim(consumer, 0, 0), -EBADMSG);
     put_numbers(producer, 0, 2, 1);
     put_numbers(producer, 1, 2, 1);
     mr_consumer_close(consumer);
@@ -458,7 +474,8 @@ static int dies_after_publishing(void *arg)
     (void)arg;
     struct mr_topic *t = topic_of_child("t");
     struct mr_producer *p;
-    if (mr_producer_open(t, NULL, &p) || put(p, 0, "a") != 1 || put(p, 0, "b") != 1 || mr_log_lock(t, 0))
+    if (mr_producer_open(t, NULL, &p) || put(p, 0, "a") != 1 || put(p, 0, "b") != 1 ||
+        mr_log_lock(t, 0))
         return 1;
     atomic_store(&t->producers[1].records, 1); /* as if killed between head and its own counter */
     kill(getpid(), SIGKILL);

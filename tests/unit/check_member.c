@@ -1,4 +1,5 @@
-/* check_member.c - who is in a group: joining, leaving, start positions, orphans and blame. Who has what: check_group.c. */
+/* check_member.c - who is in a group: joining, leaving, start positions, orphans and blame. Who has
+ * what: check_group.c. */
 #include "core/group.h"
 #include "tests/shared/support.h"
 
@@ -131,8 +132,10 @@ START_TEST(newcomer_inherits_an_orphan_when_all_slots_are_taken)
     ck_assert_int_eq(mr_group_join(topic, "g", 0, MR_START_STORED, 0, &more), -EUSERS);
     put_numbers(producer, 0, 0, 2);
     ck_assert_int_eq(mr_group_claim(topic, &seats[7], NULL, 10), 1);
-    mr_group_leave(topic, &seats[7]);                                                       /* its slot stays, an orphan */
-    ck_assert_int_eq(mr_group_join(topic, "other", 0, MR_START_STORED, 0, &more), -EUSERS); /* of another group */
+    /* its slot stays, an orphan */
+    mr_group_leave(topic, &seats[7]);
+    /* of another group */
+    ck_assert_int_eq(mr_group_join(topic, "other", 0, MR_START_STORED, 0, &more), -EUSERS);
     more = join("g", 0);
     ck_assert_uint_eq(more.member, seats[7].member);
     ck_assert_uint_eq(more.begin, 0);
@@ -156,8 +159,10 @@ static uint64_t starts_at(const char *name, enum mr_start start, int64_t arg)
     struct mr_seat seat;
     ck_assert_int_eq(mr_group_join(topic, name, 0, start, arg, &seat), 0);
     uint64_t offset = word(&mr_group_part(topic, seat.group, 0)->next_offset);
-    ck_assert_uint_eq(mr_log_offset(topic, 0, word(&mr_group_part(topic, seat.group, 0)->next)), offset);
-    ck_assert_uint_eq(word(&mr_group_part(topic, seat.group, 0)->committed), word(&mr_group_part(topic, seat.group, 0)->next));
+    ck_assert_uint_eq(mr_log_offset(topic, 0, word(&mr_group_part(topic, seat.group, 0)->next)),
+                      offset);
+    ck_assert_uint_eq(word(&mr_group_part(topic, seat.group, 0)->committed),
+                      word(&mr_group_part(topic, seat.group, 0)->next));
     mr_group_leave(topic, &seat);
     return offset;
 }
@@ -304,7 +309,8 @@ static int claims_and_dies(void *arg)
     uint64_t acknowledged = *(uint64_t *)arg;
     struct mr_topic *t = topic_of_child("t");
     struct mr_seat seat;
-    if (mr_group_join(t, "g", 0, MR_START_STORED, 0, &seat) || mr_group_claim(t, &seat, NULL, 4) != 1)
+    if (mr_group_join(t, "g", 0, MR_START_STORED, 0, &seat) ||
+        mr_group_claim(t, &seat, NULL, 4) != 1)
         return 1;
     /* Records of 40 bytes each: acknowledged some, the next one in hand. */
     atomic_store(&t->members[seat.member].cursor, seat.begin + 40 * acknowledged);
@@ -353,7 +359,8 @@ static int joins_privately_and_dies(void *arg)
     (void)arg;
     struct mr_topic *t = topic_of_child("t");
     struct mr_seat seat;
-    if (mr_group_join(t, NULL, MR_PRIVATE, MR_START_STORED, 0, &seat) || mr_group_claim(t, &seat, NULL, 4) != 1)
+    if (mr_group_join(t, NULL, MR_PRIVATE, MR_START_STORED, 0, &seat) ||
+        mr_group_claim(t, &seat, NULL, 4) != 1)
         return 1;
     kill(getpid(), SIGKILL);
     return 1;
@@ -379,7 +386,8 @@ START_TEST(seat_that_was_given_to_another_is_stale)
     struct mr_seat a = join("g", 0);
     put_numbers(producer, 0, 0, 4);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 2), 1);
-    atomic_store(&slot_of(&a)->owner, mr_bus_self(bus) + 0x10000); /* as after a fence: another client has it */
+    /* as after a fence: another client has it */
+    atomic_store(&slot_of(&a)->owner, mr_bus_self(bus) + 0x10000);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 2), -ESTALE);
     ck_assert_int_eq(mr_group_give_back(topic, &a), -ESTALE);
     mr_group_leave(topic, &a);

@@ -1,5 +1,6 @@
-/* check_midway.c - a process is stopped or killed between two stores of a transaction, or with a lock, while another one is at
- * work: what random kills and newcomers do not show. Linked such that a transaction can be stopped (the Makefile says how). */
+/* check_midway.c - a process is stopped or killed between two stores of a transaction, or with a
+ * lock, while another one is at work: what random kills and newcomers do not show. Linked such that
+ * a transaction can be stopped (the Makefile says how). */
 #include "core/append.h"
 #include "tests/shared/support.h"
 
@@ -51,7 +52,8 @@ void __wrap_mr_tx_apply(const struct mr_tx *tx)
 
 /* ---- who takes part ---- */
 
-static int first[2], second[2], go[2]; /* pipes: from the first process, from the second, to the second */
+/* pipes: from the first process, from the second, to the second */
+static int first[2], second[2], go[2];
 
 static void setup(void)
 {
@@ -112,7 +114,8 @@ static int moves_g(void *arg)
     halt.fd = first[1];
     halt.where = *(enum where *)arg;
     halt.word = &t->groups[0].flags; /* g is in slot 0: it is going to be over */
-    mr_consumer_open(t, &(struct mr_consumer_options){.group = "g", .start = MR_START_BEGINNING}, &c);
+    mr_consumer_open(t, &(struct mr_consumer_options){.group = "g", .start = MR_START_BEGINNING},
+                     &c);
     return 1;
 }
 
@@ -121,7 +124,8 @@ struct joiner {
     enum mr_start start;
 };
 
-/* Joins while the mover has the topic's lock; later, when others have taken that too, takes what there is. */
+/* Joins while the mover has the topic's lock; later, when others have taken that too, takes what
+ * there is. */
 static int joins(void *arg)
 {
     const struct joiner *joiner = arg;
@@ -134,7 +138,9 @@ static int joins(void *arg)
     if (mr_connect(mr_bus_name(bus), &options, &own) || mr_topic_open(own, "t", &t))
         return 99;
     int error;
-    do /* the kernel hands the lock on before the one that died is gone, and with it a member of the group */
+    /* the kernel hands the lock on before the one that died is gone, and with it a member of the
+     * group */
+    do
         error = mr_consumer_open(t, &how, &c);
     while (error == -EBUSY);
     if (error || write(second[1], "j", 1) != 1 || read(go[0], &byte, 1) != 1)
@@ -172,7 +178,8 @@ START_TEST(group_whose_mover_died_midway_is_not_confused_with_another)
     ck_assert_uint_eq(groups_named("g"), 1);
     ck_assert_int_eq(write(go[1], "g", 1), 1);
     ck_assert_int_eq(ended(b), 5); /* what it joined is there, and is given to it once */
-    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.group = joiner.name});
+    struct mr_consumer *c =
+        consumer_with(topic, (struct mr_consumer_options){.group = joiner.name});
     ck_assert_uint_eq(take_all(c), 0);
     ck_assert_uint_eq(groups_named(joiner.name), 1);
     mr_consumer_close(c);
@@ -290,7 +297,8 @@ static int in_the_making(void)
     return 0;
 }
 
-static const struct mr_settings two_partitions = {.records_max = 8, .partitions = 2, .size_bytes = 8192};
+static const struct mr_settings two_partitions = {
+    .records_max = 8, .partitions = 2, .size_bytes = 8192};
 
 START_TEST(group_that_waits_for_one_log_holds_no_other_back)
 {
@@ -322,7 +330,8 @@ START_TEST(what_the_last_group_had_acknowledged_outlives_one_that_never_came_to_
     for (int i = 0; i < 3; i++)
         three[i] = (struct mr_message){.value = "x", .value_len = 1, .partition = 1};
     ck_assert_int_eq(mr_append_place(producer, three, 3), 0);
-    ck_assert_int_eq(mr_append_whole(producer, three, 3, 0), -EAGAIN); /* it has the limit looked up */
+    /* it has the limit looked up */
+    ck_assert_int_eq(mr_append_whole(producer, three, 3, 0), -EAGAIN);
     killed(maker);
     killed(holder);
     put_numbers(producer, 1, 6, 2); /* there is room for two */
@@ -334,8 +343,10 @@ END_TEST
 START_TEST(what_a_group_has_acknowledged_is_known_when_a_slower_one_leaves_after_it)
 {
     use((struct mr_settings){.records_max = 4});
-    struct mr_consumer *fast = consumer_with(topic, (struct mr_consumer_options){.flags = MR_PRIVATE}),
-                       *slow = consumer_with(topic, (struct mr_consumer_options){.flags = MR_PRIVATE});
+    struct mr_consumer *fast =
+                           consumer_with(topic, (struct mr_consumer_options){.flags = MR_PRIVATE}),
+                       *slow =
+                           consumer_with(topic, (struct mr_consumer_options){.flags = MR_PRIVATE});
     put_numbers(producer, 0, 0, 4);
     ck_assert_uint_eq(take_all(fast), 4);
     mr_consumer_close(_i ? slow : fast);
@@ -402,7 +413,8 @@ static int holds_group_x(void *arg)
     struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *c;
     (void)arg;
-    if (mr_consumer_open(t, &(struct mr_consumer_options){.group = "x"}, &c) || mr_group_lock(t, c->seat.group))
+    if (mr_consumer_open(t, &(struct mr_consumer_options){.group = "x"}, &c) ||
+        mr_group_lock(t, c->seat.group))
         return 1;
     stand_still(first[1]);
     return 1;
@@ -413,7 +425,8 @@ static int claims_in_y(void *arg)
     struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *c;
     (void)arg;
-    if (mr_consumer_open(t, &(struct mr_consumer_options){.group = "y"}, &c) || mr_claim(c, 3, 0) < 1)
+    if (mr_consumer_open(t, &(struct mr_consumer_options){.group = "y"}, &c) ||
+        mr_claim(c, 3, 0) < 1)
         return 1;
     kill(getpid(), SIGKILL);
     return 1;
@@ -444,8 +457,8 @@ END_TEST
 
 /* ---- a repair is stopped, and the slot that it is about is used again ---- */
 
-/* What mend() does in log.c, in two parts: O's batch is published and not counted yet. Our stop between them is simulated by
- * holding the log's lock, as a repair does. */
+/* What mend() does in log.c, in two parts: O's batch is published and not counted yet. Our stop
+ * between them is simulated by holding the log's lock, as a repair does. */
 static int opens_a_producer(void *arg)
 {
     struct mr_producer *p;
@@ -469,9 +482,11 @@ START_TEST(slot_is_not_used_again_while_a_repair_may_still_count_for_its_old_pro
     mr_producer_close(last);
     pid_t repairer = standing(holds_log_0, NULL);
     pid_t opener = child(opens_a_producer, NULL);
-    wait_until(word(&topic->producers[slot].serial) != serial); /* from here on a repair does not credit the slot ... */
+    /* from here on a repair does not credit the slot ... */
+    wait_until(word(&topic->producers[slot].serial) != serial);
     ck_assert_uint_eq(word(&topic->producers[slot].serial), 0);
-    ck_assert_uint_eq(word(&topic->producers[slot].state), 'd'); /* ... and who has compared already is waited for */
+    /* ... and who has compared already is waited for */
+    ck_assert_uint_eq(word(&topic->producers[slot].state), 'd');
     killed(repairer);
     ck_assert_int_eq(said(second[0]), 'o');
     ck_assert_int_eq(ended(opener), 0);
@@ -510,8 +525,10 @@ START_TEST(records_that_wait_take_no_more_slots_than_they_must)
     mr_consumer_stats(c, &stats);
     ck_assert_uint_eq(stats.parked, 300);
     check_invariants(topic);
-    struct mr_consumer *heir = consumer_with(topic, (struct mr_consumer_options){.group = "bad"}); /* may try them at once */
-    ck_assert_uint_eq(take_all(heir), 299); /* the first one's tries are used up; the others have lost their counts */
+    /* may try them at once */
+    struct mr_consumer *heir = consumer_with(topic, (struct mr_consumer_options){.group = "bad"});
+    /* the first one's tries are used up; the others have lost their counts */
+    ck_assert_uint_eq(take_all(heir), 299);
     mr_consumer_close(heir);
     mr_consumer_close(c);
 }
@@ -527,7 +544,8 @@ static struct mr_consumer *consumer_that_gives_up(uint32_t flags)
 {
     struct mr_bus *own;
     struct mr_topic *t;
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.on_wait = gives_up}, &own), 0);
+    ck_assert_int_eq(
+        mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.on_wait = gives_up}, &own), 0);
     ck_assert_int_eq(mr_topic_open(own, "t", &t), 0);
     return consumer_with(t, (struct mr_consumer_options){.flags = flags});
 }
@@ -558,7 +576,8 @@ START_TEST(nothing_passes_a_record_of_an_ordered_group_that_cannot_be_buried)
     c = consumer_that_gives_up(MR_ORDERED | MR_UNTIL_END);
     ck_assert_int_eq(mr_claim(c, 0, 0), 2);
     ck_assert_int_eq(mr_next(c, &r), 1);
-    ck_assert_int_eq(mr_fail(c, "bad"), -EINTR); /* it waits for the dead-letter topic, until told to give up */
+    /* it waits for the dead-letter topic, until told to give up */
+    ck_assert_int_eq(mr_fail(c, "bad"), -EINTR);
     ck_assert_int_eq(mr_claim(c, 0, 0), -EINTR);
     ck_assert_int_eq(mr_consumer_lag(c), 2);
     atomic_store(&dead->shm->sealed, 0);
@@ -582,10 +601,12 @@ int main(void)
     tcase_add_test(tcase, group_made_at_the_end_lets_nothing_go_that_no_group_has_seen);
     tcase_add_test(tcase, group_that_waits_for_one_log_holds_no_other_back);
     tcase_add_test(tcase, what_the_last_group_had_acknowledged_outlives_one_that_never_came_to_be);
-    tcase_add_loop_test(tcase, what_a_group_has_acknowledged_is_known_when_a_slower_one_leaves_after_it, 0, 2);
+    tcase_add_loop_test(
+        tcase, what_a_group_has_acknowledged_is_known_when_a_slower_one_leaves_after_it, 0, 2);
     tcase_add_test(tcase, who_waits_for_records_sees_them_whatever_lock_a_stopped_process_has);
     tcase_add_loop_test(tcase, burying_waits_for_no_group_that_the_dead_had_no_part_in, 0, 2);
-    tcase_add_test(tcase, slot_is_not_used_again_while_a_repair_may_still_count_for_its_old_producer);
+    tcase_add_test(tcase,
+                   slot_is_not_used_again_while_a_repair_may_still_count_for_its_old_producer);
     tcase_add_test(tcase, records_that_wait_take_no_more_slots_than_they_must);
     tcase_add_test(tcase, who_gives_up_when_told_of_a_waiting_record_can_go_on);
     tcase_add_test(tcase, nothing_passes_a_record_of_an_ordered_group_that_cannot_be_buried);

@@ -1,5 +1,5 @@
-/* check_model.c - random operations on small topics against a model of plain arrays. After each step the segment must show what
- * the model says, and I1 to I5 must hold.
+/* check_model.c - random operations on small topics against a model of plain arrays. After each
+ * step the segment must show what the model says, and I1 to I5 must hold.
  *
  * MODEL_SEED=N repeats a run (a failure prints its seed), MODEL_STEPS=N makes it longer. */
 #include "core/group.h"
@@ -67,7 +67,8 @@ static void check_record(const struct mr_record *r, uint32_t p, uint64_t offset)
     ck_assert_uint_eq(r->offset, offset);
     value_of(p, offset, r->value_len, expected);
     ck_assert_mem_eq(r->value, expected, r->value_len);
-    ck_assert_uint_eq(mr_record_bytes(r->value_len, 0, 0), m.starts[p][offset + 1] - m.starts[p][offset]);
+    ck_assert_uint_eq(mr_record_bytes(r->value_len, 0, 0),
+                      m.starts[p][offset + 1] - m.starts[p][offset]);
 }
 
 /* ---- what the model says ---- */
@@ -144,8 +145,8 @@ static int claimable(const struct model_group *g)
 static void acknowledge(struct model_group *g, struct model_claim *claim, uint64_t end)
 {
     for (; claim->first < end; claim->first++) {
-        ck_assert_msg(!g->done[claim->p][claim->first], "partition %u offset %lu was acknowledged before", claim->p,
-                      claim->first);
+        ck_assert_msg(!g->done[claim->p][claim->first],
+                      "partition %u offset %lu was acknowledged before", claim->p, claim->first);
         g->done[claim->p][claim->first] = 1;
         g->acked++;
     }
@@ -158,7 +159,8 @@ static void acknowledge(struct model_group *g, struct model_claim *claim, uint64
 /* How many records may wait in a partition: what does not divide evenly goes to the first ones. */
 static uint64_t waiting_max(uint32_t p)
 {
-    return m.settings.records_max / m.settings.partitions + (p < m.settings.records_max % m.settings.partitions);
+    return m.settings.records_max / m.settings.partitions +
+           (p < m.settings.records_max % m.settings.partitions);
 }
 
 static void do_append(void)
@@ -167,7 +169,8 @@ static void do_append(void)
     static char values[BATCH][1100];
     struct mr_message msgs[BATCH];
     uint64_t pos[PARTITIONS], next[PARTITIONS];
-    size_t n = 1 + below(BATCH), expected = 0, size = below(20) ? below(120) : below(1000), order[BATCH];
+    size_t n = 1 + below(BATCH), expected = 0, size = below(20) ? below(120) : below(1000),
+           order[BATCH];
     int full = 0;
     for (uint32_t p = 0; p < m.settings.partitions; p++) {
         pos[p] = m.starts[p][m.cnt[p]];
@@ -175,8 +178,10 @@ static void do_append(void)
     }
     for (size_t i = 0; i < n; i++) {
         uint32_t p = below(m.settings.partitions);
-        msgs[i] = (struct mr_message){
-            .partition = (int32_t)p, .value = values[i], .value_len = (uint32_t)(size ? below((unsigned)size + 1) : 0)};
+        msgs[i] =
+            (struct mr_message){.partition = (int32_t)p,
+                                .value = values[i],
+                                .value_len = (uint32_t)(size ? below((unsigned)size + 1) : 0)};
     }
     /* Partition by partition, in order; the first record without room ends all. */
     for (uint32_t p = 0; p < m.settings.partitions && !full; p++)
@@ -206,10 +211,12 @@ static void do_append(void)
         msgs[order[i]].offset = MR_OFFSET_NONE;
     }
     for (size_t i = 0; i < n; i++)
-        ck_assert_uint_eq(msgs[i].offset, MR_OFFSET_NONE); /* the others were not accepted, and say so */
+        /* the others were not accepted, and say so */
+        ck_assert_uint_eq(msgs[i].offset, MR_OFFSET_NONE);
 }
 
-/* The orphans of a group in the order in which they are taken over, that of their slots. Returns their number. */
+/* The orphans of a group in the order in which they are taken over, that of their slots. Returns
+ * their number. */
 static int orphans_of(struct model_group *g, struct model_claim *list[static CLAIMS])
 {
     int n = 0;
@@ -221,7 +228,8 @@ static int orphans_of(struct model_group *g, struct model_claim *list[static CLA
         uint64_t first = mr_log_offset(m.topic, p, word(&slot->cursor));
         list[n] = NULL;
         for (int k = 0; k < CLAIMS; k++)
-            if (g->claims[k].used && g->claims[k].owner < 0 && g->claims[k].p == p && g->claims[k].first == first)
+            if (g->claims[k].used && g->claims[k].owner < 0 && g->claims[k].p == p &&
+                g->claims[k].first == first)
                 list[n] = &g->claims[k];
         ck_assert_ptr_nonnull(list[n]);
         ck_assert_uint_eq(mr_log_offset(m.topic, p, word(&slot->end)), list[n]->end);
@@ -230,23 +238,26 @@ static int orphans_of(struct model_group *g, struct model_claim *list[static CLA
     return n;
 }
 
-/* A fresh claim as the seat shows it: the next records of a partition, not more than the member's share. */
+/* A fresh claim as the seat shows it: the next records of a partition, not more than the member's
+ * share. */
 static struct model_claim *fresh_claim(struct model_group *g, int member, uint64_t max)
 {
     const struct mr_member_shm *slot = &m.topic->members[g->members[member]->seat.member];
     uint32_t p = (uint32_t)word(&slot->partition);
-    uint64_t first = mr_log_offset(m.topic, p, word(&slot->cursor)), end = mr_log_offset(m.topic, p, word(&slot->end)),
-             attached = 0;
+    uint64_t first = mr_log_offset(m.topic, p, word(&slot->cursor)),
+             end = mr_log_offset(m.topic, p, word(&slot->end)), attached = 0;
     for (int i = 0; i < MEMBERS; i++)
         attached += g->members[i] != NULL;
-    uint64_t left = m.cnt[p] - g->next[p], share = attached > 1 ? (left + attached - 1) / attached : max;
+    uint64_t left = m.cnt[p] - g->next[p],
+             share = attached > 1 ? (left + attached - 1) / attached : max;
     ck_assert(!g->ordered || !busy(g, p));
     ck_assert_uint_eq(first, g->next[p]);
     ck_assert_uint_gt(end, first);
     ck_assert_uint_le(end - first, share < max ? share : max);
     ck_assert_uint_le(end, m.cnt[p]);
     struct model_claim *claim = new_claim(g);
-    *claim = (struct model_claim){.used = 1, .owner = member, .p = p, .first = first, .end = end, .blamed = MR_NONE};
+    *claim = (struct model_claim){
+        .used = 1, .owner = member, .p = p, .first = first, .end = end, .blamed = MR_NONE};
     g->next[p] = end;
     return claim;
 }
@@ -256,7 +267,9 @@ static uint64_t stop_of(const struct model_claim *claim)
 {
     if (claim->blamed == claim->first)
         return claim->first + 1;
-    return claim->blamed != MR_NONE && claim->blamed > claim->first && claim->blamed < claim->end ? claim->blamed : claim->end;
+    return claim->blamed != MR_NONE && claim->blamed > claim->first && claim->blamed < claim->end
+               ? claim->blamed
+               : claim->end;
 }
 
 static void read_letters(uint64_t expected)
@@ -291,13 +304,16 @@ static void do_claim(struct model_group *g, int member)
     if (claim && g->given[member] > claim->first) {
         /* given and not acknowledged: more of the same, or the caller's mistake */
         ssize_t got = mr_claim(c, max, 0);
-        ck_assert_int_eq(got, g->given[member] < g->stop[member] ? (ssize_t)(g->stop[member] - g->given[member]) : -EBUSY);
+        ck_assert_int_eq(got, g->given[member] < g->stop[member]
+                                  ? (ssize_t)(g->stop[member] - g->given[member])
+                                  : -EBUSY);
         return;
     }
     struct model_claim *orphans[CLAIMS];
     int n = orphans_of(g, orphans), taken = 0, all = m.sealed;
     ssize_t got = mr_claim(c, max, 0);
-    /* What it holds, else an orphan, else fresh records; a blamed record whose tries are used up is buried on the way. */
+    /* What it holds, else an orphan, else fresh records; a blamed record whose tries are used up is
+     * buried on the way. */
     for (;;) {
         if (!claim && taken < n) {
             claim = orphans[taken++];
@@ -378,7 +394,8 @@ static void let_go(struct model_group *g, int member)
 
 static void do_join(struct model_group *g, int member)
 {
-    struct mr_consumer_options options = {.group = group_names[g - m.groups], .flags = g->ordered ? MR_ORDERED : 0};
+    struct mr_consumer_options options = {.group = group_names[g - m.groups],
+                                          .flags = g->ordered ? MR_ORDERED : 0};
     g->members[member] = consumer_with(m.topic, options);
     g->in_hand[member] = MR_NONE;
     g->given[member] = g->stop[member] = 0;
@@ -394,7 +411,8 @@ struct testament {
 static int lives_and_dies(void *arg)
 {
     int fd = ((int *)arg)[1];
-    unsigned max = (unsigned)((int *)arg)[2], reads = (unsigned)((int *)arg)[3], acks = (unsigned)((int *)arg)[4];
+    unsigned max = (unsigned)((int *)arg)[2], reads = (unsigned)((int *)arg)[3],
+             acks = (unsigned)((int *)arg)[4];
     struct mr_topic *t = topic_of_child("m");
     struct mr_consumer *c;
     struct mr_record r;
@@ -449,12 +467,14 @@ static void do_death(struct model_group *g)
     if (last.claimed > 0) {
         struct model_claim *claim = NULL;
         for (int i = 0; i < CLAIMS; i++)
-            if (g->claims[i].used && g->claims[i].owner < 0 && g->claims[i].p == last.p && g->claims[i].first == last.first)
+            if (g->claims[i].used && g->claims[i].owner < 0 && g->claims[i].p == last.p &&
+                g->claims[i].first == last.first)
                 claim = &g->claims[i];
         if (!claim) {
             ck_assert_uint_eq(last.first, g->next[last.p]);
             claim = new_claim(g);
-            *claim = (struct model_claim){.used = 1, .p = last.p, .first = last.first, .end = last.end, .blamed = MR_NONE};
+            *claim = (struct model_claim){
+                .used = 1, .p = last.p, .first = last.first, .end = last.end, .blamed = MR_NONE};
             g->next[last.p] = last.end;
         }
         ck_assert_uint_eq(claim->end, last.end);
@@ -483,9 +503,11 @@ static void compare(void)
         uint64_t lag = 0;
         struct mr_group_info info;
         for (uint32_t p = 0; p < m.settings.partitions; p++) {
-            ck_assert_uint_eq(word(&mr_group_part(m.topic, (uint32_t)i, p)->next_offset), g->next[p]);
+            ck_assert_uint_eq(word(&mr_group_part(m.topic, (uint32_t)i, p)->next_offset),
+                              g->next[p]);
             ck_assert_int_eq(mr_group_settle(m.topic, (uint32_t)i, p), 0);
-            ck_assert_uint_eq(word(&mr_group_part(m.topic, (uint32_t)i, p)->committed), m.starts[p][low_of(g, p)]);
+            ck_assert_uint_eq(word(&mr_group_part(m.topic, (uint32_t)i, p)->committed),
+                              m.starts[p][low_of(g, p)]);
             lag += m.cnt[p] - g->next[p];
         }
         for (int k = 0; k < CLAIMS; k++)
@@ -562,13 +584,15 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 START_TEST(random_operations_do_what_the_model_says)
 {
-    m.seed = setting("MODEL_SEED", (mr_wall_ns() ^ (uint64_t)getpid() << 40) % 1000000000) + (uint64_t)_i;
+    m.seed = setting("MODEL_SEED", (mr_wall_ns() ^ (uint64_t)getpid() << 40) % 1000000000) +
+             (uint64_t)_i;
     m.steps = setting("MODEL_STEPS", 2000);
     random_state = m.seed * 0x9e3779b97f4a7c15u + 1;
     printf("MODEL_SEED=%lu\n", m.seed);
     fflush(stdout);
-    m.settings =
-        (struct mr_settings){.partitions = 1 + below(PARTITIONS), .tries = TRIES, .records_max = below(3) ? 0 : 1 + below(7)};
+    m.settings = (struct mr_settings){.partitions = 1 + below(PARTITIONS),
+                                      .tries = TRIES,
+                                      .records_max = below(3) ? 0 : 1 + below(7)};
     if (m.settings.records_max && m.settings.records_max < m.settings.partitions)
         m.settings.records_max = m.settings.partitions;
     m.settings.size_bytes = 4096 * (uint64_t)m.settings.partitions;

@@ -1,4 +1,5 @@
-/* check_move.c - acknowledged with records in another topic, in one step; the progress of a source; waiting until all is acknowledged. */
+/* check_move.c - acknowledged with records in another topic, in one step; the progress of a source;
+ * waiting until all is acknowledged. */
 #include "core/append.h"
 #include "core/move.h"
 #include "tests/shared/support.h"
@@ -38,7 +39,8 @@ static uint64_t other_cnt(void)
 
 static struct mr_message text(const char *value)
 {
-    return (struct mr_message){.value = value, .value_len = (uint32_t)strlen(value), .partition = MR_ANY};
+    return (struct mr_message){
+        .value = value, .value_len = (uint32_t)strlen(value), .partition = MR_ANY};
 }
 
 /* ---- mr_ack_with ---- */
@@ -61,7 +63,8 @@ START_TEST(acknowledged_with_records_both_happen)
     }
     ck_assert_int_eq(mr_consumer_lag(c), 1);
     next_is(c, "2");
-    ck_assert_int_eq(mr_ack_with(c, out, NULL, 0, -1), 0); /* nothing to append: an acknowledgement */
+    /* nothing to append: an acknowledgement */
+    ck_assert_int_eq(mr_ack_with(c, out, NULL, 0, -1), 0);
     ck_assert_int_eq(mr_consumer_lag(c), 0);
     ck_assert_uint_eq(other_cnt(), 3);
     check_invariants(topic);
@@ -79,8 +82,10 @@ START_TEST(what_cannot_be_appended_is_not_acknowledged)
     ck_assert_int_eq(mr_ack_with(c, out, msgs, 1, 0), -EINVAL); /* nothing was given */
     ck_assert_int_eq(mr_claim(c, 0, 0), 2);
     next_is(c, "0");
-    ck_assert_int_eq(mr_ack_with(c, out, msgs, 5, 0), -EMSGSIZE); /* never room for so many at once */
-    ck_assert_int_eq(mr_ack_with(c, producer, msgs, 1, 0), -EINVAL); /* into the topic they come from */
+    /* never room for so many at once */
+    ck_assert_int_eq(mr_ack_with(c, out, msgs, 5, 0), -EMSGSIZE);
+    /* into the topic they come from */
+    ck_assert_int_eq(mr_ack_with(c, producer, msgs, 1, 0), -EINVAL);
     put(out, 0, "x");
     put(out, 0, "y");
     ck_assert_int_eq(mr_ack_with(c, out, msgs, 3, 0), -EAGAIN); /* room for two */
@@ -98,7 +103,8 @@ START_TEST(what_cannot_be_appended_is_not_acknowledged)
 }
 END_TEST
 
-/* Whole batches of many sizes into a ring that is nearly full: all or none, over index steps and the ring's end. */
+/* Whole batches of many sizes into a ring that is nearly full: all or none, over index steps and
+ * the ring's end. */
 START_TEST(whole_batch_is_there_as_a_whole_or_not_at_all)
 {
     struct mr_settings nearly_full = {.size_bytes = 131072, .full = MR_FULL_FAIL};
@@ -111,7 +117,8 @@ START_TEST(whole_batch_is_there_as_a_whole_or_not_at_all)
         struct mr_message msgs[16];
         size_t n = 1 + (seed = seed * 1103515245u + 12345u) / 65536 % 16;
         for (size_t i = 0; i < n; i++)
-            msgs[i] = (struct mr_message){.value = value, .value_len = (seed >> 8) % sizeof value, .partition = MR_ANY};
+            msgs[i] = (struct mr_message){
+                .value = value, .value_len = (seed >> 8) % sizeof value, .partition = MR_ANY};
         put(producer, 0, "x");
         ck_assert_int_eq(mr_claim(c, 1, 0), 1);
         next_is(c, "x");
@@ -186,8 +193,8 @@ static int passes_on_and_dies(void *arg)
     struct mr_consumer *c;
     struct mr_producer *p;
     struct mr_record r;
-    if (mr_topic_open(t->bus, "o", &o) || mr_consumer_open(t, NULL, &c) || mr_producer_open(o, NULL, &p) ||
-        mr_claim(c, 3, 0) != 3)
+    if (mr_topic_open(t->bus, "o", &o) || mr_consumer_open(t, NULL, &c) ||
+        mr_producer_open(o, NULL, &p) || mr_claim(c, 3, 0) != 3)
         return 1;
     struct mr_member_shm *slot = mr_consumer_slot(c);
     uint64_t cursor = word(&slot->cursor);
@@ -657,7 +664,8 @@ static _Atomic int wait_said;
 static int note_wait(const struct mr_wait *wait, void *arg)
 {
     (void)arg;
-    wait_said |= wait->what == MR_WAIT_ACKNOWLEDGED && strcmp(wait->group, "default") == 0 && wait->pid == getpid();
+    wait_said |= wait->what == MR_WAIT_ACKNOWLEDGED && strcmp(wait->group, "default") == 0 &&
+                 wait->pid == getpid();
     return 0;
 }
 
@@ -674,7 +682,8 @@ START_TEST(join_is_woken_by_the_last_acknowledgement_and_names_who_holds_it_up)
     struct mr_bus *own;
     struct mr_topic *t;
     struct mr_producer *p;
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.on_wait = note_wait}, &own), 0);
+    ck_assert_int_eq(
+        mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.on_wait = note_wait}, &own), 0);
     ck_assert_int_eq(mr_topic_open(own, "t", &t), 0);
     ck_assert_int_eq(mr_producer_open(t, NULL, &p), 0);
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});

@@ -1,4 +1,5 @@
-/* check_murmur2.c - keys go where Kafka's Java client sends them. The vectors are those of Kafka's own UtilsTest. */
+/* check_murmur2.c - keys go where Kafka's Java client sends them. The vectors are those of Kafka's
+ * own UtilsTest. */
 #include "core/murmur2.h"
 #include "tests/shared/support.h"
 
@@ -14,7 +15,8 @@ START_TEST(hash_is_that_of_the_java_client)
                    {"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971},
                    {"abc", 479470107}};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
-        ck_assert_int_eq((int32_t)mr_murmur2(vectors[i].key, strlen(vectors[i].key)), vectors[i].hash);
+        ck_assert_int_eq((int32_t)mr_murmur2(vectors[i].key, strlen(vectors[i].key)),
+                         vectors[i].hash);
 }
 END_TEST
 

@@ -1,9 +1,10 @@
-/* check_producer_consumer_envelope.c - what consumer -J writes and producer -J reads is the record that it was, whatever its bytes; what is edited on
- * the way counts; everything else is refused with its place. */
+/* check_producer_consumer_envelope.c - what consumer -J writes and producer -J reads is the record
+ * that it was, whatever its bytes; what is edited on the way counts; everything else is refused
+ * with its place. */
 #include "consumer/format/columns.h"
 #include "consumer/format/format.h"
-#include "text/csv.h"
 #include "producer/input/envelope.h"
+#include "text/csv.h"
 
 #include <check.h>
 #include <errno.h>
@@ -45,11 +46,11 @@ static int read_text(const char *text)
 
 static void is_value(const char *text)
 {
-    ck_assert_msg(got.value_len == strlen(text) && memcmp(got.value, text, got.value_len) == 0, "\"%.*s\", not \"%s\"", (int)got.value_len, got.value,
-                  text);
+    ck_assert_msg(got.value_len == strlen(text) && memcmp(got.value, text, got.value_len) == 0,
+                  "\"%.*s\", not \"%s\"", (int)got.value_len, got.value, text);
 }
 
-/* ---- there and back -------------------------------------------------------------------------------------------------- */
+/* ---- there and back ---- */
 
 /* Returns the envelope as text, for messages. */
 static const char *same_record(const struct mr_record *record)
@@ -62,17 +63,29 @@ static const char *same_record(const struct mr_record *record)
     arena_reset(&arena);
     int result = envelope_read(line.text, line.len - 1, &known, &arena, &got, &fault);
     ck_assert_msg(result == 0, "%s: byte %zu: %s", text, fault.byte, fault.reason);
-    ck_assert_msg(got.value_len == record->value_len && memcmp(got.value, record->value, got.value_len) == 0, "value: %s", text);
+    ck_assert_msg(got.value_len == record->value_len &&
+                      memcmp(got.value, record->value, got.value_len) == 0,
+                  "value: %s", text);
     ck_assert_msg((got.key == NULL) == (record->key == NULL), "key: %s", text);
-    ck_assert_msg(!got.key || (got.key_len == record->key_len && memcmp(got.key, record->key, got.key_len) == 0), "key: %s", text);
-    ck_assert_msg(got.headers_len == record->headers_len && (!got.headers_len || memcmp(got.headers, record->headers, got.headers_len) == 0),
-                  "headers: %s", text);
-    ck_assert_msg(got.flags == record->flags, "line end %u, not %u: %s", got.flags, record->flags, text);
+    ck_assert_msg(!got.key || (got.key_len == record->key_len &&
+                               memcmp(got.key, record->key, got.key_len) == 0),
+                  "key: %s", text);
+    ck_assert_msg(
+        got.headers_len == record->headers_len &&
+            (!got.headers_len || memcmp(got.headers, record->headers, got.headers_len) == 0),
+        "headers: %s", text);
+    ck_assert_msg(got.flags == record->flags, "line end %u, not %u: %s", got.flags, record->flags,
+                  text);
     ck_assert_uint_eq(got.ts_ns, record->ts_ns);
     ck_assert_uint_eq(got.partition, record->partition);
     if (columns.line) {
-        ck_assert_msg(known.line && known.len == columns.len && memcmp(known.line, columns.line, known.len) == 0, "columns: %s", text);
-        ck_assert_msg(known.flags == (MR_SEPARATOR_OF(columns.flags) == ',' ? columns.flags & (MR_EOL_MASK | MR_UNQUOTED) : columns.flags), "columns' flags: %s", text);
+        ck_assert_msg(known.line && known.len == columns.len &&
+                          memcmp(known.line, columns.line, known.len) == 0,
+                      "columns: %s", text);
+        ck_assert_msg(known.flags == (MR_SEPARATOR_OF(columns.flags) == ','
+                                          ? columns.flags & (MR_EOL_MASK | MR_UNQUOTED)
+                                          : columns.flags),
+                      "columns' flags: %s", text);
     }
     return text;
 }
@@ -88,7 +101,9 @@ static size_t below(size_t limit)
 
 static size_t random_bytes(char *to, size_t max, char sep)
 {
-    static const char *const parts[] = {"a", "1", "-2.5", "\"", "\"\"", ",", ";", "\r", "\n", "\r\n", "\\", "\t", "\xc3\xa4", "\xff", "\xc3", "\xe2\x82", "true", " "};
+    static const char *const parts[] = {"a",        "1",    "-2.5", "\"",       "\"\"", ",",
+                                        ";",        "\r",   "\n",   "\r\n",     "\\",   "\t",
+                                        "\xc3\xa4", "\xff", "\xc3", "\xe2\x82", "true", " "};
     size_t len = 0;
     for (size_t n = below(max / 4); n; n--) {
         size_t i = below(sizeof parts / sizeof *parts + 2);
@@ -108,15 +123,20 @@ START_TEST(any_record_of_any_topic_comes_back)
     char header[256], value[256], key[64], headers[512], part[64];
     for (int topic = 0; topic < 4000; topic++) {
         char sep = seps[below(sizeof seps)];
-        uint32_t flags = (uint32_t)below(3) | (sep == ',' ? 0 : MR_SEPARATOR(sep)) | (below(3) ? 0 : MR_UNQUOTED);
-        size_t len = below(4) ? random_bytes(header, 60, sep) : (size_t)sprintf(header, "a,%s,c", topic % 2 ? "b" : "\"x,\"");
-        while (len && (header[len - 1] == '\r' || header[len - 1] == '\n')) /* no reader of files makes such a header */
+        uint32_t flags = (uint32_t)below(3) | (sep == ',' ? 0 : MR_SEPARATOR(sep)) |
+                         (below(3) ? 0 : MR_UNQUOTED);
+        size_t len = below(4) ? random_bytes(header, 60, sep)
+                              : (size_t)sprintf(header, "a,%s,c", topic % 2 ? "b" : "\"x,\"");
+        /* no reader of files makes such a header */
+        while (len && (header[len - 1] == '\r' || header[len - 1] == '\n'))
             len--;
         if (below(4)) {
             columns_set(&columns, header, len, flags);
         }
         for (int i = 0; i < 8; i++) {
-            struct mr_record record = {.value = value, .value_len = (uint32_t)random_bytes(value, 80, sep), .flags = (uint16_t)below(3)};
+            struct mr_record record = {.value = value,
+                                       .value_len = (uint32_t)random_bytes(value, 80, sep),
+                                       .flags = (uint16_t)below(3)};
             record.partition = (uint32_t)below(5);
             record.ts_ns = below(2) ? UINT64_MAX : below(1000000);
             record.try_number = 1;
@@ -128,7 +148,8 @@ START_TEST(any_record_of_any_topic_comes_back)
             for (size_t n = below(4), used = 0; n; n--) {
                 static const char *const names[] = {"a", "b\"", "\xff", "\xfe", "a"};
                 const char *name = names[below(sizeof names / sizeof *names)];
-                used = (size_t)mr_header_add(headers, used, sizeof headers, name, part, random_bytes(part, 24, sep));
+                used = (size_t)mr_header_add(headers, used, sizeof headers, name, part,
+                                             random_bytes(part, 24, sep));
                 record.headers_len = (uint16_t)used;
             }
             same_record(&record);
@@ -145,7 +166,12 @@ START_TEST(each_byte_comes_back_as_value_key_and_header)
     for (int i = 0; i < 256; i++) {
         byte[0] = (char)i;
         ssize_t used = mr_header_add(headers, 0, sizeof headers, "h", byte, 1);
-        struct mr_record record = {.value = byte, .value_len = 1, .key = byte, .key_len = 1, .headers = headers, .headers_len = (uint16_t)used};
+        struct mr_record record = {.value = byte,
+                                   .value_len = 1,
+                                   .key = byte,
+                                   .key_len = 1,
+                                   .headers = headers,
+                                   .headers_len = (uint16_t)used};
         same_record(&record);
     }
 }
@@ -167,8 +193,10 @@ START_TEST(headers_of_one_name_or_of_names_that_are_no_text_are_told_apart)
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         size_t used = 0;
         for (int k = 0; k < 2; k++)
-            used = (size_t)mr_header_add(headers, used, sizeof headers, pairs[i][k].name, pairs[i][k].value, strlen(pairs[i][k].value));
-        struct mr_record record = {.value = "v", .value_len = 1, .headers = headers, .headers_len = (uint16_t)used};
+            used = (size_t)mr_header_add(headers, used, sizeof headers, pairs[i][k].name,
+                                         pairs[i][k].value, strlen(pairs[i][k].value));
+        struct mr_record record = {
+            .value = "v", .value_len = 1, .headers = headers, .headers_len = (uint16_t)used};
         same_record(&record);
     }
 }
@@ -188,14 +216,16 @@ START_TEST(a_short_row_first_does_not_shorten_the_columns)
 {
     columns_set(&columns, "a;b;a", 5, MR_EOL_CRLF | MR_SEPARATOR(';'));
     struct mr_record record = {.value = "1", .value_len = 1};
-    ck_assert_ptr_nonnull(strstr(same_record(&record), "\"columns\":\"a;b;a\\r\\n\",\"sep\":\";\"}"));
+    ck_assert_ptr_nonnull(
+        strstr(same_record(&record), "\"columns\":\"a;b;a\\r\\n\",\"sep\":\";\"}"));
     record.value = "1;2;3;4";
     record.value_len = 7;
     same_record(&record);
 }
 END_TEST
 
-/* Text behind a closing quote, and a quote that never closes: together as long as the row that the fields would make. */
+/* Text behind a closing quote, and a quote that never closes: together as long as the row that the
+ * fields would make. */
 START_TEST(faults_that_make_up_for_each_other_are_no_canonical_row)
 {
     static const char row[] = "\"a,\"x,\",";
@@ -205,7 +235,7 @@ START_TEST(faults_that_make_up_for_each_other_are_no_canonical_row)
 }
 END_TEST
 
-/* ---- by hand --------------------------------------------------------------------------------------------------------- */
+/* ---- by hand ---- */
 
 START_TEST(the_smallest_envelopes)
 {
@@ -220,22 +250,29 @@ START_TEST(the_smallest_envelopes)
     is_value("1.50");
     ck_assert_ptr_nonnull(got.key);
     ck_assert_uint_eq(got.key_len, 0);
-    ck_assert_int_eq(read_text("{\"v\\u0061lue\":\"x\",\"key\":null,\"headers\":null,\"ts\":null,\"raw\":null}"), 0);
+    ck_assert_int_eq(
+        read_text("{\"v\\u0061lue\":\"x\",\"key\":null,\"headers\":null,\"ts\":null,\"raw\":null}"),
+        0);
     is_value("x");
-    ck_assert_int_eq(read_text("{\"value\":{\"a\":1,\"b\":\"x,\\\"y\\\"\",\"c\":null,\"d\":true,\"e\":\"\",\"_extra\":[\"p\",2]}}"), 0);
+    ck_assert_int_eq(read_text("{\"value\":{\"a\":1,\"b\":\"x,\\\"y\\\"\",\"c\":null,\"d\":true,"
+                               "\"e\":\"\",\"_extra\":[\"p\",2]}}"),
+                     0);
     is_value("1,\"x,\"\"y\"\"\",,true,,p,2");
     ck_assert_str_eq(known.line, "a,b,c,d,e");
-    ck_assert_int_eq(read_text("{\"value\":{\"a\":2,\"b\":3}}"), 0); /* a short row of the same columns */
+    /* a short row of the same columns */
+    ck_assert_int_eq(read_text("{\"value\":{\"a\":2,\"b\":3}}"), 0);
     is_value("2,3");
 }
 END_TEST
 
 START_TEST(who_edits_a_member_means_it)
 {
-    ck_assert_int_eq(read_text("{\"value\":{\"a\":\"1\",\"b\":3},\"raw\":\"\\\"1\\\",2\\r\\n\"}"), 0);
+    ck_assert_int_eq(read_text("{\"value\":{\"a\":\"1\",\"b\":3},\"raw\":\"\\\"1\\\",2\\r\\n\"}"),
+                     0);
     is_value("1,3");
     ck_assert_uint_eq(got.flags, MR_EOL_CRLF);
-    ck_assert_int_eq(read_text("{\"value\":{\"a\":\"1\",\"b\":2},\"raw\":\"\\\"1\\\",2\\r\\n\"}"), 0);
+    ck_assert_int_eq(read_text("{\"value\":{\"a\":\"1\",\"b\":2},\"raw\":\"\\\"1\\\",2\\r\\n\"}"),
+                     0);
     is_value("\"1\",2");
     ck_assert_int_eq(read_text("{\"value\":\"new\",\"value_base64\":\"/w==\"}"), 0);
     is_value("new");
@@ -243,7 +280,9 @@ START_TEST(who_edits_a_member_means_it)
     is_value("\xff");
     ck_assert_int_eq(read_text("{\"value\":\"\",\"key\":\"k2\",\"key_base64\":\"/w==\"}"), 0);
     ck_assert_mem_eq(got.key, "k2", 2);
-    ck_assert_int_eq(read_text("{\"value\":\"\",\"headers\":{\"a\":\"x\",\"b\":\"\\ufffd\"},\"headers_base64\":[[\"YQ==\",\"/w==\"],[\"Yg==\",\"/g==\"]]}"), 0);
+    ck_assert_int_eq(read_text("{\"value\":\"\",\"headers\":{\"a\":\"x\",\"b\":\"\\ufffd\"},"
+                               "\"headers_base64\":[[\"YQ==\",\"/w==\"],[\"Yg==\",\"/g==\"]]}"),
+                     0);
     ck_assert_mem_eq(got.headers, "\1\1\0\0\0ax", 7);
     ck_assert_int_eq(read_text("{\"value\":\"a\",\"raw\":\"b\"}"), 0);
     is_value("a");
@@ -297,8 +336,10 @@ static const struct {
 START_TEST(what_is_no_envelope_is_refused_with_its_place)
 {
     ck_assert_int_eq(read_text(bad[_i].text), 1);
-    ck_assert_msg(strstr(fault.reason, bad[_i].reason) != NULL, "%s: %s", bad[_i].text, fault.reason);
-    ck_assert_msg(fault.byte == bad[_i].byte, "%s: byte %zu, not %zu: %s", bad[_i].text, fault.byte, bad[_i].byte, fault.reason);
+    ck_assert_msg(strstr(fault.reason, bad[_i].reason) != NULL, "%s: %s", bad[_i].text,
+                  fault.reason);
+    ck_assert_msg(fault.byte == bad[_i].byte, "%s: byte %zu, not %zu: %s", bad[_i].text, fault.byte,
+                  bad[_i].byte, fault.reason);
     ck_assert_ptr_null(known.line);
 }
 END_TEST
@@ -367,7 +408,8 @@ int main(void)
     tcase_add_test(tcase, faults_that_make_up_for_each_other_are_no_canonical_row);
     tcase_add_test(tcase, the_smallest_envelopes);
     tcase_add_test(tcase, who_edits_a_member_means_it);
-    tcase_add_loop_test(tcase, what_is_no_envelope_is_refused_with_its_place, 0, sizeof bad / sizeof *bad);
+    tcase_add_loop_test(tcase, what_is_no_envelope_is_refused_with_its_place, 0,
+                        sizeof bad / sizeof *bad);
     tcase_add_test(tcase, surplus_fields_have_the_name_that_consumers_give_them);
     tcase_add_test(tcase, rows_of_other_columns_are_refused);
     tcase_add_test(tcase, ten_thousand_columns);

@@ -1,4 +1,5 @@
-/* check_producer_pace.c - when the next record is due, by a clock that the test moves: to the nanosecond, however many records. */
+/* check_producer_pace.c - when the next record is due, by a clock that the test moves: to the
+ * nanosecond, however many records. */
 #include "producer/send/pace.h"
 
 #include <check.h>
@@ -44,7 +45,8 @@ START_TEST(a_rate_is_kept_to_the_microsecond_whatever_each_wait_costs)
     for (int64_t i = 0; i < n; i++)
         send_late(60000); /* what a sleep takes longer on a common machine */
     double seconds = (double)(now_ns - from) / 1e9, want = (double)(n - 1) / rate;
-    ck_assert_msg(seconds >= want - 1e-6 && seconds <= want + 1.2e-4, "%g a second: %.6f s, not %.6f", rate, seconds, want);
+    ck_assert_msg(seconds >= want - 1e-6 && seconds <= want + 1.2e-4,
+                  "%g a second: %.6f s, not %.6f", rate, seconds, want);
 }
 END_TEST
 
@@ -121,7 +123,7 @@ START_TEST(without_a_pace_nothing_waits_and_no_clock_is_read)
 }
 END_TEST
 
-/* ---- the file's own times -------------------------------------------------------------------------------------------- */
+/* ---- the file's own times ---- */
 
 static int64_t row(int64_t ts_ns)
 {
@@ -141,7 +143,8 @@ START_TEST(the_gaps_are_those_of_the_file)
         ts += 1 + i * INT64_C(100003) % (5 * S);
         row(ts);
         double due = (double)(ts - first) / factor;
-        ck_assert_msg((double)(now_ns - from) - due > -2 && (double)(now_ns - from) - due < 2, "%g: %f", factor, (double)(now_ns - from) - due);
+        ck_assert_msg((double)(now_ns - from) - due > -2 && (double)(now_ns - from) - due < 2,
+                      "%g: %f", factor, (double)(now_ns - from) - due);
     }
 }
 END_TEST
@@ -155,7 +158,8 @@ START_TEST(times_that_go_back_or_stand_mean_no_wait)
     ck_assert_int_le(row(50 * S), 0);
     ck_assert_int_eq(row(52 * S), 2 * S); /* and the gap counts from there */
     ck_assert_int_le(row(INT64_MIN), 0);
-    ck_assert_int_gt(row(INT64_MAX), INT64_C(3000000000000000000)); /* the longest gap there is overflows nothing */
+    /* the longest gap there is overflows nothing */
+    ck_assert_int_gt(row(INT64_MAX), INT64_C(3000000000000000000));
 }
 END_TEST
 

@@ -36,7 +36,8 @@ START_TEST(what_was_given_is_given_again)
     ck_assert_int_eq(mr_rewind(c), 0); /* nothing was given yet */
     gives(c, 0, 3);
     ck_assert_int_eq(mr_rewind(c), 0);
-    ck_assert_uint_eq(word(&mr_consumer_slot(c)->in_hand), MR_NONE); /* who dies now dies of none of them */
+    /* who dies now dies of none of them */
+    ck_assert_uint_eq(word(&mr_consumer_slot(c)->in_hand), MR_NONE);
     ck_assert_int_eq(mr_claim(c, 0, 0), 5);
     gives(c, 0, 2);
     ck_assert_int_eq(mr_ack(c), 0);
@@ -51,7 +52,8 @@ START_TEST(what_was_given_is_given_again)
 }
 END_TEST
 
-/* The claim lies around the end of the ring: 4 KiB, and each turn of the loop begins elsewhere in it. */
+/* The claim lies around the end of the ring: 4 KiB, and each turn of the loop begins elsewhere in
+ * it. */
 START_TEST(across_the_end_of_the_ring)
 {
     use((struct mr_settings){.full = (uint32_t)(_i ? MR_FULL_DROP_OLDEST : MR_FULL_BLOCK)});
@@ -112,7 +114,8 @@ START_TEST(holds_says_whether_there_is_a_claim)
     ck_assert_int_eq(mr_holds(c), 1);
     ck_assert_int_eq(mr_claim(c, 0, 0), 1);
     gives(c, 2, 1);
-    ck_assert_int_eq(mr_fail(c, "no"), 1); /* gone to the dead letters; the one behind it is still ours */
+    /* gone to the dead letters; the one behind it is still ours */
+    ck_assert_int_eq(mr_fail(c, "no"), 1);
     ck_assert_int_eq(mr_holds(c), 1);
     ck_assert_int_eq(mr_claim(c, 0, 0), 1);
     gives(c, 3, 1);

@@ -53,7 +53,8 @@ END_TEST
 START_TEST(bad_names_are_refused_with_a_reason)
 {
     char text[256];
-    static const char *const bad[] = {"", "../x", "a/b", ".hidden", "-x", "a b", "a\n", "\xc3\xa4", "a*"};
+    static const char *const bad[] = {"",    "../x", "a/b",      ".hidden", "-x",
+                                      "a b", "a\n",  "\xc3\xa4", "a*"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ck_assert_ptr_nonnull(mr_name_check('t', bad[i]));
         ck_assert_ptr_nonnull(mr_name_check('b', bad[i]));
@@ -147,11 +148,13 @@ END_TEST
 
 START_TEST(more_than_shared_memory_has_is_enospc)
 {
-    ck_assert_int_eq(mr_segment_create((uint64_t)1 << 50, (uint64_t)1 << 50, 0600, (gid_t)-1), -ENOSPC);
+    ck_assert_int_eq(mr_segment_create((uint64_t)1 << 50, (uint64_t)1 << 50, 0600, (gid_t)-1),
+                     -ENOSPC);
 }
 END_TEST
 
-/* In a child, whose limit is its own: 0, or which of the steps was not as it should be. SIGXFSZ has its default action here: it kills. */
+/* In a child, whose limit is its own: 0, or which of the steps was not as it should be. SIGXFSZ has
+ * its default action here: it kills. */
 static int makes_large_files(void *arg)
 {
     (void)arg;
@@ -162,7 +165,8 @@ static int makes_large_files(void *arg)
     if (mr_segment_create(1 << 20, 1 << 20, 0600, (gid_t)-1) != -EFBIG)
         return 2;
     int fd = mr_segment_create(65536, 65536, 0600, (gid_t)-1);
-    if (fd < 0 || mr_segment_write(fd, "abcd", 4, 65532) != 0 || mr_segment_write(fd, "abcd", 4, 65534) != -EFBIG)
+    if (fd < 0 || mr_segment_write(fd, "abcd", 4, 65532) != 0 ||
+        mr_segment_write(fd, "abcd", 4, 65534) != -EFBIG)
         return 3;
     if (sigpending(&set) < 0 || sigismember(&set, SIGXFSZ))
         return 4;
@@ -173,7 +177,8 @@ static int makes_large_files(void *arg)
     sigaddset(&set, SIGXFSZ);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || raise(SIGXFSZ) != 0)
         return 6;
-    if (mr_segment_create(1 << 20, 1 << 20, 0600, (gid_t)-1) != -EFBIG || sigpending(&set) < 0 || !sigismember(&set, SIGXFSZ))
+    if (mr_segment_create(1 << 20, 1 << 20, 0600, (gid_t)-1) != -EFBIG || sigpending(&set) < 0 ||
+        !sigismember(&set, SIGXFSZ))
         return 7;
     return sigprocmask(SIG_BLOCK, NULL, &set) < 0 || !sigismember(&set, SIGXFSZ) ? 8 : 0;
 }

@@ -44,8 +44,9 @@ END_TEST
 
 START_TEST(what_is_no_size_is_refused)
 {
-    static const char *const wrong[] = {"",  " ",   "k",    "-1",  "+1",  "1 k", " 1",   "1x",  "1kk",   "1.5",  "1.",
-                                        ".", "1.k", "0x10", "1e3", "1BB", "1Bi", "1BiB", "1iB", "1..5k", "1,5k", "1Ki"};
+    static const char *const wrong[] = {"",    " ",    "k",   "-1",    "+1",   "1 k",  " 1",  "1x",
+                                        "1kk", "1.5",  "1.",  ".",     "1.k",  "0x10", "1e3", "1BB",
+                                        "1Bi", "1BiB", "1iB", "1..5k", "1,5k", "1Ki"};
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         size_fails(wrong[i], -EINVAL);
@@ -106,7 +107,8 @@ END_TEST
 
 START_TEST(what_is_no_duration_is_refused)
 {
-    static const char *const wrong[] = {"", "s", "-1s", "1 s", "1S", "1M", "1sec", "1.5ns", "1e3s", "inf", "nan", "5s "};
+    static const char *const wrong[] = {"",     "s",     "-1s",  "1 s", "1S",  "1M",
+                                        "1sec", "1.5ns", "1e3s", "inf", "nan", "5s "};
     int64_t ns = KEEP;
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

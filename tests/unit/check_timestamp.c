@@ -1,4 +1,5 @@
-/* check_timestamp.c - the times of files: every form that is promised, to the nanosecond, and nothing else. */
+/* check_timestamp.c - the times of files: every form that is promised, to the nanosecond, and
+ * nothing else. */
 #include "text/timestamp.h"
 
 #include <check.h>
@@ -145,7 +146,7 @@ START_TEST(every_day_is_the_one_of_the_c_library)
 }
 END_TEST
 
-/* ---- local time ------------------------------------------------------------------------------ */
+/* ---- local time ---- */
 
 static const struct {
     const char *zone, *text, *utc; /* utc NULL: there is no such time */

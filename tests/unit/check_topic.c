@@ -1,4 +1,5 @@
-/* check_topic.c - the life of a topic: settings, names, making, attaching with suspicion, columns, sealing, purging, deleting. */
+/* check_topic.c - the life of a topic: settings, names, making, attaching with suspicion, columns,
+ * sealing, purging, deleting. */
 #include "tests/shared/support.h"
 
 #include <fcntl.h>
@@ -6,7 +7,8 @@
 
 static struct mr_settings plain(void)
 {
-    return (struct mr_settings){.size_bytes = 4096, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
+    return (struct mr_settings){
+        .size_bytes = 4096, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
 }
 
 static const char *path_of(const char *topic)
@@ -31,7 +33,8 @@ static int opens(const char *name)
 
 START_TEST(settings_out_of_range_are_refused)
 {
-    static const struct mr_settings good = {.size_bytes = 4096, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
+    static const struct mr_settings good = {
+        .size_bytes = 4096, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
     struct mr_settings bad[14];
     for (int i = 0; i < 14; i++)
         bad[i] = good;
@@ -47,7 +50,8 @@ START_TEST(settings_out_of_range_are_refused)
     bad[9].mode = 0400;
     bad[10].records_max = UINT64_MAX;
     bad[11].mode = 0;
-    bad[12].record_max_bytes = MR_RECORD_OVERHEAD - 1; /* would leave less than nothing for the value */
+    /* would leave less than nothing for the value */
+    bad[12].record_max_bytes = MR_RECORD_OVERHEAD - 1;
     bad[13].record_max_bytes = UINT64_MAX;
     for (int i = 0; i < 13; i++)
         ck_assert_msg(mr_topic_make(bus, "t", &bad[i]) == -EINVAL, "settings %d were accepted", i);
@@ -60,8 +64,9 @@ END_TEST
 START_TEST(settings_are_shown_as_they_took_effect)
 {
     struct mr_settings out;
-    struct mr_topic *topic =
-        topic_make("t", (struct mr_settings){.size_bytes = 10000, .records_max = 7, .partitions = 3, .tries = 5});
+    struct mr_topic *topic = topic_make(
+        "t",
+        (struct mr_settings){.size_bytes = 10000, .records_max = 7, .partitions = 3, .tries = 5});
     mr_topic_settings(topic, &out);
     ck_assert_uint_eq(out.size_bytes, 10000);
     ck_assert_uint_eq(out.records_max, 7);
@@ -133,7 +138,8 @@ END_TEST
 START_TEST(without_a_broker_to_ask_creation_is_refused)
 {
     struct mr_settings settings = plain();
-    ck_assert_int_eq(mr_topic_create(bus, "t", &settings, 0), -ECONNREFUSED); /* this process serves, but does not listen */
+    /* this process serves, but does not listen */
+    ck_assert_int_eq(mr_topic_create(bus, "t", &settings, 0), -ECONNREFUSED);
     ck_assert_int_eq(mr_topic_create(bus, "a/b", &settings, 0), -EINVAL);
 }
 END_TEST
@@ -178,7 +184,8 @@ START_TEST(damaged_geometry_is_refused)
 {
     struct mr_topic *topic = topic_make("t", (struct mr_settings){.partitions = 2});
     struct mr_topic_shm *shm = topic->shm;
-    uint64_t *words[] = {&shm->total_bytes, &shm->control_bytes, &shm->ring_bytes, &shm->page_bytes};
+    uint64_t *words[] = {&shm->total_bytes, &shm->control_bytes, &shm->ring_bytes,
+                         &shm->page_bytes};
     uint32_t *counts[] = {&shm->partition_cnt, &shm->producer_cnt,  &shm->member_cnt,
                           &shm->group_cnt,     &shm->settings.full, &shm->settings.tries};
     static const uint64_t values[] = {0, 1, 4095, 1u << 20, UINT64_MAX, (uint64_t)1 << 63};
@@ -260,7 +267,8 @@ START_TEST(columns_are_kept_with_line_end_and_separator)
     ck_assert_str_eq(columns(topic, &flags), "id;name");
     ck_assert_uint_eq(flags & MR_EOL_MASK, MR_EOL_CRLF);
     ck_assert_int_eq(MR_SEPARATOR_OF(flags), ';');
-    ck_assert_int_eq(mr_topic_columns(topic, line, 3, NULL), 7); /* copies three bytes, tells the whole length */
+    /* copies three bytes, tells the whole length */
+    ck_assert_int_eq(mr_topic_columns(topic, line, 3, NULL), 7);
     ck_assert_str_eq(line, "id;sed");
     mr_topic_close(topic);
 }
@@ -422,7 +430,8 @@ START_TEST(topic_that_owes_records_is_not_finished)
     struct mr_topic *topic = topic_make("t", (struct mr_settings){.partitions = 2});
     struct mr_producer *producer = producer_on(topic);
     put_numbers(producer, 1, 0, 2);
-    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_FINISHED), -ENOTEMPTY); /* no group yet: unread */
+    /* no group yet: unread */
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_FINISHED), -ENOTEMPTY);
     struct mr_consumer *a = consumer_with(topic, (struct mr_consumer_options){.group = "a"});
     struct mr_consumer *b = consumer_with(topic, (struct mr_consumer_options){.group = "b"});
     ck_assert_uint_eq(take_all(a), 2);
@@ -430,7 +439,8 @@ START_TEST(topic_that_owes_records_is_not_finished)
     ck_assert_int_eq(mr_claim(b, 0, 0), 2);
     next_is(b, "0");
     next_is(b, "1");
-    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_FINISHED), -ENOTEMPTY); /* claimed is not acknowledged */
+    /* claimed is not acknowledged */
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_FINISHED), -ENOTEMPTY);
     ck_assert_int_eq(mr_ack(b), 0);
     ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_FINISHED), 0);
     mr_consumer_close(a);
@@ -508,7 +518,8 @@ static int attaches_and_dies(void *arg)
     struct mr_topic *topic = topic_of_child("t");
     struct mr_producer *producer;
     struct mr_consumer *consumer;
-    if (mr_producer_open(topic, NULL, &producer) || mr_consumer_open(topic, NULL, &consumer) || put(producer, 0, "x") != 1)
+    if (mr_producer_open(topic, NULL, &producer) || mr_consumer_open(topic, NULL, &consumer) ||
+        put(producer, 0, "x") != 1)
         return 1;
     kill(getpid(), SIGKILL);
     return 1;
@@ -536,7 +547,8 @@ START_TEST(dead_clients_do_not_count_as_attached)
 {
     struct mr_topic *topic = topic_make("t", (struct mr_settings){0});
     ck_assert_int_eq(ended(child(attaches_and_dies, NULL)), -SIGKILL);
-    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_UNUSED), 0); /* though nobody has reaped them */
+    /* though nobody has reaped them */
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_UNUSED), 0);
     mr_topic_close(topic);
 }
 END_TEST

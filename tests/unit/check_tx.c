@@ -1,5 +1,6 @@
-/* check_tx.c - locks whose holder dies, and changes that happen as a whole or not at all. Deaths are real: a child arranges the
- * segment as a kill at a certain instruction would leave it, holding the lock, and kills itself. */
+/* check_tx.c - locks whose holder dies, and changes that happen as a whole or not at all. Deaths
+ * are real: a child arranges the segment as a kill at a certain instruction would leave it, holding
+ * the lock, and kills itself. */
 #include "core/group.h"
 #include "tests/shared/support.h"
 
@@ -78,7 +79,8 @@ START_TEST(armed_log_of_a_dead_owner_is_replayed)
     ck_assert_uint_eq(word(SECOND_WORD(topic)), 222);
     ck_assert_uint_eq(word(&topic->shm->lock.redo.armed), 0);
     mr_unlock(&topic->shm->lock);
-    ck_assert_int_eq(mr_lock(topic, &topic->shm->lock), 0); /* once repaired, an ordinary lock again */
+    /* once repaired, an ordinary lock again */
+    ck_assert_int_eq(mr_lock(topic, &topic->shm->lock), 0);
     mr_unlock(&topic->shm->lock);
 }
 END_TEST
@@ -135,7 +137,8 @@ START_TEST(repair_wakes_whoever_waits)
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     enum stage stage = ARMED;
     ck_assert_int_eq(ended(child(dies_at, &stage)), -SIGKILL);
-    uint32_t data = mr_cond_prepare(&topic->groups[0].data), space = mr_cond_prepare(&topic->shm->space);
+    uint32_t data = mr_cond_prepare(&topic->groups[0].data),
+             space = mr_cond_prepare(&topic->shm->space);
     ck_assert_int_eq(mr_lock(topic, &topic->shm->lock), 1);
     mr_unlock(&topic->shm->lock);
     ck_assert_int_eq(mr_cond_wait(&topic->groups[0].data, data, 0), 0);
@@ -198,7 +201,8 @@ START_TEST(stopped_holder_is_named_and_the_wait_can_be_given_up)
 END_TEST
 #endif
 
-/* ---- transactions under two locks: the redo log must belong to the lock that others take to look ---- */
+/* ---- transactions under two locks: the redo log must belong to the lock that others take to look
+ * ---- */
 
 static uint32_t group_named(const char *name)
 {
@@ -248,24 +252,29 @@ START_TEST(slot_freed_by_an_armed_transaction_is_not_freed_twice)
 }
 END_TEST
 
-/* Killed in give_back once its claim is an orphan: find out which lock's log it used by letting it run up to there. */
+/* Killed in give_back once its claim is an orphan: find out which lock's log it used by letting it
+ * run up to there. */
 static int dies_giving_back(void *arg)
 {
     (void)arg;
     struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *consumer;
     struct mr_consumer_options options = {.group = "a"};
-    if (mr_consumer_open(t, &options, &consumer) || mr_claim(consumer, 0, 0) != 2 || mr_give_back(consumer))
+    if (mr_consumer_open(t, &options, &consumer) || mr_claim(consumer, 0, 0) != 2 ||
+        mr_give_back(consumer))
         return 1;
-    /* All is done and disarmed; arm again what lies in the log it used, as if killed just before the end. */
+    /* All is done and disarmed; arm again what lies in the log it used, as if killed just before
+     * the end. */
     struct mr_lock_shm *locks[2] = {&t->shm->lock, &t->groups[group_a].lock};
     if (mr_lock(t, locks[0]) || mr_lock(t, locks[1]))
         return 1;
     uint64_t owner = (uint64_t)((unsigned char *)&t->members[0].owner - t->base);
     for (int i = 0; i < 2; i++)
         for (uint64_t n = 0; n < MR_REDO_MAX; n++)
-            if ((word(&locks[i]->redo.entries[n].word) - owner) % sizeof(struct mr_member_shm) == 0 &&
-                word(&locks[i]->redo.entries[n].word) >= owner && word(&locks[i]->redo.entries[n].value) == 0) {
+            if ((word(&locks[i]->redo.entries[n].word) - owner) % sizeof(struct mr_member_shm) ==
+                    0 &&
+                word(&locks[i]->redo.entries[n].word) >= owner &&
+                word(&locks[i]->redo.entries[n].value) == 0) {
                 atomic_store(&locks[i]->redo.armed, n + 1);
                 die();
             }
@@ -295,13 +304,15 @@ START_TEST(claim_given_back_by_an_armed_transaction_is_not_taken_from_its_next_o
 }
 END_TEST
 
-/* Killed in the middle of moving a group to its beginning: a log's transaction is applied and still armed. */
+/* Killed in the middle of moving a group to its beginning: a log's transaction is applied and still
+ * armed. */
 static int dies_moving(void *arg)
 {
     (void)arg;
     struct mr_topic *t = topic_of_child("t");
     uint32_t group;
-    if (mr_topic_lock(t) || mr_group_make(t, "a", 0, MR_START_BEGINNING, 0, 1, &group) || mr_log_lock(t, 0))
+    if (mr_topic_lock(t) || mr_group_make(t, "a", 0, MR_START_BEGINNING, 0, 1, &group) ||
+        mr_log_lock(t, 0))
         return 1;
     atomic_store(&t->logs[0].lock.redo.armed, 4);
     die();
@@ -318,7 +329,7 @@ START_TEST(group_whose_mover_died_stays_where_it_was)
     ck_assert_int_eq(ended(child(dies_moving, NULL)), -SIGKILL);
     a = consumer_with(topic, (struct mr_consumer_options){.group = "a"});
     ck_assert_uint_eq(take_all(a), 0);
-    put_numbers(producer, 0, 3, 1);    /* takes the log's lock */
+    put_numbers(producer, 0, 3, 1); /* takes the log's lock */
     ck_assert_uint_eq(take_all(a), 1);
     check_invariants(topic);
     mr_producer_close(producer);
@@ -335,7 +346,8 @@ int main(void)
     tcase_add_test(tcase, commit_changes_all_words_and_disarms);
     tcase_add_loop_test(tcase, armed_log_of_a_dead_owner_is_replayed, ARMED, APPLIED + 1);
     tcase_add_test(tcase, unarmed_log_of_a_dead_owner_is_dropped);
-    tcase_add_loop_test(tcase, damaged_log_of_a_dead_owner_makes_the_lock_an_error_for_ever, TOO_MANY, CROOKED + 1);
+    tcase_add_loop_test(tcase, damaged_log_of_a_dead_owner_makes_the_lock_an_error_for_ever,
+                        TOO_MANY, CROOKED + 1);
     tcase_add_test(tcase, repairer_that_dies_leaves_the_repair_to_the_next);
     tcase_add_test(tcase, repair_wakes_whoever_waits);
     tcase_add_test(tcase, mutex_that_is_none_is_an_error_and_no_hang);
@@ -343,7 +355,8 @@ int main(void)
     tcase_add_test(tcase, stopped_holder_is_named_and_the_wait_can_be_given_up);
 #endif
     tcase_add_test(tcase, slot_freed_by_an_armed_transaction_is_not_freed_twice);
-    tcase_add_test(tcase, claim_given_back_by_an_armed_transaction_is_not_taken_from_its_next_owner);
+    tcase_add_test(tcase,
+                   claim_given_back_by_an_armed_transaction_is_not_taken_from_its_next_owner);
     tcase_add_test(tcase, group_whose_mover_died_stays_where_it_was);
     return test_main(suite);
 }
