@@ -259,9 +259,9 @@ static void clean_bus(struct cleaning *cleaning, const char *name)
     /* First as an observer: mr_bus_serve would make the bus segment if only topics are left of a
      * bus. */
     struct mr_bus *bus = NULL;
-    int error = mr_connect(name, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
+    int error = mr_bus_connect(name, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
     if (!error && !cleaning->line->dry_run) {
-        mr_disconnect(bus);
+        mr_bus_disconnect(bus);
         struct mr_connect_options options = {
             .name = "broker clean", .on_wait = program_wait_notice, .stop = &program_stop};
         error = mr_bus_serve(name, 0, (gid_t)-1, &options, &bus);
@@ -281,7 +281,7 @@ static void clean_bus(struct cleaning *cleaning, const char *name)
         clean_unopened(cleaning, error);
     }
     if (!error)
-        mr_disconnect(bus);
+        mr_bus_disconnect(bus);
 }
 
 int command_clean(const struct command_line *line)

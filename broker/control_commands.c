@@ -55,7 +55,7 @@ static int reached(const struct command_line *line, const struct goal *goal, int
     struct mr_topic *topic;
     struct mr_topic_info info;
     int yes = 0;
-    *error = mr_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
+    *error = mr_bus_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
     if (*error)
         return 0;
     *error = mr_topic_open(bus, line->operands[0], &topic);
@@ -73,7 +73,7 @@ static int reached(const struct command_line *line, const struct goal *goal, int
                                           : info.members >= goal->consumers;
         mr_topic_close(topic);
     }
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     return yes;
 }
 
@@ -144,9 +144,9 @@ static int ask_failed(const struct command_line *line, int error)
     }
     if (error == -ECONNREFUSED && !pid) {
         struct mr_bus *bus;
-        error = mr_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
+        error = mr_bus_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
         if (error == 0)
-            mr_disconnect(bus);
+            mr_bus_disconnect(bus);
         program_bus_fail(error ? error : -ENOENT, line->bus); /* it may be there, but not for us */
         return error == -EPERM ? EXIT_FAILED : EXIT_NO_BROKER;
     }
@@ -226,12 +226,12 @@ int command_stop(const struct command_line *line)
         return EXIT_FAILED;
     }
     struct mr_bus *bus;
-    if (mr_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus) == 0) {
+    if (mr_bus_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus) == 0) {
         if (mr_broker_pid(bus) == 0) {
             struct command_line copy = *line;
             command_each(bus, say_kept, &copy);
         }
-        mr_disconnect(bus);
+        mr_bus_disconnect(bus);
     }
     return EXIT_OK;
 }

@@ -66,6 +66,6 @@ int command_forget_source(const struct command_line *line)
     if (!status)
         status = forget(topic, line->operands[1]);
     mr_topic_close(topic);
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     return status;
 }

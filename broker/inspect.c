@@ -252,7 +252,7 @@ int command_status(const struct command_line *line)
     status |= end_part(&tables.groups, 1);
     status |= end_part(&tables.members, program_verbose || line->json);
     status |= end_part(&tables.producers, program_verbose || line->json);
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     return status;
 }
 
@@ -340,7 +340,7 @@ static int show(struct view *view, const struct column *columns, size_t column_c
     int rows = table_end(&view->table);
     if (rows == 0 && !status && !line->json)
         program_notice("%s: nothing to show", line->operand_cnt ? line->operands[0] : line->bus);
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     return rows < 0 ? EXIT_FAILED : status;
 }
 

@@ -65,14 +65,14 @@ static int send_back(struct mr_consumer *from, struct mr_producer *to, uint32_t 
     struct mr_record letter;
     struct mr_message message;
     for (;;) {
-        ssize_t n = mr_claim(from, 0, 0);
+        ssize_t n = mr_consumer_claim(from, 0, 0);
         if (n <= 0)
             return n == -ETIMEDOUT || n == -ENODATA ? 0 : (int)n;
         int more;
-        while ((more = mr_next(from, &letter)) == 1) {
+        while ((more = mr_consumer_next(from, &letter)) == 1) {
             int error = as_it_was(&letter, partitions, headers, &message);
             if (!error)
-                error = mr_ack_with(from, to, &message, 1, -1);
+                error = mr_consumer_ack_with(from, to, &message, 1, -1);
             if (error)
                 return error;
             ++*cnt;
@@ -128,6 +128,6 @@ int command_redrive(const struct command_line *line)
     mr_topic_close(dead);
     mr_topic_close(topic);
 disconnect:
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     return status;
 }

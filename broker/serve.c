@@ -497,7 +497,7 @@ int broker_serve(const struct serve_options *options)
         close(server.signals);
     if (server.epoll >= 0)
         close(server.epoll);
-    mr_disconnect(server.bus);
+    mr_bus_disconnect(server.bus);
     sigprocmask(SIG_SETMASK, &before, NULL);
     return error ? EXIT_FAILED : EXIT_OK;
 }

@@ -36,7 +36,7 @@ int command_connect(const struct command_line *line, uint32_t flags, struct mr_b
                                          .flags = flags,
                                          .on_wait = program_wait_notice,
                                          .stop = &program_stop};
-    int error = mr_connect(line->bus, &options, out);
+    int error = mr_bus_connect(line->bus, &options, out);
     if (error == -ENOENT && !strchr(line->bus, '/'))
         return no_bus(line);
     if (error) {
@@ -168,7 +168,7 @@ int command_create(const struct command_line *line)
     } else if (error) {
         status = create_failed(bus, name, error, &line->settings);
     }
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     return status;
 }
 
@@ -214,7 +214,7 @@ int command_list(const struct command_line *line)
     status = command_each(bus, list_one, &table);
     if (table_end(&table) == 0 && !line->json && !status)
         program_notice("%s: no topics", line->bus);
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     return status;
 }
 
@@ -468,7 +468,7 @@ int command_describe(const struct command_line *line)
         free(facts.columns);
         mr_topic_close(topic);
     }
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     return status;
 }
 
@@ -494,7 +494,7 @@ static int with_topic(const struct command_line *line, const char *verb,
         }
         mr_topic_close(topic);
     }
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     return status;
 }
 

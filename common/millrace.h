@@ -5,24 +5,33 @@
  * producer appends, a consumer takes part in a group, which remembers what it has acknowledged. A
  * record is: key (optional), headers, value, offset, time.
  *
- *     struct mr_bus *bus;            mr_connect(NULL, &(struct mr_connect_options){ .name =
- *                                    "billing" }, &bus);
- *     struct mr_topic *topic;        mr_topic_open(bus, "orders", &topic);
- *     struct mr_producer *p;         mr_producer_open(topic, NULL, &p);
- *     mr_append(p, &(struct mr_message){ .value = "a,1", .value_len = 3, .partition = MR_ANY }, 1,
- *     -1);
- *     struct mr_consumer *c;         mr_consumer_open(topic, NULL, &c);
- *     struct mr_record r;            while (mr_claim(c, 0, -1) > 0) { while (mr_next(c, &r) > 0)
- *                                    use(&r); mr_ack(c); }
+ *     struct mr_bus *bus;
+ *     struct mr_topic *topic;
+ *     struct mr_producer *p;
+ *     struct mr_consumer *c;
+ *     struct mr_record r;
+ *     mr_bus_connect(NULL, &(struct mr_connect_options){.name = "billing"}, &bus);
+ *     mr_topic_open(bus, "orders", &topic);
+ *     mr_producer_open(topic, NULL, &p);
+ *     mr_producer_append(p, &(struct mr_message){.value = "a,1", .value_len = 3, .partition =
+ *     MR_ANY}, 1,
+ *               -1);
+ *     mr_consumer_open(topic, NULL, &c);
+ *     while (mr_consumer_claim(c, 0, -1) > 0) {
+ *         while (mr_consumer_next(c, &r) > 0)
+ *             use(&r);
+ *         mr_consumer_ack(c);
+ *     }
  *
  * What holds for every function, unless it says otherwise:
  *   Returns  0 or a count on success, else a negative errno; on failure the outputs are untouched.
- *            Errors with one meaning everywhere: -ENOENT no such bus or topic -EPROTO another
- *            layout version -EBADMSG the segment is damaged -EPIPE the topic is sealed -EIDRM the
- *            topic was deleted -ESTALE this handle was fenced or forked -EINTR *stop became nonzero
- *            -EREMOTE another pid namespace -EPERM another owner, or rights missing -ETIMEDOUT the
- *            time is over -EINVAL an argument out of range -EIO the segment was cut short (see
- *            mr_guard)
+ *            Errors with one meaning everywhere:
+ *            -ENOENT     no such bus or topic      -EPROTO   another layout version
+ *            -EBADMSG    the segment is damaged    -EPIPE    the topic is sealed
+ *            -EIDRM      the topic was deleted     -ESTALE   this handle was fenced or forked
+ *            -EINTR      *stop became nonzero      -EREMOTE  another pid namespace
+ *            -ETIMEDOUT  the time is over          -EPERM    another owner, or rights missing
+ *            -EINVAL     an argument out of range  -EIO      the segment was cut short (mr_guard)
  *   Times    timeout_ns: < 0 for ever, 0 never waits, else nanoseconds of CLOCK_MONOTONIC.
  *            Timestamps: ns of CLOCK_REALTIME since 1970.
  *   Blocks   only functions with a timeout, and then only while what they wait for is not there;
@@ -75,7 +84,8 @@ extern "C" {
  * Returns  0, also the second time; or a negative errno of sigaction.
  * Then     that call, as a rule, and every later one on the topic (a damaged bus: on the bus)
  *          returns -EIO; close it as usual. What was read in place since the last call may be
- *          zeros: mr_topic_intact tells, and so does mr_ack, which then acknowledges nothing.
+ *          zeros: mr_topic_intact tells, and so does mr_consumer_ack, which then acknowledges
+ *          nothing.
  * Others   are not told: the segment is damaged for every process, and each finds out by itself. */
 int mr_guard(void);
 
@@ -135,16 +145,17 @@ struct mr_connect_options {
     const volatile sig_atomic_t *stop;
 };
 
-/* mr_connect attaches this process to a bus as one client.
+/* mr_bus_connect attaches this process to a bus as one client.
  *   name     the bus; NULL: $MILLRACE_BUS, else "default". "USER/NAME": another user's, whose
- * broker has --mode 0660 and a group of ours Returns  0; -ENOENT no broker has made this bus, or it
- * is being removed; -EUSERS all 2,047 client slots are taken; -EREMOTE; -EPROTO; -EBADMSG; -EPERM.
+ *            broker has --mode 0660 and a group of ours
+ * Returns  0; -ENOENT no broker has made this bus, or it is being removed; -EUSERS all 2,047 client
+ *          slots are taken; -EREMOTE; -EPROTO; -EBADMSG; -EPERM.
  * Works    also while no broker runs, if one ran before (the data path does not need it). */
-int mr_connect(const char *name, const struct mr_connect_options *options, struct mr_bus **out);
+int mr_bus_connect(const char *name, const struct mr_connect_options *options, struct mr_bus **out);
 
-/* mr_disconnect lets the client slot go. All topics, producers and consumers of the bus must be
+/* mr_bus_disconnect lets the client slot go. All topics, producers and consumers of the bus must be
  * closed before. NULL is allowed. */
-void mr_disconnect(struct mr_bus *bus);
+void mr_bus_disconnect(struct mr_bus *bus);
 
 const char *mr_bus_name(const struct mr_bus *bus);
 /* mr_broker_pid: > 0 a broker serves the bus now; 0 none does; or a negative errno: it cannot be
@@ -359,7 +370,8 @@ struct mr_message {      /* to be appended */
     uint64_t offset;   /* out: its offset; MR_OFFSET_NONE: not accepted */
 };
 
-/* as read, in place: valid until mr_ack, mr_give_back or the next mr_claim of the handle */
+/* as read, in place: valid until mr_consumer_ack, mr_consumer_give_back or the next
+ * mr_consumer_claim of the handle */
 struct mr_record {
     const void *value, *key, *headers; /* key NULL: none */
     uint32_t value_len, key_len;
@@ -390,7 +402,7 @@ struct mr_producer;
 struct mr_producer_options {
     const char *name; /* NULL: the client's */
     /* 0: none; else a number, a hash as a rule, that names what the records come from: for
-     * mr_append_from */
+     * mr_producer_append_from */
     uint64_t source;
 };
 
@@ -400,8 +412,8 @@ struct mr_producer_options {
 int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *options,
                      struct mr_producer **out);
 
-/* mr_append copies a batch of n messages into the topic, in order (within each partition), and
- * publishes them.
+/* mr_producer_append copies a batch of n messages into the topic, in order (within each partition),
+ * and publishes them.
  *   msgs     n of them, n >= 1; partition and offset of each are filled in
  * Returns  how many were accepted, n as a rule. Fewer: the time was over, *stop was set or the
  *          topic was sealed in between; those accepted have an offset, the others MR_OFFSET_NONE
@@ -412,21 +424,21 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
  * Order    release: who reads a record sees every store made before the call.
  * Owns     nothing; the messages are read only during the call.
  * Killed   whole records or none, a prefix of what was to go to each partition. */
-ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t n,
-                  int64_t timeout_ns);
+ssize_t mr_producer_append(struct mr_producer *producer, struct mr_message *msgs, size_t n,
+                           int64_t timeout_ns);
 
-/* mr_append_from is mr_append for a producer with a source, and notes progress[i] with msgs[i]:
- * each partition remembers that of the last message it accepted from the source, in the same step
- * that publishes it. So whoever reads the source after a kill knows where to go on.
+/* mr_producer_append_from is mr_producer_append for a producer with a source, and notes progress[i]
+ * with msgs[i]: each partition remembers that of the last message it accepted from the source, in
+ * the same step that publishes it. So whoever reads the source after a kill knows where to go on.
  *   progress  n of them; positions > 0, in the caller's measure (rows, bytes), growing in each
  *             partition; check: any word, a hash of the row say
- * Returns   as mr_append; -EUSERS the partition knows 128 other sources, and forgets none for a new
- *           one (mr_topic_forget_source); -EINVAL no source, or a position 0. */
+ * Returns   as mr_producer_append; -EUSERS the partition knows 128 other sources, and forgets none
+ *           for a new one (mr_topic_forget_source); -EINVAL no source, or a position 0. */
 struct mr_progress {
     uint64_t position, check;
 };
-ssize_t mr_append_from(struct mr_producer *producer, struct mr_message *msgs,
-                       const struct mr_progress *progress, size_t n, int64_t timeout_ns);
+ssize_t mr_producer_append_from(struct mr_producer *producer, struct mr_message *msgs,
+                                const struct mr_progress *progress, size_t n, int64_t timeout_ns);
 /* mr_producer_progress: what the partition last accepted from the producer's source, by whichever
  * producer. 1; 0 nothing, or it was forgotten (mr_topic_forget_source); -EINVAL no source; -ERANGE
  * past the last partition. */
@@ -486,10 +498,11 @@ enum mr_consumer_flags {
     /* looks only: no group, takes nothing, holds nobody back, can be lapped (see stats.lost); works
      * for an observer */
     MR_PEEK = 4,
-    /* the end is what it is now: mr_claim says -ENODATA when everything below it is taken */
+    /* the end is what it is now: mr_consumer_claim says -ENODATA when everything below it is
+     * taken */
     MR_UNTIL_END = 8,
-    /* the end is when mr_drained says so (which also tells if a producer died): mr_claim says
-     * -ENODATA. Not for MR_PEEK */
+    /* the end is when mr_consumer_drained says so (which also tells if a producer died):
+     * mr_consumer_claim says -ENODATA. Not for MR_PEEK */
     MR_UNTIL_DRAINED = 16,
 };
 
@@ -509,67 +522,69 @@ struct mr_consumer_options {
 int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *options,
                      struct mr_consumer **out);
 
-/* mr_claim makes sure that records are at hand: what is left of the present claim, else a new one
- * of at most max records (0: the window), of one partition.
- * Returns  how many mr_next will give (> 0); -ETIMEDOUT; -EINTR; -ENODATA the end is reached
- *          (sealed and all taken, MR_UNTIL_END or MR_UNTIL_DRAINED); -EIDRM; -ESTALE; -EBADMSG.
+/* mr_consumer_claim makes sure that records are at hand: what is left of the present claim, else a
+ * new one of at most max records (0: the window), of one partition.
+ * Returns  how many mr_consumer_next will give (> 0); -ETIMEDOUT; -EINTR; -ENODATA the end is
+ *          reached (sealed and all taken, MR_UNTIL_END or MR_UNTIL_DRAINED); -EIDRM; -ESTALE;
+ *          -EBADMSG.
  * Note     records of a member that died come first; the one it had in hand comes alone, with its
  *          try counted. One that has failed as often as allowed is moved to the dead-letter topic
  *          instead of being delivered. */
-ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns);
+ssize_t mr_consumer_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns);
 
-/* mr_next gives the next record of the claim and notes it as the one in hand (who dies now, dies of
- * this one).
+/* mr_consumer_next gives the next record of the claim and notes it as the one in hand (who dies
+ * now, dies of this one).
  * Returns  1; 0 no more in this claim (then none is in hand); -EBADMSG; -ESTALE. */
-int mr_next(struct mr_consumer *consumer, struct mr_record *out);
+int mr_consumer_next(struct mr_consumer *consumer, struct mr_record *out);
 
-/* mr_ack acknowledges everything that mr_next has given so far. One store, no lock, no system call
- * unless a producer waits for room.
+/* mr_consumer_ack acknowledges everything that mr_consumer_next has given so far. One store, no
+ * lock, no system call unless a producer waits for room.
  * Returns  0; -ESTALE the claim was given to another: it will be, or was, delivered again. */
-int mr_ack(struct mr_consumer *consumer);
+int mr_consumer_ack(struct mr_consumer *consumer);
 
-/* mr_rewind lets mr_next begin again at the first unacknowledged record of the claim: nothing is in
- * hand, nothing is blamed, nobody else gets it.
+/* mr_consumer_rewind lets mr_consumer_next begin again at the first unacknowledged record of the
+ * claim: nothing is in hand, nothing is blamed, nobody else gets it.
  * Records read before stay readable as they were. Returns 0; -EINVAL a peeking consumer, which
  * acknowledges nothing. */
-int mr_rewind(struct mr_consumer *consumer);
+int mr_consumer_rewind(struct mr_consumer *consumer);
 
-/* mr_holds: 1 while the handle has a claim with something unacknowledged, so that mr_claim gives
- * the rest of it and takes no other; else 0. */
-int mr_holds(const struct mr_consumer *consumer);
+/* mr_consumer_holds: 1 while the handle has a claim with something unacknowledged, so that
+ * mr_consumer_claim gives the rest of it and takes no other; else 0. */
+int mr_consumer_holds(const struct mr_consumer *consumer);
 
-/* mr_ack_with appends n messages to another topic and acknowledges everything that mr_next has
- * given so far, as one step: after a kill at any moment both have happened or neither, and the next
- * to have the claim finds out which (unless that topic was deleted: then the records come again).
- *   producer  of another topic of the same bus msgs n of them; n 0 is mr_ack. All go to ONE
- *             partition, that of msgs[0], and become visible at once
- * Returns   0; errors of mr_append: then nothing was appended or acknowledged; -EMSGSIZE also if
- *           the messages do not fit together; -ESTALE.
+/* mr_consumer_ack_with appends n messages to another topic and acknowledges everything that
+ * mr_consumer_next has given so far, as one step: after a kill at any moment both have happened or
+ * neither, and the next to have the claim finds out which (unless that topic was deleted: then the
+ * records come again).
+ *   producer  of another topic of the same bus msgs n of them; n 0 is mr_consumer_ack. All go to
+ *             ONE partition, that of msgs[0], and become visible at once
+ * Returns   0; errors of mr_producer_append: then nothing was appended or acknowledged; -EMSGSIZE
+ *           also if the messages do not fit together; -ESTALE.
  * Blocks    while the other topic is full and full=block, up to timeout_ns. */
-int mr_ack_with(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs,
-                size_t n, int64_t timeout_ns);
+int mr_consumer_ack_with(struct mr_consumer *consumer, struct mr_producer *producer,
+                         struct mr_message *msgs, size_t n, int64_t timeout_ns);
 
-/* mr_give_back hands everything unacknowledged to whoever claims next, without blame. */
-int mr_give_back(struct mr_consumer *consumer);
+/* mr_consumer_give_back hands everything unacknowledged to whoever claims next, without blame. */
+int mr_consumer_give_back(struct mr_consumer *consumer);
 
-/* mr_fail says that the record in hand failed: all before it are acknowledged, its try is counted;
- * the next mr_claim gives it again, alone, unless it has failed as often as allowed: then it goes
- * to the dead-letter topic with `reason`.
+/* mr_consumer_fail says that the record in hand failed: all before it are acknowledged, its try is
+ * counted; the next mr_consumer_claim gives it again, alone, unless it has failed as often as
+ * allowed: then it goes to the dead-letter topic with `reason`.
  * Returns 0 it comes again; 1 it went to the dead-letter topic; 2 that topic did not take it
  * (on_wait was told why, see MR_WAIT_DEAD): it waits alone and is tried again later, by the next
  * member to claim; or a negative errno. */
-int mr_fail(struct mr_consumer *consumer, const char *reason);
-/* mr_fail_now is mr_fail for a record that no further try will help: it goes to the dead-letter
- * topic at once. */
-int mr_fail_now(struct mr_consumer *consumer, const char *reason);
+int mr_consumer_fail(struct mr_consumer *consumer, const char *reason);
+/* mr_consumer_fail_now is mr_consumer_fail for a record that no further try will help: it goes to
+ * the dead-letter topic at once. */
+int mr_consumer_fail_now(struct mr_consumer *consumer, const char *reason);
 
-/* mr_wait_any waits until one of n consumers (1 to 64, of one bus) may have something to claim or
- * has ended. 0; -ETIMEDOUT; -EINTR. */
-int mr_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t timeout_ns);
+/* mr_consumer_wait_any waits until one of n consumers (1 to 64, of one bus) may have something to
+ * claim or has ended. 0; -ETIMEDOUT; -EINTR. */
+int mr_consumer_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t timeout_ns);
 
-/* mr_drained: 1 when no producer is attached and the group has acknowledged everything (2: the
- * same, but a producer died), else 0. */
-int mr_drained(struct mr_consumer *consumer);
+/* mr_consumer_drained: 1 when no producer is attached and the group has acknowledged everything (2:
+ * the same, but a producer died), else 0. */
+int mr_consumer_drained(struct mr_consumer *consumer);
 
 /* mr_consumer_close gives back what is unacknowledged and leaves the group. NULL is allowed. */
 void mr_consumer_close(struct mr_consumer *consumer);

@@ -43,7 +43,7 @@ int drain_check(struct run *run)
             return RUNNING;
         if (source->state != OPEN)
             continue;
-        int drained = mr_drained(source->consumer);
+        int drained = mr_consumer_drained(source->consumer);
         if (drained < 0)
             return run_failed(drained, source->name, "drain");
         if (drained == 0)

@@ -42,7 +42,7 @@ int main(int argc, char **argv)
                                  options.wait_ns, &bus);
     if (status == EXIT_OK) {
         status = take_run(bus, &options.take, &taken);
-        mr_disconnect(bus);
+        mr_bus_disconnect(bus);
         /* as if killed, without a word; or nothing was begun */
         if (status != EXIT_SIGPIPE && status != EXIT_NO_TOPIC)
             report_summary(&taken);

@@ -230,7 +230,7 @@ static void flush(struct run *run, struct source *source, uint64_t records, uint
     if (run->take->delay_ns > 0 && records > 0)
         /* cut short by a signal: the record was written all the same */
         program_sleep(run->take->delay_ns);
-    if (!run->take->no_ack && (error = mr_ack(source->consumer)) < 0) {
+    if (!run->take->no_ack && (error = mr_consumer_ack(source->consumer)) < 0) {
         end_failed(run, error, source,
                    "acknowledge (what was printed last may be delivered again)");
         return;
@@ -253,9 +253,9 @@ __attribute__((cold, noinline)) static void end_undecided(struct run *run, struc
     int error = 0;
     if (!run->take->no_ack && !(run->take->flags & MR_PEEK)) {
         /* Goes back to where what is to be acknowledged ends. */
-        error = mr_rewind(source->consumer);
+        error = mr_consumer_rewind(source->consumer);
         for (uint64_t i = 0; i < records + filtered && error >= 0; i++)
-            error = mr_next(source->consumer, &record);
+            error = mr_consumer_next(source->consumer, &record);
     }
     if (error < 0)
         end_failed(run, error, source, "read again");
@@ -290,7 +290,7 @@ static void take_claim(struct run *run, struct source *source)
         return;
     format_header(&take->format, &source->columns, text);
     /* Waiting for several topics may have claimed more than is still wanted. */
-    while ((got = records < run->left ? mr_next(source->consumer, &record) : 0) > 0) {
+    while ((got = records < run->left ? mr_consumer_next(source->consumer, &record) : 0) > 0) {
         passes = run_passes(run, source, &record);
         if (passes <= 0) {
             if (passes == -EOVERFLOW) {
@@ -327,7 +327,7 @@ static void take_claim(struct run *run, struct source *source)
  * ended; 0 nothing to take now. */
 static int take_turn(struct run *run, struct source *source, int64_t patience_ns)
 {
-    ssize_t cnt = mr_claim(source->consumer, window(run), patience_ns);
+    ssize_t cnt = mr_consumer_claim(source->consumer, window(run), patience_ns);
     source->at_end = 0;
     if (cnt > 0 && run->crew) {
         workers_take(run->crew, source, (size_t)cnt);
@@ -407,7 +407,7 @@ static void wait_for_more(struct run *run, int64_t wait_ns)
         if (run->source[i].state == OPEN && !run->source[i].at_end)
             consumers[n++] = run->source[i].consumer;
     if (n > 0)
-        error = mr_wait_any(consumers, n, wait_ns);
+        error = mr_consumer_wait_any(consumers, n, wait_ns);
     else if (count(run, MISSING) > 0)
         error = mr_bus_wait_change(run->bus, &(uint32_t){run->seen}, wait_ns);
     else

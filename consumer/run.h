@@ -9,7 +9,7 @@
 #include "position.h"
 #include "where/where.h"
 
-#define TOPICS_MAX 64u /* as many as mr_wait_any can wait on */
+#define TOPICS_MAX 64u /* as many as mr_consumer_wait_any can wait on */
 
 struct take {
     const char *const *topic;

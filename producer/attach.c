@@ -27,6 +27,6 @@ int attach_open(struct attachment *at, const struct options *options)
 void attach_close(struct attachment *at)
 {
     mr_topic_close(at->topic);
-    mr_disconnect(at->bus);
+    mr_bus_disconnect(at->bus);
     *at = (struct attachment){0};
 }

@@ -482,7 +482,7 @@ int program_connect(const char *bus, const char *client_name, int64_t wait_ns, s
     int64_t start = program_now();
     int said = 0;
     for (;;) {
-        int error = mr_connect(name, &options, out);
+        int error = mr_bus_connect(name, &options, out);
         if (error == 0)
             return EXIT_OK;
         if (error != -ENOENT) {

@@ -98,7 +98,7 @@ int program_exit_for(int error);
  * that starts one). */
 int program_connect(const char *bus, const char *client_name, int64_t wait_ns, struct mr_bus **out);
 
-/* What mr_connect (bus: as it was named), mr_topic_open and mr_topic_create have answered: of
+/* What mr_bus_connect (bus: as it was named), mr_topic_open and mr_topic_create have answered: of
  * another user's segment, whose it is, with which rights, and what its owner can do; of a broker
  * that does not answer, its pid. */
 void program_bus_fail(int error, const char *bus);
@@ -114,8 +114,8 @@ int program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_
                        struct mr_topic **out);
 
 /* program_file_id: by what producer --resume knows a file, a hash of its real path; of one that
- * is gone, of the path that it would have. A source of mr_append_from is FILE_SOURCE(id, how),
- * how a hash of the options that change its rows; SOURCE_FILE(source) is the id again: a path
+ * is gone, of the path that it would have. A source of mr_producer_append_from is FILE_SOURCE(id,
+ * how), how a hash of the options that change its rows; SOURCE_FILE(source) is the id again: a path
  * can be forgotten without knowing how it was read. Returns 0; a negative errno. */
 int program_file_id(const char *file, uint64_t *id);
 #define FILE_SOURCE(id, how) ((id) << 24 | ((how)&0xffffff))

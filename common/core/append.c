@@ -208,7 +208,7 @@ static void store_want(struct mr_topic *topic, uint32_t p, uint64_t want)
            !atomic_compare_exchange_weak_explicit(&log->want, &there, want, memory_order_relaxed,
                                                   memory_order_relaxed))
         ;
-    /* pairs with mr_ack and mr_group_commit: they see want, or we see what they stored */
+    /* pairs with mr_consumer_ack and mr_group_commit: they see want, or we see what they stored */
     atomic_thread_fence(memory_order_seq_cst);
 }
 
@@ -235,7 +235,7 @@ static int tell_holder(const struct mr_topic *topic, uint32_t p, enum mr_wait_fo
 
 /* ---- appending to one partition ---- */
 
-/* What one call of mr_append is about, for all the partitions that it goes to. */
+/* What one call of mr_producer_append is about, for all the partitions that it goes to. */
 struct call {
     struct mr_batch batch; /* what is still to be appended to the partition in hand */
     int64_t timeout_ns;
@@ -465,14 +465,14 @@ static ssize_t append(struct mr_producer *producer, struct mr_message *msgs,
     return error ? error : done ? (ssize_t)done : call.error;
 }
 
-ssize_t mr_append(struct mr_producer *producer, struct mr_message *msgs, size_t n,
-                  int64_t timeout_ns)
+ssize_t mr_producer_append(struct mr_producer *producer, struct mr_message *msgs, size_t n,
+                           int64_t timeout_ns)
 {
     return append(producer, msgs, NULL, n, timeout_ns);
 }
 
-ssize_t mr_append_from(struct mr_producer *producer, struct mr_message *msgs,
-                       const struct mr_progress *progress, size_t n, int64_t timeout_ns)
+ssize_t mr_producer_append_from(struct mr_producer *producer, struct mr_message *msgs,
+                                const struct mr_progress *progress, size_t n, int64_t timeout_ns)
 {
     if (!producer->source)
         return -EINVAL;
@@ -512,8 +512,8 @@ int mr_append_place(struct mr_producer *producer, struct mr_message *msgs, size_
                : 0;
 }
 
-int mr_append_whole(struct mr_producer *producer, struct mr_message *msgs, size_t n,
-                    int64_t timeout_ns)
+int mr_producer_append_whole(struct mr_producer *producer, struct mr_message *msgs, size_t n,
+                             int64_t timeout_ns)
 {
     struct call call = {.batch = {.msgs = msgs,
                                   .n = n,

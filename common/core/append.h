@@ -11,11 +11,11 @@ uint64_t mr_producer_serial(const struct mr_producer *producer);
 struct mr_topic *mr_producer_topic(const struct mr_producer *producer);
 
 /* mr_append_place gives all messages the partition of the first. Returns 0, or why they cannot be
- * appended at once: errors of mr_append. */
+ * appended at once: errors of mr_producer_append. */
 int mr_append_place(struct mr_producer *producer, struct mr_message *msgs, size_t n);
-/* mr_append_whole appends what mr_append_place has placed, in one publication. Returns 0; or errors
- * of mr_append, and then nothing was appended. */
-int mr_append_whole(struct mr_producer *producer, struct mr_message *msgs, size_t n,
-                    int64_t timeout_ns);
+/* mr_producer_append_whole appends what mr_append_place has placed, in one publication. Returns 0;
+ * or errors of mr_producer_append, and then nothing was appended. */
+int mr_producer_append_whole(struct mr_producer *producer, struct mr_message *msgs, size_t n,
+                             int64_t timeout_ns);
 
 #endif

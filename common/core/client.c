@@ -282,7 +282,7 @@ static void bus_register(struct mr_bus *bus)
     pthread_mutex_unlock(&buses_lock);
 }
 
-void mr_disconnect(struct mr_bus *bus)
+void mr_bus_disconnect(struct mr_bus *bus)
 {
     if (!bus)
         return;
@@ -299,7 +299,7 @@ void mr_disconnect(struct mr_bus *bus)
     bus_free(bus);
 }
 
-int mr_connect(const char *name, const struct mr_connect_options *options, struct mr_bus **out)
+int mr_bus_connect(const char *name, const struct mr_connect_options *options, struct mr_bus **out)
 {
     struct mr_bus *bus;
     int error = bus_open(name, options, &bus);
@@ -309,7 +309,7 @@ int mr_connect(const char *name, const struct mr_connect_options *options, struc
     if (bus->lock_fd >= 0) {
         error = take_slot(bus);
         if (error) {
-            mr_disconnect(bus);
+            mr_bus_disconnect(bus);
             return error;
         }
         /* So that a serving broker watches us at once; it finds us within a second anyway. */
@@ -402,7 +402,7 @@ int mr_bus_serve(const char *name, unsigned mode, gid_t group,
         bus_register(bus);
         error = take_slot(bus);
         if (error) {
-            mr_disconnect(bus);
+            mr_bus_disconnect(bus);
             return error;
         }
         atomic_store_explicit(&bus->shm->broker_pid, (int32_t)getpid(), memory_order_release);

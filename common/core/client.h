@@ -28,9 +28,9 @@ struct mr_bus {
     struct mr_bus *next; /* of this process; for the fork handler */
 };
 
-/* mr_bus_serve is mr_connect for the broker: creates the bus if missing and takes the serving lock.
- * mode: of the segment, as chmod, also of one that is there (0: leaves that, else 0600); group:
- * (gid_t)-1 leaves it. Returns 0; -EBUSY another broker serves (mr_bus_holder names it). */
+/* mr_bus_serve is mr_bus_connect for the broker: creates the bus if missing and takes the serving
+ * lock. mode: of the segment, as chmod, also of one that is there (0: leaves that, else 0600);
+ * group: (gid_t)-1 leaves it. Returns 0; -EBUSY another broker serves (mr_bus_holder names it). */
 int mr_bus_serve(const char *name, unsigned mode, gid_t group,
                  const struct mr_connect_options *options, struct mr_bus **out);
 int mr_bus_holder(const char *name); /* pid of the broker that serves a bus; 0 none; or a negative

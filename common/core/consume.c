@@ -157,7 +157,7 @@ static int ended(struct mr_consumer *consumer)
             return -ENODATA;
     }
     if (consumer->flags & MR_UNTIL_DRAINED) {
-        int drained = mr_drained(consumer);
+        int drained = mr_consumer_drained(consumer);
         if (drained > 0)
             /* the others of the group may sleep */
             mr_cond_broadcast(&topic->groups[consumer->seat.group].data);
@@ -284,7 +284,7 @@ static void measure(struct mr_consumer *consumer)
     consumer->claimed_ns = 0;
 }
 
-/* What mr_claim returns: got > 0 something is at hand, else got. */
+/* What mr_consumer_claim returns: got > 0 something is at hand, else got. */
 static ssize_t at_hand(struct mr_consumer *consumer, int got)
 {
     if (mr_intact(consumer->topic) < 0)
@@ -296,7 +296,7 @@ static ssize_t at_hand(struct mr_consumer *consumer, int got)
     return got > 0 ? (ssize_t)consumer->left : got;
 }
 
-ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
+ssize_t mr_consumer_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
 {
     struct mr_topic *topic = consumer->topic;
     int error = mr_topic_check(topic);
@@ -314,7 +314,8 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
     /* Who is going to wait may first look without a lock: it tries for good before it sleeps. One
      * that only polls has to try at once, for a death may have left its work half done where only
      * the lock's next owner completes it. */
-    int look = timeout_ns == 0 || !consumer->joined || consumer->until || mr_holds(consumer);
+    int look =
+        timeout_ns == 0 || !consumer->joined || consumer->until || mr_consumer_holds(consumer);
     uint64_t bytes = look ? 0 : inviting(consumer);
     if (bytes)
         gather(consumer, bytes, records);
@@ -361,7 +362,7 @@ ssize_t mr_claim(struct mr_consumer *consumer, size_t max, int64_t timeout_ns)
     return at_hand(consumer, got);
 }
 
-int mr_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t timeout_ns)
+int mr_consumer_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t timeout_ns)
 {
     if (n < 1 || n > 64)
         return -EINVAL;
@@ -378,9 +379,9 @@ int mr_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t timeout_
                 tickets[waits] = mr_cond_prepare(conds[waits]);
                 waits++;
             }
-            /* A claim that is taken stays with its handle for the caller's mr_claim; an end or an
-             * error is found there again. */
-            if (mr_claim(consumer, 0, 0) != -ETIMEDOUT)
+            /* A claim that is taken stays with its handle for the caller's mr_consumer_claim; an
+             * end or an error is found there again. */
+            if (mr_consumer_claim(consumer, 0, 0) != -ETIMEDOUT)
                 return 0;
             int64_t its = bound_for(consumer, timeout_ns, since);
             bound = its < bound ? its : bound;
@@ -402,7 +403,7 @@ int mr_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t timeout_
 
 /* ---- records ---- */
 
-int mr_next(struct mr_consumer *consumer, struct mr_record *out)
+int mr_consumer_next(struct mr_consumer *consumer, struct mr_record *out)
 {
     if (mr_intact(consumer->topic) < 0)
         return -EIO;
@@ -455,7 +456,7 @@ int mr_next(struct mr_consumer *consumer, struct mr_record *out)
     return 1;
 }
 
-int mr_ack(struct mr_consumer *consumer)
+int mr_consumer_ack(struct mr_consumer *consumer)
 {
     if (!consumer->joined || consumer->acked == consumer->pos) {
         consumer->acked = consumer->pos;
@@ -513,7 +514,7 @@ int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t reco
     return 0;
 }
 
-int mr_rewind(struct mr_consumer *consumer)
+int mr_consumer_rewind(struct mr_consumer *consumer)
 {
     if (!consumer->joined)
         return -EINVAL;
@@ -533,12 +534,12 @@ int mr_rewind(struct mr_consumer *consumer)
     return 0;
 }
 
-int mr_holds(const struct mr_consumer *consumer)
+int mr_consumer_holds(const struct mr_consumer *consumer)
 {
     return consumer->joined && (consumer->inherited || consumer->acked != consumer->end);
 }
 
-int mr_give_back(struct mr_consumer *consumer)
+int mr_consumer_give_back(struct mr_consumer *consumer)
 {
     if (!consumer->joined) {
         consumer->left = 0;
@@ -598,17 +599,17 @@ static int fail(struct mr_consumer *consumer, const char *reason, int now)
     return error < 0 ? error : dead + error;
 }
 
-int mr_fail(struct mr_consumer *consumer, const char *reason)
+int mr_consumer_fail(struct mr_consumer *consumer, const char *reason)
 {
     return fail(consumer, reason, 0);
 }
 
-int mr_fail_now(struct mr_consumer *consumer, const char *reason)
+int mr_consumer_fail_now(struct mr_consumer *consumer, const char *reason)
 {
     return fail(consumer, reason, 1);
 }
 
-int mr_drained(struct mr_consumer *consumer)
+int mr_consumer_drained(struct mr_consumer *consumer)
 {
     struct mr_topic *topic = consumer->topic;
     if (!consumer->joined)

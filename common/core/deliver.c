@@ -71,8 +71,8 @@ static int copy_out(struct mr_consumer *consumer, uint32_t p, uint64_t begin, ui
 
 /* ---- what to give out next ---- */
 
-/* Makes [pos, stop) of the seat's claim what mr_next gives. A blamed record stands alone, so that
- * who dies of it dies of nothing else. */
+/* Makes [pos, stop) of the seat's claim what mr_consumer_next gives. A blamed record stands alone,
+ * so that who dies of it dies of nothing else. */
 static int deliver_ring(struct mr_consumer *consumer)
 {
     struct mr_topic *topic = consumer->topic;
@@ -118,8 +118,8 @@ static int deliver_ring(struct mr_consumer *consumer)
     return 0;
 }
 
-/* Drop-oldest: what mr_next gives is copied out first; what was overwritten meanwhile counts as
- * lost. Returns 0; 1 all of it is lost. */
+/* Drop-oldest: what mr_consumer_next gives is copied out first; what was overwritten meanwhile
+ * counts as lost. Returns 0; 1 all of it is lost. */
 static int deliver_copy(struct mr_consumer *consumer)
 {
     struct mr_topic *topic = consumer->topic;

@@ -32,7 +32,7 @@ static uint64_t lowest(const struct mr_topic *topic, uint32_t group, uint32_t p)
         const struct mr_member_shm *member = &topic->members[i];
         if (load(&member->group) != group + 1 || load(&member->partition) != p)
             continue;
-        /* acquire, pairs with mr_ack: what the member read below cursor, it has read. */
+        /* acquire, pairs with mr_consumer_ack: what the member read below cursor, it has read. */
         uint64_t cursor = atomic_load_explicit(&member->cursor, memory_order_acquire);
         if (cursor < load(&member->end) && cursor < low)
             low = cursor;
@@ -167,7 +167,7 @@ static void look(const struct mr_topic *topic, const struct mr_seat *seat, const
         const struct mr_member_shm *member = &topic->members[i];
         if (load(&member->group) != seat->group + 1)
             continue;
-        /* acquire, pairs with mr_ack: what the member read below cursor, it has read. */
+        /* acquire, pairs with mr_consumer_ack: what the member read below cursor, it has read. */
         uint64_t cursor = atomic_load_explicit(&member->cursor, memory_order_acquire);
         uint64_t p = load(&member->partition), owner = load(&member->owner);
         scan->members += owner != 0;

@@ -30,7 +30,7 @@ int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct m
     atomic_store_explicit(&slot->moving_count, load(&to->producers[i].records) + n,
                           memory_order_relaxed);
     atomic_store_explicit(&slot->moving, pos, memory_order_release);
-    int error = mr_append_whole(producer, msgs, n, timeout_ns);
+    int error = mr_producer_append_whole(producer, msgs, n, timeout_ns);
     if (!error)
         error = mr_consumer_ack_to(consumer, pos, records);
     if (error == -ESTALE)
@@ -42,11 +42,11 @@ int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct m
     return error;
 }
 
-int mr_ack_with(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs,
-                size_t n, int64_t timeout_ns)
+int mr_consumer_ack_with(struct mr_consumer *consumer, struct mr_producer *producer,
+                         struct mr_message *msgs, size_t n, int64_t timeout_ns)
 {
     if (n == 0)
-        return mr_ack(consumer);
+        return mr_consumer_ack(consumer);
     if (!consumer->joined || consumer->acked == consumer->pos ||
         mr_producer_topic(producer)->bus != consumer->topic->bus ||
         mr_producer_topic(producer) == consumer->topic)

@@ -118,7 +118,7 @@ int into_append(struct worker *worker, struct mr_consumer *consumer, const struc
         messages[i].headers_len = like->headers_len;
     }
     if (!error)
-        error = mr_ack_with(consumer, worker->producer, messages, n, -1);
+        error = mr_consumer_ack_with(consumer, worker->producer, messages, n, -1);
     free(messages);
     if (error == -EMSGSIZE)
         snprintf(reason, cap, "its output does not fit into %s in one step", topic);

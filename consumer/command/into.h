@@ -14,7 +14,7 @@ int into_open(struct workers *crew, struct worker *first);
  *   like     whose key and headers the records get; NULL: none
  * Returns  0; a negative errno, with reason filled in: -EMSGSIZE one line, or all together, is too
  *          large for the topic; -EINTR; -EPIPE sealed; -EIDRM; -EAGAIN full, and full=fail;
- *          -ENOMEM; errors of mr_ack.
+ *          -ENOMEM; errors of mr_consumer_ack.
  * Blocks   while the topic is full. */
 int into_append(struct worker *worker, struct mr_consumer *consumer, const struct mr_record *like,
                 char *reason, size_t cap);

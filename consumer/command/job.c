@@ -71,7 +71,7 @@ static int format_records(struct worker *worker, struct job *job, uint64_t n, st
     pthread_mutex_lock(&crew->formatting);
     format->header_done = format->owes_line_end = 0;
     format_header(format, &job->source->columns, &worker->payload);
-    while (batch->cnt < n && (got = mr_next(job->consumer, &record)) > 0) {
+    while (batch->cnt < n && (got = mr_consumer_next(job->consumer, &record)) > 0) {
         int passes = run_passes(run, job->source, &record);
         if (passes == -EOVERFLOW) { /* workers_count_matching sees to it that it comes alone */
             batch->undecided = 1;
@@ -242,7 +242,8 @@ static enum next bury(struct worker *worker, struct job *job, const struct batch
                       const char *reason, int now)
 {
     struct workers *crew = worker->crew;
-    int dead = now ? mr_fail_now(job->consumer, reason) : mr_fail(job->consumer, reason);
+    int dead =
+        now ? mr_consumer_fail_now(job->consumer, reason) : mr_consumer_fail(job->consumer, reason);
     if (dead < 0)
         return fatal(worker, job, dead, "give up a record");
     /* those before it are acknowledged in any case */
@@ -271,11 +272,11 @@ static enum next failed(struct worker *worker, struct job *job, const struct bat
         return stop_all(worker, job, batch, reason, EXIT_FAILED);
     if (batch->cnt > 1) { /* one of them is to blame: each by itself, and it will show which */
         job->singles = batch->cnt;
-        int error = mr_rewind(job->consumer);
+        int error = mr_consumer_rewind(job->consumer);
         return error < 0 ? fatal(worker, job, error, "read again") : GO_ON;
     }
     if (on_fail == ON_FAIL_SKIP) {
-        int error = mr_ack(job->consumer);
+        int error = mr_consumer_ack(job->consumer);
         if (error < 0)
             return fatal(worker, job, error, "acknowledge");
         count(crew, &taken->skipped, 1);
@@ -289,7 +290,7 @@ static enum next failed(struct worker *worker, struct job *job, const struct bat
 static enum next later(struct worker *worker, struct job *job)
 {
     struct workers *crew = worker->crew;
-    int error = mr_rewind(job->consumer);
+    int error = mr_consumer_rewind(job->consumer);
     if (error < 0)
         return fatal(worker, job, error, "read again");
     count(crew, &crew->run->taken->delayed, 1);
@@ -327,7 +328,7 @@ static enum next succeeded(struct worker *worker, struct job *job, const struct 
             workers_end(crew, error == -EPIPE ? EXIT_SIGPIPE : EXIT_FAILED);
             return STOP;
         }
-        error = mr_ack(job->consumer);
+        error = mr_consumer_ack(job->consumer);
         if (error < 0)
             return fatal(worker, job, error,
                          "acknowledge (what was printed last may be delivered again)");
@@ -415,7 +416,7 @@ static enum next next_batch(struct worker *worker, struct job *job)
 {
     struct workers *crew = worker->crew;
     struct batch batch;
-    ssize_t cnt = mr_claim(job->consumer, 0, 0);
+    ssize_t cnt = mr_consumer_claim(job->consumer, 0, 0);
     if (cnt == -ETIMEDOUT || cnt == -ENODATA || cnt == -EIDRM || cnt == -EINTR)
         return STOP; /* nothing is left of it, or the leader finds the same */
     if (cnt < 0)
@@ -440,9 +441,9 @@ static enum next next_batch(struct worker *worker, struct job *job)
 int job_run(struct worker *worker, struct job *job)
 {
     enum next next = GO_ON;
-    while (next == GO_ON && mr_holds(job->consumer))
+    while (next == GO_ON && mr_consumer_holds(job->consumer))
         next = workers_stopping(worker->crew) ? STOP : next_batch(worker, job);
     if (next == STOP)
-        mr_give_back(job->consumer);
+        mr_consumer_give_back(job->consumer);
     return next != WAIT;
 }

@@ -131,7 +131,7 @@ int workers_count_matching(struct workers *crew, struct source *source,
     if (!run->take->where)
         return 0;
     pthread_mutex_lock(&crew->formatting);
-    while (!error && (got = mr_next(consumer, &record)) > 0) {
+    while (!error && (got = mr_consumer_next(consumer, &record)) > 0) {
         int passes = run_passes(run, source, &record);
         if (passes == -EOVERFLOW) {
             found += found == 0;
@@ -144,7 +144,7 @@ int workers_count_matching(struct workers *crew, struct source *source,
     if (!error && got < 0)
         error = got;
     if (!error)
-        error = found > 0 ? mr_rewind(consumer) : mr_ack(consumer);
+        error = found > 0 ? mr_consumer_rewind(consumer) : mr_consumer_ack(consumer);
     if (error)
         return error;
     *passing = found;

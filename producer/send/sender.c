@@ -265,8 +265,8 @@ static ssize_t append(struct sender *s, int64_t timeout)
     if (!s->producer)
         return (ssize_t)s->batch_cnt;
     if (s->resume)
-        return mr_append_from(s->producer, s->batch, s->progress, s->batch_cnt, timeout);
-    return mr_append(s->producer, s->batch, s->batch_cnt, timeout);
+        return mr_producer_append_from(s->producer, s->batch, s->progress, s->batch_cnt, timeout);
+    return mr_producer_append(s->producer, s->batch, s->batch_cnt, timeout);
 }
 
 int sender_flush(struct sender *s)

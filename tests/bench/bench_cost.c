@@ -103,12 +103,12 @@ static uint64_t pass_on(struct place *place)
         fill(values[i], place->sent++);
         msgs[i] = (struct mr_message){.value = values[i], .value_len = SIZE, .partition = MR_ANY};
     }
-    must(mr_append(place->producer, msgs, BATCH, -1) == BATCH, "append");
+    must(mr_producer_append(place->producer, msgs, BATCH, -1) == BATCH, "append");
     for (unsigned g = 0; g < place->groups; g++) {
         unsigned got = 0;
-        for (sum = 0; got < BATCH; mr_ack(place->consumers[g])) {
-            must(mr_claim(place->consumers[g], BATCH, -1) > 0, "claim");
-            for (; mr_next(place->consumers[g], &record) == 1; got++)
+        for (sum = 0; got < BATCH; mr_consumer_ack(place->consumers[g])) {
+            must(mr_consumer_claim(place->consumers[g], BATCH, -1) > 0, "claim");
+            for (; mr_consumer_next(place->consumers[g], &record) == 1; got++)
                 sum += look(record.value);
         }
         if (g == 0)
@@ -165,7 +165,7 @@ static void sit_idle(const char *bus, int consumes, int produces, int ready)
     struct mr_producer *producer;
     struct mr_consumer *consumer;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    int ok = mr_connect(bus, NULL, &own) == 0 && mr_topic_open(own, "t0", &topic) == 0;
+    int ok = mr_bus_connect(bus, NULL, &own) == 0 && mr_topic_open(own, "t0", &topic) == 0;
     if (ok && produces)
         ok = mr_producer_open(topic, NULL, &producer) == 0;
     if (ok && consumes)
@@ -217,7 +217,7 @@ static void add_place(const char *series, double at, uint64_t bytes, unsigned pa
         if (error) {
             fprintf(stderr, "bench_cost: %s at %g: not measured: %s\n", series, at,
                     strerror(-error));
-            mr_disconnect(place->bus);
+            mr_bus_disconnect(place->bus);
             remove_place(place);
             place_cnt--;
             return;

@@ -327,7 +327,7 @@ int main(void)
     read_rows(make_file(file, ROWS));
     make_file(small, ROWS_SLOW);
     bench_broker_start(bus_name);
-    must(mr_connect(bus_name, NULL, &bus) == 0, "connect");
+    must(mr_bus_connect(bus_name, NULL, &bus) == 0, "connect");
     for (size_t w = 0; w < WAYS; w++) {
         there[w] = installed(ways[w].first[0]);
         if (!there[w])
@@ -348,7 +348,7 @@ int main(void)
         bench_emit("csv", ways[w].series, ways[w].rows, "rows_per_s", ways[w].rows / median);
         bench_emit("csv", ways[w].series, ways[w].rows, "peak_mib", peak_mib(&ways[w]));
     }
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     bench_broker_stop();
     return 0;
 }

@@ -35,7 +35,7 @@ static void fill(struct mr_topic *topic)
         for (unsigned i = 0; i < 1000; i++)
             batch[i] = (struct mr_message){
                 .value = value, .value_len = sizeof value, .ts_ns = 1 + (sent + i) * STEP_NS};
-        must(mr_append(producer, batch, 1000, 0) == 1000, "append");
+        must(mr_producer_append(producer, batch, 1000, 0) == 1000, "append");
     }
     mr_producer_close(producer);
 }
@@ -55,7 +55,7 @@ static void find(struct mr_topic *topic, const char *series, enum mr_start start
         uint64_t since = bench_now_ns();
         must(mr_consumer_open(topic, &options, &consumer) == 0, "begin there");
         us[i] = (double)(bench_now_ns() - since) / 1e3;
-        must(mr_claim(consumer, 1, 0) > 0 && mr_next(consumer, &record) == 1 &&
+        must(mr_consumer_claim(consumer, 1, 0) > 0 && mr_consumer_next(consumer, &record) == 1 &&
                  record.offset == offset,
              "find the right record");
         mr_consumer_close(consumer);
@@ -91,6 +91,6 @@ int main(void)
                 "bench_find: a full topic of 1 GiB: not measured, /dev/shm has no room for it\n");
     }
     mr_bus_remove(name);
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     return 0;
 }

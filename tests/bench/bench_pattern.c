@@ -75,7 +75,7 @@ static void send(struct mr_producer *producer, int who, uint64_t from, uint64_t 
             msgs[i] =
                 (struct mr_message){.value = records[i], .value_len = SIZE, .partition = MR_ANY};
         }
-        if (mr_append(producer, msgs, k, -1) != (ssize_t)k)
+        if (mr_producer_append(producer, msgs, k, -1) != (ssize_t)k)
             bench_fail("append");
         from += k;
     }
@@ -124,14 +124,14 @@ static uint64_t take(struct mr_consumer *consumer, struct tally *tally, int64_t 
 {
     struct mr_record record;
     uint64_t before = tally->count;
-    ssize_t n = mr_claim(consumer, 0, timeout_ns);
+    ssize_t n = mr_consumer_claim(consumer, 0, timeout_ns);
     if (n == -ENODATA || n == -ETIMEDOUT)
         return 0;
     if (n < 0)
         bench_fail("claim");
-    while (mr_next(consumer, &record) == 1)
+    while (mr_consumer_next(consumer, &record) == 1)
         check(tally, record.value);
-    if (mr_ack(consumer))
+    if (mr_consumer_ack(consumer))
         bench_fail("acknowledge");
     return tally->count - before;
 }

@@ -32,7 +32,7 @@ static char bus_name[MR_BUS_NAME_MAX + 1];
 static struct mr_topic *attach(struct mr_bus **bus, const char *name)
 {
     struct mr_topic *topic;
-    if (mr_connect(bus_name, NULL, bus) < 0 || mr_topic_open(*bus, name, &topic) < 0)
+    if (mr_bus_connect(bus_name, NULL, bus) < 0 || mr_topic_open(*bus, name, &topic) < 0)
         bench_fail("attach");
     return topic;
 }
@@ -51,14 +51,14 @@ static double redeliver_once(struct mr_producer *producer, struct mr_consumer *h
         struct mr_consumer *consumer;
         struct mr_record record;
         if (mr_consumer_open(topic, NULL, &consumer) < 0 || write(held[1], "j", 1) != 1 ||
-            mr_claim(consumer, 1, -1) != 1 || mr_next(consumer, &record) != 1 ||
+            mr_consumer_claim(consumer, 1, -1) != 1 || mr_consumer_next(consumer, &record) != 1 ||
             write(held[1], "h", 1) != 1)
             _exit(1);
         for (;;)
             pause();
     }
     struct mr_message msg = {.value = "x", .value_len = 1, .partition = MR_ANY};
-    if (read(held[0], &byte, 1) != 1 || mr_append(producer, &msg, 1, -1) != 1 ||
+    if (read(held[0], &byte, 1) != 1 || mr_producer_append(producer, &msg, 1, -1) != 1 ||
         read(held[0], &byte, 1) != 1)
         bench_fail("hold a record");
     /* The heir is this process: from the kill to the record, all that a waiting member does lies
@@ -66,10 +66,10 @@ static double redeliver_once(struct mr_producer *producer, struct mr_consumer *h
     uint64_t since = bench_now_ns();
     kill(holder, SIGKILL);
     struct mr_record record;
-    if (mr_claim(heir, 1, -1) != 1 || mr_next(heir, &record) != 1)
+    if (mr_consumer_claim(heir, 1, -1) != 1 || mr_consumer_next(heir, &record) != 1)
         bench_fail("inherit");
     double ms = (double)(bench_now_ns() - since) / 1e6;
-    mr_ack(heir);
+    mr_consumer_ack(heir);
     waitpid(holder, NULL, 0);
     close(held[0]);
     close(held[1]);
@@ -84,7 +84,7 @@ static void redelivery(int with_broker, double *ms, int n)
     if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 ||
         mr_topic_make(server, "t", &settings) < 0)
         bench_fail("make a topic");
-    mr_disconnect(server); /* the bus stays, and nobody serves it */
+    mr_bus_disconnect(server); /* the bus stays, and nobody serves it */
     if (with_broker)
         bench_broker_start(bus_name);
     struct mr_topic *topic = attach(&bus, "t");
@@ -101,7 +101,7 @@ static void redelivery(int with_broker, double *ms, int n)
     }
     mr_producer_close(producer);
     mr_topic_close(topic);
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     bench_broker_stop(); /* if there is one */
     mr_topic_unlink(bus_name, "t");
     mr_bus_remove(bus_name);
@@ -157,7 +157,7 @@ static void repair(double *us, double *free_us, int n)
     mr_topic_close(topic);
     mr_topic_unlink(bus_name, "t");
     mr_bus_remove(bus_name);
-    mr_disconnect(server);
+    mr_bus_disconnect(server);
 }
 
 static double per_turn_ns(uint64_t since)
@@ -186,11 +186,12 @@ static void machinery(void)
         for (int j = 0; j < BATCH; j++)
             msgs[j] =
                 (struct mr_message){.value = value, .value_len = sizeof value, .partition = MR_ANY};
-        if (mr_append(producer, msgs, BATCH, -1) != BATCH || mr_claim(consumer, BATCH, -1) != BATCH)
+        if (mr_producer_append(producer, msgs, BATCH, -1) != BATCH ||
+            mr_consumer_claim(consumer, BATCH, -1) != BATCH)
             bench_fail("pass a batch on");
-        while (mr_next(consumer, &record) == 1)
+        while (mr_consumer_next(consumer, &record) == 1)
             ;
-        mr_ack(consumer);
+        mr_consumer_ack(consumer);
     }
     double batch = per_turn_ns(since);
 
@@ -241,7 +242,7 @@ static void machinery(void)
     mr_topic_close(topic);
     mr_topic_unlink(bus_name, "t");
     mr_bus_remove(bus_name);
-    mr_disconnect(server);
+    mr_bus_disconnect(server);
     munmap(plain, 4096);
 }
 

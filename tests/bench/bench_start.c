@@ -49,7 +49,7 @@ static void create(void)
     const struct mr_settings settings = {.size_bytes = 16 << 20, .partitions = 1};
     struct mr_bus *bus;
     struct mr_topic *topic;
-    must(mr_connect(bus_name, NULL, &bus), "connect");
+    must(mr_bus_connect(bus_name, NULL, &bus), "connect");
     for (int i = 0; i < CREATIONS; i++) {
         uint64_t since = bench_now_ns();
         must(mr_topic_create(bus, "t", &settings, 0), "create a topic of 16 MiB");
@@ -58,7 +58,7 @@ static void create(void)
         must(mr_topic_delete(topic, MR_DELETE_ANYWAY), "delete the topic");
         mr_topic_close(topic);
     }
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     emit("create 16 MiB", 1, ms, CREATIONS);
 }
 
@@ -66,17 +66,17 @@ static void attach(void)
 {
     static double ms[ATTACHMENTS];
     struct mr_bus *bus;
-    must(mr_connect(bus_name, NULL, &bus), "connect");
+    must(mr_bus_connect(bus_name, NULL, &bus), "connect");
     must(mr_topic_create(bus, "t", &(struct mr_settings){.size_bytes = 16 << 20, .partitions = 1},
                          0),
          "create a topic of 16 MiB");
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     for (int i = 0; i < ATTACHMENTS; i++) {
         struct mr_topic *topic;
         struct mr_producer *producer;
         struct mr_consumer *consumer;
         uint64_t since = bench_now_ns();
-        must(mr_connect(bus_name, NULL, &bus), "connect");
+        must(mr_bus_connect(bus_name, NULL, &bus), "connect");
         must(mr_topic_open(bus, "t", &topic), "open the topic");
         must(mr_producer_open(topic, NULL, &producer), "open a producer");
         must(mr_consumer_open(topic, NULL, &consumer), "open a consumer");
@@ -84,7 +84,7 @@ static void attach(void)
         mr_consumer_close(consumer);
         mr_producer_close(producer);
         mr_topic_close(topic);
-        mr_disconnect(bus);
+        mr_bus_disconnect(bus);
     }
     emit("attach", 1, ms, ATTACHMENTS);
 }
@@ -116,14 +116,14 @@ static void look(void)
     static double ms[LOOKS];
     struct mr_bus *bus;
     char name[16];
-    must(mr_connect(bus_name, NULL, &bus), "connect");
+    must(mr_bus_connect(bus_name, NULL, &bus), "connect");
     int error = 0;
     for (int i = 1; i < TOPICS && error == 0; i++) { /* one is there from attach() */
         snprintf(name, sizeof name, "t%d", i);
         error = mr_topic_create(
             bus, name, &(struct mr_settings){.size_bytes = MR_SIZE_MIN, .partitions = 1}, 0);
     }
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     if (error == -ENOSPC) {
         fprintf(stderr,
                 "bench_start: status of %d topics: not measured, /dev/shm has no room for them\n",

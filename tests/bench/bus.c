@@ -33,7 +33,7 @@ static void remove_all(void)
         if (topics[i][0])
             mr_topic_unlink(bus_name, topics[i]);
     mr_bus_remove(bus_name);
-    mr_disconnect(server);
+    mr_bus_disconnect(server);
 }
 
 void bench_topic_make(const char *name, uint64_t size_bytes, uint64_t records)
@@ -71,7 +71,7 @@ struct mr_topic *bench_topic_open(const char *name)
     static struct mr_bus *bus;
     struct mr_topic *topic;
     if (!bus)
-        must(mr_connect(bus_name, NULL, &bus), "connect");
+        must(mr_bus_connect(bus_name, NULL, &bus), "connect");
     must(mr_topic_open(bus, name, &topic), "open a topic");
     return topic;
 }

@@ -63,7 +63,7 @@ static inline void send_by(struct channel *channel, uint64_t n, uint64_t batch)
             msgs[i] = (struct mr_message){
                 .value = end->records + i * size, .value_len = (uint32_t)size, .partition = MR_ANY};
         }
-        if (mr_append(end->producer, msgs, k, -1) != (ssize_t)k)
+        if (mr_producer_append(end->producer, msgs, k, -1) != (ssize_t)k)
             bench_fail("append");
         n -= k;
     }
@@ -84,11 +84,11 @@ static void millrace_receive(struct channel *channel, uint64_t n)
     struct end *end = channel->state;
     for (uint64_t until = channel->number + n; channel->number < until;) {
         struct mr_record record;
-        if (mr_claim(end->consumer, 0, -1) < 0)
+        if (mr_consumer_claim(end->consumer, 0, -1) < 0)
             bench_fail("claim");
-        while (mr_next(end->consumer, &record) == 1)
+        while (mr_consumer_next(end->consumer, &record) == 1)
             channel_check(channel, record.value);
-        if (mr_ack(end->consumer) < 0)
+        if (mr_consumer_ack(end->consumer) < 0)
             bench_fail("acknowledge");
     }
 }

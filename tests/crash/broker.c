@@ -47,7 +47,7 @@ static void die_attached(struct world *w)
     struct mr_consumer_options options = {.flags = MR_PRIVATE};
     child_must(mr_consumer_open(topic, &options, &own) == 0, "join");
     child_must(mr_producer_open(topic, NULL, &producer) == 0, "open a producer");
-    child_must(mr_claim(consumer, 3, 0) > 0 && mr_claim(own, 3, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 3, 0) > 0 && mr_consumer_claim(own, 3, 0) > 0, "claim");
     next(1);
 }
 static void prepare_dead(struct world *w)
@@ -115,9 +115,10 @@ static int made_works(struct world *w)
         if (!error)
             error = mr_consumer_open(made, NULL, &from);
         if (!error)
-            error = mr_append(to, &message, 1, 0) == 1 && mr_claim(from, 0, 0) == 1 &&
-                            mr_next(from, &record) == 1
-                        ? mr_ack(from)
+            error = mr_producer_append(to, &message, 1, 0) == 1 &&
+                            mr_consumer_claim(from, 0, 0) == 1 &&
+                            mr_consumer_next(from, &record) == 1
+                        ? mr_consumer_ack(from)
                         : -EBADMSG;
         mr_consumer_close(from);
         mr_producer_close(to);
@@ -137,7 +138,7 @@ static void stop(struct world *w)
     if (supervise_finish(keep) == 0)
         error = mr_bus_remove(w->bus_name);
     supervise_close(keep);
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     bus = NULL;
     end(error);
 }
@@ -156,14 +157,14 @@ static int serves_again(struct world *w)
     int error = mr_bus_serve(w->bus_name, 0600, (gid_t)-1, NULL, &again);
     if (error)
         return world_fail(w, "no other broker can serve: %s", strerror(-error));
-    error = mr_connect(w->bus_name, NULL, &client);
+    error = mr_bus_connect(w->bus_name, NULL, &client);
     if (!error) {
         do
             error = mr_bus_wait_change(client, &seen, 0);
         while (error == 0);
-        mr_disconnect(client);
+        mr_bus_disconnect(client);
     }
-    mr_disconnect(again);
+    mr_bus_disconnect(again);
     return error == -ETIMEDOUT
                ? 0
                : world_fail(w, "a client of the next broker is told: %s", strerror(-error));
@@ -222,7 +223,7 @@ static void come_and_append(struct world *w)
                mr_producer_open(shelf->topic, NULL, &shelf->producer) == 0 &&
                mr_consumer_open(shelf->topic, &options, &shelf->place[0].consumer) == 0;
     world_fill(w, &message, buf, w->sent);
-    if (here && mr_append(shelf->producer, &message, 1, 0) == 1) {
+    if (here && mr_producer_append(shelf->producer, &message, 1, 0) == 1) {
         world_note(shelf, w->sent++, MUST);
         shelf->place[0].consumer->spin_ns = 0;
         shelf->sent = 1;
@@ -268,7 +269,7 @@ static void redrive(struct world *w)
 static void die_first_in_hand(struct world *w)
 {
     attach_consumer(w, "g", 1000);
-    child_must(mr_claim(consumer, 2, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 2, 0) > 0, "claim");
     next(1);
 }
 static void prepare_refused(struct world *w)
@@ -295,10 +296,10 @@ static void go_past(struct world *w)
     struct mr_record record;
     unsigned got = 0;
     begin();
-    for (int i = 0; i < 8 && mr_claim(consumer, 0, 0) > 0; i++) {
-        while (mr_next(consumer, &record) == 1)
+    for (int i = 0; i < 8 && mr_consumer_claim(consumer, 0, 0) > 0; i++) {
+        while (mr_consumer_next(consumer, &record) == 1)
             got++;
-        mr_ack(consumer);
+        mr_consumer_ack(consumer);
     }
     end(got ? 0 : -ENOTRECOVERABLE);
 }
@@ -315,12 +316,12 @@ static void die_moving(struct world *w)
     struct mr_message message;
     attach_consumer(w, "g", 1000);
     open_both();
-    child_must(mr_claim(consumer, 4, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 4, 0) > 0, "claim");
     next(1);
     struct mr_member_shm *slot = mr_consumer_slot(consumer);
     uint64_t cursor = load(&slot->cursor);
     world_fill(w, &message, buf, 0);
-    child_must(mr_ack_with(consumer, producer, &message, 1, 0) == 0, "acknowledge");
+    child_must(mr_consumer_ack_with(consumer, producer, &message, 1, 0) == 0, "acknowledge");
     atomic_store(&mr_producer_topic(producer)->producers[mr_producer_slot(producer)].asked,
                  topic->shm->created_ns);
     atomic_store(&slot->moving, load(&slot->cursor));
@@ -350,7 +351,7 @@ static void take_over(struct world *w)
 {
     attach_consumer(w, "g", 1000);
     begin();
-    ssize_t n = mr_claim(consumer, 2, 0);
+    ssize_t n = mr_consumer_claim(consumer, 2, 0);
     end(n > 0 ? 0 : n);
 }
 

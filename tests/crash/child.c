@@ -28,7 +28,7 @@ void attach_topic(struct world *w, enum shelf_name name)
 {
     struct mr_connect_options options = {.name = "child", .stop = &child_gives_up};
     if (!bus)
-        child_must(mr_connect(w->bus_name, &options, &bus) == 0, "connect");
+        child_must(mr_bus_connect(w->bus_name, &options, &bus) == 0, "connect");
     child_must(mr_topic_open(bus, shelf_names[name], &topic) == 0, "open the topic");
 }
 
@@ -55,7 +55,7 @@ void next(unsigned cnt)
 {
     struct mr_record record;
     while (cnt--)
-        child_must(mr_next(consumer, &record) == 1, "take a record");
+        child_must(mr_consumer_next(consumer, &record) == 1, "take a record");
 }
 
 void begin(void)
@@ -83,5 +83,5 @@ void child_leave(void)
     mr_consumer_close(consumer);
     mr_producer_close(producer);
     mr_topic_close(topic);
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
 }

@@ -35,7 +35,7 @@ static void join_private(struct world *w)
 static void leave_holding(struct world *w)
 {
     attach_consumer(w, "g", 1000);
-    child_must(mr_claim(consumer, 2, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 2, 0) > 0, "claim");
     next(1);
     begin();
     mr_consumer_close(consumer);
@@ -47,7 +47,7 @@ static void leave_private(struct world *w)
     attach(w);
     struct mr_consumer_options options = {.flags = MR_PRIVATE};
     child_must(mr_consumer_open(topic, &options, &consumer) == 0, "join");
-    child_must(mr_claim(consumer, 2, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 2, 0) > 0, "claim");
     next(1);
     begin();
     mr_consumer_close(consumer);
@@ -78,7 +78,7 @@ static void prepare_leave_last(struct world *w)
 static void leave_last(struct world *w)
 {
     attach_consumer(w, "m", 1000);
-    child_must(mr_claim(consumer, 3, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 3, 0) > 0, "claim");
     next(1);
     begin();
     mr_consumer_close(consumer);
@@ -91,10 +91,10 @@ static void leave_last(struct world *w)
 static void hold_some(struct world *w)
 {
     attach_consumer(w, "m", 1000);
-    child_must(mr_claim(consumer, 3, 0) == 3, "claim");
+    child_must(mr_consumer_claim(consumer, 3, 0) == 3, "claim");
     next(3);
-    child_must(mr_ack(consumer) == 0, "acknowledge");
-    child_must(mr_claim(consumer, 3, 0) == 3, "claim");
+    child_must(mr_consumer_ack(consumer) == 0, "acknowledge");
+    child_must(mr_consumer_claim(consumer, 3, 0) == 3, "claim");
     next(2);
 }
 static void prepare_move(struct world *w)
@@ -149,7 +149,7 @@ static void first_record(struct world *w)
     begin();
     ssize_t n = mr_producer_open(topic, NULL, &producer);
     if (!n)
-        n = mr_append(producer, &message, 1, -1);
+        n = mr_producer_append(producer, &message, 1, -1);
     end(n);
 }
 static void die_attached(struct world *w)
@@ -159,7 +159,7 @@ static void die_attached(struct world *w)
     struct mr_consumer_options options = {.flags = MR_PRIVATE};
     child_must(mr_consumer_open(topic, &options, &own) == 0, "join");
     child_must(mr_producer_open(topic, NULL, &producer) == 0, "open a producer");
-    child_must(mr_claim(consumer, 3, 0) > 0 && mr_claim(own, 3, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 3, 0) > 0 && mr_consumer_claim(own, 3, 0) > 0, "claim");
     next(1);
 }
 static void prepare_reap(struct world *w)
@@ -180,7 +180,7 @@ static void leave_bus(struct world *w)
 {
     attach_consumer(w, "g", 1000);
     child_must(mr_producer_open(topic, NULL, &producer) == 0, "open a producer");
-    child_must(mr_claim(consumer, 2, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 2, 0) > 0, "claim");
     next(1);
     begin();
     child_leave();
@@ -193,9 +193,9 @@ static void leave_bus(struct world *w)
 static void connect_and_leave(struct world *w)
 {
     begin();
-    int error = mr_connect(w->bus_name, NULL, &bus);
+    int error = mr_bus_connect(w->bus_name, NULL, &bus);
     if (!error)
-        mr_disconnect(bus);
+        mr_bus_disconnect(bus);
     bus = NULL;
     end(error);
 }

@@ -136,7 +136,7 @@ static int send_one(struct world *w, struct shelf *shelf, struct mr_topic *topic
         world_fill(w, &msg, buf, w->sent);
         msg.partition = (int32_t)p;
         world_note(shelf, w->sent++, MUST);
-        ssize_t n = mr_append(sender, &msg, 1, 0);
+        ssize_t n = mr_producer_append(sender, &msg, 1, 0);
         if (n != 1) {
             mr_producer_close(sender);
             return world_fail(w, "a newcomer cannot append to %s, and all has been taken: %s",
@@ -200,7 +200,7 @@ int newcomers(struct world *w, const struct style *style)
 {
     static const struct mr_connect_options options = {.name = "newcomer", .stop = &survivors_stop};
     struct mr_bus *bus;
-    int failed = 0, error = mr_connect(w->bus_name, &options, &bus);
+    int failed = 0, error = mr_bus_connect(w->bus_name, &options, &bus);
     if (error)
         return error == -ENOENT && w->may_end
                    ? 0
@@ -208,7 +208,7 @@ int newcomers(struct world *w, const struct style *style)
     for (int s = 0; s < SHELVES && !failed; s++)
         if (w->shelf[s].topic)
             failed = visit(w, bus, (enum shelf_name)s, style);
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     return failed;
 }
 

@@ -48,8 +48,8 @@ static void take_and_give_back(struct world *w)
         .group = w->shelf[T].place[0].group[0] ? w->shelf[T].place[0].group : NULL, .tries = 1000};
     begin();
     int error = options.group ? mr_consumer_open(topic, &options, &consumer) : -1;
-    if (!error && mr_claim(consumer, 2, 0) > 0)
-        mr_give_back(consumer);
+    if (!error && mr_consumer_claim(consumer, 2, 0) > 0)
+        mr_consumer_give_back(consumer);
     if (!error)
         mr_consumer_close(consumer);
     consumer = NULL;

@@ -26,7 +26,7 @@ static void append(struct world *w)
     for (unsigned i = 0; i < w->add && w->settings.partitions > 1; i++)
         messages[i].partition = (int32_t)(i % w->settings.partitions);
     begin();
-    ssize_t n = mr_append(producer, messages, w->add, -1);
+    ssize_t n = mr_producer_append(producer, messages, w->add, -1);
     end(n);
 }
 
@@ -136,9 +136,9 @@ static void append_from(struct world *w)
     for (unsigned i = 0; i < 5; i++)
         progress[i] = (struct mr_progress){i + 1, WORLD_CHECK_OF(i + 1)};
     begin();
-    ssize_t n = mr_append_from(producer, messages, progress, 2, -1), more = n;
+    ssize_t n = mr_producer_append_from(producer, messages, progress, 2, -1), more = n;
     if (n == 2)
-        more = mr_append_from(producer, messages + 2, progress + 2, 3, -1);
+        more = mr_producer_append_from(producer, messages + 2, progress + 2, 3, -1);
     end(n == 2 && more > 0 ? n + more : n);
 }
 
@@ -153,7 +153,7 @@ static void append_and_join(struct world *w)
 {
     attach_producer(w);
     fill_messages(w, 0, 2);
-    child_must(mr_append(producer, messages, 2, 0) == 2, "append");
+    child_must(mr_producer_append(producer, messages, 2, 0) == 2, "append");
     begin();
     int error = mr_producer_join(producer, -1);
     end(error);
@@ -165,7 +165,7 @@ static void claim(struct world *w)
 {
     attach_consumer(w, "g", 1000);
     begin();
-    ssize_t n = mr_claim(consumer, 2, 0);
+    ssize_t n = mr_consumer_claim(consumer, 2, 0);
     end(n == -ETIMEDOUT ? 0 : n); /* another may hold all that there is */
 }
 static void prepare_claim_ordered(struct world *w)
@@ -179,20 +179,20 @@ static void die_holding(struct world *w)
 {
     struct mr_record record;
     attach_consumer(w, "g", 1000);
-    child_must(mr_claim(consumer, 4, 0) > 0, "claim");
-    while (mr_next(consumer, &record) == 1)
+    child_must(mr_consumer_claim(consumer, 4, 0) > 0, "claim");
+    while (mr_consumer_next(consumer, &record) == 1)
         ;
 }
 static void die_in_hand(struct world *w)
 {
     attach_consumer(w, "g", 1000);
-    child_must(mr_claim(consumer, 4, 0) > 1, "claim");
+    child_must(mr_consumer_claim(consumer, 4, 0) > 1, "claim");
     next(2);
 }
 static void die_first_in_hand(struct world *w)
 {
     attach_consumer(w, "g", 1000);
-    child_must(mr_claim(consumer, 2, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 2, 0) > 0, "claim");
     next(1);
 }
 static void prepare_claim_orphan(struct world *w)
@@ -213,13 +213,13 @@ static void claim_past_blamed(struct world *w)
     attach_consumer(w, "g", 1000);
     struct mr_record record;
     begin();
-    ssize_t n = mr_claim(consumer, 8, 0);
+    ssize_t n = mr_consumer_claim(consumer, 8, 0);
     while (n > 0) {
-        while (mr_next(consumer, &record) == 1)
+        while (mr_consumer_next(consumer, &record) == 1)
             ;
-        n = mr_ack(consumer);
+        n = mr_consumer_ack(consumer);
         if (!n)
-            n = mr_claim(consumer, 8, 0);
+            n = mr_consumer_claim(consumer, 8, 0);
     }
     end(n == -ETIMEDOUT ? 0 : n);
 }
@@ -242,10 +242,10 @@ static void prepare_ack_part(struct world *w)
 static void ack_part(struct world *w)
 {
     attach_consumer(w, "g", 1000);
-    child_must(mr_claim(consumer, 2, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 2, 0) > 0, "claim");
     struct mr_record record;
     begin();
-    int error = mr_next(consumer, &record) == 1 ? mr_ack(consumer) : -EBADMSG;
+    int error = mr_consumer_next(consumer, &record) == 1 ? mr_consumer_ack(consumer) : -EBADMSG;
     end(error);
 }
 static void prepare_ack_all(struct world *w)
@@ -262,13 +262,13 @@ static void ack_all(struct world *w)
 {
     attach_consumer(w, "g", 1000);
     struct mr_record record;
-    child_must(mr_claim(consumer, 2, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 2, 0) > 0, "claim");
     begin();
     ssize_t n;
-    while ((n = mr_claim(consumer, 2, 0)) > 0) {
-        while (mr_next(consumer, &record) == 1)
+    while ((n = mr_consumer_claim(consumer, 2, 0)) > 0) {
+        while (mr_consumer_next(consumer, &record) == 1)
             ;
-        mr_ack(consumer);
+        mr_consumer_ack(consumer);
     }
     end(n == -ETIMEDOUT ? 0 : n);
 }
@@ -286,19 +286,19 @@ static void prepare_give_back_last(struct world *w)
 static void give_back(struct world *w)
 {
     attach_consumer(w, "g", 1000);
-    child_must(mr_claim(consumer, 3, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 3, 0) > 0, "claim");
     next(1);
     begin();
-    int error = mr_give_back(consumer);
+    int error = mr_consumer_give_back(consumer);
     end(error);
 }
 static void fail(struct world *w)
 {
     attach_consumer(w, "g", 1000);
-    child_must(mr_claim(consumer, 2, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 2, 0) > 0, "claim");
     next(1);
     begin();
-    int error = mr_fail(consumer, "test");
+    int error = mr_consumer_fail(consumer, "test");
     end(error);
 }
 
@@ -316,7 +316,7 @@ static void dead_letter(struct world *w)
 {
     attach_consumer(w, "g", 1);
     begin();
-    ssize_t n = mr_claim(consumer, 2, 0);
+    ssize_t n = mr_consumer_claim(consumer, 2, 0);
     end(n);
 }
 
@@ -339,18 +339,18 @@ static void ack_with(struct world *w)
 {
     attach_consumer(w, "g", 1000);
     open_other();
-    child_must(mr_claim(consumer, 4, 0) >= 3, "claim");
+    child_must(mr_consumer_claim(consumer, 4, 0) >= 3, "claim");
     next(3);
     fill_messages(w, 0, 3);
     begin();
-    int error = mr_ack_with(consumer, producer, messages, 3, -1);
+    int error = mr_consumer_ack_with(consumer, producer, messages, 3, -1);
     end(error);
 }
 /* The same by a process that first takes a producer slot of the other topic. */
 static void open_and_ack_with(struct world *w)
 {
     attach_consumer(w, "g", 1000);
-    child_must(mr_claim(consumer, 4, 0) >= 3, "claim");
+    child_must(mr_consumer_claim(consumer, 4, 0) >= 3, "claim");
     next(3);
     fill_messages(w, 0, 3);
     struct mr_topic *other;
@@ -358,7 +358,7 @@ static void open_and_ack_with(struct world *w)
     begin();
     int error = mr_producer_open(other, NULL, &producer);
     if (!error)
-        error = mr_ack_with(consumer, producer, messages, 3, -1);
+        error = mr_consumer_ack_with(consumer, producer, messages, 3, -1);
     end(error);
 }
 
@@ -368,12 +368,12 @@ static void die_half_way(struct world *w)
 {
     attach_consumer(w, "g", 1000);
     open_other();
-    child_must(mr_claim(consumer, 4, 0) >= 3, "claim");
+    child_must(mr_consumer_claim(consumer, 4, 0) >= 3, "claim");
     struct mr_member_shm *slot = mr_consumer_slot(consumer);
     uint64_t cursor = load(&slot->cursor);
     next(3);
     fill_messages(w, 0, 3);
-    child_must(mr_ack_with(consumer, producer, messages, 3, 0) == 0, "acknowledge");
+    child_must(mr_consumer_ack_with(consumer, producer, messages, 3, 0) == 0, "acknowledge");
     /* As it was before the second half. */
     struct mr_topic *to = mr_producer_topic(producer);
     atomic_store(&to->producers[mr_producer_slot(producer)].asked, topic->shm->created_ns);
@@ -394,7 +394,7 @@ static void settle(struct world *w)
 {
     attach_consumer(w, "g", 1000);
     begin();
-    ssize_t n = mr_claim(consumer, 2, 0);
+    ssize_t n = mr_consumer_claim(consumer, 2, 0);
     end(n);
 }
 
@@ -404,7 +404,7 @@ static void wait_for_records(struct world *w)
 {
     attach_consumer(w, "g", 1000);
     begin();
-    ssize_t n = mr_claim(consumer, 1, -1);
+    ssize_t n = mr_consumer_claim(consumer, 1, -1);
     end(n);
 }
 static void prepare_wait(struct world *w)

@@ -47,7 +47,7 @@ static void publish(struct world *w)
     child_must(mr_producer_open(topic, NULL, &producer) == 0, "open a producer");
     for (unsigned i = 0; i < 5; i++) {
         world_fill(w, &message, buf, w->sent + i);
-        child_must(mr_append(producer, &message, 1, 0) == 1, "append");
+        child_must(mr_producer_append(producer, &message, 1, 0) == 1, "append");
     }
     mr_producer_close(producer);
 }
@@ -75,7 +75,7 @@ static const char *group_of_orphan;
 static void die_with_records(struct world *w)
 {
     attach_consumer(w, group_of_orphan, 1000);
-    child_must(mr_claim(consumer, 4, 0) > 0, "claim");
+    child_must(mr_consumer_claim(consumer, 4, 0) > 0, "claim");
     next(1);
 }
 static void leave_orphans(struct world *w)
@@ -102,9 +102,9 @@ static void move_three(struct world *w, enum shelf_name from, enum shelf_name to
     child_must(mr_consumer_open(topic, &options, &consumer) == 0, "join");
     child_must(mr_topic_open(bus, shelf_names[to], &other) == 0, "open the other topic");
     child_must(mr_producer_open(other, NULL, &producer) == 0, "open a producer of the other topic");
-    child_must(mr_claim(consumer, 4, 0) >= 3, "claim");
+    child_must(mr_consumer_claim(consumer, 4, 0) >= 3, "claim");
     for (unsigned i = 0; i < 3; i++) {
-        child_must(mr_next(consumer, &record) == 1, "take a record");
+        child_must(mr_consumer_next(consumer, &record) == 1, "take a record");
         unsigned id = world_id(&record);
         world_fill(w, &messages[i], values[i], id);
         messages[i].partition = 0;
@@ -114,7 +114,7 @@ static void move_three(struct world *w, enum shelf_name from, enum shelf_name to
     if (child_plan)
         child_plan->moved_cnt = 3;
     begin();
-    int error = mr_ack_with(consumer, producer, messages, 3, -1);
+    int error = mr_consumer_ack_with(consumer, producer, messages, 3, -1);
     end(error);
 }
 static int fits_into(const struct world *w, const struct operation *operation)
@@ -174,7 +174,7 @@ static int fits_crowd(const struct world *w, const struct operation *operation)
 static void before_from_crowd(struct world *w)
 {
     before_from(w);
-    world_must(mr_connect(w->bus_name, NULL, &crowd_bus) == 0, "connect");
+    world_must(mr_bus_connect(w->bus_name, NULL, &crowd_bus) == 0, "connect");
     world_must(mr_topic_open(crowd_bus, "t", &crowd_topic) == 0, "open the topic");
     for (unsigned i = 0; i < MR_PRODUCERS - 2; i++)
         world_must(mr_producer_open(crowd_topic, NULL, &crowd_producer[i]) == 0, "open a producer");
@@ -187,7 +187,7 @@ static void after_crowd(struct world *w)
         crowd_producer[i] = NULL;
     }
     mr_topic_close(crowd_topic);
-    mr_disconnect(crowd_bus);
+    mr_bus_disconnect(crowd_bus);
 }
 
 /* A group without members: of ten records it has acknowledged three, and a dead member held
@@ -210,10 +210,10 @@ static void make_m(struct world *w)
 static void hold_in_m(struct world *w)
 {
     attach_consumer(w, "m", 1000);
-    child_must(mr_claim(consumer, 3, 0) == 3, "claim");
+    child_must(mr_consumer_claim(consumer, 3, 0) == 3, "claim");
     next(3);
-    child_must(mr_ack(consumer) == 0, "acknowledge");
-    child_must(mr_claim(consumer, 3, 0) == 3, "claim");
+    child_must(mr_consumer_ack(consumer) == 0, "acknowledge");
+    child_must(mr_consumer_claim(consumer, 3, 0) == 3, "claim");
     next(2);
 }
 static void before_moved_group(struct world *w)
@@ -262,7 +262,7 @@ static void leave_all(struct world *w)
     struct mr_consumer_options options = {.flags = MR_PRIVATE};
     child_must(mr_consumer_open(topic, &options, &own) == 0, "join privately");
     child_must(mr_producer_open(topic, NULL, &producer) == 0, "open a producer");
-    mr_claim(consumer, 2, 0);
+    mr_consumer_claim(consumer, 2, 0);
     begin();
     mr_consumer_close(own);
     child_leave();

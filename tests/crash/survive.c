@@ -84,9 +84,9 @@ static int take(struct world *w, struct place *place, struct mr_consumer *consum
     struct mr_record record;
     ssize_t n;
     turn.naps = 0;
-    while ((n = mr_claim(consumer, 0, wait ? -1 : 0)) > 0) {
+    while ((n = mr_consumer_claim(consumer, 0, wait ? -1 : 0)) > 0) {
         int more;
-        while ((more = mr_next(consumer, &record)) == 1) {
+        while ((more = mr_consumer_next(consumer, &record)) == 1) {
             unsigned id = world_id(&record);
             if (id >= w->sent)
                 return world_fail(w, "group %s got a record that none has sent (%u)", place->group,
@@ -96,7 +96,7 @@ static int take(struct world *w, struct place *place, struct mr_consumer *consum
         }
         if (more < 0)
             return world_fail(w, "group %s: next: %s", place->group, strerror(-more));
-        int error = mr_ack(consumer);
+        int error = mr_consumer_ack(consumer);
         if (error)
             return world_fail(w, "group %s cannot acknowledge: %s", place->group, strerror(-error));
     }
@@ -144,7 +144,7 @@ static int append_one(struct world *w, struct shelf *shelf, uint32_t p)
     world_note(shelf, w->sent++, MUST);
     turn.turns = 0;
     w->error[0] = '\0';
-    ssize_t n = mr_append(shelf->producer, &msg, 1, -1);
+    ssize_t n = mr_producer_append(shelf->producer, &msg, 1, -1);
     survivors_stop = 0;
     if (w->error[0])
         return -1;

@@ -62,7 +62,7 @@ unsigned world_try_send(struct world *w, enum shelf_name name, unsigned cnt)
     for (unsigned i = 0; i < cnt; i++) {
         struct mr_message msg;
         world_fill(w, &msg, buf, w->sent);
-        if (mr_append(shelf->producer, &msg, 1, 0) != 1)
+        if (mr_producer_append(shelf->producer, &msg, 1, 0) != 1)
             return i;
         world_note(shelf, w->sent++, MUST);
         shelf->sent++;
@@ -119,14 +119,14 @@ void world_take(struct world *w, enum shelf_name name, unsigned i, unsigned cnt)
     struct place *place = &w->shelf[name].place[i];
     struct mr_record record;
     unsigned taken = 0;
-    while (taken < cnt && mr_claim(place->consumer, cnt - taken, 0) > 0) {
-        while (mr_next(place->consumer, &record) == 1) {
+    while (taken < cnt && mr_consumer_claim(place->consumer, cnt - taken, 0) > 0) {
+        while (mr_consumer_next(place->consumer, &record) == 1) {
             unsigned id = world_id(&record);
             world_must(id < w->sent, "know a record");
             place->fate[id] = place->after[id] = GONE;
             taken++;
         }
-        world_must(mr_ack(place->consumer) == 0, "acknowledge");
+        world_must(mr_consumer_ack(place->consumer) == 0, "acknowledge");
     }
     world_must(taken == cnt, "take");
 }
@@ -176,7 +176,7 @@ void world_death(struct world *w, void (*body)(struct world *w), int reap)
 int world_connect(struct world *w)
 {
     static const struct mr_connect_options options = {.name = "survivor", .stop = &survivors_stop};
-    int error = mr_connect(w->bus_name, &options, &w->bus);
+    int error = mr_bus_connect(w->bus_name, &options, &w->bus);
     world_must(error == 0 || error == -ENOENT, "connect");
     return error;
 }
@@ -194,7 +194,7 @@ void world_leave(struct world *w)
         shelf->producer = NULL;
         shelf->topic = NULL;
     }
-    mr_disconnect(w->bus);
+    mr_bus_disconnect(w->bus);
     w->bus = NULL;
 }
 
@@ -214,7 +214,7 @@ void world_open(struct world *w, const char *bus_name, const struct operation *o
     if (world_connect(w) == -ENOENT) { /* the last operation removed it */
         struct mr_bus *made;
         world_must(mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &made) == 0, "make a bus");
-        mr_disconnect(made);
+        mr_bus_disconnect(made);
         world_must(world_connect(w) == 0, "connect");
     }
     world_shelf(w, T, NULL);

@@ -18,8 +18,8 @@ static void look(uint32_t flags)
     struct mr_bus *bus;
     char **names;
     uint32_t seen = 0;
-    if (mr_connect(mr_bus_name(image_bus),
-                   &(struct mr_connect_options){.flags = flags, .name = "fuzz"}, &bus) != 0)
+    if (mr_bus_connect(mr_bus_name(image_bus),
+                       &(struct mr_connect_options){.flags = flags, .name = "fuzz"}, &bus) != 0)
         return;
     for (uint32_t i = 0; mr_client_info(bus, i, &info) != -ERANGE; i++)
         MUST(i < MR_CLIENTS_MAX);
@@ -35,7 +35,7 @@ static void look(uint32_t flags)
             mr_topic_reap_dead(topic);
         mr_topic_close(topic);
     }
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

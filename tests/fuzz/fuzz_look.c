@@ -10,8 +10,8 @@ static struct mr_bus *observer;
 static int begin(void)
 {
     image_begin(&bus_image, &image);
-    MUST(mr_connect(mr_bus_name(image_bus), &(struct mr_connect_options){.flags = MR_OBSERVER},
-                    &observer) == 0);
+    MUST(mr_bus_connect(mr_bus_name(image_bus), &(struct mr_connect_options){.flags = MR_OBSERVER},
+                        &observer) == 0);
     return 1;
 }
 
@@ -60,8 +60,8 @@ static void peek(struct mr_topic *topic, enum mr_start start, int64_t arg)
     int got = 0;
     if (mr_consumer_open(topic, &options, &consumer) != 0)
         return;
-    while (got >= 0 && mr_claim(consumer, 0, 0) > 0) {
-        while ((got = mr_next(consumer, &record)) > 0) {
+    while (got >= 0 && mr_consumer_claim(consumer, 0, 0) > 0) {
+        while ((got = mr_consumer_next(consumer, &record)) > 0) {
             const char *name;
             const void *value;
             size_t at = 0, name_len, value_len;
@@ -77,7 +77,7 @@ static void peek(struct mr_topic *topic, enum mr_start start, int64_t arg)
                 read_all(value, value_len);
         }
         if (got == 0)
-            mr_ack(consumer);
+            mr_consumer_ack(consumer);
     }
     mr_consumer_lag(consumer);
     mr_consumer_close(consumer);

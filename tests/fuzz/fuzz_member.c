@@ -14,7 +14,7 @@ static char dead_path[MR_TOPIC_NAME_MAX + 8];
 static int begin(void)
 {
     image_begin(&bus_image, &image);
-    MUST(mr_connect(mr_bus_name(image_bus), NULL, &bus) == 0);
+    MUST(mr_bus_connect(mr_bus_name(image_bus), NULL, &bus) == 0);
     snprintf(dead_path, sizeof dead_path, "%s.dead", image.path);
     return 1;
 }
@@ -42,11 +42,11 @@ static void consume(struct mr_topic *topic, uint64_t script,
     if (mr_consumer_open(topic, options, &consumer) != 0)
         return;
     for (int turn = 0; turn < 12; turn++, script = script >> 2 | script << 62) {
-        ssize_t cnt = mr_claim(consumer, 0, 0);
+        ssize_t cnt = mr_consumer_claim(consumer, 0, 0);
         int got = 0;
         if (cnt <= 0)
             break;
-        for (uint64_t n = 0; (got = mr_next(consumer, &record)) > 0; n++) {
+        for (uint64_t n = 0; (got = mr_consumer_next(consumer, &record)) > 0; n++) {
             MUST(n <= topic->ring_bytes / MR_RECORD_OVERHEAD);
             read_record(topic, &record);
             if ((script & 3) == 2 && n == 1)
@@ -54,13 +54,13 @@ static void consume(struct mr_topic *topic, uint64_t script,
         }
         if (got < 0)
             break;
-        int error = (script & 3) == 1   ? mr_give_back(consumer)
-                    : (script & 3) == 2 ? mr_fail(consumer, "fuzz")
-                                        : mr_ack(consumer);
+        int error = (script & 3) == 1   ? mr_consumer_give_back(consumer)
+                    : (script & 3) == 2 ? mr_consumer_fail(consumer, "fuzz")
+                                        : mr_consumer_ack(consumer);
         if (error < 0)
             break;
     }
-    mr_drained(consumer);
+    mr_consumer_drained(consumer);
     mr_consumer_lag(consumer);
     mr_consumer_close(consumer);
 }
@@ -76,7 +76,7 @@ static void produce(struct mr_topic *topic, uint64_t script)
         for (size_t i = 0; i < 8; i++)
             msgs[i] = (struct mr_message){
                 .value = text, .value_len = (uint32_t)(script & 0xff) * 3, .partition = MR_ANY};
-        ssize_t n = mr_append(producer, msgs, 8, 0);
+        ssize_t n = mr_producer_append(producer, msgs, 8, 0);
         MUST(n <= 8);
     }
     mr_producer_close(producer);

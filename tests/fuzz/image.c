@@ -53,7 +53,7 @@ static void append_some(struct mr_producer *from, unsigned n)
             msg.headers = headers;
             msg.headers_len = (uint16_t)headers_len;
         }
-        mr_append(from, &msg, 1, 0);
+        mr_producer_append(from, &msg, 1, 0);
     }
 }
 
@@ -70,10 +70,10 @@ static struct mr_consumer *join(const char *group, uint32_t flags)
 static void take(struct mr_consumer *consumer, unsigned claims, int ack)
 {
     struct mr_record record;
-    while (claims-- && mr_claim(consumer, 0, 0) > 0)
-        while (mr_next(consumer, &record) > 0)
+    while (claims-- && mr_consumer_claim(consumer, 0, 0) > 0)
+        while (mr_consumer_next(consumer, &record) > 0)
             if (ack)
-                MUST(mr_ack(consumer) == 0);
+                MUST(mr_consumer_ack(consumer) == 0);
 }
 
 static void fill_topic(void)
@@ -94,7 +94,8 @@ static void fill_topic(void)
     append_some(other, 25);
     take(holder, 1, 0);
     take(ordered, 2, 1);
-    MUST(mr_claim(worker, 0, 0) > 0 && mr_next(worker, &record) == 1 && mr_fail(worker, "no") == 0);
+    MUST(mr_consumer_claim(worker, 0, 0) > 0 && mr_consumer_next(worker, &record) == 1 &&
+         mr_consumer_fail(worker, "no") == 0);
     take(worker, 1, 0);
     mr_consumer_close(holder); /* leaves an orphan */
     mr_producer_close(other);

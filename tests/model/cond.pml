@@ -1,4 +1,4 @@
-/* cond.pml - sleepers and wakers (common/core/cond.c), as members of a group and producers use them (mr_claim, mr_group_claim,
+/* cond.pml - sleepers and wakers (common/core/cond.c), as members of a group and producers use them (mr_consumer_claim, mr_group_claim,
  * mr_groups_tell).
  *
  * Each of PRODUCERS publishes BATCH records at once and wakes one member; each of CONSUMERS takes one record and then keeps it

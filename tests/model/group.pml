@@ -362,18 +362,18 @@ proctype consumer()
 #ifdef BROKEN_acknowledged_before_given
                     if :: d_step { SLOT(slot, CURSOR) = pos + 1; acked[pos] = 1 } :: DYING fi;
 #endif
-                    if :: d_step { SLOT(slot, IN_HAND) = pos; worked[pos] = 1 } :: DYING fi; /* mr_next */
+                    if :: d_step { SLOT(slot, IN_HAND) = pos; worked[pos] = 1 } :: DYING fi; /* mr_consumer_next */
                     pos++
                 :: pos == stop -> break
                 :: pos < stop && pos > SLOT(slot, CURSOR) -> break /* acknowledges what it has so far */
-                :: d_step { give_backs > 0 -> give_backs-- }       /* mr_give_back */
+                :: d_step { give_backs > 0 -> give_backs-- }       /* mr_consumer_give_back */
                     give_back();
                     pos = SLOT(slot, CURSOR);                      /* if there was no slot for that, it goes on */
                     break
                 od
             fi;
 #ifndef BROKEN_acknowledged_before_given
-            /* mr_ack: one store */
+            /* mr_consumer_ack: one store */
             if
             :: d_step {
                    at = SLOT(slot, CURSOR);

@@ -1,5 +1,5 @@
 /* move.pml - a record goes to another topic and is acknowledged here as one step, whoever dies in between (common/core/move.c: dead
- * letters and mr_ack_with): noted in the member's slot, appended there, acknowledged here; whoever takes the slot over looks
+ * letters and mr_consumer_ack_with): noted in the member's slot, appended there, acknowledged here; whoever takes the slot over looks
  * whether it has arrived. "Letter" is said here for both.
  *
  * All RECORDS of one claim are to be moved, each by a producer of its own as dead letters are, or with ONE_PRODUCER by the one
@@ -86,7 +86,7 @@ inline open_producer()
     fi
 }
 
-/* mr_append of one letter; log.pml has the same */
+/* mr_producer_append of one letter; log.pml has the same */
 inline append(pos)
 {
     lock(log);

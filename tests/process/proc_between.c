@@ -106,7 +106,7 @@ static void leave_bus(void)
     strcpy(name, bus_new_name());
     ck_assert_int_eq(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &left), 0);
     ck_assert_int_eq(mr_topic_make(left, "t", &settings), 0);
-    mr_disconnect(left);
+    mr_bus_disconnect(left);
 }
 
 struct other {
@@ -119,14 +119,14 @@ static void detach(struct other *other)
 {
     mr_producer_close(other->producer);
     mr_topic_close(other->topic);
-    mr_disconnect(other->bus);
+    mr_bus_disconnect(other->bus);
     *other = (struct other){0};
 }
 
 /* Attaches a producer. Returns 1; 0 there was nothing to attach to any more, or it is locked. */
 static int attach(struct other *other)
 {
-    int error = mr_connect(name, &options, &other->bus);
+    int error = mr_bus_connect(name, &options, &other->bus);
     if (!error)
         error = mr_topic_open(other->bus, "t", &other->topic);
     if (!error &&
@@ -156,14 +156,14 @@ static void must_have(const char *value)
                                           &(struct mr_consumer_options){.flags = MR_UNTIL_END},
                                           &consumer),
                          0);
-        ck_assert_int_eq(mr_claim(consumer, 0, 0), 1);
+        ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 1);
         next_is(consumer, value);
         mr_consumer_close(consumer);
         mr_topic_close(topic);
     }
     mr_topic_unlink(name, "t");
     ck_assert_int_eq(mr_bus_withdraw(next, 0), 0);
-    mr_disconnect(next);
+    mr_bus_disconnect(next);
 }
 
 /* ---- clean ---- */
@@ -218,7 +218,7 @@ START_TEST(who_connects_between_keeps_the_bus)
     int stops = 0, came = 0;
     for (pid_t pid; leave_bus(), (pid = start(clean_words[_i], stops)) != 0; stops++) {
         struct other other = {0};
-        int error = mr_connect(name, &options, &other.bus);
+        int error = mr_bus_connect(name, &options, &other.bus);
         ck_assert_msg(!error || error == -ENOENT, "connect: %d", error);
         ck_assert_int_eq(finish(pid), 0);
         ck_assert(error || mr_bus_named(other.bus));
@@ -243,7 +243,7 @@ START_TEST(topic_made_between_is_not_deleted_for_the_old_one)
         struct other other = {0};
         struct mr_topic *old;
         int sent = 0;
-        ck_assert_int_eq(mr_connect(name, &options, &other.bus), 0);
+        ck_assert_int_eq(mr_bus_connect(name, &options, &other.bus), 0);
         /* Opening what is marked deleted takes its name away. */
         if (mr_topic_open(other.bus, "t", &old) == 0)
             mr_topic_close(old);

@@ -51,7 +51,7 @@ static void setup(void)
     consumer = consumer_with(topic, (struct mr_consumer_options){0});
     put_numbers(producer, 0, 0, 5);
     put_numbers(producer, 1, 0, 5);
-    ck_assert_int_eq(mr_claim(consumer, 2, 0), 2);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 2, 0), 2);
     member_partition = (uint32_t)word(&topic->members[0].partition);
 }
 
@@ -91,7 +91,7 @@ static int cannot_ask_for_locks(void *arg)
     MUST(mr_topic_delete(t, MR_DELETE_UNUSED) == -ENOMEM);
     MUST(!word(&t->shm->deleted));
     MUST(refuse(SYS_fcntl, F_OFD_SETLK, SECCOMP_RET_ERRNO | ENOLCK) == 0);
-    MUST(mr_connect(mr_bus_name(bus), NULL, &other) == -ENOLCK);
+    MUST(mr_bus_connect(mr_bus_name(bus), NULL, &other) == -ENOLCK);
     MUST(mr_bus_serve(mr_bus_name(bus), 0, (gid_t)-1, NULL, &other) == -ENOLCK);
     topic_leave(t);
     return 0;
@@ -180,7 +180,7 @@ START_TEST(bus_whose_removal_was_killed_is_not_removed)
 {
     struct mr_bus *client, *next;
     uint32_t seen = 0;
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &client), 0);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), NULL, &client), 0);
     mr_bus_wait_change(client, &seen, 0);
     ck_assert_int_eq(ended(child(is_killed_before_it_unlinks, NULL)), -SIGSYS);
     ck_assert_uint_eq(bus->shm->removed, 1); /* there it was killed */
@@ -193,14 +193,14 @@ START_TEST(bus_whose_removal_was_killed_is_not_removed)
     topic = NULL;
     char name[MR_BUS_NAME_MAX + 1];
     strcpy(name, mr_bus_name(bus));
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     ck_assert_int_eq(mr_bus_serve(name, 0, (gid_t)-1, NULL, &next), 0);
     bus = next;
     ck_assert_uint_eq(bus->shm->removed, 0);
     ck_assert_int_eq(mr_bus_wait_change(client, &seen, 0), -ETIMEDOUT);
     ck_assert_int_eq(mr_bus_remove(name), 0);
     ck_assert_int_eq(mr_bus_wait_change(client, &seen, 0), -EIDRM);
-    mr_disconnect(client);
+    mr_bus_disconnect(client);
 }
 END_TEST
 

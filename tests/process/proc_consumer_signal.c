@@ -132,8 +132,8 @@ START_TEST(signal_ends_a_wait_for_a_lock_with_its_own_status)
     /* What it had is given back, and nothing is blamed for it. */
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     struct mr_record record;
-    while (mr_claim(consumer, 0, 0) > 0)
-        while (mr_next(consumer, &record) > 0)
+    while (mr_consumer_claim(consumer, 0, 0) > 0)
+        while (mr_consumer_next(consumer, &record) > 0)
             ck_assert_uint_eq(record.try_number, 1);
     mr_consumer_close(consumer);
     mr_producer_close(producer);

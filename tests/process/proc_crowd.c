@@ -36,17 +36,17 @@ START_TEST(record_from_the_future_has_no_negative_age)
     struct mr_topic *t;
     const char *name = bus_new_name();
     pid_t broker = start_broker(name);
-    ck_assert_int_eq(mr_connect(name, NULL, &mine), 0);
+    ck_assert_int_eq(mr_bus_connect(name, NULL, &mine), 0);
     ck_assert_int_eq(mr_topic_open(mine, "t", &t), 0);
     struct mr_producer *producer = producer_on(t);
     struct mr_message msg = {.value = "x",
                              .value_len = 1,
                              .partition = 0,
                              .ts_ns = mr_wall_ns() + (uint64_t)365 * 24 * 3600 * SECOND};
-    ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
+    ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
     mr_producer_close(producer);
     mr_topic_close(t);
-    mr_disconnect(mine);
+    mr_bus_disconnect(mine);
     program(path, "consumer");
     snprintf(command, sizeof command, "%s -b %s -e -f '%%a\\n' t 2>&1", path, name);
     FILE *said_by = popen(command, "r"); /* NOLINT(cert-env33-c) */
@@ -82,8 +82,8 @@ static int is_there(void *arg)
     struct mr_topic *t;
     struct mr_producer *producer;
     struct mr_consumer *consumer;
-    char ok = mr_connect(me->bus, NULL, &mine) == 0 && mr_connect(me->bus, NULL, &more) == 0 &&
-              mr_topic_open(mine, "t", &t) == 0;
+    char ok = mr_bus_connect(me->bus, NULL, &mine) == 0 &&
+              mr_bus_connect(me->bus, NULL, &more) == 0 && mr_topic_open(mine, "t", &t) == 0;
     if (ok && me->number < ATTACHED)
         ok = mr_producer_open(t, NULL, &producer) == 0;
     else if (ok && me->number < 2 * ATTACHED)
@@ -114,7 +114,7 @@ START_TEST(thousand_processes_attach_and_the_broker_notices_when_all_die_at_once
     struct mr_topic *t;
     struct mr_topic_info info;
     ck_assert_int_eq(
-        mr_connect(name, &(struct mr_connect_options){.flags = MR_OBSERVER}, &observer), 0);
+        mr_bus_connect(name, &(struct mr_connect_options){.flags = MR_OBSERVER}, &observer), 0);
     ck_assert_int_eq(mr_topic_open(observer, "t", &t), 0);
     ck_assert_int_eq(pipe(fds), 0);
     for (int i = 0; i < CROWD; i++)
@@ -127,16 +127,16 @@ START_TEST(thousand_processes_attach_and_the_broker_notices_when_all_die_at_once
      * is refused. */
     uint32_t n = 0;
     int error;
-    while (n < MR_CLIENTS_MAX && !(error = mr_connect(name, NULL, &mine[n])))
+    while (n < MR_CLIENTS_MAX && !(error = mr_bus_connect(name, NULL, &mine[n])))
         n++;
     uint32_t taken = slots_taken(observer), producers, members;
     int info_error = mr_topic_info(t, &info);
     producers = info.producers;
     members = info.members;
     while (n--)
-        mr_disconnect(mine[n]);
-    int there = mr_connect(name, NULL, &refused); /* one place is free again */
-    mr_disconnect(refused);
+        mr_bus_disconnect(mine[n]);
+    int there = mr_bus_connect(name, NULL, &refused); /* one place is free again */
+    mr_bus_disconnect(refused);
 
     for (int i = 0; i < CROWD; i++)
         kill(pids[i], SIGKILL);
@@ -158,7 +158,7 @@ START_TEST(thousand_processes_attach_and_the_broker_notices_when_all_die_at_once
     ck_assert_uint_eq(info.producers_died, producers);
     ck_assert_uint_eq(info.members, 0);
     mr_topic_close(t);
-    mr_disconnect(observer);
+    mr_bus_disconnect(observer);
     ck_assert_int_eq(kill(broker, SIGTERM), 0);
     ck_assert_int_eq(ended(broker), 0);
 }

@@ -43,8 +43,9 @@ static struct mr_topic *attach(uint32_t flags)
     struct mr_bus *mine;
     struct mr_topic *found;
     CHECK(mr_guard() == 0 && mr_guard() == 0);
-    CHECK(mr_connect(mr_bus_name(bus),
-                     &(struct mr_connect_options){.name = "child", .flags = flags}, &mine) == 0);
+    CHECK(mr_bus_connect(mr_bus_name(bus),
+                         &(struct mr_connect_options){.name = "child", .flags = flags},
+                         &mine) == 0);
     CHECK(mr_topic_open(mine, "t", &found) == 0);
     return found;
 }
@@ -95,17 +96,18 @@ static int peek_while_it_is_cut(void *arg)
     struct mr_record record;
     struct mr_topic_info info;
     CHECK(mr_consumer_open(t, &options, &peek) == 0);
-    CHECK(mr_claim(peek, 0, 0) == 10 && mr_next(peek, &record) == 1);
+    CHECK(mr_consumer_claim(peek, 0, 0) == 10 && mr_consumer_next(peek, &record) == 1);
     CHECK(truncate(topic_path, (off_t)cut_at(*(int *)arg)) == 0);
     /* what it has copied is still good */
     for (int i = 0; i < 200 && mr_topic_intact(t) == 0; i++) {
-        ssize_t n = mr_claim(peek, 0, 0);
-        while (n > 0 && mr_next(peek, &record) > 0)
+        ssize_t n = mr_consumer_claim(peek, 0, 0);
+        while (n > 0 && mr_consumer_next(peek, &record) > 0)
             ;
         CHECK(n > 0 || n == -EIO || n == -ETIMEDOUT);
         mr_topic_info(t, &info);
     }
-    CHECK(mr_claim(peek, 0, -1) == -EIO && mr_next(peek, &record) == -EIO && mr_ack(peek) == -EIO);
+    CHECK(mr_consumer_claim(peek, 0, -1) == -EIO && mr_consumer_next(peek, &record) == -EIO &&
+          mr_consumer_ack(peek) == -EIO);
     all_say_eio(t);
     mr_consumer_close(peek);
     mr_topic_close(t);
@@ -127,23 +129,23 @@ static int work_while_it_is_cut(void *arg)
     struct mr_consumer_options elsewhere = {.group = "elsewhere", .flags = MR_UNTIL_END};
     CHECK(mr_producer_open(t, NULL, &p) == 0 && mr_consumer_open(t, NULL, &c) == 0);
     CHECK(mr_topic_open(t->bus, "other", &other) == 0 && mr_producer_open(other, NULL, &q) == 0);
-    CHECK(mr_claim(c, 10, 0) == 10 && mr_next(c, &record) == 1);
+    CHECK(mr_consumer_claim(c, 10, 0) == 10 && mr_consumer_next(c, &record) == 1);
     CHECK(truncate(topic_path, (off_t)cut_at(*(int *)arg)) == 0);
     for (int i = 0; i < 5000 && mr_topic_intact(t) == 0; i++) {
         int got;
-        while ((got = mr_next(c, &record)) > 0)
+        while ((got = mr_consumer_next(c, &record)) > 0)
             ;
         CHECK(got == 0 || got == -EIO);
-        CHECK(got < 0 || mr_ack(c) == (mr_topic_intact(t) ? -EIO : 0));
-        ssize_t n = mr_claim(c, 10, 0);
+        CHECK(got < 0 || mr_consumer_ack(c) == (mr_topic_intact(t) ? -EIO : 0));
+        ssize_t n = mr_consumer_claim(c, 10, 0);
         CHECK(n > 0 || n == -EIO || n == -ETIMEDOUT);
         n = put(p, i % 2, "more");
         CHECK(n == 1 || n == -EIO || n == -EAGAIN);
     }
-    CHECK(put(p, 0, "x") == -EIO && mr_claim(c, 0, -1) == -EIO && mr_next(c, &record) == -EIO &&
-          mr_ack(c) == -EIO);
-    CHECK(mr_give_back(c) == -EIO && mr_drained(c) == -EIO && mr_topic_seal(t) == -EIO &&
-          mr_topic_purge(t) == -EIO);
+    CHECK(put(p, 0, "x") == -EIO && mr_consumer_claim(c, 0, -1) == -EIO &&
+          mr_consumer_next(c, &record) == -EIO && mr_consumer_ack(c) == -EIO);
+    CHECK(mr_consumer_give_back(c) == -EIO && mr_consumer_drained(c) == -EIO &&
+          mr_topic_seal(t) == -EIO && mr_topic_purge(t) == -EIO);
     all_say_eio(t);
     mr_consumer_close(c);
     mr_producer_close(p);
@@ -154,7 +156,7 @@ static int work_while_it_is_cut(void *arg)
     CHECK(put(q, 0, "b") == 1);
     mr_producer_close(q);
     mr_topic_close(other);
-    mr_disconnect(t->bus);
+    mr_bus_disconnect(t->bus);
     return 0;
 }
 
@@ -183,9 +185,10 @@ static int holds_a_bus_that_is_cut(void *arg)
     CHECK(mr_client_info(mine, 0, &info) == -EIO && mr_bus_wait_change(mine, &seen, -1) == -EIO);
     CHECK(mr_client_alive(mine, parent) == 1); /* nobody is dead on the word of a damaged table */
     mr_topic_reap_dead(t);
-    CHECK(mr_bus_usable(mine) == -EIO && mr_connect(mr_bus_name(mine), NULL, &again) == -EBADMSG);
+    CHECK(mr_bus_usable(mine) == -EIO &&
+          mr_bus_connect(mr_bus_name(mine), NULL, &again) == -EBADMSG);
     mr_topic_close(t);
-    mr_disconnect(mine);
+    mr_bus_disconnect(mine);
     return 0;
 }
 
@@ -235,7 +238,7 @@ static int has_a_bus_error(void *arg)
     if (how == 0) {
         struct sigaction there;
         struct mr_bus *mine;
-        CHECK(mr_connect(mr_bus_name(bus), NULL, &mine) == 0);
+        CHECK(mr_bus_connect(mr_bus_name(bus), NULL, &mine) == 0);
         /* the library takes no signal by itself */
         CHECK(sigaction(SIGBUS, NULL, &there) == 0 && there.sa_handler == SIG_DFL);
     } else {
@@ -358,8 +361,8 @@ static void peek_at_all(struct mr_topic *t, unsigned start)
     uint64_t records = 0;
     if (mr_consumer_open(t, &options, &peek) != 0)
         return;
-    for (int i = 0; i < 100 && mr_claim(peek, 0, 0) > 0; i++)
-        while (mr_next(peek, &record) > 0) {
+    for (int i = 0; i < 100 && mr_consumer_claim(peek, 0, 0) > 0; i++)
+        while (mr_consumer_next(peek, &record) > 0) {
             CHECK(++records <= 100 * 100 && record.value_len <= 65536);
             for (uint32_t b = 0; b < record.value_len; b++)
                 sink ^= ((const unsigned char *)record.value)[b];
@@ -376,8 +379,8 @@ static int observes(void *arg)
     struct mr_bus *mine;
     (void)arg;
     CHECK(mr_guard() == 0);
-    CHECK(mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.flags = MR_OBSERVER}, &mine) ==
-          0);
+    CHECK(mr_bus_connect(mr_bus_name(bus), &(struct mr_connect_options){.flags = MR_OBSERVER},
+                         &mine) == 0);
     while (looks < STORM_LOOKS) {
         int error = mr_topic_open(mine, "t", &t);
         CHECK(error == 0 || error == -EBADMSG || error == -EIO || error == -EPROTO ||
@@ -392,7 +395,7 @@ static int observes(void *arg)
             mr_topic_close(t);
         }
     }
-    mr_disconnect(mine);
+    mr_bus_disconnect(mine);
     atomic_fetch_sub(observing, 1);
     printf("%u looks, %u topics cut short meanwhile, %u refused\n", looks, short_ones, refused);
     fflush(stdout);
@@ -455,7 +458,7 @@ START_TEST(symlinks_are_not_followed_by_bus_or_topic)
     snprintf(path, sizeof path, "/dev/shm%s", segment);
     ck_assert_int_eq(symlink(target, path), 0);
     int served = mr_bus_serve(name, 0666, (gid_t)-1, NULL, &other),
-        connected = mr_connect(name, NULL, &other);
+        connected = mr_bus_connect(name, NULL, &other);
     int there = fstat(fd, &st) == 0 && st.st_nlink == 1;
     unlink(target);
 
@@ -492,7 +495,7 @@ START_TEST(modes_are_as_asked_whatever_the_umask)
     path_of(path, "private");
     ck_assert_int_eq(stat(path, &st), 0);
     ck_assert_uint_eq(st.st_mode & 07777, 0640);
-    mr_disconnect(other);
+    mr_bus_disconnect(other);
 }
 END_TEST
 
@@ -517,7 +520,7 @@ START_TEST(names_do_not_lead_out_of_the_namespace)
         ck_assert_int_eq(mr_consumer_open(topic, &options, &c), -EINVAL);
         if (!*names[i])
             continue; /* the empty name means the default bus */
-        ck_assert_int_lt(mr_connect(names[i], NULL, &b), 0);
+        ck_assert_int_lt(mr_bus_connect(names[i], NULL, &b), 0);
         ck_assert_int_eq(mr_bus_serve(names[i], 0600, (gid_t)-1, NULL, &b), -EINVAL);
     }
     /* would be topic b of bus a */

@@ -39,9 +39,9 @@ static unsigned take_results(struct mr_consumer *reader, unsigned char *seen, in
 {
     struct mr_record record;
     unsigned cnt = 0;
-    if (mr_claim(reader, 0, timeout_ns) <= 0)
+    if (mr_consumer_claim(reader, 0, timeout_ns) <= 0)
         return 0;
-    for (; mr_next(reader, &record) > 0; cnt++) {
+    for (; mr_consumer_next(reader, &record) > 0; cnt++) {
         char text[16] = "";
         ck_assert_uint_lt(record.value_len, sizeof text);
         memcpy(text, record.value, record.value_len);
@@ -49,7 +49,7 @@ static unsigned take_results(struct mr_consumer *reader, unsigned char *seen, in
         ck_assert_uint_lt(number, RECORDS);
         seen[number]++;
     }
-    ck_assert_int_eq(mr_ack(reader), 0);
+    ck_assert_int_eq(mr_consumer_ack(reader), 0);
     return cnt;
 }
 
@@ -69,7 +69,7 @@ START_TEST(result_of_a_killed_consumer_is_there_once)
     ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
     for (unsigned i = 0; i < KILLS; i++) {
         pid_t pid = start_consumer();
-        mr_claim(reader, 0, HUNG_NS); /* the first result of this one is visible: */
+        mr_consumer_claim(reader, 0, HUNG_NS); /* the first result of this one is visible: */
         kill(pid, SIGKILL);
         ended(pid);
         ck_assert_uint_gt(take_results(reader, seen, 0), 0);

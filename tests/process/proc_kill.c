@@ -42,7 +42,7 @@ static int produce(void *arg)
             msgs[i] = (struct mr_message){.value = values[i],
                                           .value_len = build(values[i], next[round % 2]++),
                                           .partition = (int32_t)(round % 2)};
-        if (mr_append(producer, msgs, cnt, -1) != (ssize_t)cnt)
+        if (mr_producer_append(producer, msgs, cnt, -1) != (ssize_t)cnt)
             return 1;
     }
 }
@@ -53,13 +53,13 @@ static void take_checked(struct mr_consumer *consumer, uint32_t *counts, uint64_
 {
     unsigned char expected[304];
     struct mr_record r;
-    while (mr_now_ns() < until_ns && mr_claim(consumer, 0, 0) > 0) {
-        while (mr_next(consumer, &r) > 0) {
+    while (mr_now_ns() < until_ns && mr_consumer_claim(consumer, 0, 0) > 0) {
+        while (mr_consumer_next(consumer, &r) > 0) {
             ck_assert_uint_eq(r.value_len, build(expected, counts[r.partition]));
             ck_assert_mem_eq(r.value, expected, r.value_len);
             ck_assert_uint_eq(r.offset, counts[r.partition]++);
         }
-        ck_assert_int_eq(mr_ack(consumer), 0);
+        ck_assert_int_eq(mr_consumer_ack(consumer), 0);
     }
 }
 
@@ -108,7 +108,7 @@ static int hold(void *arg)
     struct mr_record r;
     struct mr_consumer_options options = {.flags = holder->flags};
     if (mr_consumer_open(topic_of_child("t"), &options, &consumer) < 0 ||
-        mr_claim(consumer, holder->claim, 0) <= 0 || mr_next(consumer, &r) != 1)
+        mr_consumer_claim(consumer, holder->claim, 0) <= 0 || mr_consumer_next(consumer, &r) != 1)
         return 1;
     if (write(holder->pipe[1], "h", 1) != 1)
         return 1;
@@ -128,12 +128,12 @@ static pid_t start_holder(struct holder *holder)
 static void gives(struct mr_consumer *consumer, uint64_t first, uint64_t end)
 {
     struct mr_record r;
-    while (mr_claim(consumer, 0, 0) > 0) {
-        while (mr_next(consumer, &r) > 0) {
+    while (mr_consumer_claim(consumer, 0, 0) > 0) {
+        while (mr_consumer_next(consumer, &r) > 0) {
             ck_assert_uint_eq(r.offset, first++);
             ck_assert_uint_eq(r.try_number, 1);
         }
-        ck_assert_int_eq(mr_ack(consumer), 0);
+        ck_assert_int_eq(mr_consumer_ack(consumer), 0);
     }
     ck_assert_uint_eq(first, end);
 }
@@ -146,15 +146,15 @@ START_TEST(stopped_consumer_keeps_what_it_holds)
     ck_assert_int_eq(kill(pid, SIGSTOP), 0);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     gives(consumer, 10, 20);
-    ck_assert_int_eq(mr_claim(consumer, 0, SECOND / 5), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, SECOND / 5), -ETIMEDOUT);
 
     killed(pid);
     struct mr_record r;
-    ck_assert_int_eq(mr_claim(consumer, 0, HUNG_NS), 1); /* the one in hand, alone */
-    ck_assert_int_eq(mr_next(consumer, &r), 1);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, HUNG_NS), 1); /* the one in hand, alone */
+    ck_assert_int_eq(mr_consumer_next(consumer, &r), 1);
     ck_assert_uint_eq(r.offset, 0);
     ck_assert_uint_eq(r.try_number, 2);
-    ck_assert_int_eq(mr_ack(consumer), 0);
+    ck_assert_int_eq(mr_consumer_ack(consumer), 0);
     gives(consumer, 1, 10); /* the rest, without blame */
     mr_consumer_close(consumer);
     mr_producer_close(producer);
@@ -169,15 +169,15 @@ START_TEST(killed_private_consumer_holds_no_producer_up)
     char value[1000];
     struct mr_message msg = {.value = value, .value_len = sizeof value, .partition = 0};
     memset(value, 'v', sizeof value);
-    ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
+    ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
     pid_t pid = start_holder(&(struct holder){.flags = MR_PRIVATE, .claim = 1});
     ssize_t n;
-    while ((n = mr_append(producer, &msg, 1, 0)) == 1)
+    while ((n = mr_producer_append(producer, &msg, 1, 0)) == 1)
         take_all(consumer);
     ck_assert_int_eq(n, -EAGAIN);
-    ck_assert_int_eq(mr_append(producer, &msg, 1, SECOND / 10), -ETIMEDOUT);
+    ck_assert_int_eq(mr_producer_append(producer, &msg, 1, SECOND / 10), -ETIMEDOUT);
     killed(pid);
-    ck_assert_int_eq(mr_append(producer, &msg, 1, HUNG_NS), 1);
+    ck_assert_int_eq(mr_producer_append(producer, &msg, 1, HUNG_NS), 1);
     mr_consumer_close(consumer);
     mr_producer_close(producer);
     check_invariants(topic);
@@ -200,14 +200,14 @@ static int take_until_poisoned(void *arg)
     ssize_t n;
     if (mr_consumer_open(topic_of_child("t"), &options, &consumer) < 0)
         return 1;
-    while ((n = mr_claim(consumer, 0, HUNG_NS)) > 0) {
-        while (mr_next(consumer, &r) > 0) {
+    while ((n = mr_consumer_claim(consumer, 0, HUNG_NS)) > 0) {
+        while (mr_consumer_next(consumer, &r) > 0) {
             if (r.value_len == 2 && memcmp(r.value, "17", 2) == 0) {
                 signal(SIGABRT, SIG_DFL);
                 abort();
             }
             /* Each by itself, so that what is not the poison comes once. */
-            if (mr_ack(consumer) < 0)
+            if (mr_consumer_ack(consumer) < 0)
                 return 1;
             atomic_fetch_add(&seen->times[r.offset], 1);
         }
@@ -234,10 +234,10 @@ START_TEST(record_that_kills_three_times_is_put_aside_and_the_rest_goes_on)
     struct mr_topic *letters;
     ck_assert_int_eq(mr_topic_open(bus, "t.dead", &letters), 0);
     struct mr_consumer *consumer = consumer_with(letters, (struct mr_consumer_options){0});
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 1);
     next_is(consumer, "17");
-    ck_assert_int_eq(mr_ack(consumer), 0);
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_ack(consumer), 0);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), -ETIMEDOUT);
     struct mr_group_info group;
     ck_assert_int_eq(mr_group_info(topic, 0, &group), 1);
     ck_assert_uint_eq(group.dead_lettered, 1);
@@ -264,14 +264,14 @@ START_TEST(attaching_touches_few_pages)
         struct mr_topic *large;
         struct rusage before, after;
         getrusage(RUSAGE_SELF, &before);
-        ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &mine), 0);
+        ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), NULL, &mine), 0);
         ck_assert_int_eq(mr_topic_open(mine, "large", &large), 0);
         struct mr_consumer *consumer = consumer_with(large, (struct mr_consumer_options){0});
         getrusage(RUSAGE_SELF, &after);
         ck_assert_int_lt(after.ru_minflt - before.ru_minflt, 1000);
         mr_consumer_close(consumer);
         mr_topic_close(large);
-        mr_disconnect(mine);
+        mr_bus_disconnect(mine);
     }
 }
 END_TEST

@@ -50,7 +50,7 @@ START_TEST(without_descriptors_everything_is_emfile_and_nothing_is_left)
         allow(needs);
         int fd = dup(2);
         close(fd);
-        error = mr_connect(mr_bus_name(bus), NULL, &client);
+        error = mr_bus_connect(mr_bus_name(bus), NULL, &client);
         if (error) {
             ck_assert_int_eq(error, -EMFILE);
             int again = dup(2); /* -1 both times if there was none at all */
@@ -217,10 +217,12 @@ static void *opens_all(void *arg)
 {
     struct handles *handles = arg;
     struct mr_bus *mine;
-    if (mr_connect(mr_bus_name(bus), NULL, &mine) || mr_topic_open(mine, "t", &handles->topic) ||
+    if (mr_bus_connect(mr_bus_name(bus), NULL, &mine) ||
+        mr_topic_open(mine, "t", &handles->topic) ||
         mr_producer_open(handles->topic, NULL, &handles->producer) ||
         mr_consumer_open(handles->topic, NULL, &handles->consumer) ||
-        put(handles->producer, 0, "from the thread") != 1 || mr_claim(handles->consumer, 0, 0) != 1)
+        put(handles->producer, 0, "from the thread") != 1 ||
+        mr_consumer_claim(handles->consumer, 0, 0) != 1)
         return handles;
     return NULL;
 }
@@ -252,7 +254,7 @@ START_TEST(handles_outlive_the_thread_that_made_them)
     ck_assert_int_eq(mr_client_alive(bus, mr_bus_self(handles.topic->bus)), 1);
     mr_topic_reap_dead(topic);
     next_is(handles.consumer, "from the thread");
-    ck_assert_int_eq(mr_ack(handles.consumer), 0);
+    ck_assert_int_eq(mr_consumer_ack(handles.consumer), 0);
     ck_assert_int_eq(put(handles.producer, 1, "from here"), 1);
     ck_assert_uint_eq(take_all(handles.consumer), 1);
     mr_consumer_close(handles.consumer);

@@ -9,7 +9,7 @@ static void setup(void)
 {
     bus_setup();
     strcpy(name, mr_bus_name(bus));
-    mr_disconnect(bus); /* a bus whose broker is gone */
+    mr_bus_disconnect(bus); /* a bus whose broker is gone */
     bus = NULL;
 }
 

@@ -158,7 +158,7 @@ static void begin(void)
     chronicle = at;
     snprintf(storm_bus_name, sizeof storm_bus_name, "%s", bus_new_name());
     start_broker();
-    ck_assert_int_eq(mr_connect(storm_bus_name, NULL, &bus), 0);
+    ck_assert_int_eq(mr_bus_connect(storm_bus_name, NULL, &bus), 0);
     topic = create("t", rand_r(&seed) % 2 ? PARTITIONS * 4096 : 65536);
     failing = create("d", PARTITIONS * 4096);
     letters = create(
@@ -308,7 +308,7 @@ START_TEST(killed_at_random_nothing_is_lost_and_nothing_comes_twice_that_need_no
     mr_topic_close(failing);
     mr_topic_close(letters);
     ck_assert_int_eq(ended(broker), 0);
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     bus = NULL;
     munmap(chronicle, sizeof *chronicle);
 }

@@ -48,7 +48,7 @@ static struct mr_topic *listening(struct heard *heard)
     struct mr_topic *found;
     struct mr_connect_options options = {
         .name = "listening", .on_wait = hear, .on_wait_arg = heard};
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &options, &mine), 0);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), &options, &mine), 0);
     ck_assert_int_eq(mr_topic_open(mine, "t", &found), 0);
     return found;
 }
@@ -77,16 +77,16 @@ static int stops(void *arg)
     struct mr_consumer_options options = {.flags = how->flags};
     if (mr_consumer_open(t, &options, &consumer))
         return 1;
-    if (mr_claim(consumer, how->claim, -1) <= 0 || mr_next(consumer, &r) != 1)
+    if (mr_consumer_claim(consumer, how->claim, -1) <= 0 || mr_consumer_next(consumer, &r) != 1)
         return 2;
     if (how->claim)
         raise(SIGSTOP);
     do {
-        while (mr_next(consumer, &r) > 0)
+        while (mr_consumer_next(consumer, &r) > 0)
             ;
-        if (mr_ack(consumer))
+        if (mr_consumer_ack(consumer))
             return 3;
-    } while (mr_claim(consumer, 0, 0) > 0);
+    } while (mr_consumer_claim(consumer, 0, 0) > 0);
     mr_consumer_close(consumer);
     topic_leave(t);
     return 0;
@@ -105,7 +105,7 @@ START_TEST(stopped_idle_consumer_is_in_nobodys_way)
     for (int round = 0; round < 5; round++) {
         put_numbers(producer, round % 2, 0, 20);
         /* The clock stands still: there is no other way to get them. */
-        ck_assert_int_gt(mr_claim(consumer, 0, -1), 0);
+        ck_assert_int_gt(mr_consumer_claim(consumer, 0, -1), 0);
         ck_assert_uint_eq(take_all(consumer), 20);
     }
     struct mr_topic_info info;
@@ -132,7 +132,7 @@ static void waits_for(struct heard *heard, pid_t pid)
     heard->resume = pid;
     uint64_t since = mr_now_ns();
     clock_go(CLOCK_ALONE);
-    ck_assert_int_eq(mr_append(producer, &msg, 1, HUNG_NS), 1);
+    ck_assert_int_eq(mr_producer_append(producer, &msg, 1, HUNG_NS), 1);
     clock_go(CLOCK_TURNED);
     ck_assert_int_eq(heard->times, 2);
     ck_assert_uint_eq(heard->first_ns - since, SECOND / 2);
@@ -197,7 +197,7 @@ START_TEST(stopped_holder_of_an_ordered_partition_holds_up_that_partition_only)
         consumer_with(topic, (struct mr_consumer_options){.flags = MR_ORDERED});
     ck_assert_uint_eq(take_all(consumer), 20);
     clock_go(CLOCK_ALONE);
-    ck_assert_int_eq(mr_claim(consumer, 0, SECOND / 5), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, SECOND / 5), -ETIMEDOUT);
     waits_for(&heard, pid);
     ck_assert_int_eq(ended(pid), 0);
     take_all(consumer);
@@ -247,7 +247,7 @@ START_TEST(stopped_holder_of_a_lock_is_named_after_half_a_second)
         ck_assert_int_eq(mr_producer_open(t, NULL, &second), 0);
         mr_producer_close(second);
     } else if (which == 1) {
-        ck_assert_int_eq(mr_claim(consumer, 0, HUNG_NS), 1);
+        ck_assert_int_eq(mr_consumer_claim(consumer, 0, HUNG_NS), 1);
     } else {
         ck_assert_int_eq(put(producer, 0, "on"), 1);
     }
@@ -297,7 +297,7 @@ START_TEST(clock_set_to_and_fro_changes_nothing_but_timestamps)
     /* Waits take as long as they should. */
     clock_go(CLOCK_ALONE);
     uint64_t since = mr_now_ns();
-    ck_assert_int_eq(mr_claim(consumer, 0, 3 * (int64_t)SECOND / 10), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 3 * (int64_t)SECOND / 10), -ETIMEDOUT);
     ck_assert_uint_eq(mr_now_ns() - since, 3 * (uint64_t)SECOND / 10);
     ck_assert_int_eq(mr_bus_wait_change(t->bus, &seen, 0), 0); /* the topic's creation */
     since = mr_now_ns();
@@ -310,14 +310,14 @@ START_TEST(clock_set_to_and_fro_changes_nothing_but_timestamps)
     for (int round = 0; round < 200; round++) {
         put_numbers(producer, 0, 0, 5);
         look_pause();
-        ck_assert_int_eq(mr_claim(consumer, 0, 0), 5);
+        ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 5);
         for (int i = 0; i < 5; i++) {
-            ck_assert_int_eq(mr_next(consumer, &r), 1);
+            ck_assert_int_eq(mr_consumer_next(consumer, &r), 1);
             ck_assert_uint_eq(r.offset, taken++);
             back += r.ts_ns < last_ts;
             last_ts = r.ts_ns;
         }
-        ck_assert_int_eq(mr_ack(consumer), 0);
+        ck_assert_int_eq(mr_consumer_ack(consumer), 0);
     }
     ck_assert_uint_gt(back, 5); /* it was set indeed */
 
@@ -329,7 +329,7 @@ START_TEST(clock_set_to_and_fro_changes_nothing_but_timestamps)
     clock_go(CLOCK_ALONE);
     uint64_t owed = 10 + fill(producer);
     ck_assert_int_eq(
-        mr_append(producer, &(struct mr_message){.value = "x", .value_len = 1}, 1, SECOND),
+        mr_producer_append(producer, &(struct mr_message){.value = "x", .value_len = 1}, 1, SECOND),
         -ETIMEDOUT);
     ck_assert_int_eq(heard.times, 1);
     ck_assert_int_eq(heard.wait.pid, pid);
@@ -345,7 +345,7 @@ START_TEST(clock_set_to_and_fro_changes_nothing_but_timestamps)
     ck_assert_int_eq(members, 2);
     killed(pid);
     while (owed > 0) {
-        ck_assert_int_gt(mr_claim(consumer, 0, HUNG_NS), 0);
+        ck_assert_int_gt(mr_consumer_claim(consumer, 0, HUNG_NS), 0);
         owed -= take_all(consumer);
     }
     atomic_store(&end, 1);

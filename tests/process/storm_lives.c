@@ -48,7 +48,8 @@ static struct mr_topic *attach(const char *name)
 {
     struct mr_bus *mine;
     struct mr_topic *found;
-    int error = mr_connect(storm_bus_name, &(struct mr_connect_options){.name = "storm"}, &mine);
+    int error =
+        mr_bus_connect(storm_bus_name, &(struct mr_connect_options){.name = "storm"}, &mine);
     insist(error == 0, "connect: %s", strerror(-error));
     error = mr_topic_open(mine, name, &found);
     insist(error == 0, "open: %s", strerror(-error));
@@ -79,7 +80,7 @@ static int produce(struct life *life)
             msgs[i] = (struct mr_message){.value = &payloads[i],
                                           .value_len = build(&payloads[i], first + i),
                                           .partition = partition};
-        ssize_t sent = mr_append(producer, msgs, cnt, -1);
+        ssize_t sent = mr_producer_append(producer, msgs, cnt, -1);
         insist(sent == (ssize_t)cnt, "append: %zd of %u", sent, cnt);
         for (uint32_t i = 0; i < cnt; i++)
             chronicle->accepted[first + i] = life->kind == SENDER ? 2 : 1;
@@ -109,7 +110,7 @@ static void take_claim(struct life *life, struct mr_consumer *consumer, uint64_t
     uint32_t ids[1000], n = 0;
     struct mr_record r;
     int got, give_back = rand_r(&life->seed) % 10 == 0;
-    while ((got = mr_next(consumer, &r)) > 0) {
+    while ((got = mr_consumer_next(consumer, &r)) > 0) {
         ids[n++] = id_of(&r);
         if (rand_r(&life->seed) % 200 == 0)
             usleep((useconds_t)(rand_r(&life->seed) % 5000)); /* sleep:ok it holds what it has */
@@ -123,7 +124,7 @@ static void take_claim(struct life *life, struct mr_consumer *consumer, uint64_t
         if (rand_r(&life->seed) % 50 == 0) {
             if (give_back)
                 break;
-            int error = mr_ack(consumer);
+            int error = mr_consumer_ack(consumer);
             insist(error == 0, "acknowledge: %s", strerror(-error));
             for (uint32_t i = 0; i < n && life->kind == CONSUMER; i++)
                 atomic_fetch_or(&chronicle->state[life->group][ids[i]], NOTED);
@@ -133,7 +134,7 @@ static void take_claim(struct life *life, struct mr_consumer *consumer, uint64_t
     insist(got >= 0, "next: %s", strerror(-got));
     for (uint32_t i = 0; i < n && life->kind == CONSUMER; i++)
         atomic_fetch_and(&chronicle->state[life->group][ids[i]], ~(give_back ? OWNER(~0u) : 0));
-    int error = give_back ? mr_give_back(consumer) : mr_ack(consumer);
+    int error = give_back ? mr_consumer_give_back(consumer) : mr_consumer_ack(consumer);
     insist(error == 0, "%s: %s", give_back ? "give back" : "acknowledge", strerror(-error));
     for (uint32_t i = 0; i < n && life->kind == CONSUMER && !give_back; i++)
         atomic_fetch_or(&chronicle->state[life->group][ids[i]], NOTED);
@@ -156,7 +157,7 @@ static int consume(struct life *life)
                                                  .flags = life->kind == PRIVATE ? MR_PRIVATE : 0});
     for (;;) {
         uint64_t last[2] = {0, UINT64_MAX}; /* partition and offset within the claim */
-        ssize_t n = mr_claim(consumer, 1 + (size_t)rand_r(&life->seed) % 300, -1);
+        ssize_t n = mr_consumer_claim(consumer, 1 + (size_t)rand_r(&life->seed) % 300, -1);
         if (n == -ENODATA)
             break;
         insist(n > 0, "claim: %s", strerror((int)-n));
@@ -182,8 +183,8 @@ static int join_and_leave(struct life *life)
                strerror(-error)); /* -EPIPE: sealed since the storm is over */
         mr_producer_close(producer);
         atomic_fetch_add(&chronicle->joins, 1);
-        ssize_t n = mr_claim(consumer, 1 + (size_t)rand_r(&life->seed) % 30,
-                             rand_r(&life->seed) % 2 ? 0 : 1000000);
+        ssize_t n = mr_consumer_claim(consumer, 1 + (size_t)rand_r(&life->seed) % 30,
+                                      rand_r(&life->seed) % 2 ? 0 : 1000000);
         insist(n > 0 || n == -ETIMEDOUT || n == -ENODATA, "claim: %s", strerror((int)-n));
         if (n > 0)
             take_claim(life, consumer, last);
@@ -228,17 +229,17 @@ static int move(struct life *life)
     for (uint32_t left = (uint32_t)rand_r(&life->seed) % 3000; left > 0 || chronicle->over;) {
         struct mr_record r;
         uint64_t next[PARTITIONS] = {0};
-        ssize_t n = mr_claim(consumer, 1 + (size_t)rand_r(&life->seed) % 100, 100000000);
+        ssize_t n = mr_consumer_claim(consumer, 1 + (size_t)rand_r(&life->seed) % 100, 100000000);
         if (n == -ENODATA)
             break;
         insist(n > 0 || n == -ETIMEDOUT, "group r: claim: %s", strerror((int)-n));
-        while (n > 0 && mr_next(consumer, &r) > 0) {
+        while (n > 0 && mr_consumer_next(consumer, &r) > 0) {
             id_of(&r);
             note_moved(&r);
             next[r.partition] = r.offset + 2;
             left -= left > 0;
         }
-        error = mr_ack(consumer);
+        error = mr_consumer_ack(consumer);
         insist(error == 0, "group r: acknowledge: %s", strerror(-error));
         for (int p = 0; p < PARTITIONS; p++)
             if (next[p] > chronicle->low[p])
@@ -256,20 +257,21 @@ static int fail_often(struct life *life)
     struct mr_consumer *consumer = join(topic, (struct mr_consumer_options){.group = "f"});
     struct mr_record r;
     ssize_t n;
-    while ((n = mr_claim(consumer, 1 + (size_t)rand_r(&life->seed) % 20, -1)) != -ENODATA) {
+    while ((n = mr_consumer_claim(consumer, 1 + (size_t)rand_r(&life->seed) % 20, -1)) !=
+           -ENODATA) {
         insist(n > 0, "group f: claim: %s", strerror((int)-n));
-        while (mr_next(consumer, &r) > 0) {
+        while (mr_consumer_next(consumer, &r) > 0) {
             uint32_t id = id_of(&r);
             note_delivery(life, id);
             if (!chronicle->over && rand_r(&life->seed) % 4 == 0) {
                 atomic_fetch_and(&chronicle->state[life->group][id],
                                  ~OWNER(~0u)); /* whoever gets it next */
-                int dead = mr_fail_now(consumer, "storm");
+                int dead = mr_consumer_fail_now(consumer, "storm");
                 insist(dead == 1, "group f: fail: %s", strerror(-dead));
                 atomic_fetch_add(&chronicle->letters, 1);
                 break; /* the rest of the claim comes again */
             }
-            int error = mr_ack(consumer);
+            int error = mr_consumer_ack(consumer);
             insist(error == 0, "group f: acknowledge: %s", strerror(-error));
             atomic_fetch_or(&chronicle->state[life->group][id], NOTED);
             atomic_fetch_and(&chronicle->state[life->group][id], ~OWNER(~0u));

@@ -59,7 +59,7 @@ void bus_teardown(void)
 {
     char prefix[MR_BUS_NAME_MAX + 1];
     snprintf(prefix, sizeof prefix, "%.16s-%d-", base, (int)getpid());
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     bus = NULL;
     remove_all(prefix);
 }
@@ -116,7 +116,7 @@ ssize_t put(struct mr_producer *producer, int32_t partition, const char *value)
 {
     struct mr_message msg = {
         .value = value, .value_len = (uint32_t)strlen(value), .partition = partition};
-    return mr_append(producer, &msg, 1, 0);
+    return mr_producer_append(producer, &msg, 1, 0);
 }
 
 void put_numbers(struct mr_producer *producer, int32_t partition, unsigned first, unsigned n)
@@ -131,7 +131,7 @@ void put_numbers(struct mr_producer *producer, int32_t partition, unsigned first
 void next_is(struct mr_consumer *consumer, const char *value)
 {
     struct mr_record r;
-    ck_assert_int_eq(mr_next(consumer, &r), 1);
+    ck_assert_int_eq(mr_consumer_next(consumer, &r), 1);
     ck_assert_uint_eq(r.value_len, strlen(value));
     ck_assert_mem_eq(r.value, value, r.value_len);
 }
@@ -140,10 +140,10 @@ size_t take_all(struct mr_consumer *consumer)
 {
     struct mr_record r;
     size_t n = 0;
-    while (mr_claim(consumer, 0, 0) > 0) {
-        while (mr_next(consumer, &r) > 0)
+    while (mr_consumer_claim(consumer, 0, 0) > 0) {
+        while (mr_consumer_next(consumer, &r) > 0)
             n++;
-        ck_assert_int_eq(mr_ack(consumer), 0);
+        ck_assert_int_eq(mr_consumer_ack(consumer), 0);
     }
     return n;
 }
@@ -161,7 +161,7 @@ struct mr_topic *topic_of_child(const char *name)
 {
     struct mr_bus *own;
     struct mr_topic *topic;
-    if (mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.name = "child"}, &own) ||
+    if (mr_bus_connect(mr_bus_name(bus), &(struct mr_connect_options){.name = "child"}, &own) ||
         mr_topic_open(own, name, &topic))
         _exit(99);
     return topic;
@@ -171,7 +171,7 @@ void topic_leave(struct mr_topic *topic)
 {
     struct mr_bus *its = topic->bus;
     mr_topic_close(topic);
-    mr_disconnect(its);
+    mr_bus_disconnect(its);
 }
 
 int ended(pid_t pid)

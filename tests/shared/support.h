@@ -41,11 +41,11 @@ struct mr_topic *topic_make(const char *name, struct mr_settings settings);
 struct mr_producer *producer_on(struct mr_topic *topic);
 struct mr_consumer *consumer_with(struct mr_topic *topic, struct mr_consumer_options options);
 
-/* put appends one record without key and waits for nothing. Returns mr_append's answer. */
+/* put appends one record without key and waits for nothing. Returns mr_producer_append's answer. */
 ssize_t put(struct mr_producer *producer, int32_t partition, const char *value);
 void put_numbers(struct mr_producer *producer, int32_t partition, unsigned first,
                  unsigned n); /* values "<number>", all accepted */
-/* next_is: mr_next gives a record with this value. */
+/* next_is: mr_consumer_next gives a record with this value. */
 void next_is(struct mr_consumer *consumer, const char *value);
 /* take_all claims and acknowledges until nothing is there. Returns the number of records. */
 size_t take_all(struct mr_consumer *consumer);

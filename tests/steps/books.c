@@ -158,7 +158,7 @@ int feed(struct world *w, uint32_t n)
             msgs[i] = (struct mr_message){.value = texts[i],
                                           .value_len = (uint32_t)id_text(w->ids + 1 + i, texts[i]),
                                           .partition = part};
-        ssize_t sent = mr_append(w->feeder, msgs, cnt, 0);
+        ssize_t sent = mr_producer_append(w->feeder, msgs, cnt, 0);
         if (sent == -EAGAIN || sent == -ETIMEDOUT)
             break;
         if (sent < 0)
@@ -179,9 +179,9 @@ static int pass_on(struct world *w, struct member *m, const struct mr_record *r)
 {
     struct mr_message msg = {
         .value = r->value, .value_len = r->value_len, .partition = (int32_t)dice(w, w->parts)};
-    int error = mr_ack_with(m->consumer, m->into, &msg, 1, 0);
+    int error = mr_consumer_ack_with(m->consumer, m->into, &msg, 1, 0);
     if (error == -EAGAIN || error == -ETIMEDOUT) {
-        error = mr_rewind(m->consumer);
+        error = mr_consumer_rewind(m->consumer);
         return error ? bad(w, "group %s: rewind: %s", m->group, strerror(-error)) : 0;
     }
     return error ? bad(w, "group %s: into the other topic: %s", m->group, strerror(-error)) : 1;
@@ -191,14 +191,14 @@ static int take(struct world *w, struct member *m, int64_t timeout_ns)
 {
     struct mr_record r;
     int taken = 0, got;
-    ssize_t n = mr_claim(m->consumer, 0, timeout_ns);
+    ssize_t n = mr_consumer_claim(m->consumer, 0, timeout_ns);
     if (n == -ETIMEDOUT)
         return 0;
     if (n < 0)
         return bad(w, "group %s: a survivor cannot claim: %s", m->group, strerror((int)-n));
     uint64_t first = MR_OFFSET_NONE;
     uint32_t part = 0;
-    while ((got = mr_next(m->consumer, &r)) > 0) {
+    while ((got = mr_consumer_next(m->consumer, &r)) > 0) {
         char value[64];
         uint32_t len = r.value_len < sizeof value ? r.value_len : (uint32_t)sizeof value;
         memcpy(value, r.value, len); /* acknowledged, it may be overwritten */
@@ -218,7 +218,7 @@ static int take(struct world *w, struct member *m, int64_t timeout_ns)
     }
     if (got < 0)
         return bad(w, "group %s: next: %s", m->group, strerror(-got));
-    int error = m->into || !taken ? 0 : mr_ack(m->consumer);
+    int error = m->into || !taken ? 0 : mr_consumer_ack(m->consumer);
     if (error)
         return bad(w, "group %s: a survivor cannot acknowledge: %s", m->group, strerror(-error));
     for (int i = 0; i < taken; i++)

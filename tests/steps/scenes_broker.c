@@ -47,11 +47,12 @@ static void bereave(struct act *act)
         struct mr_record r;
         struct mr_consumer_options options = {.group = "shared"}, private = {.flags = MR_PRIVATE};
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (mr_connect(act->w->bus_name, NULL, &bus) == 0 && mr_topic_open(bus, "t", &topic) == 0 &&
-            mr_producer_open(topic, NULL, &producer) == 0 &&
+        if (mr_bus_connect(act->w->bus_name, NULL, &bus) == 0 &&
+            mr_topic_open(bus, "t", &topic) == 0 && mr_producer_open(topic, NULL, &producer) == 0 &&
             mr_consumer_open(topic, &private, &consumer) == 0 &&
-            mr_consumer_open(topic, &options, &consumer) == 0 && mr_claim(consumer, 0, 0) > 0)
-            mr_next(consumer, &r);
+            mr_consumer_open(topic, &options, &consumer) == 0 &&
+            mr_consumer_claim(consumer, 0, 0) > 0)
+            mr_consumer_next(consumer, &r);
         raise(SIGKILL);
     }
 }
@@ -62,7 +63,7 @@ static void ask_for_topic(struct act *act)
         struct mr_settings settings = {.size_bytes = 4096};
         struct mr_bus *bus;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (mr_connect(act->w->bus_name, NULL, &bus) == 0)
+        if (mr_bus_connect(act->w->bus_name, NULL, &bus) == 0)
             mr_topic_create(bus, "c", &settings, 0);
         _exit(0);
     }
@@ -118,17 +119,17 @@ static int put_three(const char *bus_name)
     struct mr_producer *producer;
     struct mr_message msg = {.value = "v", .value_len = 1};
     int sent = 0;
-    if (mr_connect(bus_name, NULL, &bus))
+    if (mr_bus_connect(bus_name, NULL, &bus))
         return 1;
     if (mr_topic_open(bus, "y", &topic) == 0) {
         if (mr_producer_open(topic, NULL, &producer) == 0) {
-            while (sent < 3 && mr_append(producer, &msg, 1, 0) == 1)
+            while (sent < 3 && mr_producer_append(producer, &msg, 1, 0) == 1)
                 sent++;
             mr_producer_close(producer);
         }
         mr_topic_close(topic);
     }
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     return sent == 3 ? 0 : 1;
 }
 
@@ -194,7 +195,7 @@ int dead_life(struct act *act)
     pid_t next = broker_start(w, act->other_bus);
     if (next < 0)
         return -1;
-    int error = mr_connect(act->other_bus, NULL, &bus), wrong = error;
+    int error = mr_bus_connect(act->other_bus, NULL, &bus), wrong = error;
     if (error) {
         bad(w, "the next broker's bus: %s", strerror(-error));
     } else {
@@ -203,7 +204,7 @@ int dead_life(struct act *act)
         error = mr_bus_wait_change(bus, &seen, 0);
         if (error != -ETIMEDOUT)
             wrong = bad(w, "the next broker's bus is not to be waited for: %s", strerror(-error));
-        mr_disconnect(bus);
+        mr_bus_disconnect(bus);
     }
     kill(next, SIGTERM);
     status = 0;
@@ -245,7 +246,7 @@ int prepare_clean(struct act *act)
     error = mr_topic_make(bus, "x", &settings);
     if (!error)
         error = mr_topic_make(bus, "y", &settings);
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     if (error || put_three(act->other_bus))
         return bad(w, "topics of another bus: %s", strerror(-error));
     act->came[0] = 1;
@@ -266,13 +267,13 @@ int dead_clean(struct act *act)
     int status = wrong || act->end == ALONE ? 0 : act_again(act);
     if (status)
         wrong = status < 0 ? -1 : bad(w, "clean, run again: exit status %d", status);
-    int error = mr_connect(act->other_bus, NULL, &bus);
+    int error = mr_bus_connect(act->other_bus, NULL, &bus);
     if (error)
         return bad(w, "the bus of a topic that owes something is gone: %s", strerror(-error));
     wrong = wrong || check_y(act, bus) < 0;
     if (mr_topic_open(bus, "x", &topic) != -ENOENT)
         wrong = bad(w, "clean has left a topic that owes nothing");
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     remove_bus(act->other_bus);
     return wrong ? -1 : 0;
 }

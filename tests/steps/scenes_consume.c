@@ -303,8 +303,8 @@ static int take_owed(struct act *act)
     if (error)
         return bad(w, "nobody can join group moved: %s", strerror(-error));
     for (unsigned i = 0; i < BOUND_S * 1000 && mr_consumer_lag(m->consumer); i++)
-        while (mr_claim(m->consumer, 0, i ? 1000000 : 0) > 0) {
-            while (mr_next(m->consumer, &r) > 0) {
+        while (mr_consumer_claim(m->consumer, 0, i ? 1000000 : 0) > 0) {
+            while (mr_consumer_next(m->consumer, &r) > 0) {
                 if (r.offset < act->first[r.partition] || r.offset >= act->next[r.partition])
                     return bad(w, "group moved: offset %llu", (unsigned long long)r.offset);
                 uint8_t *mine = &act->mine[r.partition][r.offset - act->first[r.partition]];
@@ -313,7 +313,7 @@ static int take_owed(struct act *act)
                                (unsigned long long)r.offset);
                 *mine |= 4;
             }
-            mr_ack(m->consumer);
+            mr_consumer_ack(m->consumer);
         }
     return mr_consumer_lag(m->consumer) ? bad(w, "group moved does not get what it is owed") : 0;
 }

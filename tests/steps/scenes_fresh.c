@@ -25,7 +25,7 @@ static int send(struct act *act, uint32_t number, int64_t timeout_ns)
     char text[16];
     struct mr_message msg = {.value = text,
                              .value_len = (uint32_t)snprintf(text, sizeof text, "%u", number)};
-    return (int)mr_append(act->fresh_feeder, &msg, 1, timeout_ns);
+    return (int)mr_producer_append(act->fresh_feeder, &msg, 1, timeout_ns);
 }
 
 int fresh_open(struct act *act, uint32_t cnt)
@@ -48,15 +48,15 @@ int fresh_take(struct act *act, struct mr_consumer *consumer)
 {
     struct mr_record r;
     int n = 0;
-    while (consumer && mr_claim(consumer, 0, 0) > 0) {
-        for (; mr_next(consumer, &r) > 0; n++) {
+    while (consumer && mr_consumer_claim(consumer, 0, 0) > 0) {
+        for (; mr_consumer_next(consumer, &r) > 0; n++) {
             char text[16] = "";
             memcpy(text, r.value, r.value_len < 15 ? r.value_len : 15);
             unsigned long number = strtoul(text, NULL, 10);
             if (number < 63)
                 act->came[number]++;
         }
-        mr_ack(consumer);
+        mr_consumer_ack(consumer);
     }
     return n;
 }
@@ -145,7 +145,7 @@ int dead_seal(struct act *act)
     if (!info.sealed)
         return fresh_fill(act) < 0 || fresh_close(act, 0) < 0 ? -1 : 0;
     int sent = send(act, 63, 0), taken = fresh_take(act, act->fresh_keep);
-    ssize_t end = mr_claim(act->fresh_keep, 0, 0);
+    ssize_t end = mr_consumer_claim(act->fresh_keep, 0, 0);
     if (sent != -EPIPE || taken != (int)act->fresh_cnt || end != -ENODATA)
         return bad(w, "sealed: append says %d, %d of %u records come, then %zd", sent, taken,
                    act->fresh_cnt, end);
@@ -257,7 +257,7 @@ int dead_letters(struct act *act)
     memset(act->came, 0, sizeof act->came);
     for (unsigned i = 0; i < BOUND_S * 1000 && mr_consumer_lag(act->fresh_other) != 0; i++)
         if (!fresh_take(act, act->fresh_other))
-            mr_claim(act->fresh_other, 0, 1000000);
+            mr_consumer_claim(act->fresh_other, 0, 1000000);
     if (mr_consumer_open(act->letters, &options, &peek))
         return bad(w, "f.dead cannot be looked at");
     fresh_take(act, peek);
@@ -285,7 +285,7 @@ int prepare_redrive(struct act *act)
         struct mr_message msg = {.value = text,
                                  .value_len =
                                      (uint32_t)snprintf(text, sizeof text, "%u", act->fresh_cnt)};
-        if (mr_append(producer, &msg, 1, 0) != 1)
+        if (mr_producer_append(producer, &msg, 1, 0) != 1)
             return bad(w, "f.dead has no room");
     }
     mr_producer_close(producer);

@@ -104,14 +104,15 @@ int die_in_group(struct world *w, const char *group)
         struct mr_consumer *consumer;
         struct mr_record r;
         struct mr_consumer_options options = {.group = group, .window = window};
-        if (mr_connect(w->bus_name, NULL, &bus) || mr_topic_open(bus, "t", &topic) ||
+        if (mr_bus_connect(w->bus_name, NULL, &bus) || mr_topic_open(bus, "t", &topic) ||
             mr_consumer_open(topic, &options, &consumer))
             _exit(1);
-        for (uint32_t i = 0; i < acked && mr_claim(consumer, 0, 0) > 0 && mr_next(consumer, &r) > 0;
+        for (uint32_t i = 0; i < acked && mr_consumer_claim(consumer, 0, 0) > 0 &&
+                             mr_consumer_next(consumer, &r) > 0;
              i++)
-            mr_ack(consumer);
-        if (mr_claim(consumer, 0, 0) > 0)
-            mr_next(consumer, &r);
+            mr_consumer_ack(consumer);
+        if (mr_consumer_claim(consumer, 0, 0) > 0)
+            mr_consumer_next(consumer, &r);
         raise(SIGKILL);
     }
     int status;
@@ -134,7 +135,7 @@ static int use_slots(struct world *w)
         struct mr_producer *producers[1024];
         uint32_t cnt = 0;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (mr_connect(w->bus_name, NULL, &bus) || mr_topic_open(bus, "o", &topic))
+        if (mr_bus_connect(w->bus_name, NULL, &bus) || mr_topic_open(bus, "o", &topic))
             _exit(1);
         while (cnt < 1024 && mr_producer_open(topic, NULL, &producers[cnt]) == 0)
             cnt++;
@@ -233,7 +234,7 @@ int world_open(struct world *w, const char *bin, const char *bus_name, uint64_t 
     if (world_broker_start(w) < 0)
         return -1;
     struct mr_connect_options options = {.name = "survivor"};
-    int error = mr_connect(bus_name, &options, &w->bus);
+    int error = mr_bus_connect(bus_name, &options, &w->bus);
     if (error)
         return bad(w, "connect: %s", strerror(-error));
     if (open_topic(w, &w->t, "t") < 0 || open_topic(w, &w->o, "o") < 0)
@@ -290,7 +291,7 @@ void world_close(struct world *w)
         if (books[i]->seen)
             munmap(books[i]->seen, IDS_MAX);
     }
-    mr_disconnect(w->bus);
+    mr_bus_disconnect(w->bus);
     remove_bus(w->bus_name);
     remove_folder(w->dir);
 }
@@ -377,7 +378,7 @@ int fill(struct world *w)
             return hangs(w, "a producer waits for ever, though the groups keep up");
         msg.value = text;
         msg.value_len = (uint32_t)id_text(w->ids + 1, text);
-        ssize_t sent = mr_append(w->feeder, &msg, 1, 1000000);
+        ssize_t sent = mr_producer_append(w->feeder, &msg, 1, 1000000);
         if (sent < 0 && sent != -ETIMEDOUT)
             return bad(w, "a survivor cannot append: %s", strerror((int)-sent));
         w->ids += sent == 1;

@@ -45,14 +45,14 @@ START_TEST(batch_into_many_partitions_keeps_the_order_within_each)
                                       .value_len = (uint32_t)len,
                                       .partition = (int32_t)(i * i % 7 % PARTITIONS)};
     }
-    ck_assert_int_eq(mr_append(producer, msgs, N, 0), N);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, N, 0), N);
     for (unsigned i = 0; i < N; i++)
         ck_assert_uint_eq(msgs[i].offset, expected[msgs[i].partition]++);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     struct mr_record r;
     int last[PARTITIONS] = {-1, -1, -1, -1, -1};
-    while (mr_claim(consumer, 0, 0) > 0) {
-        while (mr_next(consumer, &r) > 0) {
+    while (mr_consumer_claim(consumer, 0, 0) > 0) {
+        while (mr_consumer_next(consumer, &r) > 0) {
             char text[8] = {0};
             memcpy(text, r.value, r.value_len);
             int i = atoi(text);
@@ -60,7 +60,7 @@ START_TEST(batch_into_many_partitions_keeps_the_order_within_each)
             ck_assert_int_gt(i, last[r.partition]);
             last[r.partition] = i;
         }
-        ck_assert_int_eq(mr_ack(consumer), 0);
+        ck_assert_int_eq(mr_consumer_ack(consumer), 0);
     }
     mr_consumer_close(consumer);
 }
@@ -77,12 +77,12 @@ START_TEST(keys_go_where_their_hash_says)
                                  .key = key,
                                  .key_len = (uint32_t)len,
                                  .partition = MR_ANY};
-        ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
+        ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
         ck_assert_int_eq(msg.partition, (int32_t)mr_partition_for(key, len, 7));
     }
     /* an empty key is a key */
     struct mr_message empty = {.value = "v", .value_len = 1, .key = "", .partition = MR_ANY};
-    ck_assert_int_eq(mr_append(producer, &empty, 1, 0), 1);
+    ck_assert_int_eq(mr_producer_append(producer, &empty, 1, 0), 1);
     ck_assert_int_eq(empty.partition, (int32_t)mr_partition_for("", 0, 7));
 }
 END_TEST
@@ -93,13 +93,13 @@ START_TEST(empty_key_and_no_key_come_back_as_they_were)
     struct mr_message msgs[2] = {{.value = "a", .value_len = 1, .key = ""},
                                  {.value = "b", .value_len = 1}};
     struct mr_record r;
-    ck_assert_int_eq(mr_append(producer, msgs, 2, 0), 2);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 2, 0), 2);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), 2);
-    ck_assert_int_eq(mr_next(consumer, &r), 1);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_next(consumer, &r), 1);
     ck_assert_ptr_nonnull(r.key);
     ck_assert_uint_eq(r.key_len, 0);
-    ck_assert_int_eq(mr_next(consumer, &r), 1);
+    ck_assert_int_eq(mr_consumer_next(consumer, &r), 1);
     ck_assert_ptr_null(r.key);
     mr_consumer_close(consumer);
 }
@@ -114,7 +114,7 @@ START_TEST(records_without_key_go_in_runs_through_all_partitions)
     for (unsigned i = 0; i < N; i++) {
         struct mr_message msg = {
             .value = "0123456789abcdef0123456789abcdef", .value_len = 32, .partition = MR_ANY};
-        ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
+        ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
         runs += msg.partition != last;
         last = msg.partition;
         seen[last]++;
@@ -130,10 +130,10 @@ START_TEST(partition_that_does_not_exist_is_refused)
     struct mr_message msgs[2];
     use((struct mr_settings){.partitions = 2});
     messages(msgs, 2, 2);
-    ck_assert_int_eq(mr_append(producer, msgs, 2, 0), -EINVAL);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 2, 0), -EINVAL);
     messages(msgs, 2, -2);
-    ck_assert_int_eq(mr_append(producer, msgs, 2, 0), -EINVAL);
-    ck_assert_int_eq(mr_append(producer, msgs, 0, 0), -EINVAL);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 2, 0), -EINVAL);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 0, 0), -EINVAL);
     ck_assert_uint_eq(mr_log_tip(topic, 0).head + mr_log_tip(topic, 1).head, 0);
 }
 END_TEST
@@ -144,7 +144,7 @@ START_TEST(bad_partition_in_a_batch_leaves_the_batch_as_it_was)
     use((struct mr_settings){.partitions = 2});
     messages(msgs, 3, MR_ANY);
     msgs[2].partition = 2;
-    ck_assert_int_eq(mr_append(producer, msgs, 3, 0), -EINVAL);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 3, 0), -EINVAL);
     ck_assert_int_eq(msgs[0].partition, MR_ANY);
     ck_assert_int_eq(msgs[1].partition, MR_ANY);
 }
@@ -158,10 +158,10 @@ START_TEST(record_larger_than_topic_is_refused_with_its_whole_batch)
     messages(msgs, 2, 0);
     msgs[1].value = large;
     msgs[1].value_len = 4096 - MR_RECORD_OVERHEAD + 1;
-    ck_assert_int_eq(mr_append(producer, msgs, 2, -1), -EMSGSIZE);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 2, -1), -EMSGSIZE);
     ck_assert_uint_eq(mr_log_tip(topic, 0).head, 0);
     msgs[1].value_len = UINT32_MAX;
-    ck_assert_int_eq(mr_append(producer, msgs, 2, -1), -EMSGSIZE);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 2, -1), -EMSGSIZE);
     free(large);
 }
 END_TEST
@@ -182,10 +182,10 @@ START_TEST(headers_come_back_in_order)
     ck_assert_int_eq(mr_header_add(buf, 0, sizeof buf, name, "x", 1), -EINVAL);
     struct mr_message msg = {.headers = buf, .headers_len = (uint16_t)used};
     struct mr_record r;
-    ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
+    ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), 1);
-    ck_assert_int_eq(mr_next(consumer, &r), 1);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_next(consumer, &r), 1);
     size_t at = 0, name_len, value_len;
     const char *found;
     const void *value;
@@ -236,11 +236,12 @@ START_TEST(full_topic_is_eagain_at_once)
     use((struct mr_settings){.full = (uint32_t)_i});
     struct mr_message msgs[65];
     messages(msgs, 65, 0);
-    ck_assert_int_eq(mr_append(producer, msgs, 64, 0), 64);
-    ck_assert_int_eq(mr_append(producer, msgs + 64, 1, 0), -EAGAIN);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 64, 0), 64);
+    ck_assert_int_eq(mr_producer_append(producer, msgs + 64, 1, 0), -EAGAIN);
     ck_assert_uint_eq(msgs[64].offset, MR_OFFSET_NONE);
     if (_i == MR_FULL_FAIL)
-        ck_assert_int_eq(mr_append(producer, msgs + 64, 1, -1), -EAGAIN); /* whatever the time */
+        /* whatever the time */
+        ck_assert_int_eq(mr_producer_append(producer, msgs + 64, 1, -1), -EAGAIN);
 }
 END_TEST
 
@@ -251,11 +252,11 @@ START_TEST(what_fits_is_accepted_and_the_rest_says_so)
     struct mr_producer_stats stats;
     messages(msgs, 100, 0);
     clock_begin(CLOCK_ALONE);
-    ck_assert_int_eq(mr_append(producer, msgs, 100, 1000000), 64);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 100, 1000000), 64);
     for (uint64_t i = 0; i < 100; i++)
         ck_assert_uint_eq(msgs[i].offset, i < 64 ? i : MR_OFFSET_NONE);
     ck_assert_int_eq(clock_now_ns(), 1000000);
-    ck_assert_int_eq(mr_append(producer, msgs + 64, 36, 20000000), -ETIMEDOUT);
+    ck_assert_int_eq(mr_producer_append(producer, msgs + 64, 36, 20000000), -ETIMEDOUT);
     ck_assert_int_eq(clock_now_ns(), 21000000);
     mr_producer_stats(producer, &stats);
     ck_assert_uint_eq(stats.records, 64);
@@ -273,7 +274,7 @@ START_TEST(what_fits_into_some_partitions_has_offsets_there)
     for (int i = 1; i < 140; i += 2)
         msgs[i].partition = 1;
     /* partition 0 is full, then it is no use to go on */
-    ck_assert_int_eq(mr_append(producer, msgs, 140, 0), 64);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 140, 0), 64);
     for (uint64_t i = 0; i < 140; i++)
         ck_assert_uint_eq(msgs[i].offset, i % 2 == 0 && i / 2 < 64 ? i / 2 : MR_OFFSET_NONE);
 }
@@ -285,14 +286,14 @@ START_TEST(acknowledged_room_is_found_without_waiting)
     struct mr_message msgs[64];
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     messages(msgs, 64, 0);
-    ck_assert_int_eq(mr_append(producer, msgs, 64, 0), 64);
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), 64);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 64, 0), 64);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 64);
     for (int i = 0; i < 10; i++)
-        ck_assert_int_eq(mr_next(consumer, &(struct mr_record){0}), 1);
-    ck_assert_int_eq(mr_append(producer, msgs, 1, 0), -EAGAIN);
+        ck_assert_int_eq(mr_consumer_next(consumer, &(struct mr_record){0}), 1);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 1, 0), -EAGAIN);
     /* a part of the claim; nobody recomputes committed but the producer */
-    ck_assert_int_eq(mr_ack(consumer), 0);
-    ck_assert_int_eq(mr_append(producer, msgs, 11, 0), 10);
+    ck_assert_int_eq(mr_consumer_ack(consumer), 0);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 11, 0), 10);
     mr_consumer_close(consumer);
 }
 END_TEST
@@ -309,7 +310,7 @@ static struct {
 static void *append_one(void *arg)
 {
     (void)arg;
-    waiting.result = mr_append(producer, &waiting.msg, 1, -1);
+    waiting.result = mr_producer_append(producer, &waiting.msg, 1, -1);
     waiting.done = 1;
     return NULL;
 }
@@ -339,10 +340,10 @@ START_TEST(waiting_producer_goes_on_when_room_is_made)
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     put_numbers(producer, 0, 0, 4);
     start_waiting();
-    ck_assert_int_eq(mr_claim(consumer, 1, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 1, 0), 1);
     next_is(consumer, "0");
     ck_assert_int_eq(waiting.done, 0);
-    ck_assert_int_eq(mr_ack(consumer), 0);
+    ck_assert_int_eq(mr_consumer_ack(consumer), 0);
     ck_assert_int_eq(stop_waiting(), 1);
     ck_assert_uint_eq(waiting.msg.offset, 4);
     mr_consumer_close(consumer);
@@ -404,7 +405,7 @@ START_TEST(waiting_producer_goes_on_when_who_held_it_has_died)
     put_numbers(producer, 0, 0, 4);
     ck_assert_uint_eq(take_all(consumer), 4);
     messages(&waiting.msg, 1, 0);
-    ck_assert_int_eq(mr_append(producer, &waiting.msg, 1, HUNG_NS), 1);
+    ck_assert_int_eq(mr_producer_append(producer, &waiting.msg, 1, HUNG_NS), 1);
     mr_consumer_close(consumer);
 }
 END_TEST
@@ -435,12 +436,12 @@ START_TEST(waiting_producer_names_who_holds_it_and_can_give_up)
     struct mr_consumer *fast = consumer_with(topic, (struct mr_consumer_options){.group = "fast"});
     put_numbers(producer, 0, 0, 4);
     ck_assert_uint_eq(take_all(fast), 4);
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), 4);
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &options, &other), 0);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 4);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), &options, &other), 0);
     ck_assert_int_eq(mr_topic_open(other, "t", &t), 0);
     ck_assert_int_eq(mr_producer_open(t, NULL, &p), 0);
     messages(&msg, 1, 0);
-    ck_assert_int_eq(mr_append(p, &msg, 1, -1), -EINTR);
+    ck_assert_int_eq(mr_producer_append(p, &msg, 1, -1), -EINTR);
     ck_assert_int_eq(calls, 1);
     ck_assert_int_eq(last_wait.what, MR_WAIT_ROOM);
     ck_assert_int_eq(last_wait.pid, getpid());
@@ -450,7 +451,7 @@ START_TEST(waiting_producer_names_who_holds_it_and_can_give_up)
     ck_assert_uint_eq(last_wait.held_ns, SECOND / 2);
     mr_producer_close(p);
     mr_topic_close(t);
-    mr_disconnect(other);
+    mr_bus_disconnect(other);
     mr_consumer_close(consumer);
     mr_consumer_close(fast);
 }
@@ -492,12 +493,12 @@ START_TEST(given_time_is_kept_and_else_it_is_now)
     messages(msgs, 2, 0);
     msgs[0].ts_ns = 12345;
     uint64_t before = mr_wall_ns();
-    ck_assert_int_eq(mr_append(producer, msgs, 2, 0), 2);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 2, 0), 2);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), 2);
-    ck_assert_int_eq(mr_next(consumer, &r), 1);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_next(consumer, &r), 1);
     ck_assert_uint_eq(r.ts_ns, 12345);
-    ck_assert_int_eq(mr_next(consumer, &r), 1);
+    ck_assert_int_eq(mr_consumer_next(consumer, &r), 1);
     ck_assert_uint_ge(r.ts_ns, before);
     ck_assert_uint_le(r.ts_ns, mr_wall_ns());
     mr_consumer_close(consumer);

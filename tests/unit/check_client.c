@@ -18,7 +18,7 @@ static void setup(void)
 static struct mr_bus *connected(void)
 {
     struct mr_bus *client;
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &client), 0);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), NULL, &client), 0);
     return client;
 }
 
@@ -28,7 +28,7 @@ static int lives(void *arg)
     int *fds = arg;
     struct mr_bus *own;
     struct mr_connect_options options = {.name = "somebody"};
-    if (mr_connect(mr_bus_name(bus), &options, &own))
+    if (mr_bus_connect(mr_bus_name(bus), &options, &own))
         return 1;
     uint64_t id = mr_bus_self(own);
     if (write(fds[1], &id, sizeof id) != sizeof id)
@@ -49,7 +49,7 @@ START_TEST(broker_is_seen_while_it_serves)
     struct mr_bus *client = connected();
     ck_assert_int_eq(mr_broker_pid(client), getpid());
     ck_assert_int_eq(mr_bus_holder(mr_bus_name(bus)), getpid());
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     ck_assert_int_eq(mr_broker_pid(client), 0);
     ck_assert_int_eq(mr_bus_holder(mr_bus_name(client)), 0);
     bus = client; /* the bus is usable without a broker */
@@ -64,7 +64,7 @@ START_TEST(second_broker_is_refused_and_the_next_one_adopts)
     strcpy(name, mr_bus_name(bus));
     mr_topic_close(topic_make("t", (struct mr_settings){0}));
     ck_assert_int_eq(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &second), -EBUSY);
-    mr_disconnect(bus);
+    mr_bus_disconnect(bus);
     ck_assert_int_eq(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &bus), 0);
     char **topics;
     ck_assert_int_eq(mr_bus_topics(bus, &topics), 1);
@@ -76,10 +76,10 @@ END_TEST
 START_TEST(bus_that_nobody_made_is_enoent)
 {
     struct mr_bus *client = NULL;
-    ck_assert_int_eq(mr_connect(bus_new_name(), NULL, &client), -ENOENT);
+    ck_assert_int_eq(mr_bus_connect(bus_new_name(), NULL, &client), -ENOENT);
     ck_assert_ptr_null(client);
-    ck_assert_int_eq(mr_connect("../x", NULL, &client), -EINVAL);
-    ck_assert_int_eq(mr_connect("a.b", NULL, &client), -EINVAL);
+    ck_assert_int_eq(mr_bus_connect("../x", NULL, &client), -EINVAL);
+    ck_assert_int_eq(mr_bus_connect("a.b", NULL, &client), -EINVAL);
 }
 END_TEST
 
@@ -87,9 +87,9 @@ START_TEST(bus_name_comes_from_the_environment)
 {
     struct mr_bus *client;
     ck_assert_int_eq(setenv("MILLRACE_BUS", mr_bus_name(bus), 1), 0);
-    ck_assert_int_eq(mr_connect(NULL, NULL, &client), 0);
+    ck_assert_int_eq(mr_bus_connect(NULL, NULL, &client), 0);
     ck_assert_str_eq(mr_bus_name(client), mr_bus_name(bus));
-    mr_disconnect(client);
+    mr_bus_disconnect(client);
 }
 END_TEST
 
@@ -99,14 +99,14 @@ START_TEST(attached_client_is_listed_with_pid_and_name)
     struct mr_connect_options options = {.name = "a name that is longer than thirty-one bytes"};
     struct mr_bus *client;
     uint64_t before = mr_wall_ns();
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &options, &client), 0);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), &options, &client), 0);
     uint32_t slot = (uint32_t)(mr_bus_self(client) & 0xffff) - 1;
     ck_assert_int_eq(mr_client_info(bus, slot, &info), 1);
     ck_assert_int_eq(info.pid, getpid());
     ck_assert_str_eq(info.name, "a name that is longer than thir");
     ck_assert_uint_ge(info.since_ns, before);
     ck_assert_uint_le(info.since_ns, mr_wall_ns());
-    mr_disconnect(client);
+    mr_bus_disconnect(client);
     ck_assert_int_eq(mr_client_info(bus, slot, &info), 0);
     ck_assert_int_eq(mr_client_info(bus, mr_bus_slots(bus), &info), -ERANGE);
 }
@@ -154,7 +154,7 @@ START_TEST(reused_slot_has_another_generation)
 {
     struct mr_bus *client = connected();
     uint64_t first = mr_bus_self(client);
-    mr_disconnect(client);
+    mr_bus_disconnect(client);
     client = connected();
     ck_assert_uint_eq(mr_bus_self(client) & 0xffff, first & 0xffff);
     ck_assert_uint_ne(mr_bus_self(client), first);
@@ -164,7 +164,7 @@ START_TEST(reused_slot_has_another_generation)
     char name[MR_CLIENT_NAME_MAX + 1];
     mr_client_about(bus, first, &pid, name);
     ck_assert_int_eq(pid, 0);
-    mr_disconnect(client);
+    mr_bus_disconnect(client);
 }
 END_TEST
 
@@ -202,9 +202,10 @@ static int uses_handles(void *arg)
         mr_topic_seal(t) != -ESTALE)
         return 1;
     if (mr_producer_open(t, NULL, &producer) != -ESTALE ||
-        mr_append(handles[2], &msg, 1, 0) != -ESTALE)
+        mr_producer_append(handles[2], &msg, 1, 0) != -ESTALE)
         return 2;
-    if (mr_consumer_open(t, NULL, &consumer) != -ESTALE || mr_claim(handles[3], 0, 0) != -ESTALE)
+    if (mr_consumer_open(t, NULL, &consumer) != -ESTALE ||
+        mr_consumer_claim(handles[3], 0, 0) != -ESTALE)
         return 3;
     if (mr_bus_wait_change(b, &seen, 0) != -ESTALE ||
         mr_topic_delete(t, MR_DELETE_ANYWAY) != -ESTALE)
@@ -212,9 +213,9 @@ static int uses_handles(void *arg)
     mr_producer_close(handles[2]); /* frees memory, changes nothing shared */
     mr_consumer_close(handles[3]);
     mr_topic_close(t);
-    mr_disconnect(b);
+    mr_bus_disconnect(b);
     struct mr_bus *own; /* of its own it may have one */
-    return mr_connect(getenv("MILLRACE_BUS"), NULL, &own) ? 5 : 0;
+    return mr_bus_connect(getenv("MILLRACE_BUS"), NULL, &own) ? 5 : 0;
 }
 
 START_TEST(forked_child_must_not_use_the_parents_handles)
@@ -225,7 +226,7 @@ START_TEST(forked_child_must_not_use_the_parents_handles)
     ck_assert_int_eq(setenv("MILLRACE_BUS", mr_bus_name(bus), 1), 0);
     ck_assert_int_eq(ended(child(uses_handles, handles)), 0);
     ck_assert_int_eq(put(handles[2], 0, "still"), 1); /* and the parent has lost nothing by it */
-    ck_assert_int_eq(mr_claim(handles[3], 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(handles[3], 0, 0), 1);
     ck_assert_int_eq(mr_client_alive(bus, mr_bus_self(bus)), 1);
     mr_producer_close(handles[2]);
     mr_consumer_close(handles[3]);
@@ -239,7 +240,7 @@ static int leaves_a_child(void *arg)
 {
     int *fds = arg;
     struct mr_bus *own;
-    if (mr_connect(mr_bus_name(bus), NULL, &own))
+    if (mr_bus_connect(mr_bus_name(bus), NULL, &own))
         return 1;
     uint64_t ids[2] = {mr_bus_self(own), 0};
     pid_t pid = fork();
@@ -288,8 +289,8 @@ START_TEST(bus_that_lost_its_name_takes_nobody_for_dead_and_the_next_one_knows_n
     ck_assert_int_eq(mr_client_alive(next, mr_bus_self(client)), 1);
     ck_assert_int_eq(mr_client_alive(next, id), 0);
     ck_assert_uint_ne(mr_bus_self(client), id); /* the same slot */
-    mr_disconnect(client);
-    mr_disconnect(next);
+    mr_bus_disconnect(client);
+    mr_bus_disconnect(next);
     close(fds[0]);
     close(fds[1]);
 }
@@ -312,9 +313,9 @@ START_TEST(another_users_bus_is_named_by_user)
     ck_assert_int_eq(mr_bus_address("4242/", &owner, &name), -EINVAL);
     struct mr_bus *client;
     snprintf(text, sizeof text, "%u/%s", (unsigned)geteuid(), mr_bus_name(bus));
-    ck_assert_int_eq(mr_connect(text, NULL, &client), 0);
+    ck_assert_int_eq(mr_bus_connect(text, NULL, &client), 0);
     ck_assert_str_eq(mr_bus_name(client), mr_bus_name(bus));
-    mr_disconnect(client);
+    mr_bus_disconnect(client);
     ck_assert_int_eq(mr_bus_serve("4242/b", 0600, (gid_t)-1, NULL, &client), -EPERM);
     ck_assert_int_eq(mr_bus_remove("4242/b"), -EPERM);
 }
@@ -328,7 +329,7 @@ START_TEST(observer_takes_no_slot_and_changes_nothing)
     struct mr_producer *producer;
     struct mr_consumer *consumer;
     uint32_t change = 0;
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &options, &observer), 0);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), &options, &observer), 0);
     ck_assert_uint_eq(mr_bus_self(observer), 0);
     ck_assert_uint_eq(mr_client_id(bus, 1, NULL), 0);
     ck_assert_int_eq(mr_broker_pid(observer), getpid());
@@ -342,7 +343,7 @@ START_TEST(observer_takes_no_slot_and_changes_nothing)
     ck_assert_int_eq(mr_bus_wait_change(observer, &change, 0), -EPERM);
     mr_topic_close(seen);
     mr_topic_close(topic);
-    mr_disconnect(observer);
+    mr_bus_disconnect(observer);
 }
 END_TEST
 
@@ -356,16 +357,16 @@ START_TEST(all_slots_taken_is_eusers)
                          .l_start = MR_LOCK_CLIENT(1),
                          .l_len = MR_CLIENTS_MAX - 1};
     ck_assert_int_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &client),
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), NULL, &client),
                      -ENOENT); /* free, but none can be had: it is being removed */
     for (uint32_t slot = 1; slot < MR_CLIENTS_MAX; slot++)
         bus->shm->clients[slot].id = slot + 1;
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &client), -EUSERS);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), NULL, &client), -EUSERS);
     for (uint32_t slot = 1; slot < MR_CLIENTS_MAX; slot++)
         bus->shm->clients[slot].id = 0;
     close(fd);
     client = connected();
-    mr_disconnect(client);
+    mr_bus_disconnect(client);
 }
 END_TEST
 
@@ -379,7 +380,7 @@ START_TEST(free_slots_go_before_those_of_the_dead)
     /* the dead one's slot still says who it was, for the broker to clean up after */
     struct mr_bus *client = connected();
     ck_assert_uint_ne(mr_bus_self(client) & 0xffff, dead & 0xffff);
-    mr_disconnect(client);
+    mr_bus_disconnect(client);
     close(fds[0]);
     close(fds[1]);
 }
@@ -390,9 +391,9 @@ END_TEST
 static int connects(void)
 {
     struct mr_bus *client;
-    int error = mr_connect(mr_bus_name(bus), NULL, &client);
+    int error = mr_bus_connect(mr_bus_name(bus), NULL, &client);
     if (!error)
-        mr_disconnect(client);
+        mr_bus_disconnect(client);
     return error;
 }
 
@@ -514,7 +515,7 @@ static int waits_for_change(void *arg)
     int *fds = arg;
     struct mr_bus *own;
     uint32_t seen = 0;
-    if (mr_connect(mr_bus_name(bus), NULL, &own) || write(fds[1], "r", 1) != 1)
+    if (mr_bus_connect(mr_bus_name(bus), NULL, &own) || write(fds[1], "r", 1) != 1)
         return 100;
     int error = mr_bus_wait_change(own, &seen, HUNG_NS);
     return error == -EIDRM ? 10 : error ? 1 : 0;

@@ -33,21 +33,21 @@ START_TEST(records_come_in_order_and_once)
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer();
     put_numbers(producer, 0, 0, 5);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 5);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 5); /* what is left of the present claim */
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 5);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 5); /* what is left of the present claim */
     next_is(c, "0");
     next_is(c, "1");
-    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 3);
     next_is(c, "2");
     next_is(c, "3");
     next_is(c, "4");
-    ck_assert_int_eq(mr_next(c, &record), 0);
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_next(c, &record), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT);
     mr_consumer_close(c);
     c = consumer();
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT);
     mr_consumer_close(c);
 }
 END_TEST
@@ -57,10 +57,10 @@ START_TEST(claim_is_bounded_by_max_and_window)
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.window = 3});
     put_numbers(producer, 0, 0, 9);
-    ck_assert_int_eq(mr_claim(c, 2, 0), 2);
+    ck_assert_int_eq(mr_consumer_claim(c, 2, 0), 2);
     ck_assert_uint_eq(take_all(c), 9);
     put_numbers(producer, 0, 9, 9);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 3);
     next_is(c, "9");
     mr_consumer_close(c);
     c = consumer();
@@ -74,15 +74,15 @@ START_TEST(part_of_a_claim_can_be_acknowledged)
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer();
     put_numbers(producer, 0, 0, 5);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 5);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 5);
     next_is(c, "0");
     next_is(c, "1");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     next_is(c, "2"); /* given, not acknowledged */
     mr_consumer_close(c);
     c = consumer();
-    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
-    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 3);
+    ck_assert_int_eq(mr_consumer_next(c, &record), 1);
     ck_assert_uint_eq(record.offset, 2);
     ck_assert_uint_eq(record.try_number, 1); /* who closes is not to blame */
     mr_consumer_close(c);
@@ -94,11 +94,11 @@ START_TEST(next_claim_is_refused_while_something_is_unacknowledged)
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer();
     put_numbers(producer, 0, 0, 2);
-    ck_assert_int_eq(mr_claim(c, 1, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 1, 0), 1);
     next_is(c, "0");
-    ck_assert_int_eq(mr_claim(c, 1, 0), -EBUSY);
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_claim(c, 1, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 1, 0), -EBUSY);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 1, 0), 1);
     mr_consumer_close(c);
 }
 END_TEST
@@ -108,15 +108,15 @@ START_TEST(given_back_records_come_again_without_blame)
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer();
     put_numbers(producer, 0, 0, 4);
-    ck_assert_int_eq(mr_give_back(c), 0); /* nothing to give back */
-    for (int i = 0; i < 10; i++) {        /* as often as you like */
-        ck_assert_int_eq(mr_claim(c, 0, 0), 4);
-        ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_int_eq(mr_consumer_give_back(c), 0); /* nothing to give back */
+    for (int i = 0; i < 10; i++) {                 /* as often as you like */
+        ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 4);
+        ck_assert_int_eq(mr_consumer_next(c, &record), 1);
         ck_assert_uint_eq(record.offset, 0);
         ck_assert_uint_eq(record.try_number, 1);
-        ck_assert_int_eq(mr_give_back(c), 0);
-        ck_assert_int_eq(mr_next(c, &record), 0);
-        ck_assert_int_eq(mr_ack(c), 0); /* acknowledges nothing */
+        ck_assert_int_eq(mr_consumer_give_back(c), 0);
+        ck_assert_int_eq(mr_consumer_next(c, &record), 0);
+        ck_assert_int_eq(mr_consumer_ack(c), 0); /* acknowledges nothing */
         check_invariants(topic);
     }
     ck_assert_uint_eq(take_all(c), 4);
@@ -129,13 +129,13 @@ START_TEST(given_back_records_go_to_whoever_claims)
     use((struct mr_settings){0});
     struct mr_consumer *a = consumer(), *b = consumer();
     put_numbers(producer, 0, 0, 4);
-    ck_assert_int_eq(mr_claim(a, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_claim(a, 0, 0), 2);
     next_is(a, "0");
-    ck_assert_int_eq(mr_ack(a), 0);
-    ck_assert_int_eq(mr_give_back(a), 0);
-    ck_assert_int_eq(mr_claim(b, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_ack(a), 0);
+    ck_assert_int_eq(mr_consumer_give_back(a), 0);
+    ck_assert_int_eq(mr_consumer_claim(b, 0, 0), 1);
     next_is(b, "1");
-    ck_assert_int_eq(mr_ack(b), 0);
+    ck_assert_int_eq(mr_consumer_ack(b), 0);
     ck_assert_uint_eq(take_all(a), 2);
     mr_consumer_close(a);
     mr_consumer_close(b);
@@ -150,11 +150,11 @@ START_TEST(give_back_without_a_free_slot_keeps_the_claim_and_gives_it_again)
     for (unsigned i = 1; i < MR_MEMBERS; i++)
         ck_assert_int_eq(mr_group_join(topic, "other", 0, MR_START_STORED, 0, &seats[i]), 0);
     put_numbers(producer, 0, 0, 3);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 3);
     next_is(c, "0");
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_give_back(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_give_back(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
     next_is(c, "1");
     mr_consumer_close(c);
     for (unsigned i = 1; i < MR_MEMBERS; i++)
@@ -181,10 +181,10 @@ static void took_ages(struct mr_consumer *c)
 /* Claims n records and acknowledges them. */
 static void claim_of(struct mr_consumer *c, ssize_t n)
 {
-    ck_assert_int_eq(mr_claim(c, 0, 0), n);
-    while (mr_next(c, &record) > 0)
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), n);
+    while (mr_consumer_next(c, &record) > 0)
         ;
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
 }
 
 START_TEST(who_is_fast_takes_more_than_a_share_and_who_is_slow_does_not)
@@ -223,7 +223,7 @@ START_TEST(what_a_record_takes_is_known_from_the_last_ones_too)
     took_no_time(a);
     a->record_ns = 20000;
     claim_of(a, 2); /* all that is there, in place of one */
-    ck_assert_int_eq(mr_claim(a, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(a, 0, 0), -ETIMEDOUT);
     ck_assert_uint_eq(a->claimed_ns, 0); /* the time without records is not our user's */
     mr_consumer_close(a);
     mr_consumer_close(b);
@@ -235,14 +235,14 @@ START_TEST(what_was_given_back_or_failed_tells_nothing_of_how_long_a_record_take
     use((struct mr_settings){0});
     struct mr_consumer *a = consumer(), *b = consumer();
     put_numbers(producer, 0, 0, 20);
-    ck_assert_int_eq(mr_claim(a, 0, 0), 10);
+    ck_assert_int_eq(mr_consumer_claim(a, 0, 0), 10);
     next_is(a, "0");
     took_no_time(a);
     if (_i)
-        ck_assert_int_eq(mr_fail(a, "bad"), 0);
+        ck_assert_int_eq(mr_consumer_fail(a, "bad"), 0);
     else
-        ck_assert_int_eq(mr_give_back(a), 0);
-    ck_assert_int_eq(mr_claim(a, 0, 0), _i ? 1 : 10);
+        ck_assert_int_eq(mr_consumer_give_back(a), 0);
+    ck_assert_int_eq(mr_consumer_claim(a, 0, 0), _i ? 1 : 10);
     ck_assert_uint_eq(a->record_ns, 0);
     mr_consumer_close(a);
     mr_consumer_close(b);
@@ -254,7 +254,7 @@ START_TEST(alone_in_its_group_nobody_measures)
     use((struct mr_settings){0});
     struct mr_consumer *a = consumer();
     put_numbers(producer, 0, 0, 4);
-    ck_assert_int_eq(mr_claim(a, 0, 0), 4);
+    ck_assert_int_eq(mr_consumer_claim(a, 0, 0), 4);
     ck_assert_uint_eq(a->claimed_ns, 0);
     mr_consumer_close(a);
 }
@@ -281,13 +281,13 @@ START_TEST(acknowledging_what_a_producer_wants_tells_it_in_the_middle_of_a_claim
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer();
     put_numbers(producer, 0, 0, 4);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 4);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 4);
     uint32_t ticket = wants(2 * mr_record_bytes(1, 0, 0));
     next_is(c, "0");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     ck_assert(!producers_told(ticket));
     next_is(c, "1");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     ck_assert(producers_told(ticket));
     mr_consumer_close(c);
 }
@@ -299,11 +299,11 @@ START_TEST(acknowledging_a_whole_claim_tells_whoever_wants_more)
     use((struct mr_settings){0});
     struct mr_consumer *a = consumer(), *b = consumer();
     put_numbers(producer, 0, 0, 4);
-    ck_assert_int_eq(mr_claim(a, 1, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(a, 1, 0), 1);
     next_is(a, "0");
     claim_of(b, 2);
     uint32_t ticket = wants(b->end);
-    ck_assert_int_eq(mr_ack(a), 0);
+    ck_assert_int_eq(mr_consumer_ack(a), 0);
     ck_assert(producers_told(ticket));
     mr_consumer_close(a);
     mr_consumer_close(b);
@@ -317,20 +317,20 @@ START_TEST(failed_record_comes_again_alone_and_all_before_it_are_acknowledged)
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer();
     put_numbers(producer, 0, 0, 4);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 4);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 4);
     next_is(c, "0");
     next_is(c, "1");
-    ck_assert_int_eq(mr_fail(c, "bad"), 0);
-    ck_assert_int_eq(mr_next(c, &record), 0);
+    ck_assert_int_eq(mr_consumer_fail(c, "bad"), 0);
+    ck_assert_int_eq(mr_consumer_next(c, &record), 0);
     ck_assert_int_eq(mr_consumer_lag(c), 3);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
-    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_next(c, &record), 1);
     ck_assert_uint_eq(record.offset, 1);
     ck_assert_uint_eq(record.try_number, 2);
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
     next_is(c, "2");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     mr_consumer_close(c);
 }
 END_TEST
@@ -339,13 +339,13 @@ START_TEST(without_a_record_in_hand_nothing_can_fail)
 {
     use((struct mr_settings){.tries = 1});
     struct mr_consumer *c = consumer();
-    ck_assert_int_eq(mr_fail(c, "x"), -EINVAL);
+    ck_assert_int_eq(mr_consumer_fail(c, "x"), -EINVAL);
     put_numbers(producer, 0, 0, 1);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
-    ck_assert_int_eq(mr_fail(c, "x"), -EINVAL);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_fail(c, "x"), -EINVAL);
     next_is(c, "0");
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_fail(c, "x"), -EINVAL); /* it is acknowledged */
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_fail(c, "x"), -EINVAL); /* it is acknowledged */
     mr_consumer_close(c);
 }
 END_TEST
@@ -357,10 +357,10 @@ static int claims_and_dies(void *arg)
     int reads = *(int *)arg;
     struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *c;
-    if (mr_consumer_open(t, NULL, &c) || mr_claim(c, 0, 0) < 1)
+    if (mr_consumer_open(t, NULL, &c) || mr_consumer_claim(c, 0, 0) < 1)
         return 1;
     for (int i = 0; i < reads; i++)
-        if (mr_next(c, &record) != 1)
+        if (mr_consumer_next(c, &record) != 1)
             return 2;
     kill(getpid(), SIGKILL);
     return 3;
@@ -373,20 +373,20 @@ START_TEST(record_in_hand_of_a_dead_consumer_comes_alone_and_only_it_is_blamed)
     put_numbers(producer, 0, 0, 4);
     ck_assert_int_eq(ended(child(claims_and_dies, &reads)), -SIGKILL);
     struct mr_consumer *c = consumer(); /* finds out by itself: joining looks for the dead */
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
-    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_next(c, &record), 1);
     ck_assert_uint_eq(record.offset, 0);
     ck_assert_uint_eq(record.try_number, 1);
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
-    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_next(c, &record), 1);
     ck_assert_uint_eq(record.offset, 1);
     ck_assert_uint_eq(record.try_number, 2);
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
-    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_next(c, &record), 1);
     ck_assert_uint_eq(record.try_number, 1);
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     struct mr_consumer_stats stats;
     mr_consumer_stats(c, &stats);
     ck_assert_uint_eq(stats.redelivered, 4); /* the whole claim */
@@ -401,8 +401,8 @@ START_TEST(waiting_consumer_gets_what_a_dead_one_held)
     struct mr_consumer *c = consumer();
     put_numbers(producer, 0, 0, 1);
     ck_assert_int_eq(ended(child(claims_and_dies, &reads)), -SIGKILL);
-    ck_assert_int_eq(mr_claim(c, 0, HUNG_NS), 1); /* nobody tells it */
-    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, HUNG_NS), 1); /* nobody tells it */
+    ck_assert_int_eq(mr_consumer_next(c, &record), 1);
     ck_assert_uint_eq(record.try_number, 1); /* it had nothing in hand */
     mr_consumer_close(c);
 }
@@ -413,12 +413,12 @@ START_TEST(claim_of_a_fenced_consumer_is_estale)
 {
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer();
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT);
     ck_assert_int_eq(mr_topic_lock(topic), 0);
     ck_assert_int_eq(mr_groups_orphan(topic, mr_bus_self(bus), 1), 0);
     mr_unlock(&topic->shm->lock);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ESTALE);
-    ck_assert_int_eq(mr_claim(c, 0, -1), -ESTALE);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ESTALE);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, -1), -ESTALE);
     mr_consumer_close(c);
 }
 END_TEST
@@ -428,27 +428,27 @@ START_TEST(late_acknowledgement_of_a_fenced_consumer_is_estale)
     use((struct mr_settings){0});
     struct mr_consumer *a = consumer();
     put_numbers(producer, 0, 0, 3);
-    ck_assert_int_eq(mr_claim(a, 0, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(a, 0, 0), 3);
     next_is(a, "0");
     /* As if it had been taken for dead: its slot is an orphan, which another client takes over. */
     struct mr_bus *other;
     struct mr_topic *t;
     struct mr_consumer *b;
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &other), 0);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), NULL, &other), 0);
     ck_assert_int_eq(mr_topic_open(other, "t", &t), 0);
     ck_assert_int_eq(mr_consumer_open(t, NULL, &b), 0);
     ck_assert_int_eq(mr_topic_lock(topic), 0);
     ck_assert_int_eq(mr_groups_orphan(topic, mr_bus_self(bus), 1), 0);
     mr_unlock(&topic->shm->lock);
-    ck_assert_int_eq(mr_claim(b, 0, 0), 1);
-    ck_assert_int_eq(mr_ack(a), -ESTALE);
-    ck_assert_int_eq(mr_fail(a, "late"), -ESTALE);
-    ck_assert_int_eq(mr_give_back(a), -ESTALE);
+    ck_assert_int_eq(mr_consumer_claim(b, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_ack(a), -ESTALE);
+    ck_assert_int_eq(mr_consumer_fail(a, "late"), -ESTALE);
+    ck_assert_int_eq(mr_consumer_give_back(a), -ESTALE);
     ck_assert_uint_eq(take_all(b), 3);
     mr_consumer_close(a);
     mr_consumer_close(b);
     mr_topic_close(t);
-    mr_disconnect(other);
+    mr_bus_disconnect(other);
 }
 END_TEST
 

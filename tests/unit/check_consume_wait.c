@@ -38,8 +38,8 @@ START_TEST(until_end_stops_where_the_end_was)
     put_numbers(producer, 0, 3, 2);
     put_numbers(producer, 1, 0, 2);
     ck_assert_uint_eq(take_all(c), 3);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ENODATA);
-    ck_assert_int_eq(mr_claim(c, 0, -1), -ENODATA);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ENODATA);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, -1), -ENODATA);
     mr_consumer_close(c);
 }
 END_TEST
@@ -49,7 +49,7 @@ START_TEST(until_end_of_an_empty_topic_is_at_once)
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer_with(
         topic, (struct mr_consumer_options){.flags = MR_UNTIL_END | (_i ? MR_PEEK : 0)});
-    ck_assert_int_eq(mr_claim(c, 0, -1), -ENODATA);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, -1), -ENODATA);
     mr_consumer_close(c);
 }
 END_TEST
@@ -61,13 +61,13 @@ START_TEST(sealed_topic_ends_only_when_all_is_acknowledged)
     put_numbers(producer, 0, 0, 2);
     put_numbers(producer, 1, 0, 2);
     ck_assert_int_eq(mr_topic_seal(topic), 0);
-    ck_assert_int_eq(mr_claim(a, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(a, 0, 0), 1);
     next_is(a, "0");
     ck_assert_uint_eq(take_all(b), 3);
-    ck_assert_int_eq(mr_claim(b, 0, 0), -ETIMEDOUT); /* a's record could still come */
-    ck_assert_int_eq(mr_ack(a), 0);
-    ck_assert_int_eq(mr_claim(b, 0, 0), -ENODATA);
-    ck_assert_int_eq(mr_claim(a, 0, -1), -ENODATA);
+    ck_assert_int_eq(mr_consumer_claim(b, 0, 0), -ETIMEDOUT); /* a's record could still come */
+    ck_assert_int_eq(mr_consumer_ack(a), 0);
+    ck_assert_int_eq(mr_consumer_claim(b, 0, 0), -ENODATA);
+    ck_assert_int_eq(mr_consumer_claim(a, 0, -1), -ENODATA);
     mr_consumer_close(a);
     mr_consumer_close(b);
 }
@@ -78,7 +78,7 @@ START_TEST(deleted_topic_is_eidrm)
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer(), *late;
     ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_ANYWAY), 0);
-    ck_assert_int_eq(mr_claim(c, 0, -1), -EIDRM);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, -1), -EIDRM);
     ck_assert_int_eq(mr_consumer_open(topic, NULL, &late), -EIDRM);
     mr_consumer_close(c);
 }
@@ -88,17 +88,17 @@ START_TEST(drained_says_when_producers_are_gone_and_all_is_acknowledged)
 {
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer();
-    ck_assert_int_eq(mr_drained(c), 0); /* a producer is attached */
+    ck_assert_int_eq(mr_consumer_drained(c), 0); /* a producer is attached */
     put_numbers(producer, 0, 0, 2);
     mr_producer_close(producer);
     producer = NULL;
-    ck_assert_int_eq(mr_drained(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_drained(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
     next_is(c, "0");
     next_is(c, "1");
-    ck_assert_int_eq(mr_drained(c), 0);
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_drained(c), 1);
+    ck_assert_int_eq(mr_consumer_drained(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_drained(c), 1);
     mr_consumer_close(c);
 }
 END_TEST
@@ -111,17 +111,17 @@ START_TEST(until_drained_ends_when_the_last_producer_is_done)
     struct mr_consumer *c =
         consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
     put_numbers(producer, 0, 0, 2);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
     next_is(c, "0");
     next_is(c, "1");
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT); /* a producer is attached */
-    struct mr_cond *data = &topic->groups[0].data;   /* the only group */
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT); /* a producer is attached */
+    struct mr_cond *data = &topic->groups[0].data;            /* the only group */
     uint32_t ticket = mr_cond_prepare(data);
     mr_producer_close(producer);
     producer = NULL;
     ck_assert(told(data, ticket));
-    ck_assert_int_eq(mr_claim(c, 0, -1), -ENODATA);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, -1), -ENODATA);
     mr_consumer_close(c);
 }
 END_TEST
@@ -136,17 +136,17 @@ START_TEST(until_drained_is_told_to_the_others_of_the_group)
     struct mr_consumer *b =
         consumer_with(topic, (struct mr_consumer_options){.flags = MR_UNTIL_DRAINED});
     put_numbers(producer, 0, 0, 1);
-    ck_assert_int_eq(mr_claim(b, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(b, 0, 0), 1);
     mr_producer_close(producer);
     producer = NULL;
-    ck_assert_int_eq(mr_claim(a, 0, 0), -ETIMEDOUT); /* b has a record in hand */
-    struct mr_cond *data = &topic->groups[0].data;   /* the only group */
+    ck_assert_int_eq(mr_consumer_claim(a, 0, 0), -ETIMEDOUT); /* b has a record in hand */
+    struct mr_cond *data = &topic->groups[0].data;            /* the only group */
     next_is(b, "0");
-    ck_assert_int_eq(mr_ack(b), 0);
+    ck_assert_int_eq(mr_consumer_ack(b), 0);
     uint32_t ticket = mr_cond_prepare(data);
-    ck_assert_int_eq(mr_claim(b, 0, 0), -ENODATA);
+    ck_assert_int_eq(mr_consumer_claim(b, 0, 0), -ENODATA);
     ck_assert(told(data, ticket));
-    ck_assert_int_eq(mr_claim(a, 0, -1), -ENODATA);
+    ck_assert_int_eq(mr_consumer_claim(a, 0, -1), -ENODATA);
     mr_consumer_close(a);
     mr_consumer_close(b);
 }
@@ -157,9 +157,9 @@ START_TEST(topic_that_no_producer_has_come_to_is_not_drained)
     topic = topic_make("t", (struct mr_settings){0});
     producer = NULL;
     struct mr_consumer *c = consumer();
-    ck_assert_int_eq(mr_drained(c), 0);
+    ck_assert_int_eq(mr_consumer_drained(c), 0);
     ck_assert_int_eq(mr_topic_seal(topic), 0);
-    ck_assert_int_eq(mr_drained(c), 1); /* and none will */
+    ck_assert_int_eq(mr_consumer_drained(c), 1); /* and none will */
     mr_consumer_close(c);
 }
 END_TEST
@@ -181,9 +181,9 @@ START_TEST(drained_after_a_producer_died_says_so)
     producer = NULL;
     struct mr_consumer *c = consumer();
     ck_assert_int_eq(ended(child(produces_and_dies, NULL)), -SIGKILL);
-    ck_assert_int_eq(mr_drained(c), 0);
+    ck_assert_int_eq(mr_consumer_drained(c), 0);
     ck_assert_uint_eq(take_all(c), 1);
-    ck_assert_int_eq(mr_drained(c), 2);
+    ck_assert_int_eq(mr_consumer_drained(c), 2);
     mr_consumer_close(c);
 }
 END_TEST
@@ -195,7 +195,7 @@ START_TEST(claim_waits_as_long_as_told)
     clock_begin(CLOCK_ALONE);
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer();
-    ck_assert_int_eq(mr_claim(c, 0, 20000000), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 20000000), -ETIMEDOUT);
     ck_assert_int_eq(clock_now_ns(), 20000000);
     struct mr_consumer_stats stats;
     mr_consumer_stats(c, &stats);
@@ -213,15 +213,15 @@ START_TEST(stop_ends_a_wait_with_eintr)
     struct mr_topic *t;
     struct mr_consumer *c;
     use((struct mr_settings){0});
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &options, &other), 0);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), &options, &other), 0);
     ck_assert_int_eq(mr_topic_open(other, "t", &t), 0);
     ck_assert_int_eq(mr_consumer_open(t, NULL, &c), 0);
     stop = 1;
-    ck_assert_int_eq(mr_claim(c, 0, -1), -EINTR);
-    ck_assert_int_eq(mr_wait_any(&c, 1, -1), -EINTR);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, -1), -EINTR);
+    ck_assert_int_eq(mr_consumer_wait_any(&c, 1, -1), -EINTR);
     mr_consumer_close(c);
     mr_topic_close(t);
-    mr_disconnect(other);
+    mr_bus_disconnect(other);
 }
 END_TEST
 
@@ -235,17 +235,17 @@ static void a_little(uint64_t size_bytes, unsigned much)
     const unsigned n[] = {much / 40 + 1, much / 40}; /* records of 40 bytes, header included */
     c->gather_pauses = 1;                            /* as if it had grown last time */
     put_numbers(producer, 0, 0, 1);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1); /* who polls takes what there is */
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1); /* who polls takes what there is */
     ck_assert_uint_eq(c->gather_pauses, 1);
     next_is(c, "0");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     for (int i = 0; i < 2; i++) {
         put_numbers(producer, 0, 0, n[i]);
-        ck_assert_int_eq(mr_claim(c, 0, -1), (int)n[i]);
+        ck_assert_int_eq(mr_consumer_claim(c, 0, -1), (int)n[i]);
         ck_assert_uint_eq(c->gather_pauses, i == 0); /* what is much is worth it at once */
-        while (mr_next(c, &(struct mr_record){0}) > 0)
+        while (mr_consumer_next(c, &(struct mr_record){0}) > 0)
             ;
-        ck_assert_int_eq(mr_ack(c), 0);
+        ck_assert_int_eq(mr_consumer_ack(c), 0);
     }
     mr_consumer_close(c);
 }
@@ -268,7 +268,7 @@ START_TEST(who_takes_few_at_a_time_leaves_none_to_grow)
     struct mr_consumer *c = consumer();
     c->gather_pauses = 1; /* as if it had grown last time */
     put_numbers(producer, 0, 0, 2);
-    ck_assert_int_eq(mr_claim(c, _i ? 0 : 63, -1), 2);
+    ck_assert_int_eq(mr_consumer_claim(c, _i ? 0 : 63, -1), 2);
     ck_assert_uint_eq(c->gather_pauses, 1);
     mr_consumer_close(c);
 }
@@ -286,7 +286,7 @@ struct claimer {
 static void *claims(void *arg)
 {
     struct claimer *claimer = arg;
-    claimer->result = mr_claim(claimer->consumer, 0, -1);
+    claimer->result = mr_consumer_claim(claimer->consumer, 0, -1);
     return NULL;
 }
 
@@ -333,11 +333,11 @@ START_TEST(last_acknowledgement_of_a_sealed_topic_wakes_who_waits_for_the_end)
     struct mr_consumer *a = consumer();
     struct claimer claimer = {.consumer = consumer()};
     put_numbers(producer, 0, 0, 1);
-    ck_assert_int_eq(mr_claim(a, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(a, 0, 0), 1);
     ck_assert_int_eq(mr_topic_seal(topic), 0);
     start(&claimer);
     next_is(a, "0");
-    ck_assert_int_eq(mr_ack(a), 0);
+    ck_assert_int_eq(mr_consumer_ack(a), 0);
     ck_assert_int_eq(result(&claimer), -ENODATA);
     mr_consumer_close(a);
     mr_consumer_close(claimer.consumer);
@@ -350,11 +350,11 @@ START_TEST(ordered_partition_that_is_free_again_wakes_who_waits_for_it)
     struct mr_consumer *a = consumer_with(topic, (struct mr_consumer_options){.flags = MR_ORDERED});
     struct claimer claimer = {.consumer = consumer()};
     put_numbers(producer, 0, 0, 4);
-    ck_assert_int_eq(mr_claim(a, 1, 0), 1);
-    ck_assert_int_eq(mr_claim(claimer.consumer, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(a, 1, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(claimer.consumer, 0, 0), -ETIMEDOUT);
     start(&claimer);
     next_is(a, "0");
-    ck_assert_int_eq(mr_ack(a), 0);
+    ck_assert_int_eq(mr_consumer_ack(a), 0);
     ck_assert_int_gt(result(&claimer), 0);
     next_is(claimer.consumer, "1");
     mr_consumer_close(a);
@@ -369,18 +369,18 @@ START_TEST(any_of_several_topics_ends_the_wait)
     struct mr_producer *p = producer_on(second);
     struct mr_consumer *both[2] = {consumer(),
                                    consumer_with(second, (struct mr_consumer_options){0})};
-    ck_assert_int_eq(mr_wait_any(both, 2, 1000000), -ETIMEDOUT);
-    ck_assert_int_eq(mr_wait_any(both, 2, 0), -ETIMEDOUT);
-    ck_assert_int_eq(mr_wait_any(both, 0, 0), -EINVAL);
+    ck_assert_int_eq(mr_consumer_wait_any(both, 2, 1000000), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_wait_any(both, 2, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_wait_any(both, 0, 0), -EINVAL);
     put_numbers(p, 0, 0, 1);
-    ck_assert_int_eq(mr_wait_any(both, 2, -1), 0);
-    ck_assert_int_eq(mr_claim(both[0], 0, 0), -ETIMEDOUT);
-    ck_assert_int_eq(mr_claim(both[1], 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_wait_any(both, 2, -1), 0);
+    ck_assert_int_eq(mr_consumer_claim(both[0], 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(both[1], 0, 0), 1);
     next_is(both[1], "0");
-    ck_assert_int_eq(mr_ack(both[1]), 0);
+    ck_assert_int_eq(mr_consumer_ack(both[1]), 0);
     ck_assert_int_eq(mr_topic_seal(topic), 0);
-    ck_assert_int_eq(mr_wait_any(both, 2, -1), 0); /* an end is something too */
-    ck_assert_int_eq(mr_claim(both[0], 0, 0), -ENODATA);
+    ck_assert_int_eq(mr_consumer_wait_any(both, 2, -1), 0); /* an end is something too */
+    ck_assert_int_eq(mr_consumer_claim(both[0], 0, 0), -ENODATA);
     mr_consumer_close(both[0]);
     mr_consumer_close(both[1]);
     mr_producer_close(p);
@@ -391,7 +391,7 @@ END_TEST
 static void *waits_for_any(void *arg)
 {
     struct mr_consumer **both = arg;
-    return (void *)(intptr_t)mr_wait_any(both, 2, -1);
+    return (void *)(intptr_t)mr_consumer_wait_any(both, 2, -1);
 }
 
 START_TEST(wait_for_any_is_woken_by_each)

@@ -15,16 +15,16 @@ static void use(struct mr_settings settings)
     topic = topic_make("t", settings);
     producer = producer_on(topic);
     put_numbers(producer, 0, 0, 100); /* 40 bytes each: half of the ring */
-    ck_assert_int_eq(
-        mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.flags = MR_OBSERVER}, &observer),
-        0);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus),
+                                    &(struct mr_connect_options){.flags = MR_OBSERVER}, &observer),
+                     0);
     ck_assert_int_eq(mr_topic_open(observer, "t", &seen), 0);
 }
 
 static void teardown(void)
 {
     mr_topic_close(seen);
-    mr_disconnect(observer);
+    mr_bus_disconnect(observer);
     bus_teardown();
 }
 
@@ -57,9 +57,9 @@ static ssize_t peek_from(enum mr_start start)
     if (n)
         return n;
     for (int i = 0; i < 1000 && n >= 0; i++) {
-        n = mr_claim(peek, 0, HUNG_NS);
+        n = mr_consumer_claim(peek, 0, HUNG_NS);
         for (int got = 1; n > 0 && got > 0;)
-            if ((got = mr_next(peek, &r)) < 0)
+            if ((got = mr_consumer_next(peek, &r)) < 0)
                 n = got;
     }
     mr_consumer_close(peek);
@@ -76,12 +76,12 @@ static ssize_t take_as(const char *group)
     if (n)
         return n;
     for (int i = 0; i < 1000 && n >= 0; i++) {
-        n = mr_claim(c, 0, HUNG_NS);
+        n = mr_consumer_claim(c, 0, HUNG_NS);
         for (int got = 1; n > 0 && got > 0;)
-            if ((got = mr_next(c, &r)) < 0)
+            if ((got = mr_consumer_next(c, &r)) < 0)
                 n = got;
         if (n > 0)
-            ck_assert_int_eq(mr_ack(c), 0);
+            ck_assert_int_eq(mr_consumer_ack(c), 0);
     }
     mr_consumer_close(c);
     return n == -ENODATA ? 0 : n;
@@ -121,8 +121,8 @@ START_TEST(tail_that_moves_past_a_reader_to_no_record_does_not_turn_it_for_ever)
                      0);
     c = consumer_with(topic, (struct mr_consumer_options){0});
     atomic_store(&topic->logs[0].tail, 41);
-    ck_assert_int_eq(mr_claim(peek, 0, HUNG_NS), -EBADMSG);
-    ck_assert_int_eq(mr_claim(c, 0, HUNG_NS), -EBADMSG);
+    ck_assert_int_eq(mr_consumer_claim(peek, 0, HUNG_NS), -EBADMSG);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, HUNG_NS), -EBADMSG);
     mr_consumer_close(peek);
     mr_consumer_close(c);
 }
@@ -249,7 +249,7 @@ START_TEST(batch_that_meets_damage_half_way_has_no_offsets)
     struct mr_message msgs[4];
     for (int i = 0; i < 4; i++)
         msgs[i] = (struct mr_message){.value = "v", .value_len = 1};
-    ck_assert_int_eq(mr_append(producer, msgs, 4, 0), -EBADMSG);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 4, 0), -EBADMSG);
     ck_assert_uint_gt(atomic_load(&topic->logs[0].tail), 0); /* it had begun */
     ck_assert_uint_eq(atomic_load(&topic->logs[0].head), head);
     for (int i = 0; i < 4; i++)
@@ -268,14 +268,14 @@ START_TEST(offsets_that_are_not_consecutive_end_in_an_error)
     uint64_t pos = (_i & 1 ? 10 : 5) * mr_record_bytes(1, 0, 0);
     record_at(pos)->offset += _i & 2 ? 1000 : (uint64_t)-3;
     believe(pos);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 10);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 10);
     for (int i = 0; i < (_i & 1 ? 10 : 5); i++)
-        ck_assert_int_eq(mr_next(c, &r), 1);
+        ck_assert_int_eq(mr_consumer_next(c, &r), 1);
     if (_i & 1) {
-        ck_assert_int_eq(mr_ack(c), 0);
-        ck_assert_int_eq(mr_claim(c, 0, 0), -EBADMSG);
+        ck_assert_int_eq(mr_consumer_ack(c), 0);
+        ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -EBADMSG);
     } else {
-        ck_assert_int_eq(mr_next(c, &r), -EBADMSG);
+        ck_assert_int_eq(mr_consumer_next(c, &r), -EBADMSG);
     }
     mr_consumer_close(c);
 }
@@ -292,7 +292,7 @@ START_TEST(orphan_that_makes_no_sense_is_refused)
     use((struct mr_settings){.full = _i % 2 ? MR_FULL_DROP_OLDEST : MR_FULL_BLOCK});
     struct mr_consumer *leaver = consumer_with(topic, (struct mr_consumer_options){.window = 10}),
                        *c = consumer_with(topic, (struct mr_consumer_options){.window = 10});
-    ck_assert_int_eq(mr_claim(leaver, 0, 0), 10);
+    ck_assert_int_eq(mr_consumer_claim(leaver, 0, 0), 10);
     struct mr_member_shm *slot = member_of(leaver);
     mr_consumer_close(leaver);
     switch (_i / 2) {
@@ -307,7 +307,7 @@ START_TEST(orphan_that_makes_no_sense_is_refused)
         atomic_store(&slot->partition, 1u << 31);
         break;
     }
-    ssize_t n = mr_claim(c, 0, 0);
+    ssize_t n = mr_consumer_claim(c, 0, 0);
     if (_i / 2 < 2)
         ck_assert_int_eq(n, -EBADMSG);
     else
@@ -323,7 +323,7 @@ START_TEST(newcomer_does_not_inherit_a_partition_that_does_not_exist)
     for (uint32_t i = 0; i < MR_MEMBERS; i++)
         all[i] = consumer_with(topic, (struct mr_consumer_options){.window = 1});
     struct mr_member_shm *slot = member_of(all[0]);
-    ck_assert_int_eq(mr_claim(all[0], 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(all[0], 0, 0), 1);
     mr_consumer_close(all[0]); /* its slot is an orphan, and the only one to be had */
     atomic_store(&slot->partition, 7);
     ck_assert_int_eq(mr_consumer_open(topic, NULL, &c), -EBADMSG);

@@ -71,23 +71,23 @@ START_TEST(record_that_failed_as_often_as_allowed_is_a_letter_once_and_acknowled
                                   .flags = MR_EOL_CRLF,
                                   .ts_ns = 777},
                                  {.value = "last", .value_len = 4, .partition = 1}};
-    ck_assert_int_eq(mr_append(producer, msgs, 3, 0), 3);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, 3, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 3);
     next_is(c, "first");
     for (int i = 1; i <= 3; i++) {
         next_is(c, "poison");
         ck_assert_uint_eq(letter_cnt(), 0);
-        ck_assert_int_eq(mr_fail(c, "it is poison"), i == 3);
+        ck_assert_int_eq(mr_consumer_fail(c, "it is poison"), i == 3);
         /* the same again, and after the last try the one behind it */
-        ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+        ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     }
     next_is(c, "last");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     ck_assert_int_eq(mr_consumer_lag(c), 0);
     ck_assert_uint_eq(letter_cnt(), 1);
     struct mr_consumer *l = letters();
-    ck_assert_int_eq(mr_claim(l, 0, 0), 1);
-    ck_assert_int_eq(mr_next(l, &record), 1);
+    ck_assert_int_eq(mr_consumer_claim(l, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_next(l, &record), 1);
     ck_assert_uint_eq(record.value_len, 6);
     ck_assert_mem_eq(record.value, "poison", 6);
     ck_assert_uint_eq(record.key_len, 1);
@@ -121,12 +121,12 @@ START_TEST(consumer_may_allow_fewer_tries_than_the_topic)
     use((struct mr_settings){.tries = 100});
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.tries = 1});
     put_numbers(producer, 0, 0, 2);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
     next_is(c, "0");
-    ck_assert_int_eq(mr_fail(c, "once is enough"), 1);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_fail(c, "once is enough"), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     next_is(c, "1");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     ck_assert_uint_eq(letter_cnt(), 1);
     mr_consumer_close(c);
 }
@@ -140,13 +140,13 @@ START_TEST(largest_record_still_fits_with_its_reasons)
     memset(reason, 'r', sizeof reason - 1);
     reason[sizeof reason - 1] = '\0';
     struct mr_message msg = {.value = value, .value_len = (uint32_t)mr_topic_record_max(topic)};
-    ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
-    ck_assert_int_eq(mr_next(c, &record), 1);
-    ck_assert_int_eq(mr_fail(c, reason), 1);
+    ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_next(c, &record), 1);
+    ck_assert_int_eq(mr_consumer_fail(c, reason), 1);
     struct mr_consumer *l = letters();
-    ck_assert_int_eq(mr_claim(l, 0, 0), 1);
-    ck_assert_int_eq(mr_next(l, &record), 1);
+    ck_assert_int_eq(mr_consumer_claim(l, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_next(l, &record), 1);
     ck_assert_uint_eq(record.value_len, msg.value_len);
     ck_assert_uint_eq(strlen(header("mr-reason")), 400); /* a long one is cut */
     ck_assert_str_eq(header("mr-offset"), "0");
@@ -184,29 +184,29 @@ START_TEST(record_that_cannot_be_moved_waits_alone)
     ck_assert_int_eq(mr_topic_seal(dead), 0);
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     put_numbers(producer, 0, 0, 3);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 3);
     next_is(c, "0");
     next_is(c, "1");
-    ck_assert_int_eq(mr_fail(c, "no way"), 2);
-    ck_assert_int_eq(mr_next(c, &record), 0);
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_fail(c, "no way"), 2);
+    ck_assert_int_eq(mr_consumer_next(c, &record), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     ck_assert_int_eq(mr_consumer_lag(c), 2);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1); /* the rest goes on */
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1); /* the rest goes on */
     next_is(c, "2");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     /* it waits, and is not given once more: its tries are used up */
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT);
     ck_assert_int_eq(mr_consumer_lag(c), 1);
     check_invariants(topic);
     for (int i = 0; i < 2; i++) { /* its time has come, but the letter still cannot be sent */
         wait_is_over(1);
-        ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+        ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT);
         ck_assert_int_eq(mr_consumer_lag(c), 1);
         wait_is_over(0);
     }
     atomic_store(&dead->shm->sealed, 0);
     wait_is_over(1);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT);
     ck_assert_uint_eq(letter_cnt(), 1);
     ck_assert_int_eq(mr_consumer_lag(c), 0);
     check_invariants(topic);
@@ -219,15 +219,15 @@ START_TEST(letter_of_a_dropping_topic_is_sent_though_the_record_was_overwritten)
     use((struct mr_settings){.tries = 1, .full = MR_FULL_DROP_OLDEST, .records_max = 4});
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     put_numbers(producer, 0, 0, 4);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 4);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 4);
     next_is(c, "0");
     next_is(c, "1");
     put_numbers(producer, 0, 4, 200); /* over all of the ring */
-    ck_assert_int_eq(mr_fail(c, "late"), 1);
+    ck_assert_int_eq(mr_consumer_fail(c, "late"), 1);
     struct mr_consumer *l = letters();
-    ck_assert_int_eq(mr_claim(l, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(l, 0, 0), 1);
     next_is(l, "1");
-    ck_assert_int_eq(mr_claim(c, 0, 0), 4);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 4);
     next_is(c, "200");
     mr_consumer_close(l);
     mr_consumer_close(c);
@@ -241,7 +241,8 @@ static int reads_and_dies(void *arg)
     (void)arg;
     struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *c;
-    if (mr_consumer_open(t, NULL, &c) || mr_claim(c, 0, 0) < 1 || mr_next(c, &record) != 1)
+    if (mr_consumer_open(t, NULL, &c) || mr_consumer_claim(c, 0, 0) < 1 ||
+        mr_consumer_next(c, &record) != 1)
         return 1;
     kill(getpid(), SIGKILL);
     return 1;
@@ -254,12 +255,12 @@ START_TEST(record_that_kills_its_consumers_becomes_a_letter)
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(ended(child(reads_and_dies, NULL)), -SIGKILL);
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     next_is(c, "1");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     struct mr_consumer *l = letters();
-    ck_assert_int_eq(mr_claim(l, 0, 0), 1);
-    ck_assert_int_eq(mr_next(l, &record), 1);
+    ck_assert_int_eq(mr_consumer_claim(l, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_next(l, &record), 1);
     ck_assert_uint_eq(record.offset, 0);
     ck_assert_str_eq(header("mr-tries"), "3");
     ck_assert_str_eq(header("mr-reason"), "the consumer died while it had the record in hand");
@@ -280,7 +281,8 @@ static int moves_and_dies(void *arg)
     struct mr_producer *p;
     struct mr_settings settings = {
         .size_bytes = 16384, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
-    if (mr_consumer_open(t, NULL, &c) || mr_claim(c, 0, 0) < 1 || mr_next(c, &record) != 1)
+    if (mr_consumer_open(t, NULL, &c) || mr_consumer_claim(c, 0, 0) < 1 ||
+        mr_consumer_next(c, &record) != 1)
         return 1;
     struct mr_member_shm *slot = &t->members[c->seat.member];
     atomic_store(&slot->tries, 3);
@@ -321,10 +323,10 @@ START_TEST(letter_is_there_once_whenever_its_sender_was_killed)
     put_numbers(producer, 0, 0, 2);
     ck_assert_int_eq(ended(child(moves_and_dies, &moment)), -SIGKILL);
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     next_is(c, "1");
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT);
     ck_assert_uint_eq(letter_cnt(), 1);
     struct mr_group_info info;
     ck_assert_int_eq(mr_group_info(topic, 0, &info), 1);
@@ -342,7 +344,7 @@ START_TEST(letter_of_the_last_record_of_a_claim_leaves_the_claim_empty)
     put_numbers(producer, 0, 0, 1);
     ck_assert_int_eq(ended(child(moves_and_dies, &moment)), -SIGKILL);
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT);
     ck_assert_uint_eq(letter_cnt(), 1);
     put_numbers(producer, 0, 1, 1);
     ck_assert_uint_eq(take_all(c), 1);
@@ -364,7 +366,7 @@ START_TEST(another_producer_in_the_senders_slot_is_no_proof_of_a_letter)
     put_numbers(other, 0, 9, 1);
     mr_producer_close(other);
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT);
     ck_assert_uint_eq(letter_cnt(), 2);
     mr_consumer_close(c);
 }
@@ -381,23 +383,23 @@ START_TEST(claim_taken_over_is_not_lost_when_its_letter_cannot_be_looked_up)
     ck_assert_int_eq(ended(child(moves_and_dies, &moment)), -SIGKILL);
     put_numbers(producer, 0, 2, 1);
     ck_assert_int_eq(mr_topic_open(bus, "t.dead", &dead), 0);
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &other), 0);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), NULL, &other), 0);
     ck_assert_int_eq(mr_topic_open(other, "t", &t), 0);
     ck_assert_int_eq(mr_consumer_open(t, NULL, &c), 0);
     atomic_store(&dead->shm->magic, 0);
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(mr_claim(c, 0, 0), -EBADMSG);
+        ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -EBADMSG);
     atomic_store(&dead->shm->magic, MR_TOPIC_MAGIC);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     next_is(c, "1");
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     next_is(c, "2");
     ck_assert_uint_eq(letter_cnt(), 1);
     check_invariants(topic);
     mr_consumer_close(c);
     mr_topic_close(t);
-    mr_disconnect(other);
+    mr_bus_disconnect(other);
 }
 END_TEST
 

@@ -28,7 +28,7 @@ static void setup(void)
         for (uint64_t i = 0; i < 64; i++)
             msgs[i] = (struct mr_message){
                 .value = value, .value_len = VALUE, .ts_ns = (end + i + 1) * TIME_STEP};
-        ck_assert_int_eq(mr_append(producer, msgs, 64, -1), 64);
+        ck_assert_int_eq(mr_producer_append(producer, msgs, 64, -1), 64);
         end += 64;
     }
     mr_producer_close(producer);

@@ -133,7 +133,7 @@ static int claims_and_dies(void *arg)
     struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *c;
     if (mr_consumer_open(t, &(struct mr_consumer_options){.group = "g"}, &c) ||
-        mr_claim(c, 3, 0) != 3)
+        mr_consumer_claim(c, 3, 0) != 3)
         return 1;
     kill(getpid(), SIGKILL);
     return 1;
@@ -251,7 +251,7 @@ static struct mr_topic *topic_that_stops(void)
     struct mr_topic *t;
     stop = 0;
     ck_assert_int_eq(
-        mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.stop = &stop}, &own), 0);
+        mr_bus_connect(mr_bus_name(bus), &(struct mr_connect_options){.stop = &stop}, &own), 0);
     ck_assert_int_eq(mr_topic_open(own, "t", &t), 0);
     return t;
 }
@@ -266,9 +266,9 @@ START_TEST(leaving_that_was_given_up_leaves_nobody_behind)
     struct mr_member_info info;
     ck_assert_int_eq(mr_consumer_open(t, &options, &c), 0);
     put_numbers(producer, 0, 0, 2);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
     next_is(c, "0");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     next_is(c, "1");
     uint32_t member = c->seat.member;
     pid_t holder = lock_holder();
@@ -357,9 +357,9 @@ START_TEST(producer_that_gives_up_on_closing_is_done_and_did_not_die)
     stop = 1;
     mr_producer_close(p);
     killed(holder);
-    ck_assert_int_eq(mr_drained(keeper), 0);
+    ck_assert_int_eq(mr_consumer_drained(keeper), 0);
     ck_assert_uint_eq(take_all(keeper), 1);
-    ck_assert_int_eq(mr_drained(keeper), 1);
+    ck_assert_int_eq(mr_consumer_drained(keeper), 1);
     ck_assert_int_eq(mr_topic_info(topic, &info), 0);
     ck_assert_uint_eq(info.producers_done, 2);
     ck_assert_uint_eq(info.producers_died, 0);

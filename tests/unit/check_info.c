@@ -78,9 +78,9 @@ START_TEST(topic_counts_what_came_in_and_what_waits)
     ck_assert_uint_eq(info.groups, 2);
     ck_assert_uint_eq(info.members, 2);
     ck_assert_uint_eq(info.records_waiting, 10); /* for the slower one */
-    ck_assert_int_eq(mr_claim(b, 2, 0), 2);
+    ck_assert_int_eq(mr_consumer_claim(b, 2, 0), 2);
     next_is(b, "0");
-    ck_assert_int_eq(mr_ack(b), 0);
+    ck_assert_int_eq(mr_consumer_ack(b), 0);
     ck_assert_uint_eq(about(topic).records_waiting, 9);
     mr_consumer_close(a);
     mr_consumer_close(b);
@@ -104,7 +104,7 @@ START_TEST(full_is_that_of_the_fullest_partition_in_bytes_or_records)
     ck_assert_uint_eq(about(topic).full_percent, 0);
     static char large[2048 - MR_RECORD_OVERHEAD];
     struct mr_message msg = {.value = large, .value_len = sizeof large, .partition = 1};
-    ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
+    ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
     ck_assert_uint_eq(about(topic).full_percent, 50); /* of the bytes; it is 20 of the records */
     mr_consumer_close(c);
 }
@@ -116,7 +116,7 @@ START_TEST(partition_shows_what_is_kept)
     use((struct mr_settings){.partitions = 2, .full = MR_FULL_DROP_OLDEST, .records_max = 8});
     for (uint64_t i = 0; i < 10; i++) {
         struct mr_message msg = {.value = "v", .value_len = 1, .partition = 1, .ts_ns = 100 + i};
-        ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
+        ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
     }
     ck_assert_int_eq(mr_partition_info(topic, 1, &info), 0);
     ck_assert_uint_eq(info.first_offset, 6);
@@ -140,10 +140,10 @@ START_TEST(group_and_partition_show_the_position)
     struct mr_consumer *c =
         consumer_with(topic, (struct mr_consumer_options){.group = "readers", .flags = MR_ORDERED});
     put_numbers(producer, 1, 0, 10);
-    ck_assert_int_eq(mr_claim(c, 6, 0), 6);
+    ck_assert_int_eq(mr_consumer_claim(c, 6, 0), 6);
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(mr_next(c, &record), 1);
-    ck_assert_int_eq(mr_ack(c), 0);
+        ck_assert_int_eq(mr_consumer_next(c, &record), 1);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     struct mr_group_info group = group_of(topic, 0);
     ck_assert_str_eq(group.name, "readers");
     ck_assert_int_eq(group.is_private, 0);
@@ -180,9 +180,9 @@ START_TEST(member_shows_its_claim_and_what_it_has_in_hand)
     ck_assert_int_eq(mr_member_info(topic, 0, &info), 1);
     ck_assert_uint_eq(info.in_hand_offset, MR_OFFSET_NONE);
     put_numbers(producer, 1, 0, 5);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 5);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 5);
     next_is(c, "0");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     next_is(c, "1");
     ck_assert_int_eq(mr_member_info(topic, 0, &info), 1);
     ck_assert_uint_eq(info.group_idx, 0);
@@ -195,7 +195,7 @@ START_TEST(member_shows_its_claim_and_what_it_has_in_hand)
     ck_assert_uint_eq(info.tries, 0);
     ck_assert_uint_eq(info.acked, 1);
     ck_assert_uint_gt(info.held_ns, 0);
-    ck_assert_int_eq(mr_fail(c, "x"), 0);
+    ck_assert_int_eq(mr_consumer_fail(c, "x"), 0);
     ck_assert_int_eq(mr_member_info(topic, 0, &info), 1);
     ck_assert_uint_eq(info.tries, 1);
     ck_assert_uint_eq(info.in_hand_offset, MR_OFFSET_NONE);
@@ -259,7 +259,7 @@ static int is_blocked(void *arg)
     struct mr_topic *t = topic_of_child("t");
     struct mr_producer *p;
     struct mr_message msg = {.value = "x", .value_len = 1, .partition = MR_ANY};
-    if (mr_producer_open(t, NULL, &p) || mr_append(p, &msg, 1, -1) != 1)
+    if (mr_producer_open(t, NULL, &p) || mr_producer_append(p, &msg, 1, -1) != 1)
         return 1;
     mr_producer_close(p);
     topic_leave(t);
@@ -314,13 +314,13 @@ START_TEST(sent_is_acknowledged_and_waiting_and_in_hand)
         if (put(producer, (int32_t)(i % 3), "v") == 1)
             sent++;
         struct mr_consumer *c = i % 5 < 3 ? a : b;
-        if (mr_claim(c, 1 + i % 4, 0) > 0 && mr_next(c, &record) == 1) {
+        if (mr_consumer_claim(c, 1 + i % 4, 0) > 0 && mr_consumer_next(c, &record) == 1) {
             if (i % 17 == 0)
-                ck_assert_int_ge(mr_fail(c, "x"), 0);
+                ck_assert_int_ge(mr_consumer_fail(c, "x"), 0);
             else if (i % 13 == 0)
-                ck_assert_int_eq(mr_give_back(c), 0);
+                ck_assert_int_eq(mr_consumer_give_back(c), 0);
             else
-                ck_assert_int_eq(mr_ack(c), 0);
+                ck_assert_int_eq(mr_consumer_ack(c), 0);
         }
         struct mr_group_info group = group_of(topic, 0);
         /* I9; a dead letter counts as acknowledged here */
@@ -394,8 +394,8 @@ static int claims_for_ever(void *arg)
         return 1;
     for (;;) {
         put(p, MR_ANY, "x");
-        if (mr_claim(c, 2, 0) > 0 && mr_next(c, &r) == 1)
-            mr_ack(c);
+        if (mr_consumer_claim(c, 2, 0) > 0 && mr_consumer_next(c, &r) == 1)
+            mr_consumer_ack(c);
     }
 }
 
@@ -430,9 +430,9 @@ START_TEST(observer_sees_the_same)
     use((struct mr_settings){.partitions = 2});
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     put_numbers(producer, 0, 0, 5);
-    ck_assert_int_eq(mr_claim(c, 3, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(c, 3, 0), 3);
     next_is(c, "0");
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &options, &observer), 0);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), &options, &observer), 0);
     ck_assert_int_eq(mr_topic_open(observer, "t", &seen), 0);
     struct mr_topic_info theirs = about(seen), ours = about(topic);
     ck_assert_mem_eq(&theirs, &ours, sizeof ours);
@@ -451,7 +451,7 @@ START_TEST(observer_sees_the_same)
     ck_assert_int_eq(mr_producer_info(seen, 0, &who), 1);
     ck_assert_uint_eq(who.records, 5);
     mr_topic_close(seen);
-    mr_disconnect(observer);
+    mr_bus_disconnect(observer);
     mr_consumer_close(c);
 }
 END_TEST
@@ -490,7 +490,7 @@ START_TEST(any_word_of_the_segment_may_be_wrong)
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     put_numbers(producer, 0, 0, 5);
     put_numbers(producer, 1, 0, 5);
-    ck_assert_int_eq(mr_claim(c, 3, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(c, 3, 0), 3);
     next_is(c, "0");
     /* What is in use: logs, groups, parts, and the first members and producers; one word wrong at a
      * time, then many. */

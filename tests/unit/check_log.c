@@ -44,7 +44,7 @@ static ssize_t append(size_t value_len, size_t key_len, size_t headers_len, uint
                              .headers_len = (uint16_t)headers_len,
                              .flags = (uint16_t)(seed & MR_EOL_MASK),
                              .ts_ns = ts_ns};
-    return mr_append(producer, &msg, 1, 0);
+    return mr_producer_append(producer, &msg, 1, 0);
 }
 
 /* The next record is the one that append made with the same numbers. */
@@ -53,7 +53,7 @@ static void read_back(struct mr_consumer *consumer, size_t value_len, size_t key
 {
     static unsigned char expected[70000];
     struct mr_record r;
-    ck_assert_int_eq(mr_next(consumer, &r), 1);
+    ck_assert_int_eq(mr_consumer_next(consumer, &r), 1);
     ck_assert_uint_eq(r.offset, seed);
     ck_assert_uint_eq(r.flags, seed & MR_EOL_MASK);
     ck_assert_uint_eq(r.value_len, value_len);
@@ -77,9 +77,9 @@ START_TEST(every_size_comes_back_at_every_alignment_and_across_the_end)
         for (size_t len = 0; len <= 300; len++, seed++) {
             size_t key_len = round == 1 ? len % 13 : 0, headers_len = round == 2 ? len % 17 : 0;
             ck_assert_int_eq(append(len, key_len, headers_len, seed, 0), 1);
-            ck_assert_int_eq(mr_claim(consumer, 0, 0), 1);
+            ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 1);
             read_back(consumer, len, key_len, headers_len, seed);
-            ck_assert_int_eq(mr_ack(consumer), 0);
+            ck_assert_int_eq(mr_consumer_ack(consumer), 0);
         }
     check_invariants(topic);
     mr_consumer_close(consumer);
@@ -97,9 +97,9 @@ START_TEST(wrap_is_right_for_every_multiple_of_eight)
     for (size_t k = 0; k < 20; k++)
         for (size_t n = 0; n < 4096 / 8; n++, seed++) {
             ck_assert_int_eq(append(8 + 8 * k, 0, 0, seed, 0), 1);
-            ck_assert_int_eq(mr_claim(consumer, 0, 0), 1);
+            ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 1);
             read_back(consumer, 8 + 8 * k, 0, 0, seed);
-            ck_assert_int_eq(mr_ack(consumer), 0);
+            ck_assert_int_eq(mr_consumer_ack(consumer), 0);
         }
     mr_consumer_close(consumer);
 }
@@ -113,18 +113,18 @@ START_TEST(ring_is_filled_to_the_last_byte_and_not_further)
     ck_assert_int_eq(append(0, 0, 0, 64, 0), -EAGAIN);
     check_invariants(topic);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
-    ck_assert_int_eq(mr_claim(consumer, 1, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 1, 0), 1);
     read_back(consumer, 32, 0, 0, 0);
     ck_assert_int_eq(append(0, 0, 0, 64, 0), -EAGAIN); /* read is not acknowledged */
-    ck_assert_int_eq(mr_ack(consumer), 0);
+    ck_assert_int_eq(mr_consumer_ack(consumer), 0);
     ck_assert_int_eq(append(40, 0, 0, 64, 0), -EAGAIN); /* one word too many */
     ck_assert_int_eq(append(32, 0, 0, 64, 0), 1);
     ck_assert_int_eq(append(0, 0, 0, 65, 0), -EAGAIN);
     check_invariants(topic);
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), 64);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 64);
     for (uint64_t i = 1; i <= 64; i++)
         read_back(consumer, 32, 0, 0, i);
-    ck_assert_int_eq(mr_ack(consumer), 0);
+    ck_assert_int_eq(mr_consumer_ack(consumer), 0);
     mr_consumer_close(consumer);
 }
 END_TEST
@@ -141,13 +141,13 @@ START_TEST(record_of_the_maximum_size_fits_again_and_again)
     for (uint64_t seed = 0; seed < 20; seed += 2) {
         ck_assert_int_eq(append(max, 0, 0, seed, 0), 1);
         ck_assert_int_eq(append(0, 0, 0, seed, 0), -EAGAIN);
-        ck_assert_int_eq(mr_claim(consumer, 0, 0), 1);
+        ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 1);
         read_back(consumer, max, 0, 0, seed);
-        ck_assert_int_eq(mr_ack(consumer), 0);
+        ck_assert_int_eq(mr_consumer_ack(consumer), 0);
         ck_assert_int_eq(append(seed * 4, 0, 0, seed + 1, 0), 1); /* then it wraps somewhere else */
-        ck_assert_int_eq(mr_claim(consumer, 0, 0), 1);
+        ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 1);
         read_back(consumer, seed * 4, 0, 0, seed + 1);
-        ck_assert_int_eq(mr_ack(consumer), 0);
+        ck_assert_int_eq(mr_consumer_ack(consumer), 0);
         check_invariants(topic);
     }
     mr_consumer_close(consumer);
@@ -194,9 +194,9 @@ START_TEST(number_of_waiting_records_is_bounded)
         while (append((size_t)round % 50, 0, 0, in, 0) == 1)
             in++;
         ck_assert_uint_eq(in - out, (uint64_t)_i);
-        ck_assert_int_eq(mr_claim(consumer, 1, 0), 1);
-        ck_assert_int_eq(mr_next(consumer, &(struct mr_record){0}), 1);
-        ck_assert_int_eq(mr_ack(consumer), 0);
+        ck_assert_int_eq(mr_consumer_claim(consumer, 1, 0), 1);
+        ck_assert_int_eq(mr_consumer_next(consumer, &(struct mr_record){0}), 1);
+        ck_assert_int_eq(mr_consumer_ack(consumer), 0);
         out++;
     }
     check_invariants(topic);
@@ -245,7 +245,7 @@ START_TEST(drop_oldest_takes_a_batch_larger_than_the_ring)
     struct mr_partition_info info;
     for (int i = 0; i < N; i++)
         msgs[i] = (struct mr_message){.value = "0123456789012345678901234567890", .value_len = 32};
-    ck_assert_int_eq(mr_append(producer, msgs, N, 0), N);
+    ck_assert_int_eq(mr_producer_append(producer, msgs, N, 0), N);
     for (uint64_t i = 0; i < N; i++)
         ck_assert_uint_eq(msgs[i].offset, i);
     ck_assert_int_eq(mr_partition_info(topic, 0, &info), 0);
@@ -408,13 +408,13 @@ START_TEST(damaged_record_is_an_error_and_the_other_partitions_go_on)
     put_numbers(producer, 0, 0, 2);
     put_numbers(producer, 1, 0, 2);
     mr_topic_ring(topic, 0)[0] ^= 1;
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), 2); /* partition 1 */
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 2); /* partition 1 */
     next_is(consumer, "0");
     next_is(consumer, "1");
-    ck_assert_int_eq(mr_ack(consumer), 0);
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), -EBADMSG);
+    ck_assert_int_eq(mr_consumer_ack(consumer), 0);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), -EBADMSG);
     /* and it stays one: nothing is skipped in silence */
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), -EBADMSG);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), -EBADMSG);
     put_numbers(producer, 0, 2, 1);
     put_numbers(producer, 1, 2, 1);
     mr_consumer_close(consumer);
@@ -460,7 +460,7 @@ START_TEST(what_a_dead_producer_had_not_published_never_happened)
     uint64_t offset;
     ck_assert_uint_eq(mr_log_index_at(topic, 0, MR_INDEX_STEP, UINT64_MAX / 2, &offset), MR_NONE);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 3);
     next_is(consumer, "0");
     next_is(consumer, "1");
     next_is(consumer, "2");

@@ -173,7 +173,7 @@ START_TEST(group_starts_where_it_is_told)
     char value[8] = "v";
     for (uint64_t i = 0; i < 10; i++) {
         struct mr_message msg = {.value = value, .value_len = 1, .ts_ns = 1000 + i};
-        ck_assert_int_eq(mr_append(producer, &msg, 1, 0), 1);
+        ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
     }
     ck_assert_uint_eq(starts_at("a", MR_START_STORED, 0), 0);
     ck_assert_uint_eq(starts_at("b", MR_START_BEGINNING, 0), 0);

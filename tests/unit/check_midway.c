@@ -135,7 +135,7 @@ static int joins(void *arg)
     struct mr_topic *t;
     struct mr_consumer *c;
     char byte;
-    if (mr_connect(mr_bus_name(bus), &options, &own) || mr_topic_open(own, "t", &t))
+    if (mr_bus_connect(mr_bus_name(bus), &options, &own) || mr_topic_open(own, "t", &t))
         return 99;
     int error;
     /* the kernel hands the lock on before the one that died is gone, and with it a member of the
@@ -146,7 +146,7 @@ static int joins(void *arg)
     if (error || write(second[1], "j", 1) != 1 || read(go[0], &byte, 1) != 1)
         return 98;
     size_t n = take_all(c);
-    if (mr_claim(c, 0, 0) != -ETIMEDOUT)
+    if (mr_consumer_claim(c, 0, 0) != -ETIMEDOUT)
         return 97;
     mr_consumer_close(c);
     return (int)n;
@@ -266,9 +266,9 @@ START_TEST(group_made_at_the_end_lets_nothing_go_that_no_group_has_seen)
     killed(maker);
     ck_assert_int_eq(put(producer, 0, "x"), -EAGAIN);
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.group = "first"});
-    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 3);
     next_is(c, "0");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     mr_consumer_close(c);
 }
 END_TEST
@@ -331,7 +331,7 @@ START_TEST(what_the_last_group_had_acknowledged_outlives_one_that_never_came_to_
         three[i] = (struct mr_message){.value = "x", .value_len = 1, .partition = 1};
     ck_assert_int_eq(mr_append_place(producer, three, 3), 0);
     /* it has the limit looked up */
-    ck_assert_int_eq(mr_append_whole(producer, three, 3, 0), -EAGAIN);
+    ck_assert_int_eq(mr_producer_append_whole(producer, three, 3, 0), -EAGAIN);
     killed(maker);
     killed(holder);
     put_numbers(producer, 1, 6, 2); /* there is room for two */
@@ -383,7 +383,7 @@ static int waits_for_one(void *arg)
     if (mr_consumer_open(t, &(struct mr_consumer_options){.group = "g"}, &c))
         return 1;
     (void)!write(second[1], "j", 1);
-    ssize_t n = mr_claim(c, 0, -1);
+    ssize_t n = mr_consumer_claim(c, 0, -1);
     (void)!write(second[1], n == 1 ? "1" : "?", 1);
     return 0;
 }
@@ -426,7 +426,7 @@ static int claims_in_y(void *arg)
     struct mr_consumer *c;
     (void)arg;
     if (mr_consumer_open(t, &(struct mr_consumer_options){.group = "y"}, &c) ||
-        mr_claim(c, 3, 0) < 1)
+        mr_consumer_claim(c, 3, 0) < 1)
         return 1;
     kill(getpid(), SIGKILL);
     return 1;
@@ -514,9 +514,9 @@ START_TEST(records_that_wait_take_no_more_slots_than_they_must)
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.group = "bad"});
     put_numbers(producer, 0, 0, 300);
     for (int i = 0; i < 300; i++) {
-        ck_assert_int_ge(mr_claim(c, 1, 0), 1);
-        ck_assert_int_eq(mr_next(c, &r), 1);
-        ck_assert_int_eq(mr_fail(c, "bad"), 2);
+        ck_assert_int_ge(mr_consumer_claim(c, 1, 0), 1);
+        ck_assert_int_eq(mr_consumer_next(c, &r), 1);
+        ck_assert_int_eq(mr_consumer_fail(c, "bad"), 2);
     }
     for (uint32_t i = 0; i < topic->member_cnt; i++)
         used += word(&topic->members[i].group) != 0;
@@ -545,7 +545,8 @@ static struct mr_consumer *consumer_that_gives_up(uint32_t flags)
     struct mr_bus *own;
     struct mr_topic *t;
     ck_assert_int_eq(
-        mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.on_wait = gives_up}, &own), 0);
+        mr_bus_connect(mr_bus_name(bus), &(struct mr_connect_options){.on_wait = gives_up}, &own),
+        0);
     ck_assert_int_eq(mr_topic_open(own, "t", &t), 0);
     return consumer_with(t, (struct mr_consumer_options){.flags = flags});
 }
@@ -556,13 +557,13 @@ START_TEST(who_gives_up_when_told_of_a_waiting_record_can_go_on)
     use_sealed((struct mr_settings){.tries = 1});
     struct mr_consumer *c = consumer_that_gives_up(0);
     put_numbers(producer, 0, 0, 1);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
-    ck_assert_int_eq(mr_next(c, &r), 1);
-    ck_assert_int_eq(mr_fail(c, "bad"), -EINTR);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_next(c, &r), 1);
+    ck_assert_int_eq(mr_consumer_fail(c, "bad"), -EINTR);
     put_numbers(producer, 0, 1, 1);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     next_is(c, "1");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
 }
 END_TEST
 
@@ -574,17 +575,17 @@ START_TEST(nothing_passes_a_record_of_an_ordered_group_that_cannot_be_buried)
     mr_consumer_close(c);
     put_numbers(producer, 0, 0, 2);
     c = consumer_that_gives_up(MR_ORDERED | MR_UNTIL_END);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
-    ck_assert_int_eq(mr_next(c, &r), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_next(c, &r), 1);
     /* it waits for the dead-letter topic, until told to give up */
-    ck_assert_int_eq(mr_fail(c, "bad"), -EINTR);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -EINTR);
+    ck_assert_int_eq(mr_consumer_fail(c, "bad"), -EINTR);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -EINTR);
     ck_assert_int_eq(mr_consumer_lag(c), 2);
     atomic_store(&dead->shm->sealed, 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     next_is(c, "1");
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ENODATA);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ENODATA);
 }
 END_TEST
 

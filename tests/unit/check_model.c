@@ -18,7 +18,7 @@ struct model_claim {
 struct model_group {
     int ordered;
     struct mr_consumer *members[MEMBERS]; /* NULL: not attached */
-    uint64_t given[MEMBERS];              /* offset behind what mr_next has given */
+    uint64_t given[MEMBERS];              /* offset behind what mr_consumer_next has given */
     uint64_t stop[MEMBERS];               /* offset up to which it gives now */
     uint64_t in_hand[MEMBERS];            /* MR_NONE: none */
     uint64_t next[PARTITIONS];            /* first unclaimed offset */
@@ -199,7 +199,7 @@ static void do_append(void)
             m.starts[p][++next[p]] = pos[p];
             order[expected++] = i;
         }
-    ssize_t got = mr_append(m.producer, msgs, n, 0);
+    ssize_t got = mr_producer_append(m.producer, msgs, n, 0);
     if (m.sealed) {
         ck_assert_int_eq(got, -EPIPE);
         return;
@@ -262,7 +262,7 @@ static struct model_claim *fresh_claim(struct model_group *g, int member, uint64
     return claim;
 }
 
-/* What mr_claim gives now of a claim: up to the blamed record, or that one alone. */
+/* What mr_consumer_claim gives now of a claim: up to the blamed record, or that one alone. */
 static uint64_t stop_of(const struct model_claim *claim)
 {
     if (claim->blamed == claim->first)
@@ -281,12 +281,12 @@ static void read_letters(uint64_t expected)
         m.letters = consumer_with(dead, (struct mr_consumer_options){0});
     }
     for (uint64_t i = 0; i < expected; i++) {
-        ck_assert_int_ge(mr_claim(m.letters, 1, 0), 1);
-        ck_assert_int_eq(mr_next(m.letters, &r), 1);
-        ck_assert_int_eq(mr_ack(m.letters), 0);
+        ck_assert_int_ge(mr_consumer_claim(m.letters, 1, 0), 1);
+        ck_assert_int_eq(mr_consumer_next(m.letters, &r), 1);
+        ck_assert_int_eq(mr_consumer_ack(m.letters), 0);
     }
     if (m.letters)
-        ck_assert_int_eq(mr_claim(m.letters, 1, 0), -ETIMEDOUT); /* and no letter twice */
+        ck_assert_int_eq(mr_consumer_claim(m.letters, 1, 0), -ETIMEDOUT); /* and no letter twice */
 }
 
 static void bury(struct model_group *g, struct model_claim *claim)
@@ -303,7 +303,7 @@ static void do_claim(struct model_group *g, int member)
     uint64_t max = 1 + below(9);
     if (claim && g->given[member] > claim->first) {
         /* given and not acknowledged: more of the same, or the caller's mistake */
-        ssize_t got = mr_claim(c, max, 0);
+        ssize_t got = mr_consumer_claim(c, max, 0);
         ck_assert_int_eq(got, g->given[member] < g->stop[member]
                                   ? (ssize_t)(g->stop[member] - g->given[member])
                                   : -EBUSY);
@@ -311,7 +311,7 @@ static void do_claim(struct model_group *g, int member)
     }
     struct model_claim *orphans[CLAIMS];
     int n = orphans_of(g, orphans), taken = 0, all = m.sealed;
-    ssize_t got = mr_claim(c, max, 0);
+    ssize_t got = mr_consumer_claim(c, max, 0);
     /* What it holds, else an orphan, else fresh records; a blamed record whose tries are used up is
      * buried on the way. */
     for (;;) {
@@ -344,7 +344,7 @@ static void do_next(struct model_group *g, int member)
     struct model_claim *claim = claim_of(g, member);
     struct mr_record r;
     int more = claim && g->given[member] < g->stop[member];
-    ck_assert_int_eq(mr_next(g->members[member], &r), more);
+    ck_assert_int_eq(mr_consumer_next(g->members[member], &r), more);
     if (!more) {
         g->in_hand[member] = MR_NONE;
         return;
@@ -357,7 +357,7 @@ static void do_next(struct model_group *g, int member)
 static void do_ack(struct model_group *g, int member)
 {
     struct model_claim *claim = claim_of(g, member);
-    ck_assert_int_eq(mr_ack(g->members[member]), 0);
+    ck_assert_int_eq(mr_consumer_ack(g->members[member]), 0);
     if (claim && g->given[member] > claim->first) {
         acknowledge(g, claim, g->given[member]);
         g->in_hand[member] = MR_NONE; /* what is acknowledged is nobody's fault */
@@ -368,7 +368,7 @@ static void do_fail(struct model_group *g, int member)
 {
     struct model_claim *claim = claim_of(g, member);
     uint64_t hand = g->in_hand[member];
-    int got = mr_fail(g->members[member], "the model said so");
+    int got = mr_consumer_fail(g->members[member], "the model said so");
     if (hand == MR_NONE) {
         ck_assert_int_eq(got, -EINVAL);
         return;
@@ -420,14 +420,14 @@ static int lives_and_dies(void *arg)
     struct testament last = {.hand = MR_NONE};
     if (mr_consumer_open(t, &options, &c))
         return 1;
-    last.claimed = mr_claim(c, max, 0);
+    last.claimed = mr_consumer_claim(c, max, 0);
     if (last.claimed > 0) {
         last.p = c->partition;
         last.first = mr_log_offset(t, c->partition, c->acked);
         last.end = mr_log_offset(t, c->partition, c->end);
         for (unsigned i = 0; i < reads; i++) {
-            last.hand = mr_next(c, &r) > 0 ? r.offset : MR_NONE;
-            if (i < acks && mr_ack(c))
+            last.hand = mr_consumer_next(c, &r) > 0 ? r.offset : MR_NONE;
+            if (i < acks && mr_consumer_ack(c))
                 return 2;
         }
         last.cursor = mr_log_offset(t, c->partition, c->acked);
@@ -541,7 +541,7 @@ static void step(void)
     else if (what < 93)
         do_fail(g, member);
     else if (what < 97) {
-        ck_assert_int_eq(mr_give_back(g->members[member]), 0);
+        ck_assert_int_eq(mr_consumer_give_back(g->members[member]), 0);
         let_go(g, member);
     } else {
         mr_consumer_close(g->members[member]);
@@ -569,7 +569,7 @@ static void drain(struct model_group *g)
         for (uint32_t p = 0; p < m.settings.partitions; p++)
             left |= low_of(g, p) < m.cnt[p];
     }
-    ck_assert_int_eq(mr_claim(g->members[0], 0, 0), -ENODATA);
+    ck_assert_int_eq(mr_consumer_claim(g->members[0], 0, 0), -ENODATA);
     for (uint32_t p = 0; p < m.settings.partitions; p++)
         for (uint64_t i = 0; i < m.cnt[p]; i++)
             ck_assert_uint_eq(g->done[p][i], 1);

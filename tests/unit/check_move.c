@@ -43,20 +43,20 @@ static struct mr_message text(const char *value)
         .value = value, .value_len = (uint32_t)strlen(value), .partition = MR_ANY};
 }
 
-/* ---- mr_ack_with ---- */
+/* ---- mr_consumer_ack_with ---- */
 
 START_TEST(acknowledged_with_records_both_happen)
 {
     use((struct mr_settings){0}, (struct mr_settings){.partitions = 4, .size_bytes = 4 * 4096});
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     put_numbers(producer, 0, 0, 3);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 3);
     next_is(c, "0");
     next_is(c, "1");
     struct mr_message msgs[3] = {text("a"), text("b"), text("c")};
     msgs[0].key = msgs[1].key = msgs[2].key = "k";
     msgs[0].key_len = 1; /* the others' keys would lead elsewhere: the first decides */
-    ck_assert_int_eq(mr_ack_with(c, out, msgs, 3, -1), 0);
+    ck_assert_int_eq(mr_consumer_ack_with(c, out, msgs, 3, -1), 0);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(msgs[i].partition, (int)mr_partition_for("k", 1, 4));
         ck_assert_uint_eq(msgs[i].offset, (unsigned)i);
@@ -64,7 +64,7 @@ START_TEST(acknowledged_with_records_both_happen)
     ck_assert_int_eq(mr_consumer_lag(c), 1);
     next_is(c, "2");
     /* nothing to append: an acknowledgement */
-    ck_assert_int_eq(mr_ack_with(c, out, NULL, 0, -1), 0);
+    ck_assert_int_eq(mr_consumer_ack_with(c, out, NULL, 0, -1), 0);
     ck_assert_int_eq(mr_consumer_lag(c), 0);
     ck_assert_uint_eq(other_cnt(), 3);
     check_invariants(topic);
@@ -79,23 +79,23 @@ START_TEST(what_cannot_be_appended_is_not_acknowledged)
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     put_numbers(producer, 0, 0, 2);
     struct mr_message msgs[5] = {text("a"), text("b"), text("c"), text("d"), text("e")};
-    ck_assert_int_eq(mr_ack_with(c, out, msgs, 1, 0), -EINVAL); /* nothing was given */
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_ack_with(c, out, msgs, 1, 0), -EINVAL); /* nothing was given */
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
     next_is(c, "0");
     /* never room for so many at once */
-    ck_assert_int_eq(mr_ack_with(c, out, msgs, 5, 0), -EMSGSIZE);
+    ck_assert_int_eq(mr_consumer_ack_with(c, out, msgs, 5, 0), -EMSGSIZE);
     /* into the topic they come from */
-    ck_assert_int_eq(mr_ack_with(c, producer, msgs, 1, 0), -EINVAL);
+    ck_assert_int_eq(mr_consumer_ack_with(c, producer, msgs, 1, 0), -EINVAL);
     put(out, 0, "x");
     put(out, 0, "y");
-    ck_assert_int_eq(mr_ack_with(c, out, msgs, 3, 0), -EAGAIN); /* room for two */
+    ck_assert_int_eq(mr_consumer_ack_with(c, out, msgs, 3, 0), -EAGAIN); /* room for two */
     ck_assert_uint_eq(other_cnt(), 2);
     ck_assert_int_eq(mr_consumer_lag(c), 2);
-    ck_assert_int_eq(mr_ack_with(c, out, msgs, 2, 0), 0);
+    ck_assert_int_eq(mr_consumer_ack_with(c, out, msgs, 2, 0), 0);
     ck_assert_int_eq(mr_consumer_lag(c), 1);
     ck_assert_int_eq(mr_topic_seal(other), 0);
     next_is(c, "1");
-    ck_assert_int_eq(mr_ack_with(c, out, msgs, 1, 0), -EPIPE);
+    ck_assert_int_eq(mr_consumer_ack_with(c, out, msgs, 1, 0), -EPIPE);
     ck_assert_int_eq(mr_consumer_lag(c), 1);
     check_invariants(topic);
     check_invariants(other);
@@ -120,20 +120,20 @@ START_TEST(whole_batch_is_there_as_a_whole_or_not_at_all)
             msgs[i] = (struct mr_message){
                 .value = value, .value_len = (seed >> 8) % sizeof value, .partition = MR_ANY};
         put(producer, 0, "x");
-        ck_assert_int_eq(mr_claim(c, 1, 0), 1);
+        ck_assert_int_eq(mr_consumer_claim(c, 1, 0), 1);
         next_is(c, "x");
         uint64_t before = other_cnt();
-        int error = mr_ack_with(c, out, msgs, n, 0);
+        int error = mr_consumer_ack_with(c, out, msgs, n, 0);
         ck_assert_uint_eq(other_cnt() - before, error ? 0 : n);
         if (error == -EAGAIN) {
             refused++;
             take_all(o);
-            mr_ack(c);
+            mr_consumer_ack(c);
         } else {
             ck_assert(error == 0 || error == -EMSGSIZE);
             done++;
             if (error)
-                mr_ack(c);
+                mr_consumer_ack(c);
         }
         check_invariants(other);
     }
@@ -153,12 +153,13 @@ static int passes_one_on_and_dies(void *arg)
     struct mr_producer *p;
     struct mr_record r;
     if (mr_topic_open(t->bus, "o", &o) || mr_consumer_open(t, NULL, &c) ||
-        mr_producer_open(o, NULL, &p) || mr_claim(c, 0, 0) != 1 || mr_next(c, &r) != 1)
+        mr_producer_open(o, NULL, &p) || mr_consumer_claim(c, 0, 0) != 1 ||
+        mr_consumer_next(c, &r) != 1)
         return 1;
     struct mr_member_shm *slot = mr_consumer_slot(c);
     uint64_t cursor = word(&slot->cursor);
     struct mr_message msg = text("a");
-    if (mr_ack_with(c, p, &msg, 1, 0))
+    if (mr_consumer_ack_with(c, p, &msg, 1, 0))
         return 2;
     atomic_store(&o->producers[mr_producer_slot(p)].asked, t->shm->created_ns);
     atomic_store(&slot->moving, word(&slot->cursor));
@@ -177,10 +178,10 @@ START_TEST(claim_whose_records_have_all_arrived_leaves_its_heir_free_to_claim)
     put_numbers(producer, 0, 1, 1);
     ck_assert_int_eq(ended(child(passes_one_on_and_dies, NULL)), -SIGKILL);
     mr_topic_reap_dead(topic);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT); /* it has arrived: nothing is left */
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT); /* it has arrived: nothing is left */
     ck_assert_int_eq(mr_consumer_lag(c), 0);
     put_numbers(producer, 0, 2, 1);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     next_is(c, "2");
     mr_consumer_close(c);
 }
@@ -194,14 +195,14 @@ static int passes_on_and_dies(void *arg)
     struct mr_producer *p;
     struct mr_record r;
     if (mr_topic_open(t->bus, "o", &o) || mr_consumer_open(t, NULL, &c) ||
-        mr_producer_open(o, NULL, &p) || mr_claim(c, 3, 0) != 3)
+        mr_producer_open(o, NULL, &p) || mr_consumer_claim(c, 3, 0) != 3)
         return 1;
     struct mr_member_shm *slot = mr_consumer_slot(c);
     uint64_t cursor = word(&slot->cursor);
-    mr_next(c, &r);
-    mr_next(c, &r);
+    mr_consumer_next(c, &r);
+    mr_consumer_next(c, &r);
     struct mr_message msgs[2] = {text("a"), text("b")};
-    if (mr_ack_with(c, p, msgs, 2, 0))
+    if (mr_consumer_ack_with(c, p, msgs, 2, 0))
         return 2;
     atomic_store(&o->producers[mr_producer_slot(p)].asked, t->shm->created_ns);
     atomic_store(&slot->moving, word(&slot->cursor));
@@ -351,10 +352,10 @@ START_TEST(record_that_no_try_will_help_is_a_letter_at_once)
     use((struct mr_settings){.tries = 100}, (struct mr_settings){0});
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     put_numbers(producer, 0, 0, 2);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
     next_is(c, "0");
-    ck_assert_int_eq(mr_fail_now(c, "hopeless"), 1);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_fail_now(c, "hopeless"), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     next_is(c, "1");
     struct mr_topic *dead;
     ck_assert_int_eq(mr_topic_open(bus, "t.dead", &dead), 0);
@@ -377,7 +378,8 @@ static void put_from(struct mr_producer *p, int32_t partition, uint64_t position
 {
     struct mr_message msg = text("x");
     msg.partition = partition;
-    ck_assert_int_eq(mr_append_from(p, &msg, &(struct mr_progress){position, check}, 1, 0), 1);
+    ck_assert_int_eq(mr_producer_append_from(p, &msg, &(struct mr_progress){position, check}, 1, 0),
+                     1);
 }
 
 static void came_to(struct mr_producer *p, uint32_t partition, uint64_t position, uint64_t check)
@@ -405,7 +407,7 @@ START_TEST(each_partition_remembers_how_far_each_source_came)
     struct mr_progress progress[4] = {{20, 1}, {21, 2}, {22, 3}, {23, 4}};
     msgs[0].partition = msgs[2].partition = 0;
     msgs[1].partition = msgs[3].partition = 1;
-    ck_assert_int_eq(mr_append_from(a, msgs, progress, 4, 0), 4);
+    ck_assert_int_eq(mr_producer_append_from(a, msgs, progress, 4, 0), 4);
     came_to(a, 0, 22, 3);
     came_to(a, 1, 23, 4);
     mr_producer_close(a);
@@ -414,9 +416,9 @@ START_TEST(each_partition_remembers_how_far_each_source_came)
     struct mr_progress none;
     ck_assert_int_eq(mr_producer_progress(producer, 0, &none), -EINVAL);
     ck_assert_int_eq(mr_producer_progress(a, 2, &none), -ERANGE);
-    ck_assert_int_eq(mr_append_from(producer, msgs, progress, 1, 0), -EINVAL);
+    ck_assert_int_eq(mr_producer_append_from(producer, msgs, progress, 1, 0), -EINVAL);
     progress[1].position = 0;
-    ck_assert_int_eq(mr_append_from(a, msgs, progress, 2, 0), -EINVAL);
+    ck_assert_int_eq(mr_producer_append_from(a, msgs, progress, 2, 0), -EINVAL);
     mr_producer_close(b);
     mr_producer_close(a);
 }
@@ -429,12 +431,12 @@ START_TEST(progress_is_that_of_what_was_accepted)
     struct mr_producer *a = from(topic, 1);
     struct mr_message msgs[5] = {text("1"), text("2"), text("3"), text("4"), text("5")};
     struct mr_progress progress[5] = {{1, 1}, {2, 2}, {3, 3}, {4, 4}, {5, 5}};
-    ck_assert_int_eq(mr_append_from(a, msgs, progress, 5, 0), 3);
+    ck_assert_int_eq(mr_producer_append_from(a, msgs, progress, 5, 0), 3);
     came_to(a, 0, 3, 3);
-    ck_assert_int_eq(mr_append_from(a, msgs + 3, progress + 3, 2, 0), -EAGAIN);
+    ck_assert_int_eq(mr_producer_append_from(a, msgs + 3, progress + 3, 2, 0), -EAGAIN);
     came_to(a, 0, 3, 3);
     take_all(c);
-    ck_assert_int_eq(mr_append_from(a, msgs + 3, progress + 3, 2, 0), 2);
+    ck_assert_int_eq(mr_producer_append_from(a, msgs + 3, progress + 3, 2, 0), 2);
     came_to(a, 0, 5, 5);
     mr_producer_close(a);
     mr_consumer_close(c);
@@ -461,7 +463,8 @@ START_TEST(no_source_is_forgotten_for_another)
     struct mr_topic_info before, after;
     struct mr_message msg = text("x");
     ck_assert_int_eq(mr_topic_info(topic, &before), 0);
-    ck_assert_int_eq(mr_append_from(open, &msg, &(struct mr_progress){6, 6}, 1, 0), -EUSERS);
+    ck_assert_int_eq(mr_producer_append_from(open, &msg, &(struct mr_progress){6, 6}, 1, 0),
+                     -EUSERS);
     ck_assert_uint_eq(msg.offset, MR_OFFSET_NONE);
     ck_assert_int_eq(mr_topic_info(topic, &after), 0);
     ck_assert_uint_eq(after.records_in, before.records_in);
@@ -492,9 +495,9 @@ START_TEST(partition_full_of_sources_refuses_while_others_have_room)
     msgs[0].partition = 0;
     msgs[1].partition = 1;
     struct mr_progress progress[2] = {{1, 1}, {2, 2}};
-    ck_assert_int_eq(mr_append_from(p, msgs, progress, 2, 0), 1);
+    ck_assert_int_eq(mr_producer_append_from(p, msgs, progress, 2, 0), 1);
     ck_assert_uint_eq(msgs[1].offset, MR_OFFSET_NONE);
-    ck_assert_int_eq(mr_append_from(p, msgs + 1, progress + 1, 1, 0), -EUSERS);
+    ck_assert_int_eq(mr_producer_append_from(p, msgs + 1, progress + 1, 1, 0), -EUSERS);
     came_to(p, 0, 1, 1);
     came_to(p, 1, 0, 0);
     ck_assert_int_eq(mr_producer_open(topic, &(struct mr_producer_options){.source = 1}, &none),
@@ -618,13 +621,13 @@ START_TEST(completed_source_has_no_dead_producers)
     take_all(c);
     mr_producer_close(producer);
     producer = NULL;
-    ck_assert_int_eq(mr_drained(c), 2);
+    ck_assert_int_eq(mr_consumer_drained(c), 2);
     ck_assert_int_eq(mr_topic_complete_source(topic, 2), 1);
-    ck_assert_int_eq(mr_drained(c), 1);
+    ck_assert_int_eq(mr_consumer_drained(c), 1);
     /* Its next producer can die, too. */
     ck_assert_int_eq(ended(child(sends_one_and_dies, &ids[0])), -SIGKILL);
     take_all(c);
-    ck_assert_int_eq(mr_drained(c), 2);
+    ck_assert_int_eq(mr_consumer_drained(c), 2);
     mr_consumer_close(c);
 }
 END_TEST
@@ -642,12 +645,12 @@ START_TEST(join_ends_when_every_group_has_acknowledged)
                        *b = consumer_with(topic, (struct mr_consumer_options){.group = "b"});
     ck_assert_uint_eq(take_all(a), 4);
     ck_assert_int_eq(mr_producer_join(producer, 1000000), -ETIMEDOUT);
-    ck_assert_int_gt(mr_claim(b, 0, 0), 0);
+    ck_assert_int_gt(mr_consumer_claim(b, 0, 0), 0);
     struct mr_record r;
-    while (mr_next(b, &r) == 1)
+    while (mr_consumer_next(b, &r) == 1)
         ;
     ck_assert_int_eq(mr_producer_join(producer, 0), -ETIMEDOUT); /* taken is not acknowledged */
-    ck_assert_int_eq(mr_ack(b), 0);
+    ck_assert_int_eq(mr_consumer_ack(b), 0);
     take_all(b);
     ck_assert_int_eq(mr_producer_join(producer, 0), 0);
     struct mr_producer *later = producer_on(topic);
@@ -683,25 +686,26 @@ START_TEST(join_is_woken_by_the_last_acknowledgement_and_names_who_holds_it_up)
     struct mr_topic *t;
     struct mr_producer *p;
     ck_assert_int_eq(
-        mr_connect(mr_bus_name(bus), &(struct mr_connect_options){.on_wait = note_wait}, &own), 0);
+        mr_bus_connect(mr_bus_name(bus), &(struct mr_connect_options){.on_wait = note_wait}, &own),
+        0);
     ck_assert_int_eq(mr_topic_open(own, "t", &t), 0);
     ck_assert_int_eq(mr_producer_open(t, NULL, &p), 0);
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     put_numbers(p, 0, 0, 2);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
     pthread_t thread;
     ck_assert_int_eq(pthread_create(&thread, NULL, joins, p), 0);
     wait_until(wait_said);
     next_is(c, "0");
     next_is(c, "1");
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     void *result;
     ck_assert_int_eq(pthread_join(thread, &result), 0);
     ck_assert_int_eq(*(int *)result, 0);
     mr_consumer_close(c);
     mr_producer_close(p);
     mr_topic_close(t);
-    mr_disconnect(own);
+    mr_bus_disconnect(own);
 }
 END_TEST
 

@@ -1,4 +1,5 @@
-/* check_rewind.c - reading a claim once more (mr_rewind), and whether there is one (mr_holds). */
+/* check_rewind.c - reading a claim once more (mr_consumer_rewind), and whether there is one
+ * (mr_consumer_holds). */
 #include "core/group.h"
 #include "tests/shared/support.h"
 
@@ -32,21 +33,21 @@ START_TEST(what_was_given_is_given_again)
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     put_numbers(producer, 0, 0, 5);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 5);
-    ck_assert_int_eq(mr_rewind(c), 0); /* nothing was given yet */
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 5);
+    ck_assert_int_eq(mr_consumer_rewind(c), 0); /* nothing was given yet */
     gives(c, 0, 3);
-    ck_assert_int_eq(mr_rewind(c), 0);
+    ck_assert_int_eq(mr_consumer_rewind(c), 0);
     /* who dies now dies of none of them */
     ck_assert_uint_eq(word(&mr_consumer_slot(c)->in_hand), MR_NONE);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 5);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 5);
     gives(c, 0, 2);
-    ck_assert_int_eq(mr_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
     gives(c, 2, 3);
-    ck_assert_int_eq(mr_rewind(c), 0); /* not behind what is acknowledged */
+    ck_assert_int_eq(mr_consumer_rewind(c), 0); /* not behind what is acknowledged */
     gives(c, 2, 3);
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_rewind(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_rewind(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT);
     mr_consumer_close(c);
     check_invariants(topic);
 }
@@ -61,13 +62,13 @@ START_TEST(across_the_end_of_the_ring)
     unsigned next = 0;
     for (unsigned turn = 0; turn < 60; turn++) {
         put_numbers(producer, 0, next, 23);
-        ck_assert_int_eq(mr_claim(c, 0, 0), 23);
+        ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 23);
         gives(c, next, 1 + turn % 22);
-        ck_assert_int_eq(mr_ack(c), 0);
+        ck_assert_int_eq(mr_consumer_ack(c), 0);
         gives(c, next + 1 + turn % 22, 22 - turn % 22);
-        ck_assert_int_eq(mr_rewind(c), 0);
+        ck_assert_int_eq(mr_consumer_rewind(c), 0);
         gives(c, next + 1 + turn % 22, 22 - turn % 22);
-        ck_assert_int_eq(mr_ack(c), 0);
+        ck_assert_int_eq(mr_consumer_ack(c), 0);
         next += 23;
     }
     mr_consumer_close(c);
@@ -81,17 +82,17 @@ START_TEST(a_failed_record_stays_alone)
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     struct mr_record record;
     put_numbers(producer, 0, 0, 3);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 3);
     gives(c, 0, 1);
-    ck_assert_int_eq(mr_fail(c, "no"), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_fail(c, "no"), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     gives(c, 0, 1);
-    ck_assert_int_eq(mr_rewind(c), 0);
-    ck_assert_int_eq(mr_next(c, &record), 1);
+    ck_assert_int_eq(mr_consumer_rewind(c), 0);
+    ck_assert_int_eq(mr_consumer_next(c, &record), 1);
     ck_assert_uint_eq(record.try_number, 2); /* neither more nor less */
-    ck_assert_int_eq(mr_next(c, &record), 0);
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_next(c, &record), 0);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
     mr_consumer_close(c);
 }
 END_TEST
@@ -101,33 +102,33 @@ START_TEST(holds_says_whether_there_is_a_claim)
     use((struct mr_settings){0});
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){.tries = 2});
     put_numbers(producer, 0, 0, 4);
-    ck_assert_int_eq(mr_holds(c), 0);
-    ck_assert_int_eq(mr_claim(c, 2, 0), 2);
-    ck_assert_int_eq(mr_holds(c), 1);
+    ck_assert_int_eq(mr_consumer_holds(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 2, 0), 2);
+    ck_assert_int_eq(mr_consumer_holds(c), 1);
     gives(c, 0, 2);
-    ck_assert_int_eq(mr_holds(c), 1);
-    ck_assert_int_eq(mr_ack(c), 0);
-    ck_assert_int_eq(mr_holds(c), 0); /* though there are more to claim */
-    ck_assert_int_eq(mr_claim(c, 2, 0), 2);
+    ck_assert_int_eq(mr_consumer_holds(c), 1);
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(mr_consumer_holds(c), 0); /* though there are more to claim */
+    ck_assert_int_eq(mr_consumer_claim(c, 2, 0), 2);
     gives(c, 2, 1);
-    ck_assert_int_eq(mr_fail(c, "no"), 0);
-    ck_assert_int_eq(mr_holds(c), 1);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_fail(c, "no"), 0);
+    ck_assert_int_eq(mr_consumer_holds(c), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     gives(c, 2, 1);
     /* gone to the dead letters; the one behind it is still ours */
-    ck_assert_int_eq(mr_fail(c, "no"), 1);
-    ck_assert_int_eq(mr_holds(c), 1);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_fail(c, "no"), 1);
+    ck_assert_int_eq(mr_consumer_holds(c), 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     gives(c, 3, 1);
-    ck_assert_int_eq(mr_give_back(c), 0);
-    ck_assert_int_eq(mr_holds(c), 0);
-    ck_assert_int_eq(mr_claim(c, 0, 0), 1); /* the orphan */
-    ck_assert_int_eq(mr_holds(c), 1);
+    ck_assert_int_eq(mr_consumer_give_back(c), 0);
+    ck_assert_int_eq(mr_consumer_holds(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1); /* the orphan */
+    ck_assert_int_eq(mr_consumer_holds(c), 1);
     mr_consumer_close(c);
 
     c = consumer_with(topic, (struct mr_consumer_options){.flags = MR_PEEK});
-    ck_assert_int_eq(mr_rewind(c), -EINVAL);
-    ck_assert_int_eq(mr_holds(c), 0);
+    ck_assert_int_eq(mr_consumer_rewind(c), -EINVAL);
+    ck_assert_int_eq(mr_consumer_holds(c), 0);
     mr_consumer_close(c);
     struct mr_topic *dead;
     ck_assert_int_eq(mr_topic_open(bus, "t.dead", &dead), 0);

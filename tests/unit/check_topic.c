@@ -96,7 +96,7 @@ static int makes(void *arg)
     struct mr_bus *own;
     struct mr_settings settings = plain();
     (void)arg;
-    if (mr_connect(mr_bus_name(bus), NULL, &own))
+    if (mr_bus_connect(mr_bus_name(bus), NULL, &own))
         return 2;
     int error = mr_topic_make(own, "t", &settings);
     return error == 0 ? 0 : error == -EEXIST ? 1 : 3;
@@ -191,7 +191,7 @@ START_TEST(damaged_geometry_is_refused)
     static const uint64_t values[] = {0, 1, 4095, 1u << 20, UINT64_MAX, (uint64_t)1 << 63};
     struct mr_bus *other; /* another handle, which maps anew */
     struct mr_topic *seen;
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), NULL, &other), 0);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), NULL, &other), 0);
     for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
         for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
             uint64_t before = *words[i];
@@ -218,7 +218,7 @@ START_TEST(damaged_geometry_is_refused)
     shm->magic = MR_TOPIC_MAGIC;
     ck_assert_int_eq(mr_topic_open(other, "t", &seen), 0);
     mr_topic_close(seen);
-    mr_disconnect(other);
+    mr_bus_disconnect(other);
     mr_topic_close(topic);
 }
 END_TEST
@@ -346,7 +346,7 @@ START_TEST(sealed_topic_takes_nothing_more_and_sealing_again_is_fine)
     ck_assert_int_eq(mr_producer_open(topic, NULL, &late), -EPIPE);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     ck_assert_uint_eq(take_all(consumer), 2);
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), -ENODATA);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), -ENODATA);
     mr_consumer_close(consumer);
     mr_producer_close(producer);
     mr_topic_close(topic);
@@ -361,13 +361,13 @@ START_TEST(purge_skips_what_nobody_has_claimed)
     struct mr_consumer *b = consumer_with(topic, (struct mr_consumer_options){.group = "b"});
     put_numbers(producer, 0, 0, 5);
     put_numbers(producer, 1, 0, 4);
-    ck_assert_int_gt(mr_claim(a, 2, 0), 0);
+    ck_assert_int_gt(mr_consumer_claim(a, 2, 0), 0);
     ck_assert_int_eq(mr_topic_purge(topic), 9); /* of the group that had most */
     check_invariants(topic);
     ck_assert_uint_eq(take_all(a), 2); /* its claim stays */
     ck_assert_uint_eq(take_all(b), 0);
     put_numbers(producer, 0, 9, 1);
-    ck_assert_int_eq(mr_claim(b, 0, 0), 1);
+    ck_assert_int_eq(mr_consumer_claim(b, 0, 0), 1);
     next_is(b, "9");
     ck_assert_int_eq(mr_topic_purge(topic), 1);
     mr_consumer_close(a);
@@ -387,7 +387,7 @@ START_TEST(purge_without_a_group_empties_the_logs)
     ck_assert_int_eq(mr_topic_purge(topic), 0);
     put_numbers(producer, 0, 5, 5);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), 5);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 5);
     next_is(consumer, "5");
     check_invariants(topic);
     mr_consumer_close(consumer);
@@ -405,7 +405,7 @@ START_TEST(topic_in_use_is_not_deleted_unless_anyway)
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_UNUSED), -EBUSY);
     ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_ANYWAY), 0);
-    ck_assert_int_eq(mr_claim(consumer, 0, 0), -EIDRM);
+    ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), -EIDRM);
     ck_assert_int_eq(mr_topic_seal(topic), -EIDRM);
     mr_consumer_close(consumer);
     mr_topic_close(topic);
@@ -436,12 +436,12 @@ START_TEST(topic_that_owes_records_is_not_finished)
     struct mr_consumer *b = consumer_with(topic, (struct mr_consumer_options){.group = "b"});
     ck_assert_uint_eq(take_all(a), 2);
     ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_FINISHED), -ENOTEMPTY);
-    ck_assert_int_eq(mr_claim(b, 0, 0), 2);
+    ck_assert_int_eq(mr_consumer_claim(b, 0, 0), 2);
     next_is(b, "0");
     next_is(b, "1");
     /* claimed is not acknowledged */
     ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_FINISHED), -ENOTEMPTY);
-    ck_assert_int_eq(mr_ack(b), 0);
+    ck_assert_int_eq(mr_consumer_ack(b), 0);
     ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_FINISHED), 0);
     mr_consumer_close(a);
     mr_consumer_close(b);

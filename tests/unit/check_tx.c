@@ -185,7 +185,7 @@ START_TEST(stopped_holder_is_named_and_the_wait_can_be_given_up)
     ck_assert_int_eq(pipe(fds), 0);
     pid_t pid = child(holds, fds);
     ck_assert_int_eq(said(fds[0]), 'h');
-    ck_assert_int_eq(mr_connect(mr_bus_name(bus), &options, &other), 0);
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), &options, &other), 0);
     ck_assert_int_eq(mr_topic_open(other, "t", &t), 0);
     ck_assert_int_eq(mr_lock(t, &t->shm->lock), -EINTR);
     ck_assert_int_eq(named, pid);
@@ -194,7 +194,7 @@ START_TEST(stopped_holder_is_named_and_the_wait_can_be_given_up)
     ck_assert_int_eq(mr_lock(t, &t->shm->lock), 0);
     mr_unlock(&t->shm->lock);
     mr_topic_close(t);
-    mr_disconnect(other);
+    mr_bus_disconnect(other);
     close(fds[0]);
     close(fds[1]);
 }
@@ -241,10 +241,10 @@ START_TEST(slot_freed_by_an_armed_transaction_is_not_freed_twice)
     struct mr_consumer *b = consumer_with(topic, (struct mr_consumer_options){.group = "b"});
     struct mr_producer *producer = producer_on(topic);
     put_numbers(producer, 0, 0, 3);
-    ck_assert_int_eq(mr_claim(b, 0, 0), 3);
+    ck_assert_int_eq(mr_consumer_claim(b, 0, 0), 3);
     ck_assert_uint_eq(take_all(a), 3); /* takes the lock of group a, and with it its redo log */
     next_is(b, "0");
-    ck_assert_int_eq(mr_ack(b), 0);
+    ck_assert_int_eq(mr_consumer_ack(b), 0);
     check_invariants(topic);
     mr_producer_close(producer);
     mr_consumer_close(a);
@@ -260,8 +260,8 @@ static int dies_giving_back(void *arg)
     struct mr_topic *t = topic_of_child("t");
     struct mr_consumer *consumer;
     struct mr_consumer_options options = {.group = "a"};
-    if (mr_consumer_open(t, &options, &consumer) || mr_claim(consumer, 0, 0) != 2 ||
-        mr_give_back(consumer))
+    if (mr_consumer_open(t, &options, &consumer) || mr_consumer_claim(consumer, 0, 0) != 2 ||
+        mr_consumer_give_back(consumer))
         return 1;
     /* All is done and disarmed; arm again what lies in the log it used, as if killed just before
      * the end. */
@@ -287,17 +287,18 @@ START_TEST(claim_given_back_by_an_armed_transaction_is_not_taken_from_its_next_o
     struct mr_producer *producer = producer_on(topic);
     group_a = group_named("a");
     put_numbers(producer, 0, 0, 6);
-    ck_assert_int_eq(mr_claim(a, 3, 0), 3); /* the child's share is two of the others */
+    ck_assert_int_eq(mr_consumer_claim(a, 3, 0), 3); /* the child's share is two of the others */
     ck_assert_int_eq(ended(child(dies_giving_back, NULL)), -SIGKILL);
-    while (mr_next(a, &(struct mr_record){0}) > 0)
+    while (mr_consumer_next(a, &(struct mr_record){0}) > 0)
         ;
-    ck_assert_int_eq(mr_ack(a), 0);
-    ck_assert_int_eq(mr_claim(a, 0, 0), 2); /* the orphan; taken under the group's lock alone */
+    ck_assert_int_eq(mr_consumer_ack(a), 0);
+    /* the orphan; taken under the group's lock alone */
+    ck_assert_int_eq(mr_consumer_claim(a, 0, 0), 2);
     next_is(a, "3");
     mr_topic_reap_dead(topic);
     ck_assert_int_eq(mr_topic_lock(topic), 0); /* mends what the dead one left */
     mr_unlock(&topic->shm->lock);
-    ck_assert_int_eq(mr_ack(a), 0);
+    ck_assert_int_eq(mr_consumer_ack(a), 0);
     check_invariants(topic);
     mr_producer_close(producer);
     mr_consumer_close(a);
