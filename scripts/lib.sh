@@ -76,7 +76,7 @@ stop_broker() {
 start() {
     local name=$1
     shift
-    truncate -s 0 "$work/$name.out" "$work/$name.err" # here and not in the child: nobody may find what an earlier one of that name has said
+    truncate -s 0 "$work/$name.out" "$work/$name.err" # here and not in the child: so that no check finds the output of an earlier one of that name
     "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null &
     pids[$name]=$!
 }

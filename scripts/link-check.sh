@@ -44,7 +44,7 @@ while (1) {
     my $n = ++$seen{$path};
     my $status = $path =~ /gone/ ? 404 : $path =~ /busy/ ? ($n > 2 ? 200 : 503) : $path =~ /once/ ? ($n > 1 ? 200 : 500)
         : $path =~ /broken/ ? 500 : $path =~ /silent/ ? 0 : 200;
-    print $log "$path $status\n"; # before the answer, so that whoever has the answer finds it here
+    print $log "$path $status\n"; # before the answer, so that it is in the log when the answer has come
     if ($path =~ /slow|silent/) { # answers later, or not at all; others need not wait for it
         next if fork;
         sysread $client, my $nothing, 1 if $status == 0; # until the client has had enough

@@ -8,9 +8,9 @@
  * producers and one for all consumers would leave one of them idle in 4x1 and 1x4.
  *
  * Each consumer checks that what it gets of each producer has rising numbers, without a gap if
- * nobody shares its group; at the end each group has to have had every record once, by count and by
- * the sum of the numbers. As in bench_stream, memory has been touched and the rate is known before
- * the clock runs. */
+ * no other process shares its group; at the end each group has to have had every record once, by
+ * count and by the sum of the numbers. As in bench_stream, memory has been touched and the rate is
+ * known before the clock runs. */
 #include "bench.h"
 #include "bus.h"
 #include "team.h"
@@ -98,7 +98,7 @@ static void produce(struct team *team, struct run *run, int who)
 }
 
 struct tally {
-    int alone;                  /* nobody else takes records of this group */
+    int alone;                  /* no other process takes records of this group */
     uint64_t next[MEMBERS_MAX]; /* the lowest number that may come, of each producer */
     uint64_t count, sum;
 };

@@ -4,9 +4,10 @@
  *                        waiting member of the group
  *   recovery, repair     taking a lock whose owner died with an armed redo log, replay included,
  *                        beside taking it free
- *   recovery, machinery  what a batch of 32 records pays for it when nobody dies: two robust locks
- *                        instead of plain ones, and the redo log of one claim, beside the whole
- *                        batch (append, claim, read, acknowledge, one process, no contention) */
+ *   recovery, machinery  what a batch of 32 records pays for it when no process dies: two robust
+ *                        locks instead of plain ones, and the redo log of one claim, beside the
+ *                        whole batch (append, claim, read, acknowledge, one process, no
+ *                        contention) */
 #include "bench.h"
 #include "broker.h"
 #include "core/client.h"
@@ -84,7 +85,7 @@ static void redelivery(int with_broker, double *ms, int n)
     if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 ||
         mr_topic_make(server, "t", &settings) < 0)
         bench_fail("make a topic");
-    mr_bus_disconnect(server); /* the bus stays, and nobody serves it */
+    mr_bus_disconnect(server); /* the bus stays without a broker */
     if (with_broker)
         bench_broker_start(bus_name);
     struct mr_topic *topic = attach(&bus, "t");

@@ -5,8 +5,8 @@
  * Two processes pinned apart, one channel each way. There are two kinds of trips, and what is
  * compared has to be of one kind:
  *   awake    both ends spin, and a trip follows the other; for what can spin
- *   asleep   before each way the sender pauses for longer than anything here spins, so that whoever
- *            gets the record has to be woken; the pauses are not part of the trip. Whether both
+ *   asleep   before each way the sender pauses for longer than anything here spins, so that the
+ *            receiver has to be woken; the pauses are not part of the trip. Whether both
  *            really slept is counted by the kernel and said if not. */
 #include "bench.h"
 #include "team.h"
@@ -116,7 +116,7 @@ static void member(struct team *team, int who, void *what)
         }
     }
     trips->sleeps[who] = (double)(sleeps_so_far() - before) / trips->n;
-    team_gate(team); /* nobody detaches what the other still uses */
+    team_gate(team); /* neither detaches what the other still uses */
     detach(&there);
     detach(&back);
 }

@@ -7,8 +7,8 @@
 const char *bench_program(const char *name);
 
 /* bench_broker_start starts a broker on that bus, one at a time, and returns when it serves. It
- * ends with this process, however that exits. bench_broker_stop ends it as a user would: what
- * nobody is owed is removed. */
+ * ends with this process, however that exits. bench_broker_stop ends it as a user would:
+ * topics that owe no record are removed. */
 void bench_broker_start(const char *bus);
 void bench_broker_stop(void);
 

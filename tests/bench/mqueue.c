@@ -21,8 +21,8 @@ static int mqueue_fits(size_t size)
     return (long)size <= bench_kernel_limit("fs/mqueue/msgsize_max");
 }
 
-/* Only its descriptor is used, so its name goes at once. Whoever has no rights to exceed msg_max
- * gets that many. */
+/* Only its descriptor is used, so its name goes at once. Without the right to exceed
+ * msg_max it holds that many. */
 static void mqueue_open(struct channel *channel)
 {
     struct queue *queue = channel_allocate(channel, sizeof *queue + channel->size);

@@ -185,7 +185,7 @@ function idle(    i, series) {
     }
     table()
 }
-# Groups that nobody compares: each metric as it was said.
+# Groups that are not compared: each metric as it was said.
 function plain(group, text,    i, j, n, series, at, metrics, cells) {
     if (!series_cnt[group]) return
     title(text)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define MEMBERS_MAX 16
-#define LONGEST_S   60 /* no measurement takes as long: whoever does hangs */
+#define LONGEST_S   60 /* no measurement takes as long: one that does hangs */
 
 struct team {
     unsigned members;
@@ -112,7 +112,8 @@ void team_gate(struct team *team)
         atomic_store(&team->openings, openings + 1);
     } else {
         while (atomic_load(&team->openings) == openings)
-            sched_yield(); /* awake, so that nobody begins with a wakeup; members may share a CPU */
+            /* awake, so that no member begins with a wakeup; members may share a CPU */
+            sched_yield();
     }
 }
 

@@ -166,8 +166,8 @@ void image_begin(struct image *bus, struct image *topic)
 
 /* ---- damaging ---- */
 
-/* The mutex of a lock: whoever may write it owns every process that takes it, which is why only
- * trusted ones may. */
+/* The mutex of a lock: a process that may write it owns every process that takes it, which is why
+ * only trusted ones may. */
 static int in_mutex(uint64_t at)
 {
     const struct mr_topic *t = image_topic;

@@ -84,7 +84,7 @@ static int cannot_ask_for_locks(void *arg)
     MUST(mr_producer_info(t, 0, &who) == -ENOMEM);
     MUST(mr_group_info(t, 0, &group) == -ENOMEM);
     MUST(mr_topic_info(t, &info) == -ENOMEM);
-    mr_topic_reap_dead(t); /* nobody is */
+    mr_topic_reap_dead(t); /* none is */
     MUST(word(&t->producers[0].state) == 'a' && word(&t->members[0].owner) == parent);
     mr_bus_forget(own, parent);
     MUST(mr_client_id(own, 0, NULL) == parent);

@@ -1,6 +1,6 @@
 /* proc_broker_flood.c - the control socket under attack: half-open and slow clients, datagrams of
  * any size and content, floods, and other users. Whatever comes, the broker answers, keeps its
- * descriptors, and lets nobody in who has no right. (Messages by themselves: check_control.c,
+ * descriptors, and lets no process in that has no right. (Messages by themselves: check_control.c,
  * tests/fuzz/fuzz_broker_control.c.) */
 #include "broker/serve.h"
 #include "cli/program.h"
@@ -182,7 +182,7 @@ START_TEST(clients_that_ask_and_do_not_read_the_answer_are_in_nobodys_way)
     for (int i = 0; i < 40; i++) {
         fds[i] = reach();
         ck_assert_int_ge(fds[i], 0);
-        for (int k = 0; k < 3; k++) /* one request a connection: the others are for nobody */
+        for (int k = 0; k < 3; k++) /* one request a connection: the others stay unused */
             if (send(fds[i], &request, sizeof request, MSG_NOSIGNAL) < 0)
                 ck_assert(errno == EPIPE || errno == ECONNRESET);
     }

@@ -183,7 +183,7 @@ static int holds_a_bus_that_is_cut(void *arg)
     CHECK(mr_client_alive(mine, parent) == 1 && mr_bus_wait_change(mine, &seen, 0) == 0);
     CHECK(truncate(bus_path, 0) == 0);
     CHECK(mr_client_info(mine, 0, &info) == -EIO && mr_bus_wait_change(mine, &seen, -1) == -EIO);
-    CHECK(mr_client_alive(mine, parent) == 1); /* nobody is dead on the word of a damaged table */
+    CHECK(mr_client_alive(mine, parent) == 1); /* a damaged table makes no client dead */
     mr_topic_reap_dead(t);
     CHECK(mr_bus_usable(mine) == -EIO &&
           mr_bus_connect(mr_bus_name(mine), NULL, &again) == -EBADMSG);

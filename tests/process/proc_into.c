@@ -1,9 +1,9 @@
 /* proc_into.c - consumer --into, killed at the very moment when a result has become visible: it is
  * there once.
  *
- * Both run on one CPU, so that whoever waits for results is woken inside the call that appends
- * them, before what they were made of is acknowledged. Kills at random moments, which hardly ever
- * hit that one, are in e2e_into.sh; after every instruction, in tests/crash. */
+ * Both run on one CPU, so that the process that waits for results is woken inside the call that
+ * appends them, before what they were made of is acknowledged. Kills at random moments, which
+ * hardly ever hit that one, are in e2e_into.sh; after every instruction, in tests/crash. */
 #include "tests/shared/support.h"
 
 #include <sched.h>

@@ -123,7 +123,8 @@ static void kill_process(struct process *process)
     kills++;
 }
 
-/* Whoever ended by itself, who sends or moves a group. Returns 1 if it has ended. */
+/* Replaces a process that sends, or moves a group, if it has ended by itself. Returns 1 if it has
+ * ended. */
 static int replace_ended(struct process *process, int replace)
 {
     int status;

@@ -210,7 +210,7 @@ END_TEST
 
 /* ---- stopped inside a lock ---- */
 
-#ifndef MR_TSAN /* there the wait is a plain lock, which tells nobody */
+#ifndef MR_TSAN /* there the wait is a plain lock, which has no notice */
 static struct mr_lock_shm *lock_of(struct mr_topic *t, int which)
 {
     return which == 0 ? &t->shm->lock : which == 1 ? &t->groups[0].lock : &t->logs[0].lock;
@@ -321,7 +321,7 @@ START_TEST(clock_set_to_and_fro_changes_nothing_but_timestamps)
     }
     ck_assert_uint_gt(back, 5); /* it was set indeed */
 
-    /* Nobody is taken for dead, and who is dead is; ages are those of the monotonic clock. */
+    /* The dead are found, and only they; ages are those of the monotonic clock. */
     put_numbers(producer, 0, 0, 10);
     clock_go(CLOCK_TURNED);
     pid_t pid = child(stops, &(struct stopping){.claim = 10});

@@ -221,7 +221,7 @@ static int move(struct life *life)
         for (int p = 0; p < PARTITIONS; p++)
             chronicle->low[p] = chronicle->high[p] = 0;
     }
-    /* Killed ones are members until somebody has found out. */
+    /* Killed ones are members until another process finds out. */
     while ((error = mr_consumer_open(topic, &options, &consumer)) == -EBUSY)
         usleep(1000); /* sleep:ok it asks again */
     insist(error == 0, "group r: %s", strerror(-error));
@@ -265,7 +265,7 @@ static int fail_often(struct life *life)
             note_delivery(life, id);
             if (!chronicle->over && rand_r(&life->seed) % 4 == 0) {
                 atomic_fetch_and(&chronicle->state[life->group][id],
-                                 ~OWNER(~0u)); /* whoever gets it next */
+                                 ~OWNER(~0u)); /* the next owner */
                 int dead = mr_consumer_fail_now(consumer, "storm");
                 insist(dead == 1, "group f: fail: %s", strerror(-dead));
                 atomic_fetch_add(&chronicle->letters, 1);

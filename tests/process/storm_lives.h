@@ -25,7 +25,7 @@ enum kind {
 
 #define SENDS(kind) ((kind) == PRODUCER || (kind) == SENDER)
 
-/* What is known of a record in a group: who had it last (life + 1, 0 nobody or given back), whether
+/* What is known of a record in a group: who had it last (life + 1; 0 none, or given back), whether
  * it was delivered and acknowledged. */
 #define DELIVERED 0x10000u
 #define NOTED                                                                                      \

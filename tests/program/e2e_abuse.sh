@@ -1,5 +1,5 @@
 #!/bin/bash
-# e2e_abuse.sh - what nobody would do on purpose: 256 MiB from a pipe and endless files with bounded memory, commands that write without end, records of
+# e2e_abuse.sh - abuse: 256 MiB from a pipe and endless files with bounded memory, commands that write without end, records of
 # 64 MiB in every format, rows of 10,000 columns, descriptors 0 to 2 closed, too few descriptors, hostile values for every option. Each ends with the right
 # result or a clear error. (Bad rows, files that shrink: e2e_produce_input; readers that go away: e2e_wrong; what commands may do: e2e_command.)
 # shellcheck source=tests/shared/expect.sh
@@ -90,7 +90,7 @@ expect 0 bash -c 'lean 64 consumer -q -e -g some --where "last > 98 && c9999 == 
 [ "$(xargs <out)" = "last,c1 99,1 100,1" ] || wrong "selected of a wide row: $(head -c 200 out)"
 
 # ---- descriptors -----------------------------------------------------------------------------------------------------------------------
-# Closed ones are nobody's: no segment is opened in their place, to be written over by a message or read as input.
+# No segment is opened in their place, to be written over by a message or read as input.
 seq 3 >three
 closed() {
     local want=$1 got=0

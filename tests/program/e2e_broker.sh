@@ -14,7 +14,7 @@ broker_ended() {
 segments() { (cd /dev/shm && find . -name "millrace.*.$bus*" | wc -l); }
 no_segments() { [ "$(segments)" = 0 ]; }
 
-# ---- nobody there ----
+# ---- no broker ----
 expect 3 broker ping
 expect 3 broker stop
 expect 3 broker status
@@ -100,7 +100,7 @@ says out '^\{"kind":"topic","topic":"orders"'
 expect 0 broker groups
 expect 0 broker lag orders
 expect 0 broker pending orders
-expect 1 broker lag orders nobody
+expect 1 broker lag orders missing
 expect 0 broker stop
 broker_ended
 no_segments || wrong "segments are left: $(ls /dev/shm)"

@@ -68,7 +68,7 @@ kill "$feeder" "${pids[endless]}" 2>/dev/null || true
 wait "$feeder" "${pids[endless]}" 2>/dev/null || true
 unset 'pids[endless]'
 
-# --drain: all are done; one died, after so many rows; nobody has come; they have not finished in time.
+# --drain: all are done; one died, after so many rows; none has come; they have not finished in time.
 send drained 1 2
 expect 0 consumer --drain --stats figures drained
 is out $'1\n2'

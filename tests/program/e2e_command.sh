@@ -212,7 +212,7 @@ tried 1
 pass 1ms later
 ended later 0
 tried 2
-# It holds up nobody, also with one worker.
+# It holds up no other record, also with one worker.
 printf '%s\n' bad good fine | producer -q aside
 start aside consumer -q --backoff 1h aside -- sh -c 'read -r x; [ $x != bad ] && echo $x'
 wait_until "the others are done" lines aside.out 2

@@ -111,7 +111,7 @@ offers 'broker de' 'delete describe'
 offers 'consumer red -- trunc' truncate
 offers 'consumer red -- cat -v redr' redrow.csv
 
-# ---- a file that somebody else has put into /dev/shm runs nothing ---------------------------------------------------------------------------
+# ---- a file that another user has put into /dev/shm runs nothing ---------------------------------------------------------------------------
 # shellcheck disable=SC2016  # as it stands
 evil=/dev/shm/millrace.$(id -u).'$(touch ran)'
 touch "$evil"

@@ -75,7 +75,7 @@ ended other 8
 producer -q --seal "$work/numbers" fresh || fail "the new broker creates no topic: exit status $?"
 consumer -q -e fresh | same "$work/numbers" - "the new broker's topic gives something else"
 
-# ---- a private group whose consumer is killed holds nobody up ----------------------------------------------------------------
+# ---- a private group whose consumer is killed holds no producer up ----------------------------------------------------------------
 for broker in "a broker" "no broker"; do
     topic=private-${broker%% *}
     broker -q create "$topic" --size 64k

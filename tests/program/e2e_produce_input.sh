@@ -170,7 +170,7 @@ expect 2 producer --strict -J rest.csv t
 expect 0 producer -n --strict even.csv t
 expect 1 producer -n --strict uneven.csv t
 
-# ---- what a pipe is that nobody names ------------------------------------------------------------------------------------------------
+# ---- the format of a pipe without -i ------------------------------------------------------------------------------------------------
 put quoted.csv 'id,text\n1,"a\nb"\n2,c\n'
 expect 0 producer -q quoted.csv rows
 # Into a topic with columns, as what the topic is.

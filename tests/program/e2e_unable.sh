@@ -60,7 +60,7 @@ if [ "${1:-}" = --full ]; then
 fi
 
 # ---- as another user than root (see below): no more processes, a script that cannot be read --------
-if [ "${1:-}" = --nobody ]; then
+if [ "${1:-}" = --unprivileged ]; then
     export MILLRACE_BUS=$MILLRACE_BUS-n
     start_broker
     # What counts is all that the user has, this shell included.
@@ -233,13 +233,13 @@ else
     say "not tried: a full TMPDIR (unshare is not allowed)"
 fi
 if [ "$(id -u)" != 0 ]; then
-    expect 0 "$top/tests/program/e2e_unable.sh" --nobody
+    expect 0 "$top/tests/program/e2e_unable.sh" --unprivileged
     cat out
 elif setpriv --reuid=65534 --clear-groups test -x "$bin/producer" 2>/dev/null; then
     theirs=$(mktemp -d /tmp/millrace-unable-XXXXXX) # what TMPDIR names may be closed to it
     trap 'rm -rf "$theirs"; cleanup' EXIT
     chmod 777 "$theirs"
-    expect 0 env TMPDIR="$theirs" setpriv --reuid=65534 --clear-groups "$top/tests/program/e2e_unable.sh" --nobody
+    expect 0 env TMPDIR="$theirs" setpriv --reuid=65534 --clear-groups "$top/tests/program/e2e_unable.sh" --unprivileged
     cat out
 else
     say "not tried: another user than root"

@@ -31,7 +31,7 @@ if [ "$uid" != 0 ] || ! setpriv --reuid=65534 --clear-groups test -x "$bin/produ
     all_well "USER/NAME is a bus's address (another user was not tried)"
     exit
 fi
-group=54321 # nobody's, on most machines: a number will do
+group=54321 # unused on most machines
 other=(setpriv --reuid=65534 --regid=65534 "--groups=$group")
 
 # ---- without rights: whose it is, its mode, what helps ------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ expect 2 "${other[@]}" broker -b "root/$name"
 says err 'a broker serves only buses of its own user'
 expect 2 "${other[@]}" broker -b "root/$name" clean
 says err 'only its own user can clean a bus'
-# Somebody else's file in the bus's place is no bus.
+# Another user's file in the bus's place is no bus.
 : >"/dev/shm/millrace.0.$name-3"
 chown 65534 "/dev/shm/millrace.0.$name-3"
 expect 1 broker -b "$name-3"

@@ -139,7 +139,7 @@ shown=$(grep -o '^topic-[0-9]*' "$work/status" | sort -u | wc -l)
 [ "$shown" = $topics ] || fail "$shown topics of $topics are in the status"
 stop_broker
 
-# ---- a topic's file is removed by hand: the broker says so, and nobody waits for ever --------------------------------------------
+# ---- a topic's file is removed by hand: the broker says so, and no process waits for ever --------------------------------------------
 start_broker
 broker -q create gone --size 64k
 seq 3 | producer -q gone
@@ -193,4 +193,4 @@ says idle.err 'lost its place'
 kill9 attached
 consumer -q -e -g slow -f '%o\n' stays | sort -n | same <(seq 0 9) - "what a consumer of the removed bus held"
 stop_broker
-all_well "rough weather is told, and harms nobody who is not in it"
+all_well "rough weather is told, and harms no other topic"

@@ -46,7 +46,7 @@ if [ "${1:-}" = --full ]; then
     expect 0 consumer -q -e -f csv small
     same ab.csv out "after /dev/shm was full, something else came"
     expect 0 broker create tiny --size 4k
-    # Pages that somebody takes out of a segment in use, and no room to put others there.
+    # Pages taken out of a segment in use, and no room to put others there.
     expect 0 broker delete small
     expect 0 broker create holes --size 32k
     mkfifo more
@@ -69,7 +69,7 @@ if [ "${1:-}" = --full ]; then
     expect 0 broker ping
     rm /dev/shm/fill "/dev/shm/millrace.$(id -u).$MILLRACE_BUS.holes"
     stop_broker
-    all_well "a full /dev/shm is told, and harms nobody"
+    all_well "a full /dev/shm is told, and harms no other topic"
     exit
 fi
 
@@ -232,7 +232,7 @@ if unshare -pf true 2>/dev/null; then
 else
     say "not tried: another pid namespace (unshare is not allowed)"
 fi
-expect 0 consumer -q -e t # nobody was harmed
+expect 0 consumer -q -e t # the other topic still works
 if unshare -m true 2>/dev/null; then
     expect 0 unshare -m "$top/tests/program/e2e_wrong.sh" --full
     grep -q '^OK' out || wrong "with /dev/shm full: $(cat out err)"

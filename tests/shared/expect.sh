@@ -4,7 +4,7 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/../../scripts/lib.sh"
 cd "$work"
-exec </dev/null # nobody waits for a terminal
+exec </dev/null # no test waits for a terminal
 differences=0
 patience=120 # seconds, which only ends a command that hangs
 

@@ -74,7 +74,7 @@ void look_pause(void); /* 0.2 ms between two looks; the machine's, also on a clo
         ck_assert_msg(condition, "still not: %s", #condition);                                     \
     } while (0)
 
-/* told: whoever sleeps there was woken after mr_cond_prepare had given the ticket. Waits are
+/* told: a sleeper there was woken after mr_cond_prepare had given the ticket. Waits are
  * bounded, so a wakeup that is missing does not show in what a sleeper finds. */
 int told(struct mr_cond *cond, uint32_t ticket);
 

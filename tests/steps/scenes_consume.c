@@ -301,7 +301,7 @@ static int take_owed(struct act *act)
     struct mr_record r;
     int error = mr_consumer_open(w->t.topic, &options, &m->consumer);
     if (error)
-        return bad(w, "nobody can join group moved: %s", strerror(-error));
+        return bad(w, "group moved cannot be joined: %s", strerror(-error));
     for (unsigned i = 0; i < BOUND_S * 1000 && mr_consumer_lag(m->consumer); i++)
         while (mr_consumer_claim(m->consumer, 0, i ? 1000000 : 0) > 0) {
             while (mr_consumer_next(m->consumer, &r) > 0) {

@@ -72,7 +72,7 @@ static void join_new(struct act *act)
          !act->fresh_other && (found = mr_group_info(act->fresh.topic, g, &group)) >= 0; g++)
         if (found && strcmp(group.name, "new") == 0 &&
             mr_consumer_open(act->fresh.topic, &options, &act->fresh_other))
-            bad(act->w, "nobody can join group new");
+            bad(act->w, "group new cannot be joined");
 }
 
 int fresh_fill(struct act *act)
@@ -224,7 +224,7 @@ int prepare_letters(struct act *act)
     if (fresh_open(act, 0) < 0 || letters_topic(act) < 0)
         return -1;
     if (mr_consumer_open(act->fresh.topic, &options, &act->fresh_other))
-        return bad(act->w, "nobody can join group d");
+        return bad(act->w, "group d cannot be joined");
     for (act->fresh_cnt = 0; act->fresh_cnt < cnt; act->fresh_cnt++)
         if (send(act, act->fresh_cnt, 0) != 1)
             return bad(act->w, "a new topic has no room");

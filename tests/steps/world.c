@@ -326,8 +326,8 @@ static int hangs(struct world *w, const char *what)
 }
 
 /* Whether a group still has to get something, if its survivor is there. What a program has printed
- * and not acknowledged comes again, unless it was killed so that nobody knows; then the group's lag
- * says so. */
+ * and not acknowledged comes again, unless its death hides whether it was acknowledged; then the
+ * group's lag says so. */
 static uint64_t left_over(struct world *w, struct member *m)
 {
     uint64_t left = 0, open = 0;
@@ -372,7 +372,8 @@ int fill(struct world *w)
             until = now_ms() + BOUND_S * 1000;
             continue;
         }
-        /* Nothing to take and no room: someone dead holds us up, and whoever waits finds that out.
+        /* Nothing to take and no room: someone dead holds us up, and a waiting process finds that
+         * out.
          */
         if (now_ms() > until)
             return hangs(w, "a producer waits for ever, though the groups keep up");
@@ -386,7 +387,7 @@ int fill(struct world *w)
     while (all_left_over(w)) {
         if (take_all(w, 0) < 0)
             return -1;
-        if (all_left_over(w) && take_all(w, 1000000) < 0) /* whoever waits finds out who has died */
+        if (all_left_over(w) && take_all(w, 1000000) < 0) /* a waiting process finds the dead */
             return -1;
         if (now_ms() > until)
             return hangs(w, "not everything comes to the survivors");

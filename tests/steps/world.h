@@ -11,14 +11,14 @@
 
 #define PARTS_MAX  2u
 #define IDS_MAX    6000000u /* records of one world */
-#define BOUND_S    10       /* nobody may wait longer; it only ends a run that hangs */
+#define BOUND_S    10       /* the longest wait; it only ends a run that hangs */
 #define OUTPUT_MAX (1u << 20)
 
 /* What is known of a record of a topic in a group. */
 #define TAKEN 1 /* printed by a program, or taken by a survivor */
 #define ACKED 2
 
-struct book { /* a topic's: which number lies where, as whoever sees it first says */
+struct book { /* a topic's: which number lies where, as the first to see it says */
     struct mr_topic *topic;
     uint32_t *id[PARTS_MAX];  /* by offset; 0 not seen yet */
     uint8_t *seen;            /* by number: how often it is in the topic */
@@ -50,7 +50,7 @@ struct world {
     uint32_t parts;
     struct book t, o;
     struct member members[MEMBERS];
-    struct mr_producer *feeder; /* the producer on t that nobody may stop */
+    struct mr_producer *feeder; /* the producer on t that must never be stopped */
     uint32_t ids;               /* used so far */
     uint64_t seed, own_seed;    /* of the dice as they are; of this world */
     char error[1024];

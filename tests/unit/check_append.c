@@ -291,7 +291,7 @@ START_TEST(acknowledged_room_is_found_without_waiting)
     for (int i = 0; i < 10; i++)
         ck_assert_int_eq(mr_consumer_next(consumer, &(struct mr_record){0}), 1);
     ck_assert_int_eq(mr_producer_append(producer, msgs, 1, 0), -EAGAIN);
-    /* a part of the claim; nobody recomputes committed but the producer */
+    /* a part of the claim; only the producer recomputes committed */
     ck_assert_int_eq(mr_consumer_ack(consumer), 0);
     ck_assert_int_eq(mr_producer_append(producer, msgs, 11, 0), 10);
     mr_consumer_close(consumer);
@@ -400,7 +400,7 @@ START_TEST(waiting_producer_goes_on_when_who_held_it_has_died)
 {
     use((struct mr_settings){.records_max = 4});
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
-    /* nobody tells: the producer finds out by itself */
+    /* no one tells it: the producer finds out by itself */
     ck_assert_int_eq(ended(child(joins_and_dies, NULL)), -SIGKILL);
     put_numbers(producer, 0, 0, 4);
     ck_assert_uint_eq(take_all(consumer), 4);

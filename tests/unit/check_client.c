@@ -27,7 +27,7 @@ static int lives(void *arg)
 {
     int *fds = arg;
     struct mr_bus *own;
-    struct mr_connect_options options = {.name = "somebody"};
+    struct mr_connect_options options = {.name = "someone"};
     if (mr_bus_connect(mr_bus_name(bus), &options, &own))
         return 1;
     uint64_t id = mr_bus_self(own);
@@ -124,7 +124,7 @@ START_TEST(death_of_a_client_shows_at_once)
     ck_assert_int_eq(mr_client_alive(bus, id), 1);
     mr_client_about(bus, id, &pid_shown, name);
     ck_assert_int_eq(pid_shown, pid);
-    ck_assert_str_eq(name, "somebody");
+    ck_assert_str_eq(name, "someone");
     ck_assert_int_eq(kill(pid, SIGSTOP), 0);
     ck_assert_int_eq(mr_client_alive(bus, id), 1); /* stopped is not dead */
     killed(pid);
@@ -283,7 +283,7 @@ START_TEST(bus_that_lost_its_name_takes_nobody_for_dead_and_the_next_one_knows_n
     ck_assert_int_eq(mr_bus_named(bus), 0);
     ck_assert_int_eq(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &next), 0);
     killed(pid);
-    /* whoever is in the next bus is not in this one, and may well live */
+    /* clients of the next bus are not in this one, and may well live */
     ck_assert_int_eq(mr_client_alive(bus, id), 1);
     struct mr_bus *client = connected();
     ck_assert_int_eq(mr_client_alive(next, mr_bus_self(client)), 1);

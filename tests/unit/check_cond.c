@@ -1,5 +1,5 @@
 /* check_cond.c - the condition variable: no wakeup is lost between prepare and wait, and nothing is
- * paid when nobody waits. not under SAN=valgrind: valgrind 3.19 does not know futex_waitv */
+ * paid when no one waits. not under SAN=valgrind: valgrind 3.19 does not know futex_waitv */
 #include "tests/clock/clock.h"
 #include "tests/shared/support.h"
 
@@ -355,7 +355,7 @@ static int wakes_all_at_the_c_library(void *arg)
     return pthread_mutex_unlock(&shared->libc_mutex);
 }
 
-/* Keep this: it shows what happens to whoever "simplifies" mr_cond to pthread_cond_t. A waiter is
+/* Keep this: it shows what happens when mr_cond is "simplified" to pthread_cond_t. A waiter is
  * killed, all are woken, another waits, and the next broadcast waits for ever for the dead one to
  * confirm. If a C library comes that does better, this fails there, and cond.h may be thought over:
  * for every kill point, as tests/crash does. */

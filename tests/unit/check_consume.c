@@ -271,7 +271,7 @@ static uint32_t wants(uint64_t pos)
 
 static int producers_told(uint32_t ticket)
 {
-    /* whoever tells, tells once */
+    /* told once */
     ck_assert_int_eq(word(&topic->logs[0].want) == MR_NONE, told(&topic->shm->space, ticket));
     return told(&topic->shm->space, ticket);
 }
@@ -401,7 +401,7 @@ START_TEST(waiting_consumer_gets_what_a_dead_one_held)
     struct mr_consumer *c = consumer();
     put_numbers(producer, 0, 0, 1);
     ck_assert_int_eq(ended(child(claims_and_dies, &reads)), -SIGKILL);
-    ck_assert_int_eq(mr_consumer_claim(c, 0, HUNG_NS), 1); /* nobody tells it */
+    ck_assert_int_eq(mr_consumer_claim(c, 0, HUNG_NS), 1); /* it is not told */
     ck_assert_int_eq(mr_consumer_next(c, &record), 1);
     ck_assert_uint_eq(record.try_number, 1); /* it had nothing in hand */
     mr_consumer_close(c);

@@ -220,7 +220,7 @@ START_TEST(record_is_believed_only_where_one_can_be)
 }
 END_TEST
 
-/* Whoever asks at the last bytes of a mapping gets no answer, rather than a signal. */
+/* A look at the last bytes of a mapping gets no answer, rather than a signal. */
 START_TEST(header_that_does_not_fit_is_not_even_read)
 {
     struct mr_record_shm r;
@@ -303,7 +303,7 @@ START_TEST(orphan_that_makes_no_sense_is_refused)
         atomic_store(&slot->cursor, 3);
         break;
     default:
-        /* then it is nobody's, as far as a partition goes */
+        /* then it belongs to no group, as far as a partition goes */
         atomic_store(&slot->partition, 1u << 31);
         break;
     }

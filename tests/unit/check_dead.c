@@ -1,5 +1,5 @@
 /* check_dead.c - dead letters: there once, with the reason, and acknowledged in their topic,
- * whoever is killed in between. */
+ * whichever process is killed in between. */
 #include "core/append.h"
 #include "core/dead.h"
 #include "tests/shared/support.h"
@@ -179,7 +179,7 @@ START_TEST(record_that_cannot_be_moved_waits_alone)
     struct mr_settings settings = {
         .size_bytes = 4096, .partitions = 1, .full = MR_FULL_FAIL, .tries = 3, .mode = 0600};
     use((struct mr_settings){.tries = 1});
-    ck_assert_int_eq(mr_topic_make(bus, "t.dead", &settings), 0); /* somebody has made it so */
+    ck_assert_int_eq(mr_topic_make(bus, "t.dead", &settings), 0); /* made so before */
     ck_assert_int_eq(mr_topic_open(bus, "t.dead", &dead), 0);
     ck_assert_int_eq(mr_topic_seal(dead), 0);
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});

@@ -1,4 +1,4 @@
-/* check_lapped.c - reading what nobody keeps for the reader: peeking, and groups of a topic that
+/* check_lapped.c - reading what is not kept for the reader: peeking, and groups of a topic that
  * drops its oldest records. */
 #include "core/group.h"
 #include "tests/shared/support.h"

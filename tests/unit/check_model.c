@@ -360,7 +360,7 @@ static void do_ack(struct model_group *g, int member)
     ck_assert_int_eq(mr_consumer_ack(g->members[member]), 0);
     if (claim && g->given[member] > claim->first) {
         acknowledge(g, claim, g->given[member]);
-        g->in_hand[member] = MR_NONE; /* what is acknowledged is nobody's fault */
+        g->in_hand[member] = MR_NONE; /* what is acknowledged is not blamed */
     }
 }
 

@@ -608,7 +608,7 @@ START_TEST(completed_source_has_no_dead_producers)
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(ended(child(sends_one_and_dies, &ids[i])), -SIGKILL);
     ck_assert_int_eq(mr_topic_complete_source(topic, 1),
-                     2); /* also if nobody has noticed the deaths yet */
+                     2); /* also before the deaths are noticed */
     ck_assert_int_eq(mr_topic_complete_source(topic, 1), 0);
     ck_assert_int_eq(mr_topic_info(topic, &info), 0);
     ck_assert_uint_eq(info.producers_died, 1);

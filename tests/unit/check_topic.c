@@ -547,7 +547,7 @@ START_TEST(dead_clients_do_not_count_as_attached)
 {
     struct mr_topic *topic = topic_make("t", (struct mr_settings){0});
     ck_assert_int_eq(ended(child(attaches_and_dies, NULL)), -SIGKILL);
-    /* though nobody has reaped them */
+    /* though they are not reaped */
     ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_UNUSED), 0);
     mr_topic_close(topic);
 }

@@ -154,7 +154,7 @@ START_TEST(mutex_that_is_none_is_an_error_and_no_hang)
 }
 END_TEST
 
-#ifndef MR_TSAN /* there the wait is a plain lock, which nobody can give up */
+#ifndef MR_TSAN /* there the wait is a plain lock, which cannot be given up */
 static int holds(void *arg)
 {
     int *fds = arg;
