@@ -408,6 +408,39 @@ START_TEST(waiting_consumer_gets_what_a_dead_one_held)
 }
 END_TEST
 
+/* Gives its claim back, and dies when that is decided and nothing of it is done: no word of the
+ * group says so. */
+static int dies_giving_back(void *arg)
+{
+    (void)arg;
+    struct mr_topic *t = topic_of_child("t");
+    struct mr_consumer *c;
+    if (mr_consumer_open(t, NULL, &c) || mr_consumer_claim(c, 0, 0) < 1 ||
+        mr_group_lock(t, c->seat.group))
+        return 1;
+    struct mr_group_shm *group = &t->groups[c->seat.group];
+    struct mr_member_shm *member = &t->members[c->seat.member];
+    struct mr_tx tx = mr_tx_begin(t, &group->lock);
+    mr_tx_set(&tx, &member->owner, 0);
+    mr_tx_set(&tx, &group->orphans, word(&group->orphans) + 1);
+    atomic_store(&tx.redo->armed, tx.n);
+    kill(getpid(), SIGKILL);
+    return 2;
+}
+
+START_TEST(who_polls_gets_what_a_dead_one_was_giving_back)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer();
+    put_numbers(producer, 0, 0, 1);
+    ck_assert_int_eq(ended(child(dies_giving_back, NULL)), -SIGKILL);
+    ck_assert_uint_eq(word(&topic->groups[0].orphans), 0); /* nothing is to be seen ... */
+    ck_assert_uint_eq(take_all(c), 1);                     /* ... but by who takes the lock */
+    mr_consumer_close(c);
+    check_invariants(topic);
+}
+END_TEST
+
 /* Also where nothing is there to claim, and without waiting: who polls would never learn it. */
 START_TEST(claim_of_a_fenced_consumer_is_estale)
 {
@@ -476,6 +509,7 @@ int main(void)
     tcase_add_test(tcase, without_a_record_in_hand_nothing_can_fail);
     tcase_add_test(tcase, record_in_hand_of_a_dead_consumer_comes_alone_and_only_it_is_blamed);
     tcase_add_test(tcase, waiting_consumer_gets_what_a_dead_one_held);
+    tcase_add_test(tcase, who_polls_gets_what_a_dead_one_was_giving_back);
     tcase_add_test(tcase, claim_of_a_fenced_consumer_is_estale);
     tcase_add_test(tcase, late_acknowledgement_of_a_fenced_consumer_is_estale);
     return test_main(suite);
