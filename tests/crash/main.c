@@ -3,7 +3,7 @@
  *
  * Usage: crash [-1alv] [-j PROCESSES] [-s SCENE] [-w WAYS] [OPERATION...]
  *   OPERATION, SCENE  part of a name; WAYS: letters of k (killed), p (and its repairer), g (given
- *                     up), s (stopped); all without
+ *                     up), s (stopped), h (killed while another waits for its lock); all without
  *   -1  stop at the first thing that is wrong -l lists operations and scenes -v says what each
  *       process does
  *   -a  nothing is left out, and each operation is also killed after every single instruction in
@@ -30,7 +30,7 @@
 
 static const struct operation *operations[OPERATIONS_MAX];
 static size_t operation_cnt;
-static struct run_options options = {.wrong_max = 3, .ways = 15};
+static struct run_options options = {.wrong_max = 3, .ways = 31};
 static const char *wanted_scene = "";
 static int list;
 
@@ -75,7 +75,7 @@ static void add(const struct operation *some, size_t cnt, char **names, int name
 
 static unsigned ways_of(const char *letters)
 {
-    static const char known[] = "kpgs";
+    static const char known[] = "kpgsh";
     unsigned ways = 0;
     for (; *letters; letters++)
         if (strchr(known, *letters))
@@ -129,22 +129,22 @@ static void fork_share(size_t share)
 static void print_counts(void)
 {
     struct counts total = {0};
-    printf("%-36s %7s %7s %7s %7s %7s %7s %7s\n", "operation", "events", "states", "killed",
-           "pairs", "gave up", "stopped", "wrong");
+    printf("%-36s %7s %7s %7s %7s %7s %7s %7s %7s\n", "operation", "events", "states", "killed",
+           "pairs", "gave up", "stopped", "heirs", "wrong");
     for (size_t i = 0; i < operation_cnt; i++) {
         const struct counts *c = &shared->counts[i];
-        printf("%-36s %7lu %7lu %7lu %7lu %7lu %7lu %7lu\n", operations[i]->name, c->events,
+        printf("%-36s %7lu %7lu %7lu %7lu %7lu %7lu %7lu %7lu\n", operations[i]->name, c->events,
                c->states, c->points[WAY_KILL], c->points[WAY_PAIR], c->points[WAY_GIVE_UP],
-               c->points[WAY_STOP], c->wrong);
+               c->points[WAY_STOP], c->points[WAY_HEIR], c->wrong);
         total.runs += c->runs;
         total.states += c->states;
         for (size_t way = 0; way < WAYS; way++)
             total.points[way] += c->points[way];
     }
-    printf("%lu operations in scenes, %lu states; %lu kills, %lu pairs of kills, %lu calls given "
-           "up, %lu processes stopped\n",
-           total.runs, total.states, total.points[WAY_KILL], total.points[WAY_PAIR],
-           total.points[WAY_GIVE_UP], total.points[WAY_STOP]);
+    printf("%lu operations in scenes, %lu states; ", total.runs, total.states);
+    printf("%lu kills, %lu pairs of kills, %lu calls given up, %lu processes stopped, %lu heirs\n",
+           total.points[WAY_KILL], total.points[WAY_PAIR], total.points[WAY_GIVE_UP],
+           total.points[WAY_STOP], total.points[WAY_HEIR]);
 }
 
 static int usage(void)
@@ -174,6 +174,7 @@ int main(int argc, char **argv)
     }
     add(broker_operations, broker_operation_cnt, argv + optind, argc - optind);
     add(life_operations, life_operation_cnt, argv + optind, argc - optind);
+    add(odd_operations, odd_operation_cnt, argv + optind, argc - optind);
     add(record_operations, record_operation_cnt, argv + optind, argc - optind);
     for (size_t i = 0; i < operation_cnt && list; i++)
         printf("operation  %s\n", operations[i]->name);

@@ -33,6 +33,10 @@ int oracle_check(struct world *w, const struct style *style);
 int survive(struct world *w, const struct style *style);
 /* every survivor takes what there is for its group */
 int survivors_take(struct world *w, int wait);
+/* One group takes what there is and waits for more, while a stopped process may have locks. Where
+ * it waits for a lock that is held, it is ended, and survivors_lock_waits counts it. */
+void survivors_wait_beside(struct world *w, struct place *place);
+extern unsigned survivors_lock_waits;
 int words_idle(struct world *w);
 int words_all(struct world *w);
 /* The place of the group that holds partition p of a shelf back; -1 with w->error if that group has

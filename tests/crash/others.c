@@ -4,6 +4,8 @@
 
 #include "core/log.h"
 
+#include <string.h>
+
 /* Takes every lock, which repairs what a dead holder left. */
 static void take_locks(struct world *w)
 {
@@ -75,3 +77,52 @@ const struct other others[] = {
     {"attaches a producer", produce_nothing},
 };
 const size_t other_cnt = sizeof others / sizeof *others;
+
+/* ---- heirs ---- */
+
+static void join(struct world *w, const char *group)
+{
+    attach(w);
+    struct mr_consumer_options options = {.group = group};
+    begin();
+    int error = mr_consumer_open(topic, &options, &consumer);
+    end(error);
+}
+
+static void place_for_x(struct world *w)
+{
+    world_lone(w, T, "x", 1);
+}
+static void join_x(struct world *w)
+{
+    join(w, "x");
+}
+static void x_is_there(struct world *w)
+{
+    for (int i = 0; i < PLACES; i++)
+        if (strcmp(w->shelf[T].place[i].group, "x") == 0)
+            world_is_there(w, &w->shelf[T].place[i]);
+}
+
+/* The group that the operation is about, if it has a name; else one of the survivors'. */
+static struct place *its_group(struct world *w)
+{
+    for (int i = 0; i < PLACES; i++)
+        if (w->shelf[T].place[i].group[0] && !w->shelf[T].place[i].consumer)
+            return &w->shelf[T].place[i];
+    return w->shelf[T].place;
+}
+static void join_its_group(struct world *w)
+{
+    join(w, its_group(w)->group);
+}
+static void its_group_is_there(struct world *w)
+{
+    world_is_there(w, its_group(w));
+}
+
+const struct heir heirs[] = {
+    {"joins another group", place_for_x, join_x, x_is_there},
+    {"joins its group", NULL, join_its_group, its_group_is_there},
+};
+const size_t heir_cnt = sizeof heirs / sizeof *heirs;

@@ -10,6 +10,17 @@ struct other {
     void (*child)(struct world *w);
 };
 
+/* Who waits for a lock whose owner is killed. */
+struct heir {
+    const char *name;
+    void (*before)(struct world *w); /* NULL, or what the model has to know */
+    void (*child)(struct world *w);
+    void (*joined)(struct world *w); /* NULL, or what holds since it did what it wanted */
+};
+
+extern const struct heir heirs[];
+extern const size_t heir_cnt;
+
 extern const struct other others[];
 extern const size_t other_cnt;
 

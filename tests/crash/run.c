@@ -32,23 +32,10 @@ static struct trap_plan *plan, *other_plan;
 static unsigned long wrong;
 static size_t points[TRAP_EVENTS_MAX]; /* events to try */
 static char what[300];
-static int staged; /* scene->before has run */
+static int staged;              /* scene->before has run */
+static const struct heir *heir; /* who waits for the locks of the process; NULL: none */
 
 enum end { ENDED, DIED, STOPPED, UNFIT, BROKEN };
-
-static int asleep_in_kernel(pid_t pid)
-{
-    char path[64], text[256];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return 0;
-    size_t n = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    text[n] = '\0';
-    const char *paren = strrchr(text, ')');
-    return paren && paren[1] && paren[2] == 'S';
-}
 
 /* Waits until the process ends or stops. wake: when it sleeps, the survivors go on. */
 static enum end wait_for(pid_t pid, int wake)
@@ -56,7 +43,7 @@ static enum end wait_for(pid_t pid, int wake)
     int status;
     for (unsigned spins = 1;; spins++) {
         pid_t got = waitpid(pid, &status, WUNTRACED | (wake ? WNOHANG : 0));
-        if (got == 0 && spins % 200 == 0 && asleep_in_kernel(pid)) {
+        if (got == 0 && spins % 200 == 0 && world_state(pid) == 'S') {
             if (operation->asleep) {
                 operation->asleep(&world);
             } else {
@@ -134,6 +121,8 @@ static pid_t stage(size_t at, enum trap_how how, size_t death, enum end *end)
         scene->before(&world);
     if (operation->staged)
         operation->staged(&world);
+    if (heir && heir->before)
+        heir->before(&world);
     staged = 1;
     pid_t pid = launch(operation->child, plan, at, how, scene->child != NULL);
     *end = wait_for(pid, 1);
@@ -163,6 +152,8 @@ static void leave_stage(void)
 {
     if (staged && scene->after)
         scene->after(&world);
+    if (operation->after)
+        operation->after(&world);
     world_close(&world);
 }
 
@@ -301,13 +292,14 @@ static void give_up(size_t k, unsigned i)
 
 /* The process stands still after event k, with whatever it holds; another comes, gives up and ends;
  * then it goes on. */
-static void stop(size_t k, size_t turn)
+static void stop(size_t k, size_t turn, enum trap_how how)
 {
     size_t o = turn % other_cnt;
     enum end end;
-    tell("stopped after event %zu; who %s gives up", k,
+    tell("stopped %s event %zu; who %s gives up",
+         how == TRAP_STOP ? "after" : "before what follows", k,
          operation->meanwhile ? "comes" : others[o].name);
-    pid_t pid = stage(k, TRAP_STOP, SIZE_MAX, &end);
+    pid_t pid = stage(k, how, SIZE_MAX, &end);
     if (pid && end == STOPPED) {
         if (operation->meanwhile) {
             operation->meanwhile(&world);
@@ -327,6 +319,51 @@ static void stop(size_t k, size_t turn)
         else
             check(&style, 0);
     }
+    leave_stage();
+}
+
+/* Is a lock of t held? */
+static int locked(void)
+{
+    const struct mr_topic *t = world.shelf[T].topic;
+    int held = t->shm->lock.mutex.__data.__lock != 0;
+    for (uint32_t g = 0; g < t->group_cnt; g++)
+        held |= t->groups[g].lock.mutex.__data.__lock != 0;
+    for (uint32_t p = 0; p < t->partition_cnt; p++)
+        held |= t->logs[p].lock.mutex.__data.__lock != 0;
+    return held;
+}
+
+/* The process stands still after event k and has a lock. Another comes and sleeps for it; then the
+ * first is killed. So the other has looked around before, and goes on under the lock of a dead one.
+ */
+static void inherit(size_t k, const struct heir *whom)
+{
+    enum end end;
+    heir = whom;
+    tell("killed after event %zu, when who %s waits for its lock", k, heir->name);
+    pid_t pid = stage(k, TRAP_STOP, SIZE_MAX, &end);
+    if (pid && end == STOPPED && locked()) {
+        pid_t other = launch(heir->child, other_plan, SIZE_MAX, TRAP_NOTHING, 0);
+        for (char state = 0; state != 'S' && state != 'Z'; state = world_state(other))
+            sched_yield();
+        kill(pid, SIGKILL);
+        wait_for(pid, 0);
+        end = wait_for(other, 1);
+        dead(other_plan->client);
+        counts->points[WAY_HEIR]++;
+        struct style style = style_of(k);
+        if (end != ENDED || !other_plan->ended || other_plan->result < 0)
+            report("it fails: %s",
+                   end == ENDED ? strerror((int)-other_plan->result) : "it crashed");
+        else if (heir->joined)
+            heir->joined(&world);
+        check(&style, 0);
+    } else if (pid && end == STOPPED) {
+        kill(pid, SIGKILL);
+        wait_for(pid, 0);
+    }
+    heir = NULL;
     leave_stage();
 }
 
@@ -424,10 +461,12 @@ int run(const struct run_options *with, const struct operation *of, const struct
             mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         world_must(plan != MAP_FAILED && other_plan != MAP_FAILED, "map");
     }
+    int plain = scene == scenes;
+    if (!plain && (operation->flags & OP_PLAIN))
+        return -1;
     counts->runs++;
     if (scene->child)
         return run_deaths();
-    int plain = scene == scenes;
     size_t n = whole(SIZE_MAX);
     if (!n || (operation->flags & OP_ONCE))
         return wrong || n ? 0 : -1;
@@ -452,7 +491,13 @@ int run(const struct run_options *with, const struct operation *of, const struct
             if (lock < 3 || world.shelf[OTHER].topic)
                 give_up(points[i], lock);
     for (size_t i = 0; i < n && !enough() && plain && (options->ways & 1u << WAY_STOP); i += by)
-        stop(points[i], i);
+        for (enum trap_how how = TRAP_STOP; how <= TRAP_STOP_LATE && !enough(); how++)
+            stop(points[i], i, how);
+    for (size_t i = 0; i < n && !enough() && plain && (operation->flags & OP_GROUPS) &&
+                       (options->ways & 1u << WAY_HEIR);
+         i += by)
+        for (size_t h = 0; h < heir_cnt && !enough(); h++)
+            inherit(points[i], &heirs[h]);
     alarm(0);
     return 0;
 }

@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-enum way { WAY_KILL, WAY_PAIR, WAY_GIVE_UP, WAY_STOP, WAYS };
+enum way { WAY_KILL, WAY_PAIR, WAY_GIVE_UP, WAY_STOP, WAY_HEIR, WAYS };
 
 struct counts {
     /* events, states: of the operation, in all its scenes */

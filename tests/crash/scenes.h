@@ -19,6 +19,9 @@ struct scene {
     int may_fail;                   /* the operation may answer with an error */
 };
 
+/* In a child: moves three records of a group of `from` to another topic. */
+void move_three(struct world *w, enum shelf_name from, enum shelf_name to, const char *group);
+
 extern const struct scene scenes[];
 extern const size_t scene_cnt;
 

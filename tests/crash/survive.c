@@ -67,13 +67,20 @@ int __wrap_mr_cond_wait(struct mr_cond *cond, uint32_t ticket, int64_t timeout_n
     return atomic_load(&cond->word) != ticket ? 0 : -ETIMEDOUT;
 }
 
+unsigned survivors_lock_waits;
+static int beside; /* a process that is stopped */
+
 /* Whoever gives up on a lock that is held does so at its first look. */
 int __wrap_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
                                    const struct timespec *until)
 {
-    if (!child_gives_up)
+    if (!child_gives_up && !beside)
         return __real_pthread_mutex_clocklock(mutex, clock, until);
     int error = pthread_mutex_trylock(mutex);
+    if (error == EBUSY && beside) {
+        survivors_lock_waits++;
+        survivors_stop = 1;
+    }
     return error == EBUSY ? ETIMEDOUT : error;
 }
 
@@ -131,6 +138,14 @@ int survivors_take(struct world *w, int wait)
     return failed;
 }
 
+void survivors_wait_beside(struct world *w, struct place *place)
+{
+    survivors_lock_waits = 0;
+    beside = 1;
+    take_all(w, place, place->consumer, 1);
+    beside = 0;
+}
+
 /* ---- what the producers do ---- */
 
 /* Appends one record to partition p. Returns 1; 0 the topic has ended; -EAGAIN it is held up for
@@ -160,15 +175,6 @@ static int append_one(struct world *w, struct shelf *shelf, uint32_t p)
     return world_fail(w, "a survivor cannot append: %s", strerror((int)-n));
 }
 
-/* A group that holds a producer up was made before all that it holds. */
-static void it_is_there(const struct world *w, struct place *place)
-{
-    for (unsigned id = 0; id < w->sent && place->maybe; id++)
-        if (place->fate[id] == ANY)
-            place->fate[id] = place->after[id] = MUST;
-    place->maybe = 0;
-}
-
 /* Fills a ring twice over. */
 static int fill(struct world *w, struct shelf *shelf, uint32_t p)
 {
@@ -181,7 +187,7 @@ static int fill(struct world *w, struct shelf *shelf, uint32_t p)
             int holder = words_holder(w, shelf, p);
             if (holder < 0)
                 return -1;
-            it_is_there(w, &shelf->place[holder]);
+            world_is_there(w, &shelf->place[holder]); /* as it holds a producer up */
             shelf->legal_hold = 1;
             return 0;
         }

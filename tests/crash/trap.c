@@ -78,14 +78,10 @@ static void let_go(void)
     trap.plan = NULL;
 }
 
-static void happened(uint64_t rip)
+/* What was planned. */
+static void here(void)
 {
     struct trap_plan *plan = trap.plan;
-    size_t n = plan->event_cnt++;
-    if (n < TRAP_EVENTS_MAX)
-        plan->event[n] = (struct trap_event){rip, trap.sum + mix(trap.calls)};
-    if (n != plan->at || plan->how == TRAP_NOTHING)
-        return;
     let_go();
     if (plan->how == TRAP_GIVE_UP) {
         child_gives_up = 1;
@@ -93,6 +89,16 @@ static void happened(uint64_t rip)
     }
     trap_call(SYS_kill, trap_call(SYS_getpid, 0, 0, 0, 0, 0, 0),
               plan->how == TRAP_KILL ? SIGKILL : SIGSTOP, 0, 0, 0, 0);
+}
+
+static void happened(uint64_t rip)
+{
+    struct trap_plan *plan = trap.plan;
+    size_t n = plan->event_cnt++;
+    if (n < TRAP_EVENTS_MAX)
+        plan->event[n] = (struct trap_event){rip, trap.sum + mix(trap.calls)};
+    if (n == plan->at && plan->how != TRAP_NOTHING && plan->how != TRAP_STOP_LATE)
+        here();
 }
 
 /* ---- stores ---- */
@@ -121,6 +127,10 @@ static void on_store(int number, siginfo_t *info, void *context)
     if (!trap.plan || area_of(page) == trap.area_cnt || trap.open_cnt >= OPEN_MAX) {
         signal(number, SIG_DFL); /* a real fault: again, and for good */
         return;
+    }
+    if (trap.plan->how == TRAP_STOP_LATE && trap.plan->event_cnt > trap.plan->at) {
+        here();
+        return; /* it stores, unwatched */
     }
     let_store(page);
     if (((uintptr_t)info->si_addr & (PAGE - 1)) > PAGE - 64)

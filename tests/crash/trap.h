@@ -26,6 +26,8 @@ enum trap_how {
     /* the stop flag (child.h) is set, the process stops (SIGSTOP) and goes on unwatched */
     TRAP_GIVE_UP,
     TRAP_STOP, /* it stops and goes on unwatched */
+    /* the same before its next store: what it has read may be old by then */
+    TRAP_STOP_LATE,
 };
 
 struct trap_event {

@@ -99,6 +99,18 @@ int words_holder(struct world *w, struct shelf *shelf, uint32_t p)
                       NUM(low), NUM(at(&part_of(topic, holder, p)->next)));
 }
 
+/* Another live group of that name than g. */
+static int twice(const struct mr_topic *topic, uint32_t g, const char *name)
+{
+    char its[MR_GROUP_NAME_MAX + 1];
+    for (uint32_t i = 0; i < topic->group_cnt; i++) {
+        name_of(&topic->groups[i], its);
+        if (i != g && live(&topic->groups[i]) && strcmp(its, name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 static int idle_groups(struct world *w, struct shelf *shelf)
 {
     const struct mr_topic *topic = shelf->topic;
@@ -114,6 +126,8 @@ static int idle_groups(struct world *w, struct shelf *shelf)
                               name, topic->name);
         if (MR_GROUP_OVER && (flags & MR_GROUP_OVER))
             continue;
+        if (twice(topic, g, name))
+            return world_fail(w, "there are two groups %s of %s", name, topic->name);
         if ((flags & MR_PRIVATE) && !members_of(w, topic, g))
             return world_fail(w, "I10: private group %s of %s has no live member", name,
                               topic->name);

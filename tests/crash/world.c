@@ -114,6 +114,14 @@ struct place *world_lone(struct world *w, enum shelf_name name, const char *grou
     return place;
 }
 
+void world_is_there(const struct world *w, struct place *place)
+{
+    for (unsigned id = place->since; id < w->sent && place->maybe; id++)
+        if (place->fate[id] == ANY)
+            place->fate[id] = place->after[id] = MUST;
+    place->maybe = 0;
+}
+
 void world_take(struct world *w, enum shelf_name name, unsigned i, unsigned cnt)
 {
     struct place *place = &w->shelf[name].place[i];
@@ -155,6 +163,20 @@ void some_records(struct world *w)
     world_join(w, T, "h", 0);
     world_send(w, T, 6);
     world_take(w, T, 0, 3);
+}
+
+char world_state(pid_t pid)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return 0;
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    const char *paren = strrchr(text, ')');
+    return paren && paren[1] ? paren[2] : '\0';
 }
 
 void world_death(struct world *w, void (*body)(struct world *w), int reap)

@@ -9,6 +9,8 @@
 #include "core/consume.h"
 #include "core/topic.h"
 
+#include <sys/types.h>
+
 #define IDS    1024u
 #define PLACES 4
 /* topics "t"; "other": where records go to; "src": from where they come to t; "t.dead" */
@@ -34,6 +36,7 @@ struct place {                         /* a group of a topic */
     /* the survivors' member; NULL: none of them is in it, so it may hold producers up for good */
     struct mr_consumer *consumer;
     int is_private, maybe; /* maybe: there only if the operation made it */
+    unsigned since;        /* maybe: records below this are not asked for */
     unsigned char fate[IDS];
     /* what holds instead if the operation took effect: one or the other as a whole */
     unsigned char after[IDS];
@@ -95,6 +98,7 @@ struct operation {
     void (*meanwhile)(struct world *w);
     /* NULL, or brings the survivors back before anything is checked */
     void (*back)(struct world *w);
+    void (*after)(struct world *w); /* NULL, or what ends it, checked or not */
     /* NULL, or what must hold besides, when the survivors have gone on: 0, or -1 with w->error */
     int (*check)(struct world *w);
     unsigned flags;
@@ -107,10 +111,14 @@ enum {
     OP_WAITS_FOR_ALL = 16, /* waits until every group has acknowledged */
     OP_ENDS = 64,          /* ends topics that owe nothing */
     OP_ALONE = 32,         /* no survivors are attached when it begins */
+    OP_PLAIN = 128,        /* has a scene of its own */
+    OP_GROUPS = 256,       /* is about groups and members: who joins may wait when it dies */
 };
 
 extern const struct operation record_operations[], life_operations[], broker_operations[];
 extern const size_t record_operation_cnt, life_operation_cnt, broker_operation_cnt;
+extern const struct operation odd_operations[];
+extern const size_t odd_operation_cnt;
 
 void world_must(int ok, const char *what); /* or the process ends with 99 */
 void world_open(struct world *w, const char *bus_name, const struct operation *operation);
@@ -140,6 +148,9 @@ void world_moves(struct world *w, enum shelf_name from, enum shelf_name to, unsi
 unsigned world_id(const struct mr_record *record);
 /* two groups, six records, three of them acknowledged by the first */
 void some_records(struct world *w);
+/* A place that may be there is: its group was made before all that it holds. */
+void world_is_there(const struct world *w, struct place *place);
+char world_state(pid_t pid); /* as /proc has it: S asleep, Z ended, ...; 0 not known */
 /* A process runs `body` as a client and dies; or it does not get so far. Its client id goes into
  * w->dead. reap: the survivors do. */
 void world_death(struct world *w, void (*body)(struct world *w), int reap);
