@@ -1,17 +1,15 @@
 /* main.c - kills a process at every state that an operation leaves, in every scene, and has the
  * survivors go on.
  *
- * Usage: crash [-1alv] [-j PROCESSES] [-s SCENE] [-w WAYS] [OPERATION...]
+ * Usage: crash [-1al] [-j PROCESSES] [-s SCENE] [-w WAYS] [OPERATION...]
  *   OPERATION, SCENE  part of a name; WAYS: letters of k (killed), p (and its repairer), g (given
  *                     up), s (stopped), h (killed while another waits for its lock); all without
- *   -1  stop at the first thing that is wrong -l lists operations and scenes -v says what each
- *       process does
+ *   -1  stop at the first thing that is wrong     -l  lists operations and scenes
  *   -a  nothing is left out, and each operation is also killed after every single instruction in
- *       the plain scene (exhaustive.c)
+ *       the plain scene (way i)
  *
  * Each point is a fresh topic and a new process, killed for good. Where, see trap.h; what must hold
  * then, see oracle.h. */
-#include "exhaustive.h"
 #include "run.h"
 
 #include "cli/program.h"
@@ -30,7 +28,7 @@
 
 static const struct operation *operations[OPERATIONS_MAX];
 static size_t operation_cnt;
-static struct run_options options = {.wrong_max = 3, .ways = 31};
+static struct run_options options = {.wrong_max = 3, .ways = 63};
 static const char *wanted_scene = "";
 static int list;
 
@@ -75,7 +73,7 @@ static void add(const struct operation *some, size_t cnt, char **names, int name
 
 static unsigned ways_of(const char *letters)
 {
-    static const char known[] = "kpgsh";
+    static const char known[] = "kpgshi";
     unsigned ways = 0;
     for (; *letters; letters++)
         if (strchr(known, *letters))
@@ -101,8 +99,6 @@ static void run_share(size_t share)
             continue;
         unsigned long before = shared->counts[i % operation_cnt].wrong;
         run(&options, operation, scene, &shared->counts[i % operation_cnt]);
-        if (options.all && scene == scenes)
-            exhaust(&options, operation, &shared->counts[i % operation_cnt]);
         shared->wrong += shared->counts[i % operation_cnt].wrong - before;
     }
 }
@@ -138,10 +134,14 @@ static void print_counts(void)
                c->points[WAY_STOP], c->points[WAY_HEIR], c->wrong);
         total.runs += c->runs;
         total.states += c->states;
+        total.changes += c->changes;
         for (size_t way = 0; way < WAYS; way++)
             total.points[way] += c->points[way];
     }
     printf("%lu operations in scenes, %lu states; ", total.runs, total.states);
+    if (options.all)
+        printf("%lu kills between instructions, %lu of which change what is left; ",
+               total.points[WAY_STEP], total.changes);
     printf("%lu kills, %lu pairs of kills, %lu calls given up, %lu processes stopped, %lu heirs\n",
            total.points[WAY_KILL], total.points[WAY_PAIR], total.points[WAY_GIVE_UP],
            total.points[WAY_STOP], total.points[WAY_HEIR]);
@@ -149,7 +149,7 @@ static void print_counts(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "Usage: crash [-1alv] [-j PROCESSES] [-s SCENE] [-w WAYS] [OPERATION...]\n");
+    fprintf(stderr, "Usage: crash [-1al] [-j PROCESSES] [-s SCENE] [-w WAYS] [OPERATION...]\n");
     return 2;
 }
 

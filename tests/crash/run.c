@@ -3,6 +3,7 @@
 #include "child.h"
 #include "oracle.h"
 #include "others.h"
+#include "step.h"
 
 #include "core/log.h"
 
@@ -37,23 +38,26 @@ static const struct heir *heir; /* who waits for the locks of the process; NULL:
 
 enum end { ENDED, DIED, STOPPED, UNFIT, BROKEN };
 
-/* Waits until the process ends or stops. wake: when it sleeps, the survivors go on. */
-static enum end wait_for(pid_t pid, int wake)
+/* The operation sleeps: what it waits for happens. */
+static void wake(void)
+{
+    if (operation->asleep) {
+        operation->asleep(&world);
+    } else { /* it may be stopped, a lock in hand, before they are done: that is not waited for */
+        child_gives_up = survivors_stop = 1;
+        survivors_take(&world, 0);
+        child_gives_up = survivors_stop = 0;
+    }
+}
+
+/* Waits until the process ends or stops. watched: when it sleeps, the survivors go on. */
+static enum end wait_for(pid_t pid, int watched)
 {
     int status;
     for (unsigned spins = 1;; spins++) {
-        pid_t got = waitpid(pid, &status, WUNTRACED | (wake ? WNOHANG : 0));
-        if (got == 0 && spins % 200 == 0 && world_state(pid) == 'S') {
-            if (operation->asleep) {
-                operation->asleep(&world);
-            } else {
-                /* it may be stopped, a lock in hand, before they are done: that is not waited
-                 * for */
-                child_gives_up = survivors_stop = 1;
-                survivors_take(&world, 0);
-                child_gives_up = survivors_stop = 0;
-            }
-        }
+        pid_t got = waitpid(pid, &status, WUNTRACED | (watched ? WNOHANG : 0));
+        if (got == 0 && spins % 200 == 0 && world_state(pid) == 'S')
+            wake();
         if (got == 0) {
             sched_yield();
             continue;
@@ -107,16 +111,13 @@ static void report(const char *format, ...)
     fprintf(stderr, "crash: %s: %s\n", what, text);
 }
 
-/* A world in this scene, and the process up to where `how` happens to it. Returns its pid, or 0.
- * death: the event at which the scene's other process dies. */
-static pid_t stage(size_t at, enum trap_how how, size_t death, enum end *end)
+/* A world in this scene; 0: the operation does not fit into it. */
+static int set_stage(void)
 {
     staged = 0;
     world_open(&world, options->bus, operation);
-    if (scene->fits && !scene->fits(&world, operation)) {
-        *end = UNFIT;
+    if (scene->fits && !scene->fits(&world, operation))
         return 0;
-    }
     if (scene->before)
         scene->before(&world);
     if (operation->staged)
@@ -124,6 +125,16 @@ static pid_t stage(size_t at, enum trap_how how, size_t death, enum end *end)
     if (heir && heir->before)
         heir->before(&world);
     staged = 1;
+    return 1;
+}
+
+/* The same with the process up to where `how` happens to it. Returns its pid, or 0. death: the
+ * event at which the scene's other process dies. */
+static pid_t stage(size_t at, enum trap_how how, size_t death, enum end *end)
+{
+    *end = UNFIT;
+    if (!set_stage())
+        return 0;
     pid_t pid = launch(operation->child, plan, at, how, scene->child != NULL);
     *end = wait_for(pid, 1);
     if (scene->child && *end == STOPPED) {
@@ -367,6 +378,60 @@ static void inherit(size_t k, const struct heir *whom)
     leave_stage();
 }
 
+static int enough(void)
+{
+    return wrong >= options->wrong_max;
+}
+
+/* ---- every instruction ---- */
+
+static void run_stepped(void *arg)
+{
+    (void)arg;
+    child_plan = plan;
+    child_by_steps = 1;
+    operation->child(&world);
+}
+
+static int wake_stepped(void *arg)
+{
+    (void)arg;
+    if (plan->client) /* the operation has begun: before, it may wait for what it prepares */
+        wake();
+    return 0;
+}
+
+/* Nothing is taken for granted of where a state begins: it is killed after each instruction. */
+static void step_through(void)
+{
+    struct step_job job = {.child = run_stepped, .asleep = wake_stepped};
+    struct step_trace trace = {0};
+    plan->waits_at_begin = plan->ended = 0;
+    tell("by instructions");
+    alarm(600); /* each of them is looked at */
+    if (set_stage() && step_trace(&job, &trace) < 0)
+        report("its instructions do not come to an end");
+    leave_stage();
+    for (size_t k = 0; k < trace.n && !enough(); k++) {
+        tell("killed after instruction %zu of %zu (%#llx)", k, trace.n,
+             (unsigned long long)trace.rip[k]);
+        plan->client = 0;
+        set_stage();
+        pid_t pid = step_to(&job, &trace, k);
+        if (pid < 0) {
+            report("it does not get there");
+        } else {
+            step_kill(pid);
+            counts->points[WAY_STEP]++;
+            counts->changes += !trace.same[k];
+            struct style style = style_of(k);
+            check(&style, 0);
+        }
+        leave_stage();
+    }
+    step_trace_free(&trace);
+}
+
 /* ---- which points ---- */
 
 /* The events of the run at hand that leave a state of their own, the last one always. */
@@ -419,11 +484,6 @@ static size_t whole(size_t death)
 static size_t step_for(size_t n, size_t most)
 {
     return options->all || n <= most ? 1 : (n + most - 1) / most;
-}
-
-static int enough(void)
-{
-    return wrong >= options->wrong_max;
 }
 
 static int run_deaths(void)
@@ -498,6 +558,8 @@ int run(const struct run_options *with, const struct operation *of, const struct
          i += by)
         for (size_t h = 0; h < heir_cnt && !enough(); h++)
             inherit(points[i], &heirs[h]);
+    if (plain && options->all && (options->ways & 1u << WAY_STEP))
+        step_through();
     alarm(0);
     return 0;
 }

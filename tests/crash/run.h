@@ -7,12 +7,13 @@
 
 #include <stdatomic.h>
 
-enum way { WAY_KILL, WAY_PAIR, WAY_GIVE_UP, WAY_STOP, WAY_HEIR, WAYS };
+enum way { WAY_KILL, WAY_PAIR, WAY_GIVE_UP, WAY_STOP, WAY_HEIR, WAY_STEP, WAYS };
 
 struct counts {
     /* events, states: of the operation, in all its scenes */
     _Atomic unsigned long runs, events, states;
     _Atomic unsigned long points[WAYS], wrong;
+    _Atomic unsigned long changes; /* of the instructions: how many change what a kill leaves */
 };
 
 struct run_options {

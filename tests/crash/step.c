@@ -58,8 +58,9 @@ static int state_of(pid_t pid)
 
 enum { STOPPED, GONE, ASLEEP };
 
-/* Waits until the child stops again. A child that sleeps in the kernel is handed to job->asleep. */
-static int wait_stop(const struct step_job *job, pid_t pid)
+/* Waits until the child stops again, by *signal. A child that sleeps in the kernel is handed to
+ * job->asleep. */
+static int wait_stop(const struct step_job *job, pid_t pid, int *signal)
 {
     int status;
     for (unsigned spins = 0;; spins++) {
@@ -67,7 +68,9 @@ static int wait_stop(const struct step_job *job, pid_t pid)
         if (got < 0)
             return GONE;
         if (got == pid)
-            return WIFSTOPPED(status) ? STOPPED : GONE;
+            *signal = WIFSTOPPED(status) ? WSTOPSIG(status) : 0;
+        if (got == pid)
+            return *signal ? STOPPED : GONE;
         if (spins > 2000 && spins % 500 == 0 && state_of(pid) == 'S' &&
             (!job->asleep || job->asleep(job->arg)))
             return ASLEEP;
@@ -77,7 +80,11 @@ static int wait_stop(const struct step_job *job, pid_t pid)
 
 static int go(const struct step_job *job, pid_t pid, enum __ptrace_request how)
 {
-    return ptrace(how, pid, NULL, NULL) < 0 ? GONE : wait_stop(job, pid);
+    int now, signal = 0;
+    do /* that a child of its own has ended does not change its way */
+        now = ptrace(how, pid, NULL, NULL) < 0 ? GONE : wait_stop(job, pid, &signal);
+    while (now == STOPPED && signal == SIGCHLD);
+    return now;
 }
 
 static long plant(pid_t pid, uint64_t at)
