@@ -20,7 +20,10 @@
  *   I6  what is acknowledged is never given again, what is not always is
  *   I7  a redo log is unarmed whenever nobody holds its lock
  *   I8  nobody waits for ever while what it waits for is there, whoever died
- *   I9  what was accepted = acknowledged + dead letters + waiting + in hand: the counts that say so are right */
+ *   I9  what was accepted = acknowledged + dead letters + waiting + in hand: the counts that say so are right
+ *   I10 nothing holds a producer back but a group with a name, or a private one with a live member; nothing half made stays
+ *   I11 an identity is never used again with a count that starts anew
+ *   I12 a call that is given up leaves only what a kill there would leave */
 
 #ifndef CRASHES
 #define CRASHES 0
@@ -84,6 +87,23 @@ inline repair(L)
 
 inline apply(L)
 {
+#ifdef TOGETHER
+    /* Words that nobody acts on before the next one is there (TOGETHER(word)) are stored in one step with it. */
+    do
+    :: d_step {
+           at < L.armed ->
+           do
+           :: at + 1 < L.armed && TOGETHER(L.word[at]) -> w[L.word[at]] = L.value[at]; at++
+           :: else -> break
+           od;
+           w[L.word[at]] = L.value[at];
+           at++
+       }
+    :: DYING
+    :: at >= L.armed -> break
+    od;
+    at = 0
+#else
     at = 0;
     do
     :: at < L.armed ->
@@ -96,6 +116,7 @@ inline apply(L)
     :: else -> break
     od;
     at = 0
+#endif
 }
 
 /* What lies in a log that is not armed means nothing: forgotten, so that it makes no states of its own. */
