@@ -54,7 +54,7 @@ help:
 	@echo 'make test      installs what is missing, builds, runs all tests [TESTS="NAME..."] [JOBS=1] [SAN=address,undefined | thread]'
 	@echo 'make test-crash  kills a process in every state that any instruction of any operation leaves (4 minutes) [ALL=1: after every instruction, an hour]'
 	@echo 'make test-steps  kills the programs after any number of instructions (3 minutes) [KILLS=10000] [SEED=N] [JOBS=2] [TESTS="consumer --all"]'
-	@echo 'make model     installs spin, walks through every state of the protocol in small (2 minutes, up to 4 GiB) [TESTS="log group"]'
+	@echo 'make model     installs spin, walks through every state of the protocol in small (4 minutes, up to 4 GiB) [TESTS="log group"]'
 	@echo 'make fuzz       random input of every kind, 60 s for each fuzzer [SECONDS=1800] [TESTS="fuzz_csv..."] [JOBS=4]'
 	@echo 'make storm      processes killed at random for 60 s [SECONDS=1800]'
 	@echo 'make valgrind  the unit tests in valgrind [TESTS="NAME..."] [JOBS=1]'

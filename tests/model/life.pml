@@ -1,10 +1,10 @@
 /* life.pml - the life of groups (common/group_life.c, member.c, reap.c): made, joined, moved to other positions, left, left without
  * a lock when the wait for one is given up, buried, and their slots used again; with one log whose producer reads their
  * positions without any group's lock. Consumers and the producer may be killed anywhere, those that mend what another
- * has left included. At the end a survivor does what a producer without room does, and nobody else comes.
+ * has left included. At the end a survivor does what a producer without room does, and no other process comes.
  *
  * A group slot is free (serial 0), MAKING, live, or OVER. A transaction is filled and armed in one step (tx.pml has it in
- * pieces) and applied in pieces: words on which nobody acts before the next one is stored go with that one. Records are one unit
+ * pieces) and applied in pieces: words that no process acts on before the next one is stored go with that one. Records are one unit
  * long; a claim is one record (group.pml has more of claims, space.pml how a producer sleeps). */
 
 #ifndef CONSUMERS
@@ -39,9 +39,9 @@
 #define PRIVATE 4 /* also a flag of a group */
 #define LEAVE 8
 #define REAP 16
-#define FREE_SLOT 128
 #define MAKING 32 /* flags of a group */
 #define OVER 64
+#define FREE_SLOT 128 /* said of a slot without a group */
 
 /* The words that transactions change */
 #define PER_GROUP 4
@@ -64,7 +64,7 @@
 #define TOPIC_SERIAL_WORD (LIMIT_WORD + 1)
 #define WORDS (LIMIT_WORD + 2)
 #define REDO_MAX 6
-/* Nobody acts on a cursor or an end before the slot has its group, nor on an unclaimed position before committed is there. */
+/* No process acts on a cursor or an end before the slot has its group, nor on an unclaimed position before committed is there. */
 #define TOGETHER(word_)                                                                                                       \
     ((word_) == TOPIC_SERIAL_WORD || ((word_) < GROUPS * PER_GROUP && (word_) % PER_GROUP == NEXT) ||                                       \
      ((word_) >= GROUPS * PER_GROUP && (word_) < LIMIT_WORD && ((word_) - GROUPS * PER_GROUP) % PER_SLOT >= CURSOR))
@@ -855,7 +855,7 @@ proctype process() /* CONSUMERS, a producer, the survivor */
     if
     :: SURVIVOR ->
         timeout;
-        assert(ended == CONSUMERS + 1); /* I8: nobody waits for ever */
+        assert(ended == CONSUMERS + 1); /* I8: no process waits for ever */
         d_step { crashes = 0; give_ups = 0; lives = 6; tries = 0 }
     :: PRODUCER -> lives = 0
     :: else -> tries = 0

@@ -1,7 +1,7 @@
-/* move.pml - a record goes to another topic and is acknowledged here as one step, whoever dies in between (common/core/move.c: dead
- * letters and mr_ack_with): noted in the member's slot, appended there, acknowledged here; whoever takes the slot over looks
+/* move.pml - a record goes to another topic and is acknowledged here as one step, whichever process dies in between (common/core/move.c: dead
+ * letters and mr_ack_with): noted in the member's slot, appended there, acknowledged here; the next to have the slot looks
  * whether it has arrived. "Letter" is said here for both. And the identities that the note names (append.c, asked.c, mend in
- * log.c): a producer's slot there is used again by others, who die, too, and then nobody may be told of another's records.
+ * log.c): a producer's slot there is used again by others, who die, too, and then no producer may be credited another's records.
  *
  * All RECORDS of one claim are to be moved, each by a producer of its own as dead letters are, or with ONE_PRODUCER by the one
  * that each consumer keeps. CONSUMERS take the claim over from each other when they die (group.pml has that in pieces). USERS are
@@ -29,10 +29,10 @@
 #define COUNT 0  /* records */
 #define ASKED 1  /* a topic with a member that may ask about it; there is one here */
 #define OWNER 2
-#define SERIAL 3 /* never used again; 0 nobody's */
+#define SERIAL 3 /* never used again; 0 none */
 #define STATE 4  /* 0 never used, */
 #define ATTACHED 1
-#define GONE 2   /* done, or died: told apart by nobody here */
+#define GONE 2   /* done, or died: not told apart here */
 #define NEWEST w[PRODUCER_SLOTS * 5]
 #define S_WORD(i, field) ((i) * 5 + (field))
 #define NEWEST_WORD (PRODUCER_SLOTS * 5)
@@ -50,7 +50,7 @@ byte moving = NONE, moving_producer, moving_serial, moving_count;
 
 /* The other topic */
 robust topic, log;
-byte head = 1; /* somebody has published: the slot of who did is free */
+byte head = 1; /* an earlier producer has published; its slot is free */
 typedef tip_t { byte head, slot, serial, count }
 tip_t tips[2];
 
@@ -135,7 +135,7 @@ inline open_producer()
 #ifndef BROKEN_slot_used_again_while_a_count_is_mended
         if
         :: S(mine, STATE) == GONE ->
-            STORE(S(mine, SERIAL), 0); /* from here on nobody begins to credit it a record; who had begun holds the log's lock */
+            STORE(S(mine, SERIAL), 0); /* from here on no repair begins to credit it a record; one that had begun holds the log's lock */
             lock_log();
             unlock(log)
         :: else
@@ -346,7 +346,7 @@ end:
     skip
 }
 
-/* Whoever notices a death (mr_topic_reap), in both topics, sooner or later. */
+/* Who notices a death (mr_topic_reap), in both topics, sooner or later. */
 proctype reaper()
 {
     byte at;

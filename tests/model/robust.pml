@@ -88,7 +88,7 @@ inline repair(L)
 inline apply(L)
 {
 #ifdef TOGETHER
-    /* Words that nobody acts on before the next one is there (TOGETHER(word)) are stored in one step with it. */
+    /* Words that no process acts on before the next one is there (TOGETHER(word)) are stored in one step with it. */
     do
     :: d_step {
            at < L.armed ->

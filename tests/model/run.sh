@@ -99,8 +99,9 @@ started=0 shown=0 bad=0 chosen=" $* "
 show() {
     while [ "$shown" -lt "$1" ]; do
         shown=$((shown + 1))
-        cat "$work/$shown.line"
-        if [ -e "$work/$shown.bad" ]; then
+        if ! cat "$work/$shown.line"; then # a search that left nothing was not made
+            bad=$((bad + 1))
+        elif [ -e "$work/$shown.bad" ]; then
             bad=$((bad + 1))
             cat "$work/$shown.why"
         fi
