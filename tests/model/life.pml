@@ -529,6 +529,21 @@ inline next_member()
     disarm(group[seat_group])
 }
 
+#ifdef BROKEN_orphans_freed_before_the_move
+#define BEFORE_THE_MOVE() drop_orphans()
+#else
+#define BEFORE_THE_MOVE() skip
+#endif
+inline drop_orphans()
+{
+    do
+    :: m < SLOTS && MEMBER_OF(m, old) -> STORE(M(m, GROUP), 0)
+    :: m < SLOTS && !MEMBER_OF(m, old) -> m++
+    :: m == SLOTS -> break
+    od;
+    m = 0
+}
+
 /* mr_group_join, with the topic's lock */
 inline join()
 {
@@ -552,14 +567,7 @@ inline join()
             lock_or(group[old], 1); /* what a dead one had armed in its log is finished */
             if
             :: got ->
-#ifdef BROKEN_orphans_freed_before_the_move
-                do
-                :: m < SLOTS && MEMBER_OF(m, old) -> STORE(M(m, GROUP), 0)
-                :: m < SLOTS && !MEMBER_OF(m, old) -> m++
-                :: m == SLOTS -> break
-                od;
-                m = 0;
-#endif
+                BEFORE_THE_MOVE();
                 unlock(group[old])
             :: else
             fi
