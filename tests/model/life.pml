@@ -1,6 +1,6 @@
-/* life.pml - the life of groups (common/group_life.c, member.c, reap.c): made, joined, moved to other positions, left, left without
- * a lock when the wait for one is given up, buried, and their slots used again; with one log whose producer reads their
- * positions without any group's lock. Consumers and the producer may be killed anywhere, those that mend what another
+/* life.pml - the life of groups (common/core/group_life.c, member.c, reap.c): made, joined, moved to
+ * other positions, left, left without a lock when the wait for one is given up, buried, and their
+ * slots used again; with one log whose producer reads their positions without any group's lock. Consumers and the producer may be killed anywhere, those that mend what another
  * has left included. At the end a survivor does what a producer without room does, and no other process comes.
  *
  * A group slot is free (serial 0), MAKING, live, or OVER. A transaction is filled and armed in one step (tx.pml has it in
@@ -10,8 +10,8 @@
 #ifndef CONSUMERS
 #define CONSUMERS 2
 #endif
-#ifndef START
-#define START NAMED /* NAMED: a group with a name, whose member died with a record; ENDED: a private group is over, all was acknowledged */
+#ifndef START /* there is */
+#define START NAMED
 #endif
 #ifndef KINDS
 #define KINDS (STORED | MOVE | PRIVATE) /* what consumers may do */
@@ -25,8 +25,9 @@
 #ifndef TRIES
 #define TRIES 0 /* of the producer, before the survivor's */
 #endif
-#define NAMED 1
-#define ENDED 2
+#define NAMED 1 /* a group with a name, whose member died with a record */
+#define ENDED 2 /* a private group that is over and has acknowledged all */
+#define FRESH 3 /* no group, and there was none */
 #define GROUPS 3 /* two, and the one more with which a group can always be moved */
 #define SLOTS 2
 #define RING 2
@@ -81,10 +82,11 @@ byte give_ups = GIVE_UPS;
 /* Ghosts */
 byte acked_by[GROUPS]; /* records that the group has acknowledged, or that lay before its start: a bit each */
 byte told;             /* the furthest that a group had acknowledged when it was over */
+bool placed[GROUPS];   /* its position is set, or what a dead maker left armed in the log sets it */
 byte ended;            /* processes */
 
 #define THERE(g_) (G(g_, SERIAL) && !(G(g_, FLAGS) & (MAKING | OVER)))
-#define HOLDS(g_) (G(g_, SERIAL) && !(G(g_, FLAGS) & OVER))
+#define ANY_THERE (THERE(0) || THERE(1) || THERE(2))
 #define LEFT(g_) (G(g_, SERIAL) && (G(g_, FLAGS) & (MAKING | OVER)))
 #define UNSETTLED (LEFT(0) || LEFT(1) || LEFT(2))
 #define UNSWEPT (g <= 0 && LEFT(0) || g <= 1 && LEFT(1) || g <= 2 && LEFT(2))
@@ -97,6 +99,11 @@ byte ended;            /* processes */
 #define PRODUCER (_pid == CONSUMERS + 1)
 #define SURVIVOR (_pid == CONSUMERS + 2)
 #define CONSUMER (_pid <= CONSUMERS)
+
+#if defined(BROKEN_limit_is_all_that_is_remembered) || \
+    defined(BROKEN_limit_of_the_making_is_remembered)
+#define LIMIT_IS_THE_MEMORY
+#endif
 
 #define SET(L, number, new_value) L.word[at] = number; L.value[at] = new_value; at++
 #define ARM(L) L.armed = at; at = 0
@@ -115,30 +122,44 @@ inline lock_or(L, wait)
 
 /* ---- looking ---- */
 
+#define UNPLACED_PIN (serial == G(g, SERIAL) && (flags & MAKING) && found != NONE && !placed[g])
+
 /* mr_groups_limit, with the log's lock: each group's words one after the other, without the group's lock. */
 inline limit()
 {
     d_step { low = NONE; pin = NONE; g = 0 }
-#ifdef BROKEN_limit_is_all_that_is_remembered
+#ifdef LIMIT_IS_THE_MEMORY
     otherwise = LIMIT;
 #else
     otherwise = acked;
 #endif
     do
     :: g < GROUPS ->
-        flags = (G(g, SERIAL) -> G(g, FLAGS) : FREE_SLOT);
+        d_step { serial = G(g, SERIAL); flags = (serial -> G(g, FLAGS) : FREE_SLOT) }
         d_step {
             found = G(g, COMMITTED);
+#ifndef BROKEN_limit_of_the_making_is_remembered
+            assert(!UNPLACED_PIN); /* I10: what is not placed yet holds no record back */
+#endif
+#ifdef BROKEN_making_counts_as_a_holder
+            flags = flags & ~MAKING;
+#endif
             if
-            :: flags == FREE_SLOT
-            :: flags != FREE_SLOT && (flags & OVER) && found > otherwise -> otherwise = found
-            :: flags != FREE_SLOT && (flags & MAKING) && found < pin -> pin = found /* it only holds back: what is acknowledged is still known */
-            :: !(flags & (OVER | MAKING)) && found < low -> low = found
-            :: else
+#ifndef BROKEN_slot_used_again_between_two_looks
+            :: serial != G(g, SERIAL) /* used again meanwhile: looked at once more */
+#endif
+            :: else ->
+                if
+                :: (flags & OVER) && found > otherwise -> otherwise = found
+                :: (flags & MAKING) && found < pin -> pin = found /* only: it may never come to be */
+                :: !(flags & (OVER | MAKING | FREE_SLOT)) && found < low -> low = found
+                :: else
+                fi;
+                g++
             fi;
+            serial = 0;
             flags = 0;
-            found = 0;
-            g++
+            found = 0
         }
     :: g == GROUPS -> break
     od;
@@ -165,7 +186,7 @@ inline commit_now(g_)
         :: else -> break
         od;
         m = 0;
-        G(g_, COMMITTED) = (low > G(g_, COMMITTED) && THERE(g_) -> low : G(g_, COMMITTED));
+        G(g_, COMMITTED) = (low > G(g_, COMMITTED) -> low : G(g_, COMMITTED));
         low = 0
     }
 }
@@ -177,39 +198,6 @@ inline commit(g_)
 }
 
 /* ---- what is mended by each who takes the topic's lock ---- */
-
-/* mr_group_abandon */
-inline abandon()
-{
-    got = 1;
-#ifndef START_LEFT_ARMED
-    if
-    :: log.armed ->
-        lock_or(log, 0);
-        if
-        :: got -> unlock(log)
-        :: else
-        fi
-    :: else
-    fi;
-#endif
-#ifdef BROKEN_first_member_armed_in_the_groups_log
-    if
-    :: got ->
-        lock_or(group[g], 0);
-        if
-        :: got -> unlock(group[g])
-        :: else
-        fi
-    :: else
-    fi;
-#endif
-    if
-    :: got && (G(g, FLAGS) & MAKING) -> STORE(G(g, SERIAL), 0)
-    :: else
-    fi;
-    got = 0
-}
 
 /* mr_group_free */
 inline free_group()
@@ -233,7 +221,7 @@ inline free_group()
         lock_or(log, wait);
         if
         :: got ->
-#ifdef BROKEN_limit_is_all_that_is_remembered
+#ifdef LIMIT_IS_THE_MEMORY
             old = g;
             limit();
             STORE(LIMIT, low);
@@ -265,7 +253,7 @@ inline sweep()
            od
        }
         if
-        :: G(g, FLAGS) & MAKING -> abandon()
+        :: G(g, FLAGS) & MAKING -> STORE(G(g, SERIAL), 0) /* mr_group_abandon; the log may be armed */
         :: else
         fi;
         if
@@ -292,8 +280,13 @@ inline left(g_, m_)
     :: d_step {
            if
            :: G(g_, FLAGS) & PRIVATE ->
-               SET(group[g_], G_WORD(g_, FLAGS), G(g_, FLAGS) | OVER);
+#ifdef BROKEN_over_after_its_member_is_gone
                SET(group[g_], M_WORD(m_, GROUP), 0);
+               SET(group[g_], G_WORD(g_, FLAGS), G(g_, FLAGS) | OVER);
+#else
+               SET(group[g_], G_WORD(g_, FLAGS), G(g_, FLAGS) | OVER); /* first: it shows */
+               SET(group[g_], M_WORD(m_, GROUP), 0);
+#endif
                told = (G(g_, COMMITTED) > told -> G(g_, COMMITTED) : told)
            :: !(G(g_, FLAGS) & PRIVATE) && M(m_, CURSOR) < M(m_, END) -> SET(group[g_], M_WORD(m_, OWNER), 0)
            :: else -> SET(group[g_], M_WORD(m_, GROUP), 0)
@@ -312,36 +305,41 @@ inline left(g_, m_)
     :: else -> left(g_, m_)                                                                                                    \
     fi
 
-/* mr_groups_orphan */
-#define UNBURIED (g <= 0 && THERE(0) || g <= 1 && THERE(1) || g <= 2 && THERE(2))
+/* mr_groups_orphan without waiting: a group whose lock another has is left for the next time. */
+#define CLIENT_IN(m_, g_) (MEMBER_OF(m_, g_) && M(m_, OWNER) == client)
+#define HAS_SLOT(g_) (THERE(g_) && (CLIENT_IN(0, g_) || CLIENT_IN(1, g_)))
+#define UNBURIED (g <= 0 && HAS_SLOT(0) || g <= 1 && HAS_SLOT(1) || g <= 2 && HAS_SLOT(2))
 inline bury()
 {
     do
     :: d_step {
            UNBURIED ->
            do
-           :: !THERE(g) -> g++
+           :: !HAS_SLOT(g) -> g++
            :: else -> break
            od
        }
-        lock_or(group[g], 1);
+        lock_or(group[g], 0);
         if
-        :: !got -> break
+        :: !got -> found = SLOTS
         :: got
         fi;
         do
-        :: found < SLOTS && MEMBER_OF(found, g) && M(found, OWNER) == client ->
+        :: found < SLOTS && CLIENT_IN(found, g) ->
 #ifdef BROKEN_buried_before_its_group_is_over
             LEFT_IN_TWO_STEPS(g, found);
 #else
             left(g, found);
 #endif
             found++
-        :: found < SLOTS && !(MEMBER_OF(found, g) && M(found, OWNER) == client) -> found++
+        :: found < SLOTS && !CLIENT_IN(found, g) -> found++
         :: found == SLOTS -> break
         od;
         found = 0;
-        unlock(group[g]);
+        if
+        :: got -> unlock(group[g])
+        :: else
+        fi;
         g++
     :: !UNBURIED -> break
     od;
@@ -383,8 +381,8 @@ inline leave()
 
 /* ---- joining ---- */
 
-/* free_slot: what is armed in a group's log, its owner dead, is finished before a slot is believed to be free. */
-inline free_slot()
+/* What is armed in a group's log, its owner dead, is finished. */
+inline finish_armed()
 {
     do
     :: g < GROUPS && group[g].armed ->
@@ -397,15 +395,36 @@ inline free_slot()
     :: g < GROUPS && !group[g].armed -> g++
     :: g == GROUPS -> got = 1; break
     od;
-    skip;
-    d_step {
-        g = 0;
-        slot = 0;
-        do
-        :: slot < SLOTS && M(slot, GROUP) -> slot++
-        :: else -> break
-        od
+    g = 0
+}
+
+#define LOOK_FOR_SLOT(from)                                                                        \
+    d_step {                                                                                       \
+        slot = from;                                                                               \
+        do                                                                                         \
+        :: slot < SLOTS && M(slot, GROUP) -> slot++                                                \
+        :: else -> break                                                                           \
+        od;                                                                                        \
+        g = 0                                                                                      \
     }
+
+/* free_slot: a slot that looks free is, once what may be armed about it is finished. */
+inline free_slot()
+{
+#ifdef BROKEN_armed_logs_finished_before_a_slot_is_chosen
+    finish_armed();
+    LOOK_FOR_SLOT(0)
+#else
+    LOOK_FOR_SLOT(0);
+    do
+    :: finish_armed();
+        if
+        :: !got || slot == SLOTS || !M(slot, GROUP) -> break
+        :: else -> LOOK_FOR_SLOT(slot + 1)
+        fi
+    od;
+    skip
+#endif
 }
 
 /* mr_group_make, all but the start position */
@@ -418,7 +437,14 @@ inline make()
         od
     }
     if
-    :: G(seat_group, COMMITTED) = 0 /* pins every limit, from when the serial is there */
+    :: d_step {
+#if defined(BROKEN_unplaced_partition_pins) || defined(BROKEN_limit_of_the_making_is_remembered)
+           G(seat_group, COMMITTED) = 0;
+#else
+           G(seat_group, COMMITTED) = NONE; /* holds nothing back before its position is set */
+#endif
+           placed[seat_group] = log.armed && log.word[0] == G_WORD(seat_group, NEXT)
+       }
     :: DYING
     fi;
     if
@@ -441,7 +467,9 @@ inline place()
     if
     :: got ->
         if
+#ifndef BROKEN_limit_of_the_making_is_remembered
         :: pos = tail
+#endif
         :: pos = head
         fi;
         if
@@ -452,6 +480,7 @@ inline place()
                :: pos < LIMIT -> SET(log, LIMIT_WORD, pos)
                :: else
                fi;
+               placed[seat_group] = 1;
                ARM(log)
            }
         :: DYING
@@ -480,16 +509,16 @@ inline first_member()
 #endif
     if
     :: d_step {
-           SET(FIRST_LOG, M_WORD(slot, CURSOR), 0);
-           SET(FIRST_LOG, M_WORD(slot, END), 0);
-           SET(FIRST_LOG, M_WORD(slot, OWNER), CLIENT);
-           SET(FIRST_LOG, M_WORD(slot, GROUP), seat_group + 1);
            if
            :: old != NONE ->
                SET(FIRST_LOG, G_WORD(old, FLAGS), G(old, FLAGS) | OVER);
                told = (G(old, COMMITTED) > told -> G(old, COMMITTED) : told)
            :: else
            fi;
+           SET(FIRST_LOG, M_WORD(slot, CURSOR), 0);
+           SET(FIRST_LOG, M_WORD(slot, END), 0);
+           SET(FIRST_LOG, M_WORD(slot, OWNER), CLIENT);
+           SET(FIRST_LOG, M_WORD(slot, GROUP), seat_group + 1);
            SET(FIRST_LOG, G_WORD(seat_group, FLAGS), G(seat_group, FLAGS) & ~MAKING);
            ARM(FIRST_LOG)
        }
@@ -680,6 +709,7 @@ inline check_tail()
             g++
         :: else -> break
         od;
+        assert(ANY_THERE || tail <= told); /* I6: without a group, what none has acknowledged stays */
         g = 0;
         m = 0;
         do
@@ -697,11 +727,12 @@ inline settle()
 {
     do
     :: g < GROUPS && THERE(g) ->
-        if /* under the lock, in one step where it can be */
-        :: atomic { group[g].owner == FREE -> commit_now(g) }
-        :: group[g].owner == OWNERDEAD -> lock(group[g]); commit(g); unlock(group[g])
-        :: !THERE(g)
+        lock(group[g]);
+        if
+        :: THERE(g) -> commit(g)
+        :: else
         fi;
+        unlock(group[g]);
         g++
     :: g < GROUPS && !THERE(g) -> g++
     :: g == GROUPS -> break
@@ -857,7 +888,8 @@ inline lock_topic()
 
 proctype process() /* CONSUMERS, a producer, the survivor */
 {
-    byte at, op, client, g, m, slot = NONE, seat_group, old, pos, low, pin, otherwise, found, flags;
+    byte at, op, client, g, m, slot = NONE, seat_group, old;
+    byte pos, low, pin, otherwise, found, flags, serial;
     byte acts = ACTS, tries = TRIES, lives = 1;
     bool got, wait, making;
     if
@@ -972,12 +1004,14 @@ init
     byte at;
     atomic {
         TOPIC_SERIAL = 1;
+#if START != FRESH
         G(0, SERIAL) = 1;
+#endif
 #if START == NAMED
         G(0, NEXT) = 1;
         M(0, GROUP) = 1;
         M(0, END) = 1;
-#else
+#elif START == ENDED
         G(0, FLAGS) = PRIVATE | OVER;
         G(0, NEXT) = head;
         G(0, COMMITTED) = head;

@@ -1,6 +1,6 @@
-/* move.pml - a record goes to another topic and is acknowledged here as one step, whichever process dies in between (common/core/move.c: dead
- * letters and mr_ack_with): noted in the member's slot, appended there, acknowledged here; the next to have the slot looks
- * whether it has arrived. "Letter" is said here for both. And the identities that the note names (append.c, asked.c, mend in
+/* move.pml - a record goes to another topic and is acknowledged here as one step, whichever process
+ * dies in between (common/core/move.c: dead letters and mr_ack_with): noted in the member's slot, appended there, acknowledged here; the next to have the slot looks
+ * whether it has arrived. "Letter" is said here for both. And the identities that the note names (producer_slot.c, asked.c, mend in
  * log.c): a producer's slot there is used again by others, who die, too, and then no producer may be credited another's records.
  *
  * All RECORDS of one claim are to be moved, each by a producer of its own as dead letters are, or with ONE_PRODUCER by the one
@@ -20,7 +20,7 @@
 #define PRODUCER_SLOTS 2
 #endif
 #ifndef GIVE_UPS
-#define GIVE_UPS 0 /* appends that fail, in one run */
+#define GIVE_UPS 0 /* appends that fail and waits for the log's lock that end so, in one run */
 #endif
 #define NONE 255
 
@@ -104,6 +104,25 @@ inline look_who_asks()
     fi
 }
 
+/* retire in producer_slot.c: from the first store on no repair begins to credit the slot a record,
+ * and one that had begun holds the log's lock. The wait for that may be given up. */
+inline retire()
+{
+    if
+    :: S(mine, STATE) == GONE ->
+#ifndef BROKEN_slot_used_again_while_its_serial_stands
+        STORE(S(mine, SERIAL), 0);
+#endif
+#ifndef BROKEN_slot_used_again_without_waiting_for_a_repair
+        if
+        :: lock_log(); unlock(log)
+        :: d_step { give_ups > 0 && log.owner && log.owner != OWNERDEAD -> give_ups--; mine = NONE }
+        fi
+#endif
+    :: else
+    fi
+}
+
 /* mr_producer_open. A slot about which a member asks is left alone; mine stays NONE if there is no other. */
 inline open_producer()
 {
@@ -132,15 +151,11 @@ inline open_producer()
 #endif
     if
     :: mine != NONE ->
-#ifndef BROKEN_slot_used_again_while_a_count_is_mended
-        if
-        :: S(mine, STATE) == GONE ->
-            STORE(S(mine, SERIAL), 0); /* from here on no repair begins to credit it a record; one that had begun holds the log's lock */
-            lock_log();
-            unlock(log)
-        :: else
-        fi;
-#endif
+        retire();
+    :: else
+    fi;
+    if
+    :: mine != NONE ->
         if
         :: d_step {
                L_SET(S_WORD(mine, COUNT), 0);
