@@ -32,11 +32,6 @@ struct mr_producer {
     struct mr_producer_stats stats;
 };
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
 int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *options,
                      struct mr_producer **out)
 {

@@ -4,11 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
 int mr_topic_find(struct mr_bus *bus, uint64_t created_ns, struct mr_topic **out)
 {
     char **names;

@@ -27,11 +27,6 @@
 #define GATHER_PAUSES_MAX 768u /* about 20 us */
 #define GATHER_TRY        8u
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
 /* ---- opening and closing ---- */
 
 static int pin_end(struct mr_consumer *consumer)

@@ -10,11 +10,6 @@
 
 #define HEADERS_ROOM 1024u /* what the headers that say why take at most */
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
 void mr_dead_name(const struct mr_topic *topic, char *name, size_t cap)
 {
     snprintf(name, cap, "%s" MR_DEAD_SUFFIX, topic->name);

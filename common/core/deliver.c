@@ -13,11 +13,6 @@
 #define PEEK_BYTES   65536u
 #define PEEK_TURNS   1000 /* lapped so often in a row, an observer sleeps before it looks again */
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
 int mr_deliver_peek(struct mr_consumer *consumer, const struct mr_consumer_options *options)
 {
     struct mr_topic *topic = consumer->topic;

@@ -8,11 +8,6 @@
 /* a claim beyond this only keeps records from other members and room from producers */
 #define CLAIM_BYTES 131072u
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
 /* ---- committed ---- */
 
 /* Wakes producers that wait for room, if the partition's want can be met by now. */

@@ -8,11 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
 static int lock_log(struct mr_topic *topic, uint32_t p, int wait)
 {
     return wait ? mr_log_lock(topic, p) : mr_log_lock_try(topic, p);

@@ -10,11 +10,6 @@
     10000 /* each in vain means that another process changed what was looked at, within a          \
              microsecond */
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
 static inline uint64_t acquire(const _Atomic uint64_t *word)
 {
     return atomic_load_explicit(word, memory_order_acquire);

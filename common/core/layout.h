@@ -24,6 +24,13 @@
 
 #define MR_NONE UINT64_MAX /* no position, no record */
 
+/* load reads a shared word without any order: the caller holds the lock that the word is stored
+ * under, or a moment's value is enough. Never blocks. */
+static inline uint64_t load(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
 /* ---- bus ---- */
 
 #define MR_CLIENTS_MAX  2047u

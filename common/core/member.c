@@ -6,11 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
 /* ---- joining and leaving ---- */
 
 /* Finds a slot that is free and stays so: *slot, member_cnt if there is none. The caller holds the

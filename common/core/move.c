@@ -8,11 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
 int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs,
             size_t n, uint64_t pos, uint64_t records, int64_t timeout_ns)
 {

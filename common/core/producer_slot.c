@@ -5,11 +5,6 @@
 
 #include <errno.h>
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
 /* The slot for a new producer: one never used, so that status can still show those who are gone;
  * else the one gone longest, who was done rather than died; one that may still be asked about comes
  * last. producer_cnt: none but those to skip. */

@@ -1,11 +1,6 @@
 /* reap.c - what is done for a client that died: see mr_topic_reap in topic.h. */
 #include "group.h"
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
-
 /* What a client has in a topic: bit 0 a producer, bit 1 a member. Lock-free. */
 static int holdings(const struct mr_topic *topic, uint64_t client)
 {

@@ -32,9 +32,4 @@ void end(long result);
 /* What a program does before it exits: everything closed, in order. */
 void child_leave(void);
 
-static inline uint64_t load(const _Atomic uint64_t *word)
-{
-    return atomic_load(word);
-}
-
 #endif
