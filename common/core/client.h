@@ -8,6 +8,7 @@
 #ifndef COMMON_CORE_CLIENT_H
 #define COMMON_CORE_CLIENT_H
 
+#include "clock.h"
 #include "layout.h"
 #include <errno.h>
 
@@ -59,6 +60,20 @@ void mr_client_about(const struct mr_bus *bus, uint64_t id, int32_t *pid,
 /* mr_client_pid: the pid of client id, also of a dead one until its slot is used again; 0
  * unknown. */
 uint64_t mr_client_pid(const struct mr_bus *bus, uint64_t id);
+/* mr_client_take_slot takes a free client slot for the bus's own handle: self is its id then. A dead
+ * client's slot is used only if no other is free.
+ * Returns 0; -EUSERS all are taken; -ENOENT the bus's file has lost its name, or is about to; or
+ * another negative errno. */
+int mr_client_take_slot(struct mr_bus *bus);
+/* mr_client_of_pid: 1 if a live client of the bus has this pid; else 0. */
+int mr_client_of_pid(const struct mr_bus *bus, int32_t pid);
+/* mr_client_lock_others locks (F_WRLCK) or unlocks (F_UNLCK) all client slots but our own. While
+ * they are locked no other client lives and none can come. Returns 0; -EBUSY one lives; or another
+ * negative errno. */
+int mr_client_lock_others(struct mr_bus *bus, short type);
+/* mr_bus_lock_serving takes the serving lock. Returns 0; -EAGAIN another broker has it; or another
+ * negative errno. */
+int mr_bus_lock_serving(struct mr_bus *bus);
 /* mr_bus_forget frees a dead client's slot. */
 void mr_bus_forget(struct mr_bus *bus, uint64_t id);
 
@@ -91,15 +106,5 @@ int mr_bus_stopped(const struct mr_bus *bus);
  * Returns 0 or -EINTR. */
 int mr_bus_notice(const struct mr_bus *bus, struct mr_wait *wait, uint64_t since_ns,
                   uint64_t *said_ns);
-
-/* Names are stored as words, so that reading one while it changes is no data race. */
-void mr_words_store(_Atomic uint64_t *words, size_t word_cnt, const char *text);
-/* text: 8 * word_cnt bytes, terminated */
-void mr_words_load(const _Atomic uint64_t *words, size_t word_cnt, char *text);
-
-uint64_t mr_now_ns(void); /* CLOCK_MONOTONIC */
-/* the same clock as it was at the last tick, at most 10 ms ago: 5 ns instead of 22 */
-uint64_t mr_about_ns(void);
-uint64_t mr_wall_ns(void); /* CLOCK_REALTIME */
 
 #endif

@@ -1,6 +1,7 @@
-/* clock.c - see client.h: clocks, and texts stored as words. */
-#include "client.h"
+/* clock.c - see clock.h. */
+#include "clock.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
