@@ -5,8 +5,9 @@
 #include "cli/program.h"
 #include "commands.h"
 #include "core/client.h"
+#include "core/lifecycle.h"
+#include "core/reap.h"
 #include "core/segment.h"
-#include "core/topic.h"
 #include "table.h"
 
 #include <ctype.h>

@@ -10,6 +10,7 @@
 #include "serve.h"
 #include "cli/program.h"
 #include "core/control.h"
+#include "core/lifecycle.h"
 #include "supervise.h"
 #include "text/text.h"
 

@@ -6,7 +6,8 @@
 #define BROKER_SUPERVISE_H
 
 #include "core/client.h"
-#include "core/topic.h"
+#include "core/lifecycle.h"
+#include "core/reap.h"
 
 struct supervision;
 

@@ -3,6 +3,7 @@
 #include "append.h"
 #include "group.h"
 #include "producer_slot.h"
+#include "reap.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,5 +1,6 @@
 /* asked.c - see asked.h. */
 #include "asked.h"
+#include "lifecycle.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,7 @@
 /* columns.c - a topic's header line. It lies in the file behind the rings, unmapped, and is read
  * and written with pread and pwrite, so a full /dev/shm is an error here and no signal. */
+#include "group.h"
 #include "segment.h"
-#include "topic.h"
-#include "tx.h"
 
 #include <errno.h>
 #include <stdlib.h>

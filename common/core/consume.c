@@ -2,6 +2,7 @@
  * What comes out is in deliver.c, dead letters are in dead.c. */
 #include "consume.h"
 #include "dead.h"
+#include "reap.h"
 
 #include <errno.h>
 #include <sched.h>

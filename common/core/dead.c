@@ -1,6 +1,7 @@
 /* dead.c - see dead.h. */
 #include "dead.h"
 #include "append.h"
+#include "lifecycle.h"
 #include "move.h"
 
 #include <errno.h>

@@ -168,6 +168,14 @@ int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, ui
 /* mr_group_parked: how many records of the group wait so. Lock-free. */
 uint64_t mr_group_parked(struct mr_topic *topic, uint32_t group);
 
+/* ---- the topic's lock, in group_life.c ---- */
+
+/* mr_topic_lock takes the topic's lock and mends what was left half done with groups, by a process
+ * that died or one that gave up waiting: groups in the making, groups that are over. 0 or a
+ * negative errno. mr_topic_lock_try does not wait: -EBUSY a live process has the lock. */
+int mr_topic_lock(struct mr_topic *topic);
+int mr_topic_lock_try(struct mr_topic *topic);
+
 /* ---- the life of groups, in group_life.c; the caller holds the topic's lock ---- */
 
 /* mr_groups_unsettled: is a group half made, or over and not yet gone? Lock-free. */

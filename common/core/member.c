@@ -1,5 +1,6 @@
 /* member.c - see group.h: members joining, leaving, giving back, parking and dying. */
 #include "group.h"
+#include "reap.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* reap.c - what is done for a client that died: see mr_topic_reap in topic.h. */
-#include "group.h"
+/* reap.c - see reap.h. */
+#include "reap.h"
 
 /* What a client has in a topic: bit 0 a producer, bit 1 a member. Lock-free. */
 static int holdings(const struct mr_topic *topic, uint64_t client)

@@ -1,5 +1,4 @@
-/* topic.h - a topic segment from inside: its handle, its life cycle, and what the other modules
- * reach through it. */
+/* topic.h - a topic segment from inside: its handle, and what the other modules reach through it. */
 #ifndef COMMON_CORE_TOPIC_H
 #define COMMON_CORE_TOPIC_H
 
@@ -35,48 +34,19 @@ struct mr_topic {
     struct mr_log_shm *logs;
     _Atomic(unsigned char *) *rings; /* one a partition, mapped twice, NULL until first used */
 };
+/* mr_topic_again returns the bus's open handle of a topic, with one reference more; NULL if there is
+ * none, or none that can be used. */
+struct mr_topic *mr_topic_again(struct mr_bus *bus, const char *name);
 
-/* mr_topic_make creates a topic's segment. settings: all filled in (partitions >= 1, full not
- * DEFAULT, tries >= 1, mode).
- * Returns 0; -EEXIST; -ENOSPC; -EINVAL name or settings; -EPERM the bus is another user's. Killed
- * inside: there or not, nothing in between. */
-int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings *settings);
+/* mr_topic_attach maps a topic and checks it: it may be deleted, or damaged since. name is a topic's
+ * name. Returns 0 with *out, which only its caller knows before mr_topic_keep; or the errors of
+ * mr_topic_open. */
+int mr_topic_attach(struct mr_bus *bus, const char *name, struct mr_topic **out);
+/* mr_topic_keep lists an attached topic among the bus's open ones, where mr_topic_again finds it. */
+void mr_topic_keep(struct mr_topic *topic);
+/* mr_topic_unmap ends a handle that is not listed, or not any more. */
+void mr_topic_unmap(struct mr_topic *topic);
 
-/* mr_topic_lock takes the topic's lock and mends what was left half done with groups, by a process
- * that died or one that gave up waiting: groups in the making, groups that are over. 0 or a
- * negative errno. mr_topic_lock_try does not wait: -EBUSY a live process has the lock. */
-int mr_topic_lock(struct mr_topic *topic);
-int mr_topic_lock_try(struct mr_topic *topic);
-
-/* mr_topic_reap: client_id has died. Waits for locks. Its claims become orphans with the record in
- * hand blamed, its producers count as died, its private groups go, and all who may care are woken.
- * Idempotent; any process may do it, the broker does it at once. */
-void mr_topic_reap(struct mr_topic *topic, uint64_t client_id);
-
-/* mr_topic_reap_dead looks for dead clients in the topic itself and reaps them: what a waiting
- * process does when no broker tells it. Like the next two it takes no lock that a live process
- * holds: what is under one waits for the next call. */
-void mr_topic_reap_dead(struct mr_topic *topic);
-
-/* mr_topic_mend mends what mr_topic_lock mends, and counts members and producers that left without
- * a lock. */
-void mr_topic_mend(struct mr_topic *topic);
-
-/* mr_topic_relieve mends what holds producers back and must not: groups half made, private groups
- * whose member died.
- * For a producer that finds no room and cannot wait. */
-void mr_topic_relieve(struct mr_topic *topic);
-
-/* mr_topic_lost: 1 if somebody took the topic's name away without deleting it. It is marked deleted
- * now, and who waits on it is woken: whoever comes next would get another topic of that name. */
-int mr_topic_lost(struct mr_topic *topic);
-
-/* mr_topic_created reads when the topic of that name was made, also if it is damaged. 0; -ENOENT;
- * -EPERM another user's file; -EBADMSG too short to be a topic; or another negative errno. */
-int mr_topic_created(struct mr_bus *bus, const char *name, uint64_t *created_ns);
-
-/* removes the file of this uid, whatever is in it */
-int mr_topic_unlink(const char *bus, const char *topic);
 void mr_topic_wake(struct mr_topic *topic); /* wakes every waiter of the topic */
 
 /* mr_topic_intact, for those who ask per record. */

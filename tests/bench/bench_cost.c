@@ -16,7 +16,7 @@
  * moods hit all alike; medians are emitted. */
 #include "bench.h"
 #include "core/client.h"
-#include "core/topic.h"
+#include "core/lifecycle.h"
 
 #include <errno.h>
 #include <signal.h>

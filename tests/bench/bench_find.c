@@ -4,7 +4,7 @@
  *                         every one is checked to begin where it should */
 #include "bench.h"
 #include "core/client.h"
-#include "core/topic.h"
+#include "core/lifecycle.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,6 +12,7 @@
 #include "broker.h"
 #include "core/client.h"
 #include "core/group.h"
+#include "core/lifecycle.h"
 
 #include <errno.h>
 #include <signal.h>

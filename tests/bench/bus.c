@@ -2,7 +2,7 @@
 #include "bus.h"
 #include "bench.h"
 #include "core/client.h"
-#include "core/topic.h"
+#include "core/lifecycle.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,6 +7,8 @@
 #define TESTS_CRASH_WORLD_H
 
 #include "core/consume.h"
+#include "core/lifecycle.h"
+#include "core/reap.h"
 #include "core/topic.h"
 
 #include <sys/types.h>

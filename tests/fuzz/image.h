@@ -4,6 +4,8 @@
 #define TESTS_FUZZ_IMAGE_H
 
 #include "core/consume.h"
+#include "core/lifecycle.h"
+#include "core/reap.h"
 #include "fuzz.h"
 
 struct image {

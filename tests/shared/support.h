@@ -7,6 +7,8 @@
 #define TESTS_SHARED_SUPPORT_H
 
 #include "core/consume.h"
+#include "core/lifecycle.h"
+#include "core/reap.h"
 #include "core/segment.h"
 
 #include <check.h>

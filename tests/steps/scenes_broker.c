@@ -2,7 +2,7 @@
 #include "scenes.h"
 
 #include "core/client.h"
-#include "core/topic.h"
+#include "core/lifecycle.h"
 
 #include <errno.h>
 #include <signal.h>

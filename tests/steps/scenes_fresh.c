@@ -1,7 +1,7 @@
 /* scenes_fresh.c - scenes with a topic of their own, which the commands of the broker are about. */
 #include "scenes.h"
 
-#include "core/topic.h"
+#include "core/lifecycle.h"
 
 #include <errno.h>
 #include <stdio.h>

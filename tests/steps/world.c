@@ -2,8 +2,8 @@
 #include "world.h"
 
 #include "core/client.h"
+#include "core/lifecycle.h"
 #include "core/segment.h"
-#include "core/topic.h"
 
 #include <dirent.h>
 #include <errno.h>

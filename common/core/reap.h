@@ -1,0 +1,26 @@
+/* reap.h - what is done for clients that died, and for what was left half done. */
+#ifndef COMMON_CORE_REAP_H
+#define COMMON_CORE_REAP_H
+
+#include "group.h"
+
+/* mr_topic_reap: client_id has died. Waits for locks. Its claims become orphans with the record in
+ * hand blamed, its producers count as died, its private groups go, and all who may care are woken.
+ * Idempotent; any process may do it, the broker does it at once. */
+void mr_topic_reap(struct mr_topic *topic, uint64_t client_id);
+
+/* mr_topic_reap_dead looks for dead clients in the topic itself and reaps them: what a waiting
+ * process does when no broker tells it. Like the next two it takes no lock that a live process
+ * holds: what is under one waits for the next call. */
+void mr_topic_reap_dead(struct mr_topic *topic);
+
+/* mr_topic_mend mends what mr_topic_lock mends, and counts members and producers that left without
+ * a lock. */
+void mr_topic_mend(struct mr_topic *topic);
+
+/* mr_topic_relieve mends what holds producers back and must not: groups half made, private groups
+ * whose member died.
+ * For a producer that finds no room and cannot wait. */
+void mr_topic_relieve(struct mr_topic *topic);
+
+#endif
