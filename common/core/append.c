@@ -2,8 +2,10 @@
  * room. */
 #include "append.h"
 #include "group.h"
+#include "log_append.h"
 #include "producer_slot.h"
 #include "reap.h"
+#include "source.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -72,44 +72,6 @@ int mr_groups_settle(struct mr_topic *topic, uint32_t p)
     return error;
 }
 
-/* A group's committed in partition p, and its flags then. Returns its serial; 0 no group. A slot
- * that is used again meanwhile is read again: serials do not come back. */
-static uint64_t position_of(const struct mr_topic *topic, uint32_t g, uint32_t p, uint64_t *flags,
-                            uint64_t *committed)
-{
-    const struct mr_group_shm *group = &topic->groups[g];
-    uint64_t serial, again = atomic_load_explicit(&group->serial, memory_order_acquire);
-    int turn = 0;
-    do {
-        serial = again;
-        *flags = load(&group->flags);
-        /* acquire, pairs with mr_group_commit: the group reads nothing below it any more. */
-        *committed =
-            atomic_load_explicit(&mr_group_part(topic, g, p)->committed, memory_order_acquire);
-        atomic_thread_fence(memory_order_acquire);
-        again = load(&group->serial);
-    } while (again != serial && ++turn < TURNS);
-    return serial;
-}
-
-uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p)
-{
-    uint64_t low = MR_NONE, pin = MR_NONE, gone = load(&topic->logs[p].acked), flags, committed;
-    for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++) {
-        if (!position_of(topic, g, p, &flags, &committed))
-            continue;
-        if (flags & MR_GROUP_OVER)
-            gone = committed > gone ? committed : gone;
-        else if (flags & MR_GROUP_MAKING)
-            /* it only holds back: what it skips is still owed, if it dies */
-            pin = committed < pin ? committed : pin;
-        else
-            low = committed < low ? committed : low;
-    }
-    low = low == MR_NONE ? gone : low;
-    return pin < low ? pin : low;
-}
-
 void mr_groups_tell(struct mr_topic *topic, int wake)
 {
     /* pairs with mr_cond_prepare: one fence for all groups. */

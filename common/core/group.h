@@ -44,15 +44,6 @@ static inline uint32_t mr_members_used(const struct mr_topic *topic)
     return high < topic->member_cnt ? (uint32_t)high : topic->member_cnt;
 }
 
-/* The states of a group slot; without a lock, a moment's truth. */
-/* MAKING or live: producers wait for it */
-static inline int mr_group_holds(const struct mr_topic *topic, uint32_t group)
-{
-    const struct mr_group_shm *at = &topic->groups[group];
-    return atomic_load_explicit(&at->serial, memory_order_acquire) &&
-           !(atomic_load_explicit(&at->flags, memory_order_relaxed) & MR_GROUP_OVER);
-}
-
 /* live: what people see */
 static inline int mr_group_there(const struct mr_topic *topic, uint32_t group)
 {
@@ -86,13 +77,6 @@ struct mr_seat { /* a member, as its handle knows it */
     /* nothing could be claimed because another member has the partition (ordered group) */
     int in_turn;
 };
-
-/* mr_groups_used: groups lie in slots below this. */
-static inline uint32_t mr_groups_used(const struct mr_topic *topic)
-{
-    uint64_t high = atomic_load_explicit(&topic->shm->group_high, memory_order_acquire);
-    return high < topic->group_cnt ? (uint32_t)high : topic->group_cnt;
-}
 
 /* mr_group_seated: is the seat still this member of this group? With the group's lock held. */
 static inline int mr_group_seated(const struct mr_topic *topic, const struct mr_seat *seat)
@@ -139,11 +123,6 @@ int mr_group_settle(struct mr_topic *topic, uint32_t group, uint32_t p);
 /* The same for all groups: what a producer does that finds no room, without holding its log's lock
  * (lock order). */
 int mr_groups_settle(struct mr_topic *topic, uint32_t p);
-
-/* mr_groups_limit looks up the position that no group is behind, by their committed words. No
- * group: what those that are gone have acknowledged. With the log's lock held it is what the tail
- * may go to; without, it may be older. */
-uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p);
 
 /* mr_group_behind finds the slot of the member that holds the group up in partition p; member_cnt
  * if none does. Lock-free. */

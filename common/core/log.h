@@ -34,11 +34,6 @@ static inline uint32_t mr_record_check(uint64_t pos, const struct mr_record_shm 
     return (uint32_t)(x >> 32) ^ (uint32_t)x;
 }
 
-static inline uint64_t mr_message_bytes(const struct mr_message *msg)
-{
-    return mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len);
-}
-
 /* mr_log_lock takes the log's lock and mends what a dead producer left: 0 or a negative errno. */
 int mr_log_lock(struct mr_topic *topic, uint32_t p);
 int mr_log_lock_try(struct mr_topic *topic, uint32_t p); /* -EBUSY a live process has the lock */
@@ -49,44 +44,25 @@ static inline uint64_t mr_log_records_max(const struct mr_topic *topic, uint32_t
     return topic->part_records_max ? topic->part_records_max + (p < topic->records_extra) : 0;
 }
 
-/* What a producer remembers of a partition. All zeros at first. */
-struct mr_place {
-    uint64_t end; /* where the last record appended through it ends; 0: none */
-    /* a position that lies at the ring's begin, the last one before head for most of a lap: saves
-     * dividing by its size */
-    uint64_t lap;
-    /* the first record from here on is one for the index, unless head is beyond: saves looking
-     * there */
-    uint64_t boundary;
-};
+/* mr_groups_used: groups lie in slots below this. */
+static inline uint32_t mr_groups_used(const struct mr_topic *topic)
+{
+    uint64_t high = atomic_load_explicit(&topic->shm->group_high, memory_order_acquire);
+    return high < topic->group_cnt ? (uint32_t)high : topic->group_cnt;
+}
 
-struct mr_batch {
-    struct mr_message *msgs;
-    const uint32_t *order; /* NULL, or the n indices of msgs to take */
-    size_t n;
-    int whole;         /* all of them in one publication, or none */
-    uint32_t producer; /* slot of the appending producer, */
-    uint64_t serial;   /* and its serial */
-    uint64_t source;   /* 0: none; else progress belongs to msgs, index by index */
-    const struct mr_progress *progress;
-    uint64_t now_ns;
-    struct mr_place *place; /* of the partition appended to */
-    uint64_t value_bytes;   /* out: how long the values of those appended are in all */
-};
+/* MAKING or live: producers wait for it */
+static inline int mr_group_holds(const struct mr_topic *topic, uint32_t group)
+{
+    const struct mr_group_shm *at = &topic->groups[group];
+    return atomic_load_explicit(&at->serial, memory_order_acquire) &&
+           !(atomic_load_explicit(&at->flags, memory_order_relaxed) & MR_GROUP_OVER);
+}
 
-/* mr_log_append writes and publishes as many messages of the batch as fit. The lock is taken
- * inside.
- * Returns   how many; 0 no room now; -EPIPE sealed; -EIDRM deleted; -EUSERS the source is new and
- *           the partition knows MR_SOURCES others; -EBADMSG; -EINTR (see mr_lock). */
-ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch);
-
-/* mr_log_progress: how far a source has come in partition p. 1; 0 nothing is known of it; or a
- * negative errno. */
-int mr_log_progress(struct mr_topic *topic, uint32_t p, uint64_t source, struct mr_progress *out);
-
-/* mr_log_source_room: 0 if every partition knows the source or has room for it; -EUSERS, or another
- * negative errno. */
-int mr_log_source_room(struct mr_topic *topic, uint64_t source);
+/* mr_groups_limit looks up the position that no group is behind, by their committed words. No
+ * group: what those that are gone have acknowledged. With the log's lock held it is what the tail
+ * may go to; without, it may be older. */
+uint64_t mr_groups_limit(const struct mr_topic *topic, uint32_t p);
 
 /* mr_log_tip reads head and what belongs to it, lock-free. A log that is damaged such that nothing
  * belongs to head has next_offset MR_NONE. */

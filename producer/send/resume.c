@@ -3,6 +3,7 @@
 #include "resume.h"
 #include "cli/program.h"
 #include "core/log.h"
+#include "core/source.h"
 #include "core/topic.h"
 #include "text/text.h"
 #include <errno.h>

@@ -8,7 +8,9 @@
 
 #include "core/consume.h"
 #include "core/lifecycle.h"
+#include "core/log_append.h"
 #include "core/reap.h"
+#include "core/source.h"
 #include "core/topic.h"
 
 #include <sys/types.h>
