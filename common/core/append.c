@@ -1,7 +1,7 @@
 /* append.c - the producer's side of millrace.h: which partition, and what to do when there is no
  * room. */
 #include "append.h"
-#include "group.h"
+#include "group_life.h"
 #include "log_append.h"
 #include "producer_slot.h"
 #include "reap.h"

@@ -1,6 +1,6 @@
 /* columns.c - a topic's header line. It lies in the file behind the rings, unmapped, and is read
  * and written with pread and pwrite, so a full /dev/shm is an error here and no signal. */
-#include "group.h"
+#include "group_life.h"
 #include "segment.h"
 
 #include <errno.h>

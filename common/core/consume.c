@@ -2,6 +2,8 @@
  * What comes out is in deliver.c, dead letters are in dead.c. */
 #include "consume.h"
 #include "dead.h"
+#include "member.h"
+#include "park.h"
 #include "reap.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 #include "append.h"
 #include "lifecycle.h"
 #include "move.h"
+#include "park.h"
 
 #include <errno.h>
 #include <stdio.h>

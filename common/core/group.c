@@ -1,4 +1,4 @@
-/* group.c - see group.h: committed, and claiming. Joining and leaving are in member.c. */
+/* group.c - see group.h: committed, and claiming. */
 #include "group.h"
 
 #include <errno.h>
@@ -333,4 +333,28 @@ int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t 
         /* a producer wakes one member; who finds more than its share wakes the next */
         mr_cond_signal(&group->data, 1);
     return claimed;
+}
+
+ssize_t mr_group_purge(struct mr_topic *topic, uint32_t g)
+{
+    int error = mr_group_lock(topic, g);
+    if (error)
+        return error;
+    uint64_t skipped = 0;
+    for (uint32_t p = 0; p < topic->partition_cnt && mr_group_there(topic, g); p++) {
+        struct mr_group_part_shm *part = mr_group_part(topic, g, p);
+        struct mr_tip tip = mr_log_tip(topic, p);
+        if (tip.next_offset == MR_NONE || tip.next_offset < load(&part->next_offset)) {
+            mr_group_unlock(topic, g);
+            return -EBADMSG;
+        }
+        skipped += tip.next_offset - load(&part->next_offset);
+        struct mr_tx tx = mr_tx_begin(topic, &topic->groups[g].lock);
+        mr_tx_set(&tx, &part->next, tip.head);
+        mr_tx_set(&tx, &part->next_offset, tip.next_offset);
+        mr_tx_commit(&tx);
+        mr_group_commit(topic, g, p);
+    }
+    mr_group_unlock(topic, g);
+    return (ssize_t)skipped;
 }

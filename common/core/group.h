@@ -96,14 +96,6 @@ void mr_group_commit(struct mr_topic *topic, uint32_t group, uint32_t p);
  * there will be no more. */
 void mr_groups_tell(struct mr_topic *topic, int wake);
 
-/* mr_group_join finds or makes the group and takes a member slot. Returns 0; -EBUSY; -EUSERS;
- * -EIDRM ... as mr_consumer_open. */
-int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum mr_start start,
-                  int64_t arg, struct mr_seat *seat);
-/* mr_group_leave gives the slot up, as an orphan if it holds something; a private group goes with
- * its member. */
-void mr_group_leave(struct mr_topic *topic, struct mr_seat *seat);
-
 /* mr_group_claim takes an orphan, or the next records of a partition.
  *   until   NULL, or per partition the position not to go past (a record boundary)
  *   max     records at most, >= 1
@@ -111,11 +103,6 @@ void mr_group_leave(struct mr_topic *topic, struct mr_seat *seat);
  *           the group or the slot is not ours any more; -EBADMSG. */
 int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t *until,
                    uint64_t max);
-
-/* mr_group_give_back turns what the seat holds into an orphan, and takes another free slot for the
- * seat (or none is free: keeps it).
- * Returns 0 or a negative errno. */
-int mr_group_give_back(struct mr_topic *topic, struct mr_seat *seat);
 
 /* mr_group_settle recomputes and stores committed of one partition under the group's lock. Returns
  * 0 or a negative errno. */
@@ -130,48 +117,5 @@ uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t 
 
 /* mr_group_purge: the group skips what nobody has claimed. Returns the number of records. */
 ssize_t mr_group_purge(struct mr_topic *topic, uint32_t group);
-
-/* mr_groups_orphan makes orphans of all slots of a client that died, blaming what it had in hand;
- * its private groups are over.
- * The caller holds the topic's lock.
- *   wait     for a group's lock that a live process holds; else that group is left out
- * Returns 0; or why some group was left out: -EBUSY, -EINTR and the like. */
-int mr_groups_orphan(struct mr_topic *topic, uint64_t client, int wait);
-
-/* mr_group_park leaves the record [pos, pos + bytes), the first one of the seat's claim, as an
- * orphan of its own, or at the end of the parked one that it follows, which is not taken over
- * before a second has passed. The seat keeps the rest of its claim.
- * Returns 0; -EUSERS too few member slots are free to keep one for it, or the group is ordered and
- * nothing may pass it; -ESTALE and the like. */
-int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, uint64_t bytes);
-/* mr_group_parked: how many records of the group wait so. Lock-free. */
-uint64_t mr_group_parked(struct mr_topic *topic, uint32_t group);
-
-/* ---- the topic's lock, in group_life.c ---- */
-
-/* mr_topic_lock takes the topic's lock and mends what was left half done with groups, by a process
- * that died or one that gave up waiting: groups in the making, groups that are over. 0 or a
- * negative errno. mr_topic_lock_try does not wait: -EBUSY a live process has the lock. */
-int mr_topic_lock(struct mr_topic *topic);
-int mr_topic_lock_try(struct mr_topic *topic);
-
-/* ---- the life of groups, in group_life.c; the caller holds the topic's lock ---- */
-
-/* mr_groups_unsettled: is a group half made, or over and not yet gone? Lock-free. */
-int mr_groups_unsettled(const struct mr_topic *topic);
-
-/* mr_group_make takes a free group slot for a group in the making and sets its start positions.
- *   moved    another group will be over when this one is live: it may take the last slot
- * Returns 0 with *group; -EUSERS; -EBADMSG, -EINTR and the like: then nothing is left of it, or
- * what the next taker of the topic's lock mends. */
-int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum mr_start start,
-                  int64_t arg, int moved, uint32_t *group);
-/* mr_group_abandon frees the slot of a group in the making. */
-void mr_group_abandon(struct mr_topic *topic, uint32_t group);
-/* mr_group_free frees the slot of a group that is over, once the logs know what it has
- * acknowledged.
- *   wait     for locks that a live process holds
- * Returns 0; -EBUSY later; or a negative errno. */
-int mr_group_free(struct mr_topic *topic, uint32_t group, int wait);
 
 #endif

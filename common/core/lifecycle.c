@@ -2,7 +2,7 @@
 #include "lifecycle.h"
 #include "control.h"
 #include "geometry.h"
-#include "group.h"
+#include "group_life.h"
 #include "segment.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
-/* member.c - see group.h: members joining, leaving, giving back, parking and dying. */
-#include "group.h"
+/* member.c - see member.h. */
+#include "member.h"
+#include "group_life.h"
 #include "reap.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
  * owner dead; replayed later it would take the slot from whoever has it then. So armed logs are
  * finished first, and the slot is looked at again. Ends: each turn means that such a log has filled
  * the slot. */
-static int free_slot(struct mr_topic *topic, uint32_t *slot)
+int mr_slot_free(struct mr_topic *topic, uint32_t *slot)
 {
     for (uint32_t i = 0;; i++) {
         /* acquire: what is armed is looked at after the slot. */
@@ -38,7 +39,7 @@ static int free_slot(struct mr_topic *topic, uint32_t *slot)
 
 /* Before the slot's own words: who looks for the dead without a lock must see it as soon as it has
  * an owner. */
-static void set_high(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot)
+void mr_slot_high(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot)
 {
     if (slot >= load(&topic->shm->member_high))
         mr_tx_set(tx, &topic->shm->member_high, slot + 1);
@@ -48,7 +49,7 @@ static void set_high(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot)
 static void set_empty(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, uint32_t group)
 {
     struct mr_member_shm *member = &topic->members[slot];
-    set_high(tx, topic, slot);
+    mr_slot_high(tx, topic, slot);
     mr_tx_set(tx, &member->partition, 0);
     mr_tx_set(tx, &member->cursor, 0);
     mr_tx_set(tx, &member->end, 0);
@@ -59,31 +60,6 @@ static void set_empty(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, u
     mr_tx_set(tx, &member->moving, MR_NONE);
     mr_tx_set(tx, &member->owner, topic->bus->self);
     mr_tx_set(tx, &member->group, group + 1);
-}
-
-/* Adds to tx what makes an orphan of a slot of group g, or a free one if it holds nothing. tx->n
- * grows by 8 at most. */
-static void set_left(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, uint32_t g, int died)
-{
-    struct mr_member_shm *member = &topic->members[slot];
-    struct mr_group_shm *group = &topic->groups[g];
-    uint64_t cursor = load(&member->cursor), end = load(&member->end),
-             in_hand = load(&member->in_hand);
-    mr_tx_set(tx, &group->acked, load(&group->acked) + load(&member->acked));
-    if (cursor >= end) {
-        mr_tx_set(tx, &member->group, 0);
-        return;
-    }
-    mr_tx_set(tx, &member->acked, 0);
-    mr_tx_set(tx, &member->owner, 0);
-    mr_tx_set(tx, &member->in_hand, MR_NONE);
-    mr_tx_set(tx, &group->orphans, load(&group->orphans) + 1);
-    if (died && in_hand >= cursor && in_hand < end) {
-        mr_tx_set(tx, &member->tries,
-                  load(&member->blamed) == in_hand ? load(&member->tries) + 1 : 1);
-        mr_tx_set(tx, &member->blamed, in_hand);
-        mr_tx_set(tx, &member->failed_pid, mr_client_pid(topic->bus, load(&member->owner)));
-    }
 }
 
 /* A group that can be joined by name; group_cnt if there is none. */
@@ -231,7 +207,7 @@ static void unpark(struct mr_topic *topic, uint32_t group)
 static int join(struct mr_topic *topic, const struct target *target, struct mr_seat *seat)
 {
     uint32_t slot, g = target->group;
-    int error = free_slot(topic, &slot);
+    int error = mr_slot_free(topic, &slot);
     if (!error)
         error = mr_group_lock(topic, g);
     if (error)
@@ -279,21 +255,6 @@ int mr_group_join(struct mr_topic *topic, const char *name, uint32_t flags, enum
     return error;
 }
 
-/* Adds to tx the end of a private group with its only member, what that held included. With the
- * topic's and the group's lock held. */
-static void set_over(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, uint32_t g)
-{
-    struct mr_member_shm *member = &topic->members[slot];
-    struct mr_group_shm *group = &topic->groups[g];
-    for (uint32_t p = 0; p < topic->partition_cnt; p++) /* the last time that it can be looked up */
-        if (load(&mr_group_part(topic, g, p)->committed) != load(&mr_group_part(topic, g, p)->next))
-            mr_group_commit(topic, g, p);
-    mr_tx_set(tx, &group->acked, load(&group->acked) + load(&member->acked));
-    /* first: no private group without a member is live */
-    mr_tx_set(tx, &group->flags, load(&group->flags) | MR_GROUP_OVER);
-    mr_tx_set(tx, &member->group, 0);
-}
-
 /* We cannot wait for the lock that leaving takes: the slot is handed over as a dead member's would
  * be, without blame. */
 static void leave_unlocked(struct mr_topic *topic, const struct mr_seat *seat)
@@ -317,9 +278,9 @@ void mr_group_leave(struct mr_topic *topic, struct mr_seat *seat)
             int last = (load(&group->flags) & MR_PRIVATE) != 0;
             struct mr_tx tx = mr_tx_begin(topic, &group->lock);
             if (last)
-                set_over(&tx, topic, seat->member, seat->group);
+                mr_slot_over(&tx, topic, seat->member, seat->group);
             else
-                set_left(&tx, topic, seat->member, seat->group, 0);
+                mr_slot_left(&tx, topic, seat->member, seat->group, 0);
             mr_tx_commit(&tx);
             if (!last)
                 mr_group_commit(topic, seat->group, seat->partition);
@@ -343,7 +304,7 @@ int mr_group_give_back(struct mr_topic *topic, struct mr_seat *seat)
         return error;
     struct mr_group_shm *group = &topic->groups[seat->group];
     uint32_t slot;
-    error = free_slot(topic, &slot);
+    error = mr_slot_free(topic, &slot);
     if (!error)
         error = mr_group_lock(topic, seat->group);
     if (error)
@@ -357,7 +318,7 @@ int mr_group_give_back(struct mr_topic *topic, struct mr_seat *seat)
         error = -EUSERS;
     } else {
         struct mr_tx tx = mr_tx_begin(topic, &group->lock);
-        set_left(&tx, topic, seat->member, seat->group, 0);
+        mr_slot_left(&tx, topic, seat->member, seat->group, 0);
         set_empty(&tx, topic, slot, seat->group);
         mr_tx_commit(&tx);
         seat->member = slot;
@@ -369,170 +330,4 @@ unlock:
     if (!error)
         mr_cond_signal(&group->data, 1);
     return error;
-}
-
-#define PARKED_NS      1000000000u /* when a parked record is tried again */
-#define PARKED_RESERVE 64u         /* member slots that are not taken for such records */
-
-/* Adds to tx the words of an orphan that is one parked record, in a free slot. */
-static void set_parked(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot,
-                       const struct mr_seat *seat, uint64_t pos, uint64_t bytes)
-{
-    const struct mr_member_shm *own = &topic->members[seat->member];
-    struct mr_member_shm *member = &topic->members[slot];
-    struct mr_group_shm *group = &topic->groups[seat->group];
-    set_high(tx, topic, slot);
-    mr_tx_set(tx, &member->partition, seat->partition);
-    mr_tx_set(tx, &member->cursor, pos);
-    mr_tx_set(tx, &member->end, pos + bytes);
-    mr_tx_set(tx, &member->blamed, pos);
-    mr_tx_set(tx, &member->tries, load(&own->tries));
-    mr_tx_set(tx, &member->failed_pid, load(&own->failed_pid));
-    mr_tx_set(tx, &member->in_hand, MR_PARKED);
-    mr_tx_set(tx, &member->claimed_ns, mr_now_ns() + PARKED_NS);
-    mr_tx_set(tx, &member->moving, MR_NONE);
-    mr_tx_set(tx, &member->acked, 0);
-    mr_tx_set(tx, &member->owner, 0);
-    mr_tx_set(tx, &member->group, seat->group + 1);
-    mr_tx_set(tx, &group->orphans, load(&group->orphans) + 1);
-}
-
-/* The parked orphan that ends where this record begins; member_cnt: none. */
-static uint32_t parked_before(const struct mr_topic *topic, const struct mr_seat *seat,
-                              uint64_t pos)
-{
-    uint32_t i = 0;
-    for (; i < topic->member_cnt; i++) {
-        const struct mr_member_shm *member = &topic->members[i];
-        if (load(&member->group) == seat->group + 1 && !load(&member->owner) &&
-            load(&member->in_hand) == MR_PARKED && load(&member->partition) == seat->partition &&
-            load(&member->end) == pos)
-            break;
-    }
-    return i;
-}
-
-/* Members that want to join must not find all slots taken by records that wait. */
-static int may_take_slot(const struct mr_topic *topic, uint32_t slot)
-{
-    uint32_t free = 0;
-    for (uint32_t i = 0; i < topic->member_cnt; i++)
-        free += !load(&topic->members[i].group);
-    return slot < topic->member_cnt && free > PARKED_RESERVE;
-}
-
-int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, uint64_t bytes)
-{
-    int error = mr_topic_lock(topic);
-    if (error)
-        return error;
-    struct mr_group_shm *group = &topic->groups[seat->group];
-    struct mr_member_shm *member = &topic->members[seat->member];
-    uint32_t slot;
-    error = free_slot(topic, &slot);
-    if (!error)
-        error = mr_group_lock(topic, seat->group);
-    if (error)
-        goto unlock;
-    uint32_t longer = parked_before(topic, seat, pos);
-    if (!mr_group_seated(topic, seat)) {
-        error = mr_blame(topic, -ESTALE);
-    } else if (load(&member->cursor) != pos || load(&member->end) < pos + bytes) {
-        error = -EBADMSG;
-    } else if ((load(&group->flags) & MR_ORDERED) ||
-               (longer == topic->member_cnt && !may_take_slot(topic, slot))) {
-        error = -EUSERS;
-    } else {
-        struct mr_tx tx = mr_tx_begin(topic, &group->lock);
-        if (longer < topic->member_cnt)
-            mr_tx_set(&tx, &topic->members[longer].end, pos + bytes);
-        else
-            set_parked(&tx, topic, slot, seat, pos, bytes);
-        mr_tx_set(&tx, &member->cursor, pos + bytes);
-        mr_tx_set(&tx, &member->in_hand, MR_NONE);
-        mr_tx_commit(&tx);
-    }
-    mr_group_unlock(topic, seat->group);
-unlock:
-    mr_unlock(&topic->shm->lock);
-    return error;
-}
-
-uint64_t mr_group_parked(struct mr_topic *topic, uint32_t group)
-{
-    uint64_t parked = 0;
-    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
-        const struct mr_member_shm *member = &topic->members[i];
-        uint64_t p = load(&member->partition);
-        if (load(&member->group) != group + 1 || load(&member->in_hand) != MR_PARKED ||
-            p >= topic->partition_cnt)
-            continue;
-        uint64_t first = mr_log_offset(topic, (uint32_t)p, load(&member->cursor));
-        uint64_t end = mr_log_offset(topic, (uint32_t)p, load(&member->end));
-        /* taken over meanwhile, or overwritten (drop-oldest) */
-        parked += first < end && end != MR_NONE ? end - first : 1;
-    }
-    return parked;
-}
-
-static int has_slot(const struct mr_topic *topic, uint32_t g, uint64_t client)
-{
-    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++)
-        if (load(&topic->members[i].group) == g + 1 && load(&topic->members[i].owner) == client)
-            return 1;
-    return 0;
-}
-
-int mr_groups_orphan(struct mr_topic *topic, uint64_t client, int wait)
-{
-    int left_out = 0;
-    for (uint32_t g = 0; g < topic->group_cnt; g++) {
-        struct mr_group_shm *group = &topic->groups[g];
-        if (!mr_group_there(topic, g) || !has_slot(topic, g, client))
-            continue;
-        int error = wait ? mr_lock(topic, &group->lock) : mr_lock_try(topic, &group->lock);
-        if (error < 0) {
-            left_out = error;
-            continue;
-        }
-        for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
-            struct mr_member_shm *member = &topic->members[i];
-            if (load(&member->group) != g + 1 || load(&member->owner) != client)
-                continue;
-            struct mr_tx tx = mr_tx_begin(topic, &group->lock);
-            if (load(&group->flags) & MR_PRIVATE)
-                set_over(&tx, topic, i, g);
-            else
-                set_left(&tx, topic, i, g, 1);
-            mr_tx_commit(&tx);
-        }
-        mr_group_unlock(topic, g);
-        if (!mr_group_holds(topic, g))
-            mr_group_free(topic, g, 0);
-    }
-    return left_out;
-}
-
-ssize_t mr_group_purge(struct mr_topic *topic, uint32_t g)
-{
-    int error = mr_group_lock(topic, g);
-    if (error)
-        return error;
-    uint64_t skipped = 0;
-    for (uint32_t p = 0; p < topic->partition_cnt && mr_group_there(topic, g); p++) {
-        struct mr_group_part_shm *part = mr_group_part(topic, g, p);
-        struct mr_tip tip = mr_log_tip(topic, p);
-        if (tip.next_offset == MR_NONE || tip.next_offset < load(&part->next_offset)) {
-            mr_group_unlock(topic, g);
-            return -EBADMSG;
-        }
-        skipped += tip.next_offset - load(&part->next_offset);
-        struct mr_tx tx = mr_tx_begin(topic, &topic->groups[g].lock);
-        mr_tx_set(&tx, &part->next, tip.head);
-        mr_tx_set(&tx, &part->next_offset, tip.next_offset);
-        mr_tx_commit(&tx);
-        mr_group_commit(topic, g, p);
-    }
-    mr_group_unlock(topic, g);
-    return (ssize_t)skipped;
 }

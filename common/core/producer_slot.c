@@ -1,7 +1,7 @@
 /* producer_slot.c - see producer_slot.h. */
 #include "producer_slot.h"
 #include "asked.h"
-#include "group.h"
+#include "group_life.h"
 
 #include <errno.h>
 

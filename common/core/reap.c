@@ -1,5 +1,84 @@
 /* reap.c - see reap.h. */
 #include "reap.h"
+#include "group_life.h"
+
+/* Adds to tx what makes an orphan of a slot of group g, or a free one if it holds nothing. tx->n
+ * grows by 8 at most. */
+void mr_slot_left(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, uint32_t g, int died)
+{
+    struct mr_member_shm *member = &topic->members[slot];
+    struct mr_group_shm *group = &topic->groups[g];
+    uint64_t cursor = load(&member->cursor), end = load(&member->end),
+             in_hand = load(&member->in_hand);
+    mr_tx_set(tx, &group->acked, load(&group->acked) + load(&member->acked));
+    if (cursor >= end) {
+        mr_tx_set(tx, &member->group, 0);
+        return;
+    }
+    mr_tx_set(tx, &member->acked, 0);
+    mr_tx_set(tx, &member->owner, 0);
+    mr_tx_set(tx, &member->in_hand, MR_NONE);
+    mr_tx_set(tx, &group->orphans, load(&group->orphans) + 1);
+    if (died && in_hand >= cursor && in_hand < end) {
+        mr_tx_set(tx, &member->tries,
+                  load(&member->blamed) == in_hand ? load(&member->tries) + 1 : 1);
+        mr_tx_set(tx, &member->blamed, in_hand);
+        mr_tx_set(tx, &member->failed_pid, mr_client_pid(topic->bus, load(&member->owner)));
+    }
+}
+
+/* Adds to tx the end of a private group with its only member, what that held included. With the
+ * topic's and the group's lock held. */
+void mr_slot_over(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, uint32_t g)
+{
+    struct mr_member_shm *member = &topic->members[slot];
+    struct mr_group_shm *group = &topic->groups[g];
+    for (uint32_t p = 0; p < topic->partition_cnt; p++) /* the last time that it can be looked up */
+        if (load(&mr_group_part(topic, g, p)->committed) != load(&mr_group_part(topic, g, p)->next))
+            mr_group_commit(topic, g, p);
+    mr_tx_set(tx, &group->acked, load(&group->acked) + load(&member->acked));
+    /* first: no private group without a member is live */
+    mr_tx_set(tx, &group->flags, load(&group->flags) | MR_GROUP_OVER);
+    mr_tx_set(tx, &member->group, 0);
+}
+
+static int has_slot(const struct mr_topic *topic, uint32_t g, uint64_t client)
+{
+    for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++)
+        if (load(&topic->members[i].group) == g + 1 && load(&topic->members[i].owner) == client)
+            return 1;
+    return 0;
+}
+
+int mr_groups_orphan(struct mr_topic *topic, uint64_t client, int wait)
+{
+    int left_out = 0;
+    for (uint32_t g = 0; g < topic->group_cnt; g++) {
+        struct mr_group_shm *group = &topic->groups[g];
+        if (!mr_group_there(topic, g) || !has_slot(topic, g, client))
+            continue;
+        int error = wait ? mr_lock(topic, &group->lock) : mr_lock_try(topic, &group->lock);
+        if (error < 0) {
+            left_out = error;
+            continue;
+        }
+        for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
+            struct mr_member_shm *member = &topic->members[i];
+            if (load(&member->group) != g + 1 || load(&member->owner) != client)
+                continue;
+            struct mr_tx tx = mr_tx_begin(topic, &group->lock);
+            if (load(&group->flags) & MR_PRIVATE)
+                mr_slot_over(&tx, topic, i, g);
+            else
+                mr_slot_left(&tx, topic, i, g, 1);
+            mr_tx_commit(&tx);
+        }
+        mr_group_unlock(topic, g);
+        if (!mr_group_holds(topic, g))
+            mr_group_free(topic, g, 0);
+    }
+    return left_out;
+}
 
 /* What a client has in a topic: bit 0 a producer, bit 1 a member. Lock-free. */
 static int holdings(const struct mr_topic *topic, uint64_t client)
