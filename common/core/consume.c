@@ -1,34 +1,21 @@
-/* consume.c - the consumer's side of millrace.h: claims, reading in place, acknowledging, waiting.
- * What comes out is in deliver.c, dead letters are in dead.c. */
-#include "consume.h"
+/* consume.c - the consumer's side of millrace.h: claims, reading in place, failing. Acknowledging is
+ * in ack.c, waiting in wait.c, what comes out in deliver.c. */
+#include "ack.h"
+#include "append.h"
 #include "dead.h"
+#include "deliver.h"
 #include "member.h"
+#include "move.h"
 #include "park.h"
 #include "reap.h"
+#include "wait.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define WINDOW          1000u
-#define WAIT_WATCHED_NS 500000000 /* under a broker, which wakes whoever a death concerns */
-#define WAIT_ALONE_NS   50000000  /* without one: how late a death is noticed at most */
-/* about what a wakeup on another CPU costs: spinning longer than that cannot pay */
-#define SPIN_NS_MAX 50000u
-#define SPIN_NS_MIN 1000u
-#define SPIN_PAUSES 64     /* about 2 us: a round trip of two that both spin takes less */
-#define WAKEUP_NS   50000u /* see measure: what another member costs, */
-/* and no more records than this are kept from the others for it: one of them may take longer than
- * the last ones */
-#define LEAST_MAX 64u
-/* see gather: so much is worth a claim at once; in a small ring, a quarter of it */
-#define GATHER_BYTES      32768u
-#define GATHER_RECORDS    64u  /* who takes fewer at a time would only make a queue */
-#define GATHER_PAUSES_MIN 96u  /* about 2.4 us */
-#define GATHER_PAUSES_MAX 768u /* about 20 us */
-#define GATHER_TRY        8u
+#define WINDOW 1000u
 
 /* ---- opening and closing ---- */
 
@@ -67,7 +54,7 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
     consumer->window = options->window ? options->window : WINDOW;
     consumer->tries = options->tries ? options->tries : topic->tries;
     consumer->hand = MR_NONE;
-    consumer->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_NS_MAX : 0;
+    consumer->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? MR_SPIN_NS_MAX : 0;
     consumer->copying = topic->full == MR_FULL_DROP_OLDEST || (options->flags & MR_PEEK);
     if (options->flags & MR_UNTIL_END)
         error = pin_end(consumer);
@@ -112,24 +99,6 @@ void mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_st
 }
 
 /* ---- waiting ---- */
-
-/* Lock-free: how many bytes may there be to claim? An orphan counts as more than enough. */
-static uint64_t inviting(const struct mr_consumer *consumer)
-{
-    const struct mr_topic *topic = consumer->topic;
-    const struct mr_group_part_shm *parts = mr_group_part(topic, consumer->seat.group, 0);
-    const struct mr_log_shm *logs = topic->logs;
-    const uint64_t *until = consumer->until;
-    uint64_t bytes = 0;
-    if (load(&topic->groups[consumer->seat.group].orphans))
-        return MR_NONE;
-    for (uint32_t p = 0, n = topic->partition_cnt; p < n; p++) {
-        uint64_t next = load(&parts[p].next), head = load(&logs[p].head);
-        if (next != head && (!until || next < until[p]))
-            bytes += head - next;
-    }
-    return bytes;
-}
 
 /* After a claim that found nothing: is this the end? Returns 0 or -ENODATA, -EIDRM, -EIO. */
 static int ended(struct mr_consumer *consumer)
@@ -187,101 +156,6 @@ static int ended(struct mr_consumer *consumer)
     return -ENODATA;
 }
 
-/* While a producer goes on publishing little by little, each look at its log takes the line with
- * `head` away from it, and a claim costs the same for one record as for many. So a little that is
- * there is left alone to grow for as long as what is worth a claim will take at the rate seen last
- * time; for the shortest time only if that is far too long, as a slow stream is not to be held up,
- * or if the topic may be full before. Where nothing grew in the second half of a pause (the stream
- * may wait for us) only every GATHER_TRY-th claim tries again.
- *   bytes   what inviting() has just said records that a claim, or the topic, can hold at most */
-static void gather(struct mr_consumer *consumer, uint64_t bytes, uint64_t records)
-{
-    uint64_t worth = consumer->topic->ring_bytes / 4 < GATHER_BYTES
-                         ? consumer->topic->ring_bytes / 4
-                         : GATHER_BYTES;
-    if (bytes >= worth || records < GATHER_RECORDS ||
-        (!consumer->gather_pauses && ++consumer->gather_turn % GATHER_TRY))
-        return;
-    uint64_t half = (consumer->gather_pauses ? consumer->gather_pauses : GATHER_PAUSES_MIN) / 2;
-    for (uint64_t i = 0; i < half; i++)
-        mr_pause_cpu();
-    uint64_t before = inviting(consumer);
-    for (uint64_t i = 0; i < half && before != bytes; i++)
-        mr_pause_cpu();
-    uint64_t now = inviting(consumer), wanted = now > before ? worth * half / (now - before) : 0;
-    if (now <= before)
-        consumer->gather_pauses = 0;
-    else if (wanted < GATHER_PAUSES_MIN || wanted > 4 * GATHER_PAUSES_MAX ||
-             consumer->topic->part_records_max)
-        consumer->gather_pauses = GATHER_PAUSES_MIN;
-    else
-        consumer->gather_pauses = wanted < GATHER_PAUSES_MAX ? wanted : GATHER_PAUSES_MAX;
-}
-
-/* Spins for as long as has paid lately. Returns 1 if something may be there. */
-static int spin(struct mr_consumer *consumer, uint64_t records, int64_t timeout_ns)
-{
-    if (!consumer->spin_ns || timeout_ns == 0)
-        return 0;
-    uint64_t since = mr_now_ns();
-    for (int i = 0;; i++) {
-        uint64_t bytes = inviting(consumer);
-        if (bytes) {
-            gather(consumer, bytes, records);
-            consumer->spin_ns =
-                consumer->spin_ns * 2 < SPIN_NS_MAX ? consumer->spin_ns * 2 : SPIN_NS_MAX;
-            return 1;
-        }
-        if (i < SPIN_PAUSES)
-            mr_pause_cpu();
-        else if (mr_now_ns() - since >= consumer->spin_ns)
-            break;
-        else
-            /* where there are more processes than CPUs, it may be the producer that waits for
-             * ours */
-            sched_yield();
-    }
-    consumer->spin_ns = consumer->spin_ns / 2 > SPIN_NS_MIN ? consumer->spin_ns / 2 : SPIN_NS_MIN;
-    return 0;
-}
-
-/* How long to sleep at most, out of what is left of the timeout; 0: the time is over. */
-static int64_t bound_for(struct mr_consumer *consumer, int64_t timeout_ns, uint64_t since)
-{
-    int64_t bound;
-    if (consumer->joined) {
-        bound = mr_broker_pid(consumer->topic->bus) > 0 ? WAIT_WATCHED_NS : WAIT_ALONE_NS;
-    } else {
-        bound = consumer->peek_step_ns;
-        consumer->peek_step_ns = bound * 2 < WAIT_WATCHED_NS ? bound * 2 : WAIT_WATCHED_NS;
-    }
-    if (timeout_ns < 0)
-        return bound;
-    int64_t left = timeout_ns - (int64_t)(mr_now_ns() - since);
-    return left <= 0 ? 0 : left < bound ? left : bound;
-}
-
-static int notice(struct mr_consumer *consumer, uint64_t since, uint64_t *said)
-{
-    struct mr_wait wait = {
-        .what = MR_WAIT_RECORDS, .topic = consumer->topic->name, .group = "", .name = ""};
-    return mr_bus_notice(consumer->topic->bus, &wait, since, said);
-}
-
-/* Work is shared where it pays: handing a record to another member costs a wakeup, so what is done
- * in less time than that is no share. How long our user takes for a record is measured from claim
- * to claim, in groups with several members only. */
-static void measure(struct mr_consumer *consumer)
-{
-    if (!consumer->claimed_ns)
-        return;
-    uint64_t now = (mr_now_ns() - consumer->claimed_ns) / consumer->claimed + 1;
-    consumer->record_ns = consumer->record_ns ? (3 * consumer->record_ns + now) / 4 : now;
-    uint64_t least = WAKEUP_NS / consumer->record_ns;
-    consumer->seat.least = least < LEAST_MAX ? least : LEAST_MAX;
-    consumer->claimed_ns = 0;
-}
-
 /* What mr_consumer_claim returns: got > 0 something is at hand, else got. */
 static ssize_t at_hand(struct mr_consumer *consumer, int got)
 {
@@ -306,7 +180,7 @@ ssize_t mr_consumer_claim(struct mr_consumer *consumer, size_t max, int64_t time
         return -EBUSY; /* given but neither acknowledged nor given back: the seat holds one claim */
     if (max == 0 || max > consumer->window)
         max = consumer->window;
-    measure(consumer);
+    mr_wait_measure(consumer);
     uint64_t records =
         topic->part_records_max && topic->part_records_max < max ? topic->part_records_max : max;
     /* Who is going to wait may first look without a lock: it tries for good before it sleeps. One
@@ -314,9 +188,9 @@ ssize_t mr_consumer_claim(struct mr_consumer *consumer, size_t max, int64_t time
      * the lock's next owner completes it. */
     int look =
         timeout_ns == 0 || !consumer->joined || consumer->until || mr_consumer_holds(consumer);
-    uint64_t bytes = look ? 0 : inviting(consumer);
+    uint64_t bytes = look ? 0 : mr_wait_inviting(consumer);
     if (bytes)
-        gather(consumer, bytes, records);
+        mr_wait_gather(consumer, bytes, records);
     int got = look || bytes ? mr_deliver(consumer, max) : 0;
     if (got)
         return at_hand(consumer, got);
@@ -329,7 +203,7 @@ ssize_t mr_consumer_claim(struct mr_consumer *consumer, size_t max, int64_t time
     uint64_t since = mr_now_ns(), said = 0;
     consumer->stats.waits++;
     for (;;) {
-        if (consumer->joined && spin(consumer, records, timeout_ns)) {
+        if (consumer->joined && mr_wait_spin(consumer, records, timeout_ns)) {
             got = mr_deliver(consumer, max);
             if (got)
                 break;
@@ -340,10 +214,10 @@ ssize_t mr_consumer_claim(struct mr_consumer *consumer, size_t max, int64_t time
         if (!got)
             got = ended(consumer);
         if (!got)
-            got = notice(consumer, since, &said);
+            got = mr_wait_notice(consumer, since, &said);
         if (got)
             break;
-        int64_t bound = bound_for(consumer, timeout_ns, since);
+        int64_t bound = mr_wait_bound(consumer, timeout_ns, since);
         if (bound == 0) {
             got = -ETIMEDOUT;
             break;
@@ -369,7 +243,7 @@ int mr_consumer_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t
         struct mr_cond *conds[64];
         uint32_t tickets[64];
         size_t waits = 0;
-        int64_t bound = WAIT_WATCHED_NS;
+        int64_t bound = MR_WAIT_WATCHED_NS;
         for (size_t i = 0; i < n; i++) {
             struct mr_consumer *consumer = consumers[i];
             if (consumer->joined) {
@@ -381,10 +255,10 @@ int mr_consumer_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t
              * end or an error is found there again. */
             if (mr_consumer_claim(consumer, 0, 0) != -ETIMEDOUT)
                 return 0;
-            int64_t its = bound_for(consumer, timeout_ns, since);
+            int64_t its = mr_wait_bound(consumer, timeout_ns, since);
             bound = its < bound ? its : bound;
         }
-        int error = notice(consumers[0], since, &said);
+        int error = mr_wait_notice(consumers[0], since, &said);
         if (error)
             return error;
         if (bound == 0)
@@ -454,87 +328,20 @@ int mr_consumer_next(struct mr_consumer *consumer, struct mr_record *out)
     return 1;
 }
 
-int mr_consumer_ack(struct mr_consumer *consumer)
+int mr_consumer_ack_with(struct mr_consumer *consumer, struct mr_producer *producer,
+                         struct mr_message *msgs, size_t n, int64_t timeout_ns)
 {
-    if (!consumer->joined || consumer->acked == consumer->pos) {
-        consumer->acked = consumer->pos;
-        return mr_intact(consumer->topic);
-    }
-    return mr_consumer_ack_to(consumer, consumer->pos, consumer->given);
-}
-
-int mr_consumer_mine(const struct mr_consumer *consumer)
-{
-    const struct mr_topic *topic = consumer->topic;
-    const struct mr_member_shm *slot = mr_consumer_slot(consumer);
-    int error = mr_intact(topic);
-    if (!error)
-        error = mr_bus_usable(topic->bus);
-    if (!error &&
-        (load(&slot->owner) != topic->bus->self || load(&slot->group) != consumer->seat.group + 1 ||
-         load(&topic->groups[consumer->seat.group].serial) != consumer->seat.serial))
-        error = mr_blame(topic, -ESTALE);
-    return error;
-}
-
-int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t records)
-{
-    struct mr_topic *topic = consumer->topic;
-    struct mr_member_shm *slot = mr_consumer_slot(consumer);
-    int error = mr_consumer_mine(consumer);
-    if (error)
-        return error;
-    /* release, pairs with the acquire of whoever computes committed: we are done reading below pos.
-     * This is the moment of acknowledgement. */
-    atomic_store_explicit(&slot->cursor, pos, memory_order_release);
-    atomic_store_explicit(&slot->acked, load(&slot->acked) + records, memory_order_relaxed);
-    consumer->acked = pos;
-    consumer->given = 0;
-    if (consumer->seat.begin_offset != MR_NONE)
-        /* so that what is overwritten later counts as lost from there */
-        consumer->seat.begin_offset += records;
-    int done = pos == consumer->end;
-    _Atomic uint64_t *want = &topic->logs[consumer->partition].want;
-    /* pairs with store_want: we see it, or the producer sees our cursor */
-    atomic_thread_fence(memory_order_seq_cst);
-    uint64_t wanted = load(want);
-    if (wanted != MR_NONE && (pos >= wanted || done)) {
-        atomic_store_explicit(want, MR_NONE, memory_order_relaxed);
-        mr_cond_broadcast(&topic->shm->space);
-    }
-    /* The partition of an ordered group is free for another member now; the last acknowledgement of
-     * a sealed topic ends all. */
-    struct mr_group_shm *group = &topic->groups[consumer->seat.group];
-    if (done && load(&topic->shm->sealed))
-        mr_cond_broadcast(&group->data);
-    else if (done && (load(&group->flags) & MR_ORDERED))
-        mr_cond_signal(&group->data, 1);
-    return 0;
-}
-
-int mr_consumer_rewind(struct mr_consumer *consumer)
-{
-    if (!consumer->joined)
+    if (n == 0)
+        return mr_consumer_ack(consumer);
+    if (!consumer->joined || consumer->acked == consumer->pos ||
+        mr_producer_topic(producer)->bus != consumer->topic->bus ||
+        mr_producer_topic(producer) == consumer->topic)
         return -EINVAL;
-    uint64_t back = consumer->pos - consumer->acked;
-    const unsigned char *ring = mr_topic_ring(consumer->topic, consumer->partition);
-    if (!consumer->copying && back > (uint64_t)(consumer->at - ring))
-        consumer->at += consumer->topic->ring_bytes;
-    consumer->at -= back;
-    consumer->pos = consumer->acked;
-    consumer->next_offset -= consumer->given;
-    consumer->left += consumer->given;
-    consumer->given = 0;
-    if (consumer->hand != MR_NONE) {
-        consumer->hand = MR_NONE;
-        atomic_store_explicit(&mr_consumer_slot(consumer)->in_hand, MR_NONE, memory_order_relaxed);
-    }
-    return 0;
-}
-
-int mr_consumer_holds(const struct mr_consumer *consumer)
-{
-    return consumer->joined && (consumer->inherited || consumer->acked != consumer->end);
+    int error = mr_consumer_mine(consumer);
+    if (!error)
+        error = mr_append_place(producer, msgs, n);
+    return error ? error
+                 : mr_move(consumer, producer, msgs, n, consumer->pos, consumer->given, timeout_ns);
 }
 
 int mr_consumer_give_back(struct mr_consumer *consumer)

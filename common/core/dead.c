@@ -1,5 +1,6 @@
 /* dead.c - see dead.h. */
 #include "dead.h"
+#include "ack.h"
 #include "append.h"
 #include "lifecycle.h"
 #include "move.h"
@@ -11,11 +12,6 @@
 #include <string.h>
 
 #define HEADERS_ROOM 1024u /* what the headers that say why take at most */
-
-void mr_dead_name(const struct mr_topic *topic, char *name, size_t cap)
-{
-    snprintf(name, cap, "%s" MR_DEAD_SUFFIX, topic->name);
-}
 
 static int open_dead(struct mr_topic *topic, struct mr_topic **out)
 {

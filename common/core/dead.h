@@ -3,7 +3,7 @@
 #ifndef COMMON_CORE_DEAD_H
 #define COMMON_CORE_DEAD_H
 
-#include "consume.h"
+#include "consumer.h"
 
 /* mr_dead_letter moves the record at pos, the first unacknowledged one of the claim, to
  * "<topic>.dead" with headers that say why, and acknowledges it. at: where it lies, in the ring or
@@ -14,9 +14,5 @@
  * the claim goes on after it, too. */
 int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at,
                    const char *reason);
-
-/* mr_dead_name writes the dead-letter topic's name, of MR_TOPIC_NAME_MAX + 5 bytes at most, its end
- * included. */
-void mr_dead_name(const struct mr_topic *topic, char *name, size_t cap);
 
 #endif

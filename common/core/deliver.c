@@ -1,6 +1,6 @@
 /* deliver.c - what a consumer gives out next: a claim as it lies in the ring, or a copy where
  * producers do not wait for it. */
-#include "consume.h"
+#include "deliver.h"
 #include "dead.h"
 #include "move.h"
 

@@ -1,7 +1,7 @@
 /* info.c - what anyone may look at: read word by word, without a lock, also through a read-only
  * mapping. Whatever the words say, nothing outside the mapping is read and every loop is bounded.
  * What cannot be looked at is an error, never a zero (I13). */
-#include "consume.h"
+#include "consumer.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,12 +1,18 @@
 /* move.c - see move.h. */
 #include "move.h"
+#include "ack.h"
 #include "append.h"
 #include "asked.h"
-#include "dead.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+void mr_dead_name(const struct mr_topic *topic, char *name, size_t cap)
+{
+    snprintf(name, cap, "%s" MR_DEAD_SUFFIX, topic->name);
+}
 
 int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs,
             size_t n, uint64_t pos, uint64_t records, int64_t timeout_ns)
@@ -35,22 +41,6 @@ int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct m
     atomic_store_explicit(&slot->moving, MR_NONE, memory_order_release);
     atomic_store_explicit(asked, 0, memory_order_release);
     return error;
-}
-
-int mr_consumer_ack_with(struct mr_consumer *consumer, struct mr_producer *producer,
-                         struct mr_message *msgs, size_t n, int64_t timeout_ns)
-{
-    if (n == 0)
-        return mr_consumer_ack(consumer);
-    if (!consumer->joined || consumer->acked == consumer->pos ||
-        mr_producer_topic(producer)->bus != consumer->topic->bus ||
-        mr_producer_topic(producer) == consumer->topic)
-        return -EINVAL;
-    int error = mr_consumer_mine(consumer);
-    if (!error)
-        error = mr_append_place(producer, msgs, n);
-    return error ? error
-                 : mr_move(consumer, producer, msgs, n, consumer->pos, consumer->given, timeout_ns);
 }
 
 /* Have the records that the slot's former owner was moving arrived? 0 no; 1 yes; 2 yes, as a dead

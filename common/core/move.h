@@ -13,7 +13,7 @@
 #ifndef COMMON_CORE_MOVE_H
 #define COMMON_CORE_MOVE_H
 
-#include "consume.h"
+#include "consumer.h"
 
 /* mr_move appends n messages, as mr_append_place has placed them, and acknowledges up to position
  * pos, which is `records` records more. The caller has checked that the claim is still its own.
@@ -24,5 +24,9 @@ int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct m
 /* mr_move_settle finishes what the former owner of a slot had begun. Returns 0 go on; 1 the claim
  * is empty now; or a negative errno. */
 int mr_move_settle(struct mr_consumer *consumer);
+
+/* mr_dead_name writes the dead-letter topic's name, of MR_TOPIC_NAME_MAX + 5 bytes at most, its end
+ * included. */
+void mr_dead_name(const struct mr_topic *topic, char *name, size_t cap);
 
 #endif

@@ -6,7 +6,7 @@
 #ifndef TESTS_CRASH_WORLD_H
 #define TESTS_CRASH_WORLD_H
 
-#include "core/consume.h"
+#include "core/consumer.h"
 #include "core/lifecycle.h"
 #include "core/log_append.h"
 #include "core/group_life.h"

@@ -3,7 +3,7 @@
 #ifndef TESTS_FUZZ_IMAGE_H
 #define TESTS_FUZZ_IMAGE_H
 
-#include "core/consume.h"
+#include "core/consumer.h"
 #include "core/lifecycle.h"
 #include "core/reap.h"
 #include "fuzz.h"

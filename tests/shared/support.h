@@ -6,7 +6,7 @@
 #ifndef TESTS_SHARED_SUPPORT_H
 #define TESTS_SHARED_SUPPORT_H
 
-#include "core/consume.h"
+#include "core/consumer.h"
 #include "core/lifecycle.h"
 #include "core/log_append.h"
 #include "core/group_life.h"

@@ -1,6 +1,6 @@
-/* consume.h - a consumer's handle from inside. */
-#ifndef COMMON_CORE_CONSUME_H
-#define COMMON_CORE_CONSUME_H
+/* consumer.h - a consumer's handle from inside. */
+#ifndef COMMON_CORE_CONSUMER_H
+#define COMMON_CORE_CONSUMER_H
 
 #include "group.h"
 
@@ -49,19 +49,5 @@ static inline struct mr_member_shm *mr_consumer_slot(const struct mr_consumer *c
 {
     return &consumer->topic->members[consumer->seat.member];
 }
-
-/* mr_deliver takes one look for something to give, of at most max records if it is a fresh claim,
- * and makes it what mr_consumer_next gives. Never waits, but for room in the dead-letter topic.
- * Returns 1; 0 nothing now; or a negative errno. */
-int mr_deliver(struct mr_consumer *consumer, uint64_t max);
-/* mr_deliver_peek finds where a peeking consumer starts. Returns 0 or a negative errno. */
-int mr_deliver_peek(struct mr_consumer *consumer, const struct mr_consumer_options *options);
-
-/* mr_consumer_mine: 0 the claim is still this consumer's; -ESTALE and the like: nothing may be
- * acknowledged any more. */
-int mr_consumer_mine(const struct mr_consumer *consumer);
-/* mr_consumer_ack_to acknowledges up to position pos, which is `records` more records. 0;
- * -ESTALE. */
-int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t records);
 
 #endif
