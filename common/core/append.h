@@ -1,14 +1,8 @@
-/* append.h - a producer's handle from inside, for move.c. */
+/* append.h - what move.c appends. */
 #ifndef COMMON_CORE_APPEND_H
 #define COMMON_CORE_APPEND_H
 
 #include "millrace.h"
-
-/* mr_producer_slot: the index of the producer's slot in its topic. mr_producer_serial: the number
- * that no other handle of the topic ever has. */
-uint32_t mr_producer_slot(const struct mr_producer *producer);
-uint64_t mr_producer_serial(const struct mr_producer *producer);
-struct mr_topic *mr_producer_topic(const struct mr_producer *producer);
 
 /* mr_append_place gives all messages the partition of the first. Returns 0, or why they cannot be
  * appended at once: errors of mr_producer_append. */

@@ -7,6 +7,7 @@
 #include "member.h"
 #include "move.h"
 #include "park.h"
+#include "producer.h"
 #include "reap.h"
 #include "wait.h"
 

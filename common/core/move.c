@@ -3,6 +3,7 @@
 #include "ack.h"
 #include "append.h"
 #include "asked.h"
+#include "producer.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
 #include "child.h"
 #include "cli/program.h"
 #include "core/append.h"
+#include "core/producer.h"
 #include "core/segment.h"
 #include "oracle.h"
 

@@ -2,6 +2,7 @@
 #include "child.h"
 
 #include "core/append.h"
+#include "core/producer.h"
 
 #include <errno.h>
 #include <string.h>

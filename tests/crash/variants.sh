@@ -43,11 +43,11 @@ variant() {
     fi
 }
 
-variant 'the head is published before the bytes' log.c \
+variant 'the head is published before the bytes' log_append.c \
     's/(        write_record\(ring \+ at)/        atomic_store(&log->head, pos + bytes);\n$1/' 'append a batch'
-variant 'one tip instead of two' log.c \
+variant 'one tip instead of two' log_append.c \
     's/tip = &log->tips\[1\];/tip = &log->tips[0];/; s/tip = &log->tips\[0\];\n    \}/tip = &log->tips[1];\n    }/' 'append a batch' 'append one'
-variant 'the tail passes what is not acknowledged' log.c \
+variant 'the tail passes what is not acknowledged' log_append.c \
     's/space\.bound = atomic_load_explicit\(&log->limit, memory_order_relaxed\);/space.bound = head;/' "past the ring's end" 'full topic'
 variant 'no redo: a transaction is applied word by word' tx.c \
     's/atomic_store_explicit\(&redo->armed, tx->n, memory_order_release\);//' 'claim'
@@ -61,7 +61,7 @@ variant 'next is advanced before the claim is written' group.c \
     's/(    struct mr_tx tx = mr_tx_begin\(topic, &group->lock\);\n    mr_tx_set\(&tx, &own->partition, p\);)/    atomic_store(&part->next, end);\n    atomic_store(&part->next_offset, end_offset);\n$1/' 'claim'
 variant 'committed is next, whatever is in hand' group.c \
     's/if \(cursor < load\(&member->end\) && cursor < low\)\n            low = cursor;\n    \}\n    return low;/(void)cursor;\n    }\n    return low;/' 'claim' 'give back'
-variant 'what a dead member held is forgotten' member.c \
+variant 'what a dead member held is forgotten' reap.c \
     's/if \(cursor >= end\) \{\n        mr_tx_set\(tx, &member->group, 0\);/if (1) {\n        mr_tx_set(tx, &member->group, 0);/' 'claim'
 variant 'acknowledged when claimed' group.c \
     's/mr_tx_set\(&tx, &own->cursor, next\);/mr_tx_set(&tx, &own->cursor, end);/' 'claim'
@@ -69,8 +69,8 @@ variant 'records leave no note before they are moved' move.c \
     's/atomic_store_explicit\(&slot->moving, pos, memory_order_release\);//' 'acknowledge with'
 variant 'what has arrived elsewhere is not looked for' move.c \
     's/int there = arrived\(topic, slot\);/int there = 0;/' 'on its way'
-variant 'a source'"'"'s progress is noted after the records only' log.c \
-    's/            if \(source\)\n                store_progress\(source, .*?head\);//s' 'from a source'
+variant 'a source'"'"'s progress is noted after the records only' log_append.c \
+    's/            if \(source\)\n                mr_source_store\(source, .*?head\);//s' 'from a source'
 variant 'the wake is left out' append.c \
     's/            mr_groups_tell\(topic, 1\);\n//' 'append with sleepers'
 
@@ -79,7 +79,7 @@ variant 'a half-made group is mended by newcomers only' reap.c \
     's/if \(!unsettled\(topic\) \|\| mr_topic_lock_try\(topic\)\)/if (1)/' 'join, a new group' 'join, a private group'
 variant 'a private group is live before it has a member' group_life.c \
     's/    else\n        \*out = g;/    else {\n        *out = g;\n        atomic_store(&group->flags, flags);\n    }/' 'join, a private group'
-variant 'a private group outlives the slot of its member' member.c \
+variant 'a private group outlives the slot of its member' reap.c \
     's/    mr_tx_set\(tx, &group->flags, load\(&group->flags\) \| MR_GROUP_OVER\);[^\n]*\n//' 'leave, a private group' 'clean up'
 variant 'a repair credits whoever has the slot now' log.c \
     's/atomic_load_explicit\(&who->serial, memory_order_relaxed\) ==\n\s*atomic_load_explicit\(&tip->serial, memory_order_relaxed\) &&//' \
@@ -92,7 +92,7 @@ variant 'what the dead-letter topic refuses ends the consumer' dead.c \
     's/int error = mr_group_park\(consumer->topic, &consumer->seat, pos, bytes\);/return *why;\n        int error = 0;/' 'cannot be buried'
 variant 'private groups have names to join by' member.c \
     's/"private:%ld:%llu"/"private-%ld-%llu"/; s/ \|\| \(load\(&topic->groups\[g\]\.flags\) & MR_PRIVATE\)\)/)/' "private group's name"
-variant 'a topic is deleted by an earlier look' topic.c \
+variant 'a topic is deleted by an earlier look' lifecycle.c \
     's/if \(!error && done && !finished\(topic\)\)/if (0)/' 'broker: cleans'
 
 # A change that stops between two of its words, while others wait for its lock or go on.

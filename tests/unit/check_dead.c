@@ -1,6 +1,7 @@
 /* check_dead.c - dead letters: there once, with the reason, and acknowledged in their topic,
  * whichever process is killed in between. */
 #include "core/append.h"
+#include "core/producer.h"
 #include "core/dead.h"
 #include "tests/shared/support.h"
 

@@ -2,6 +2,7 @@
  * lock, while another one is at work: what random kills and newcomers do not show. Linked such that
  * a transaction can be stopped (the Makefile says how). */
 #include "core/append.h"
+#include "core/producer.h"
 #include "tests/shared/support.h"
 
 static struct mr_topic *topic;

@@ -1,6 +1,7 @@
 /* check_move.c - acknowledged with records in another topic, in one step; the progress of a source;
  * waiting until all is acknowledged. */
 #include "core/append.h"
+#include "core/producer.h"
 #include "core/move.h"
 #include "tests/shared/support.h"
 
