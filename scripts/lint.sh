@@ -1,6 +1,6 @@
 #!/bin/bash
 # lint.sh - what `make lint` runs. Usage: scripts/lint.sh [CHECK...]     all checks if none is given
-#   CHECK  format headers cppcheck tidy shell man
+#   CHECK  format layers length headers cppcheck tidy shell man
 # Every check runs, so that one call shows everything; the exit status is 0 only if all were silent.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -17,6 +17,35 @@ lint_format() {
     clang-format --dry-run --Werror "${sources[@]}" "${headers[@]}" &&
         ! awk 'length > 100 { print FILENAME ":" FNR ": " length " columns; at most 100" }' \
             "${sources[@]}" "${headers[@]}" | grep .
+}
+# The library's core includes nothing of common/text or common/cli, and no .c files of a folder call each other in a circle: each can be
+# read after those it calls. The objects say who calls (nm), as a header may declare what several files define. tsort names the files of
+# a circle.
+lint_layers() {
+    local objects folder status=0
+    objects=$(mktemp -d) || return 1
+    gcc "${flags[@]}" -MM common/core/*.c common/core/*.h | tr -s ' \\' '\n' | grep -E '^common/(text|cli)/' | sort -u |
+        sed 's/$/: common\/core includes it/' | grep . && status=1
+    find common consumer producer broker -type d -exec mkdir -p "$objects/{}" \;
+    find common consumer producer broker -name '*.c' -print0 |
+        xargs -0 -P "$(nproc)" -I '{}' gcc "${flags[@]}" -w -O0 -c -o "$objects/{}" '{}' || status=1
+    for folder in common consumer producer broker; do
+        # caller and called, a pair a line; no pair twice
+        (cd "$objects" && find "$folder" -type f -exec nm -A '{}' +) |
+            awk '$2 ~ /^[TDBR]$/ { sub(/:.*/, "", $1); home[$3] = $1 } $1 ~ /:$/ && $2 == "U" { sub(/:/, "", $1); calls[$1 " " $3] }
+                END { for (call in calls) { split(call, part, " "); if (part[2] in home) pairs[part[1] " " home[part[2]]] }
+                    for (pair in pairs) print pair }' |
+            tsort 2>&1 >/dev/null | sed -n 's/^tsort: \([^-]\)/\1/p; s/^tsort: -: .*/these call each other in a circle:/p' | grep . && status=1
+    done
+    rm -rf "$objects"
+    return $status
+}
+# No function is longer than 80 lines or has more than 6 parameters.
+lint_length() {
+    printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -n 8 clang-tidy --quiet --checks='-*,readability-function-size' \
+        --warnings-as-errors='*' --config='{CheckOptions: [{key: readability-function-size.LineThreshold, value: 80},
+            {key: readability-function-size.ParameterThreshold, value: 6}, {key: readability-function-size.StatementThreshold, value: 100000},
+            {key: readability-function-size.BranchThreshold, value: 100000}]}' -- 2>/dev/null
 }
 # Every header compiles alone, with both compilers; the public one also as C++.
 lint_headers() {
@@ -40,11 +69,11 @@ lint_tidy() { printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -I '{}' cla
 lint_shell() { shellcheck "${scripts[@]}" && { ! command -v zsh >/dev/null || zsh -n scripts/completion.zsh; }; }
 lint_man() { mandoc -T lint -W warning "${pages[@]}"; }
 
-[ $# -gt 0 ] || set -- format headers cppcheck tidy shell man
+[ $# -gt 0 ] || set -- format layers length headers cppcheck tidy shell man
 for name; do
     case $name in
-    format | headers | cppcheck | tidy | shell | man) ;;
-    *) echo "lint.sh: no such check: $name (known: format headers cppcheck tidy shell man)" >&2; exit 2 ;;
+    format | layers | length | headers | cppcheck | tidy | shell | man) ;;
+    *) echo "lint.sh: no such check: $name (known: format layers length headers cppcheck tidy shell man)" >&2; exit 2 ;;
     esac
 done
 for name; do

@@ -69,7 +69,7 @@ variant 'records leave no note before they are moved' move.c \
     's/atomic_store_explicit\(&slot->moving, pos, memory_order_release\);//' 'acknowledge with'
 variant 'what has arrived elsewhere is not looked for' move.c \
     's/int there = arrived\(topic, slot\);/int there = 0;/' 'on its way'
-variant 'a source'"'"'s progress is noted after the records only' log_append.c \
+variant 'a source'"'"'s progress is noted after the records only' log.c \
     's/            if \(source\)\n                mr_source_store\(source, .*?head\);//s' 'from a source'
 variant 'the wake is left out' append.c \
     's/            mr_groups_tell\(topic, 1\);\n//' 'append with sleepers'
