@@ -24,7 +24,7 @@ lint_format() {
 lint_layers() {
     local objects folder status=0
     objects=$(mktemp -d) || return 1
-    gcc "${flags[@]}" -MM common/core/*.c common/core/*.h | tr -s ' \\' '\n' | grep -E '^common/(text|cli)/' | sort -u |
+    gcc "${flags[@]}" -MM common/core/*.c common/core/*.h | tr -s ' \134' '\n' | grep -E '^common/(text|cli)/' | sort -u |
         sed 's/$/: common\/core includes it/' | grep . && status=1
     find common consumer producer broker -type d -exec mkdir -p "$objects/{}" \;
     find common consumer producer broker -name '*.c' -print0 |
@@ -42,10 +42,10 @@ lint_layers() {
 }
 # No function is longer than 80 lines or has more than 6 parameters.
 lint_length() {
-    printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -n 8 clang-tidy --quiet --checks='-*,readability-function-size' \
+    printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -I '{}' clang-tidy --quiet --checks='-*,readability-function-size' \
         --warnings-as-errors='*' --config='{CheckOptions: [{key: readability-function-size.LineThreshold, value: 80},
             {key: readability-function-size.ParameterThreshold, value: 6}, {key: readability-function-size.StatementThreshold, value: 100000},
-            {key: readability-function-size.BranchThreshold, value: 100000}]}' -- 2>/dev/null
+            {key: readability-function-size.BranchThreshold, value: 100000}]}' '{}' -- "${flags[@]}" 2>/dev/null
 }
 # Every header compiles alone, with both compilers; the public one also as C++.
 lint_headers() {
