@@ -60,8 +60,8 @@ void mr_client_about(const struct mr_bus *bus, uint64_t id, int32_t *pid,
 /* mr_client_pid: the pid of client id, also of a dead one until its slot is used again; 0
  * unknown. */
 uint64_t mr_client_pid(const struct mr_bus *bus, uint64_t id);
-/* mr_client_take_slot takes a free client slot for the bus's own handle: self is its id then. A dead
- * client's slot is used only if no other is free.
+/* mr_client_take_slot takes a free client slot for the bus's own handle: self is its id then. A
+ * dead client's slot is used only if no other is free.
  * Returns 0; -EUSERS all are taken; -ENOENT the bus's file has lost its name, or is about to; or
  * another negative errno. */
 int mr_client_take_slot(struct mr_bus *bus);

@@ -1,5 +1,5 @@
-/* consume.c - the consumer's side of millrace.h: claims, reading in place, failing. Acknowledging is
- * in ack.c, waiting in wait.c, what comes out in deliver.c. */
+/* consume.c - the consumer's side of millrace.h: claims, reading in place, failing. Acknowledging
+ * is in ack.c, waiting in wait.c, what comes out in deliver.c. */
 #include "ack.h"
 #include "append.h"
 #include "dead.h"

@@ -1,5 +1,5 @@
-/* geometry.h - where things lie in a topic's segment, computed from the counts alone, so that attach
- * can check what the header says. */
+/* geometry.h - where things lie in a topic's segment, computed from the counts alone, so that
+ * attach can check what the header says. */
 #ifndef COMMON_CORE_GEOMETRY_H
 #define COMMON_CORE_GEOMETRY_H
 

@@ -1,5 +1,5 @@
-/* group_life.c - see group_life.h: groups made, moved, over, and their slots used again; and the topic's
- * lock, whose taker mends what others left half done.
+/* group_life.c - see group_life.h: groups made, moved, over, and their slots used again; and the
+ * topic's lock, whose taker mends what others left half done.
  *
  * What is mended is found by the state in the segment, never by the news that a lock's owner has
  * died: that news reaches one process, which may die or give up before it has acted on it. */

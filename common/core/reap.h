@@ -29,8 +29,8 @@ void mr_topic_relieve(struct mr_topic *topic);
  * Returns 0; or why some group was left out: -EBUSY, -EINTR and the like. */
 int mr_groups_orphan(struct mr_topic *topic, uint64_t client, int wait);
 
-/* mr_slot_left adds to tx what makes an orphan of a member's slot, or a free one if it holds nothing:
- * 8 words at most.
+/* mr_slot_left adds to tx what makes an orphan of a member's slot, or a free one if it holds
+ * nothing: 8 words at most.
  *   died     1: its owner died, so the try of the record in hand is counted
  * The caller holds the group's lock. */
 void mr_slot_left(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot, uint32_t group,

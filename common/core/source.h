@@ -8,7 +8,8 @@
 /* All four are called with the log's lock held, never block, and leave after a kill inside what the
  * log's repair completes. */
 
-/* mr_source_find returns the source's slot in partition p; NULL if it has none. id 0: a free slot. */
+/* mr_source_find returns the source's slot in partition p; NULL if it has none. id 0: a free
+ * slot. */
 static inline struct mr_source_shm *mr_source_find(const struct mr_topic *topic, uint32_t p,
                                                    uint64_t id)
 {
@@ -20,8 +21,8 @@ static inline struct mr_source_shm *mr_source_find(const struct mr_topic *topic,
 }
 
 /* mr_source_slot is the same for a source that may be new: then it returns a free slot, whose id is
- * 0; NULL if none is free. A source is never forgotten for another one: its file would be sent again
- * from its start (I11). */
+ * 0; NULL if none is free. A source is never forgotten for another one: its file would be sent
+ * again from its start (I11). */
 static inline struct mr_source_shm *mr_source_slot(const struct mr_topic *topic, uint32_t p,
                                                    uint64_t id)
 {

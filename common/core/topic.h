@@ -1,4 +1,5 @@
-/* topic.h - a topic segment from inside: its handle, and what the other modules reach through it. */
+/* topic.h - a topic segment from inside: its handle, and what the other modules reach through
+ * it. */
 #ifndef COMMON_CORE_TOPIC_H
 #define COMMON_CORE_TOPIC_H
 
@@ -34,15 +35,16 @@ struct mr_topic {
     struct mr_log_shm *logs;
     _Atomic(unsigned char *) *rings; /* one a partition, mapped twice, NULL until first used */
 };
-/* mr_topic_again returns the bus's open handle of a topic, with one reference more; NULL if there is
- * none, or none that can be used. */
+/* mr_topic_again returns the bus's open handle of a topic, with one reference more; NULL if there
+ * is none, or none that can be used. */
 struct mr_topic *mr_topic_again(struct mr_bus *bus, const char *name);
 
-/* mr_topic_attach maps a topic and checks it: it may be deleted, or damaged since. name is a topic's
- * name. Returns 0 with *out, which only its caller knows before mr_topic_keep; or the errors of
- * mr_topic_open. */
+/* mr_topic_attach maps a topic and checks it: it may be deleted, or damaged since. name is a
+ * topic's name. Returns 0 with *out, which only its caller knows before mr_topic_keep; or the
+ * errors of mr_topic_open. */
 int mr_topic_attach(struct mr_bus *bus, const char *name, struct mr_topic **out);
-/* mr_topic_keep lists an attached topic among the bus's open ones, where mr_topic_again finds it. */
+/* mr_topic_keep lists an attached topic among the bus's open ones, where mr_topic_again finds
+ * it. */
 void mr_topic_keep(struct mr_topic *topic);
 /* mr_topic_unmap ends a handle that is not listed, or not any more. */
 void mr_topic_unmap(struct mr_topic *topic);

@@ -22,8 +22,8 @@ void mr_wait_gather(struct mr_consumer *consumer, uint64_t bytes, uint64_t recor
  * else 0. */
 int mr_wait_spin(struct mr_consumer *consumer, uint64_t records, int64_t timeout_ns);
 
-/* mr_wait_bound returns how long to sleep at most, in ns, out of what is left of the timeout; 0: the
- * time is over.
+/* mr_wait_bound returns how long to sleep at most, in ns, out of what is left of the timeout; 0:
+ * the time is over.
  *   timeout_ns   < 0: none
  *   since        when the wait began, CLOCK_MONOTONIC, ns */
 int64_t mr_wait_bound(struct mr_consumer *consumer, int64_t timeout_ns, uint64_t since);

@@ -6,6 +6,7 @@
 
 #include "core/append.h"
 #include "core/group.h"
+#include "core/producer.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -104,7 +104,7 @@ variant 'the old group is over after the new one is live' member.c \
      s/(load\(&group->flags\) & ~\(uint64_t\)MR_GROUP_MAKING\);\n)/$1        if (target->old < topic->group_cnt)
             mr_tx_set(&tx, &topic->groups[target->old].flags, load(&topic->groups[target->old].flags) | MR_GROUP_OVER);\n/' \
     -w h 'move a group'
-variant 'a private group is over after its member has gone' member.c \
+variant 'a private group is over after its member has gone' reap.c \
     's/(    mr_tx_set\(tx, &group->flags, [^\n]* MR_GROUP_OVER\);[^\n]*\n)([^\n]*&member->group, 0\);\n)/$2$1/' \
     'no slot to spare'
 variant 'a repair is not waited for when a slot is used again' producer_slot.c \
@@ -112,20 +112,20 @@ variant 'a repair is not waited for when a slot is used again' producer_slot.c \
 variant 'only the serial goes when a slot is used again' producer_slot.c \
     's/(uint32_t p = 0; p < topic->partition_cnt)(; p\+\+\) \{\n        int error = mr_log_lock)/$1 * 0$2/' \
     'the slot is used again'
-variant 'a group in the making lets go of what it skips' group.c \
+variant 'a group in the making lets go of what it skips' log.c \
     's/pin = committed < pin \? committed : pin;/low = committed < low ? committed : low;/' \
     'join at the end, no group'
-variant 'a producer forgets what was acknowledged while a group is made' group.c \
+variant 'a producer forgets what was acknowledged while a group is made' log.c \
     's/(    return pin < low)/    if (pin < low)\n        atomic_store(&topic->logs[p].acked, pin);\n$1/' \
     'all was acknowledged'
 variant 'what is acknowledged is what the last group had' group_life.c \
     's/if \(committed > load\(&log->acked\)\)/if (1)/' 'another was further'
 variant 'who waits for records buries with the topic locked' reap.c \
     's/(static void reap_now.*?)mr_topic_lock_try/$1mr_topic_lock/s' 'others wait'
-variant 'who waits for records waits for the locks of groups' member.c \
+variant 'who waits for records waits for the locks of groups' reap.c \
     's/wait \? (mr_lock\(topic, &group->lock\)) : mr_lock_try\(topic, &group->lock\);/$1;/' \
     'claim, others wait'
-variant 'each record that cannot be buried takes a slot' member.c \
+variant 'each record that cannot be buried takes a slot' park.c \
     's/== pos\)\n            break;/== pos + 1)\n            break;/; s/ && free > PARKED_RESERVE;/;/' 'park more'
 variant 'a group in the making pins what it has not placed' group_life.c \
     's/(->committed, )MR_NONE/${1}0/' 'three partitions'

@@ -7,9 +7,9 @@
 #define TESTS_CRASH_WORLD_H
 
 #include "core/consumer.h"
+#include "core/group_life.h"
 #include "core/lifecycle.h"
 #include "core/log_append.h"
-#include "core/group_life.h"
 #include "core/member.h"
 #include "core/park.h"
 #include "core/reap.h"

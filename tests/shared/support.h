@@ -7,14 +7,14 @@
 #define TESTS_SHARED_SUPPORT_H
 
 #include "core/consumer.h"
+#include "core/group_life.h"
 #include "core/lifecycle.h"
 #include "core/log_append.h"
-#include "core/group_life.h"
 #include "core/member.h"
 #include "core/park.h"
 #include "core/reap.h"
-#include "core/source.h"
 #include "core/segment.h"
+#include "core/source.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* check_dead.c - dead letters: there once, with the reason, and acknowledged in their topic,
  * whichever process is killed in between. */
 #include "core/append.h"
-#include "core/producer.h"
 #include "core/dead.h"
+#include "core/producer.h"
 #include "tests/shared/support.h"
 
 static struct mr_topic *topic, *dead;

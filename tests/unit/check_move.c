@@ -1,8 +1,8 @@
 /* check_move.c - acknowledged with records in another topic, in one step; the progress of a source;
  * waiting until all is acknowledged. */
 #include "core/append.h"
-#include "core/producer.h"
 #include "core/move.h"
+#include "core/producer.h"
 #include "tests/shared/support.h"
 
 #include <fcntl.h>
