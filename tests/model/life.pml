@@ -1,11 +1,14 @@
-/* life.pml - the life of groups (common/core/group_life.c, member.c, reap.c): made, joined, moved to
- * other positions, left, left without a lock when the wait for one is given up, buried, and their
- * slots used again; with one log whose producer reads their positions without any group's lock. Consumers and the producer may be killed anywhere, those that mend what another
- * has left included. At the end a survivor does what a producer without room does, and no other process comes.
+/* life.pml - the life of groups (common/core/group_life.c, member.c, reap.c): made, joined, moved
+ * to other positions, left, left without a lock when the wait for one is given up, buried, and
+ * their slots used again; with one log whose producer reads their positions without any group's
+ * lock. Consumers and the producer may be killed anywhere, those that mend what another has left
+ * included. At the end a survivor does what a producer without room does, and no other process
+ * comes.
  *
- * A group slot is free (serial 0), MAKING, live, or OVER. A transaction is filled and armed in one step (tx.pml has it in
- * pieces) and applied in pieces: words that no process acts on before the next one is stored go with that one. Records are one unit
- * long; a claim is one record (group.pml has more of claims, space.pml how a producer sleeps). */
+ * A group slot is free (serial 0), MAKING, live, or OVER. A transaction is filled and armed in one
+ * step (tx.pml has it in pieces) and applied in pieces: words that no process acts on before the
+ * next one is stored go with that one. Records are one unit long; a claim is one record (group.pml
+ * has more of claims, space.pml how a producer sleeps). */
 
 #ifndef CONSUMERS
 #define CONSUMERS 2
@@ -740,7 +743,7 @@ inline settle()
     g = 0
 }
 
-/* mr_append of one record; without room mr_groups_settle: got says whether there was some */
+/* mr_producer_append of one record; without room mr_groups_settle: got says whether there was some */
 inline append()
 {
     lock(log);

@@ -1,11 +1,14 @@
-/* move.pml - a record goes to another topic and is acknowledged here as one step, whichever process
- * dies in between (common/core/move.c: dead letters and mr_ack_with): noted in the member's slot, appended there, acknowledged here; the next to have the slot looks
- * whether it has arrived. "Letter" is said here for both. And the identities that the note names (producer_slot.c, asked.c, mend in
- * log.c): a producer's slot there is used again by others, who die, too, and then no producer may be credited another's records.
+/* move.pml - a record goes to another topic and is acknowledged here as one step, whichever
+ * process dies in between (common/core/move.c: dead letters and mr_consumer_ack_with): noted in
+ * the member's slot, appended there, acknowledged here; the next to have the slot looks whether it
+ * has arrived. "Letter" is said here for both. And the identities that the note names
+ * (producer_slot.c, asked.c, mend in log.c): a producer's slot there is used again by others, who
+ * die, too, and then no producer may be credited another's records.
  *
- * All RECORDS of one claim are to be moved, each by a producer of its own as dead letters are, or with ONE_PRODUCER by the one
- * that each consumer keeps. CONSUMERS take the claim over from each other when they die (group.pml has that in pieces). USERS are
- * producers of the other topic, which has PRODUCER_SLOTS: any that is done or died may be the one that is used again. */
+ * All RECORDS of one claim are to be moved, each by a producer of its own as dead letters are, or
+ * with ONE_PRODUCER by the one that each consumer keeps. CONSUMERS take the claim over from each
+ * other when they die (group.pml has that in pieces). USERS are producers of the other topic,
+ * which has PRODUCER_SLOTS: any that is done or died may be the one that is used again. */
 
 #ifndef CONSUMERS
 #define CONSUMERS 2
@@ -190,7 +193,7 @@ inline check_counts()
     }
 }
 
-/* mr_append of one record; log.pml has the same */
+/* mr_producer_append of one record; log.pml has the same */
 inline append(is_letter)
 {
     lock_log();
