@@ -58,7 +58,7 @@ help:
 	@echo 'make fuzz       random input of every kind, 60 s for each fuzzer [SECONDS=1800] [TESTS="fuzz_csv..."] [JOBS=4]'
 	@echo 'make storm      processes killed at random for 60 s [SECONDS=1800]'
 	@echo 'make valgrind  the unit tests in valgrind [TESTS="NAME..."] [JOBS=1]'
-	@echo 'make lint      clang-format, clang-tidy, cppcheck, shellcheck, mandoc, every header alone'
+	@echo 'make lint      clang-format, clang-tidy, cppcheck, shellcheck, mandoc, every header alone, exports of the library'
 	@echo 'make bench     Millrace beside pipes, queues and what else is installed, in 5 minutes: tables, and results.json [TESTS="bench_csv..."]'
 	@echo 'make bench-curves  puts what it measured into the README, with curves'
 	@echo 'make install   into $(PREFIX), or elsewhere [PREFIX=DIR] [DESTDIR=DIR]; make uninstall removes it'
@@ -92,8 +92,9 @@ $(OBJ)/%.o: %.c $(OBJ)/flags.stamp
 $(BIN)/libmillrace.a: $(call objects,$(LIB_SRCS)) $(OBJ)/library.stamp
 	$(call run,AR,rm -f $@ && ar rcs $@ $(filter %.o,$^))
 
-$(BIN)/libmillrace.so.0: $(call objects,$(LIB_SRCS)) $(OBJ)/library.stamp
-	$(call run,LD,$(CC) $(ALL_LDFLAGS) -shared -Wl$(comma)-soname$(comma)libmillrace.so.0 -o $@ $(filter %.o,$^) $(LIBS))
+$(BIN)/libmillrace.so.0: $(call objects,$(LIB_SRCS)) common/millrace.map $(OBJ)/library.stamp
+	$(call run,LD,$(CC) $(ALL_LDFLAGS) -shared -Wl$(comma)-soname$(comma)libmillrace.so.0 \
+		-Wl$(comma)--version-script$(comma)common/millrace.map -o $@ $(filter %.o,$^) $(LIBS))
 
 $(BIN)/libmillrace.so: $(BIN)/libmillrace.so.0
 	@ln -sf libmillrace.so.0 $@

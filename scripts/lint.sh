@@ -1,6 +1,6 @@
 #!/bin/bash
 # lint.sh - what `make lint` runs. Usage: scripts/lint.sh [CHECK...]     all checks if none is given
-#   CHECK  format layers length headers cppcheck tidy shell man
+#   CHECK  format layers length headers exports cppcheck tidy shell man
 # Every check runs, so that one call shows everything; the exit status is 0 only if all were silent.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -58,6 +58,22 @@ lint_headers() {
     clang -x c++ -std=c++17 -Wall -Wextra -Werror -fsyntax-only - <<<'#include "common/millrace.h"' || status=1
     return $status
 }
+# differ A B WHAT: shows the lines that only list A has, with what is wrong with them.
+differ() { ! comm -23 <(echo "$1") <(echo "$2") | sed "s/\$/: $3/" | grep .; }
+# What millrace.h declares, what millrace.map lists and what libmillrace.so exports is the same.
+lint_exports() {
+    local bin=bin/lint declared listed exported status=0
+    make -s --no-print-directory -j"$(nproc)" BIN=$bin SAN= $bin/libmillrace.so >/dev/null || return 1
+    declared=$(gcc "${flags[@]}" -fsyntax-only -aux-info /dev/stdout common/millrace.h |
+        sed -n 's|^/\* common/millrace\.h:.*[ *]\(mr_[a-z0-9_]*\) (.*|\1|p' | sort)
+    listed=$(sed -n 's/^ *\([a-z0-9_]*\);$/\1/p' common/millrace.map | sort)
+    exported=$(nm -D --defined-only $bin/libmillrace.so | sed -n 's/^[^ ]* [^A] //; s/@.*//p' | sort)
+    differ "$declared" "$listed" "declared in millrace.h, but not listed in millrace.map" || status=1
+    differ "$listed" "$declared" "listed in millrace.map, but not declared in millrace.h" || status=1
+    differ "$listed" "$exported" "listed in millrace.map, but not exported by libmillrace.so" || status=1
+    differ "$exported" "$listed" "exported by libmillrace.so, but not listed in millrace.map" || status=1
+    return $status
+}
 # internalAstError: cppcheck 2.10 does not understand some compound literals.
 lint_cppcheck() {
     cppcheck --quiet --error-exitcode=1 -j "$(nproc)" --std=c11 -D_GNU_SOURCE -Icommon -I. --enable=warning,performance,portability \
@@ -69,11 +85,11 @@ lint_tidy() { printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -I '{}' cla
 lint_shell() { shellcheck "${scripts[@]}" && { ! command -v zsh >/dev/null || zsh -n scripts/completion.zsh; }; }
 lint_man() { mandoc -T lint -W warning "${pages[@]}"; }
 
-[ $# -gt 0 ] || set -- format layers length headers cppcheck tidy shell man
+[ $# -gt 0 ] || set -- format layers length headers exports cppcheck tidy shell man
 for name; do
     case $name in
-    format | layers | length | headers | cppcheck | tidy | shell | man) ;;
-    *) echo "lint.sh: no such check: $name (known: format layers length headers cppcheck tidy shell man)" >&2; exit 2 ;;
+    format | layers | length | headers | exports | cppcheck | tidy | shell | man) ;;
+    *) echo "lint.sh: no such check: $name (known: format layers length headers exports cppcheck tidy shell man)" >&2; exit 2 ;;
     esac
 done
 for name; do
