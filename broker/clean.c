@@ -42,7 +42,7 @@ static void report(struct cleaning *cleaning, const char *topic, int removed, co
 static void removed(struct cleaning *cleaning, const char *topic, int error, const char *why)
 {
     if (error && error != -ENOENT) {
-        why = program_reason(error);
+        why = mr_strerror(error);
         cleaning->status = EXIT_FAILED;
     }
     report(cleaning, topic, !error || error == -ENOENT, why);
@@ -54,7 +54,7 @@ static void undecided(struct cleaning *cleaning, const char *topic, int error)
     cleaning->status = EXIT_FAILED;
     program_fail(error, "clean: %s%s%s: left", cleaning->bus, topic ? ": " : "",
                  topic ? topic : "");
-    report(cleaning, topic, 0, program_reason(error));
+    report(cleaning, topic, 0, mr_strerror(error));
 }
 
 /* Does the process have a mapping whose line ends so? Returns 1; 0; or a negative errno. One that
@@ -125,16 +125,16 @@ static void clean_unreadable(struct cleaning *cleaning, const char *topic, int w
     if (pid < 0) {
         undecided(cleaning, topic, pid);
     } else if (pid) {
-        snprintf(text, sizeof text, "pid %d uses it: %s", pid, program_reason(why));
+        snprintf(text, sizeof text, "pid %d uses it: %s", pid, mr_strerror(why));
         report(cleaning, topic, 0, text);
     } else if (!cleaning->line->all) {
-        snprintf(text, sizeof text, "%s; --all removes it", program_reason(why));
+        snprintf(text, sizeof text, "%s; --all removes it", mr_strerror(why));
         report(cleaning, topic, 0, text);
     } else {
         int error = cleaning->line->dry_run ? 0
                     : topic                 ? mr_topic_unlink(cleaning->bus, topic)
                                             : mr_bus_remove(cleaning->bus);
-        removed(cleaning, topic, error, program_reason(why));
+        removed(cleaning, topic, error, mr_strerror(why));
     }
 }
 

@@ -363,7 +363,7 @@ static void unmake_topic(struct server *server, const char *name)
         int error = mr_topic_delete(topic, MR_DELETE_IDLE);
         if (error)
             program_notice("%s: kept: %s", name,
-                           error == -EBUSY ? "it is in use by now" : program_reason(error));
+                           error == -EBUSY ? "it is in use by now" : mr_strerror(error));
         mr_topic_close(topic);
     }
 }

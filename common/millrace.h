@@ -42,7 +42,7 @@
  *            the child must not use any handle: it gets -ESTALE.
  *   Killed   (kill -9) anywhere inside: whole records or none, nothing acknowledged is lost, others
  *            go on.
- *   Prints   never; exits never. */
+ *   Prints   never; exits never. mr_strerror says in words what an error means. */
 #ifndef MILLRACE_H
 #define MILLRACE_H
 
@@ -56,7 +56,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default) /* what is declared here is all that libmillrace.so exports */
 
-#define MR_VERSION "0.1.0"
+#define MR_VERSION "0.2.0" /* of this header; mr_version tells the library's */
 
 #define MR_BUS_NAME_MAX 32u /* characters: letters, digits, '_', '-' */
 /* characters: letters, digits, '_', '-', '.', not starting with '.' or '-'; */
@@ -73,6 +73,14 @@ extern "C" {
 #define MR_RECORD_OVERHEAD 32u
 #define MR_OFFSET_NONE     UINT64_MAX
 #define MR_ANY             (-1) /* partition: by key, or spread when there is none */
+
+/* mr_version: the version of the library that runs, "0.2.0"; MR_VERSION is that of the header. */
+const char *mr_version(void);
+
+/* mr_strerror says what a negative errno of this library means, in a static text: -EPIPE is "the
+ * topic is sealed". An error without a meaning of its own has the C library's text. Any thread may
+ * call it at any time. */
+const char *mr_strerror(int error);
 
 /* mr_guard makes an error of what is a deadly signal otherwise. A mapping whose file is cut short,
  * or whose hole finds /dev/shm full, raises SIGBUS at the next access; Millrace never does that to

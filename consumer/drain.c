@@ -64,7 +64,7 @@ const char *drain_describe(char buf[static DRAIN_TEXT], const struct source *sou
     int error = mr_topic_info(source->topic, &info);
     if (error || lag < 0)
         snprintf(buf, DRAIN_TEXT, "how far it is cannot be told: %s",
-                 program_reason(error ? error : (int)lag));
+                 mr_strerror(error ? error : (int)lag));
     else if (!info.producers && !info.producers_done && !info.producers_died && !info.sealed)
         snprintf(buf, DRAIN_TEXT, "no producer has come yet");
     else

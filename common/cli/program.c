@@ -232,7 +232,7 @@ void program_fail(int error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    say(program_reason(error), format, args);
+    say(mr_strerror(error), format, args);
     va_end(args);
 }
 
@@ -280,75 +280,6 @@ void program_progress(const char *line)
         used += text_printable(text + used, sizeof text - used, line, strlen(line));
     (void)!write(STDERR_FILENO, text, used);
     progress_shown = line != NULL;
-}
-
-const char *program_reason(int error)
-{
-    switch (-error) {
-    case ENOENT:
-        return "no such bus or topic";
-    case EPROTO:
-        return "made by another version of Millrace; end the programs that use it and run: "
-               "./broker clean --all";
-    case EBADMSG:
-        return "the shared segment is damaged";
-    case EIO:
-        return "the shared segment was cut short while in use";
-    case EPIPE:
-        return "the topic is sealed";
-    case EIDRM:
-        return "the topic was deleted";
-    case ESTALE:
-        return "this process lost its place (its bus was removed from /dev/shm, or it forked); "
-               "start it again";
-    case EINTR:
-        return "interrupted";
-    case EREMOTE:
-        return "the bus belongs to another pid namespace (container), across which its locks do "
-               "not work; run this there, or use another bus (-b NAME)";
-    case EPERM:
-    case EACCES:
-        return "it belongs to another user, or you lack the rights";
-    case ETIMEDOUT:
-        return "timed out";
-    case EUSERS:
-        return "no free slot: too many are attached (./broker status -v shows them)";
-    case EBUSY:
-        return "in use";
-    case EEXIST:
-        return "exists already";
-    case ENOTEMPTY:
-        return "records are not acknowledged";
-    case ENODATA:
-        return "nothing there";
-    case ERANGE:
-        return "out of range";
-    case EAGAIN:
-        return "no room or no answer at this moment; try again";
-    case ENOLCK:
-        return "the system has no room for another file lock; end some programs, then try again";
-    case ECONNREFUSED:
-        return "no broker runs on this bus; start one with: ./broker";
-    case EADDRINUSE:
-        return "another process holds the bus's socket; use another bus (-b NAME)";
-    case ENOSPC:
-        return "no room left in /dev/shm; choose a smaller --size, or free some (df -h /dev/shm; "
-               "./broker clean)";
-    case EINVAL:
-        return "invalid argument";
-    case EMSGSIZE:
-        return "too large";
-    case ENOMEM:
-        return "out of memory; allow more (ulimit -v)";
-    case EMFILE:
-        return "too many open files; allow more (ulimit -n)";
-    case ENFILE:
-        return "too many open files in the whole system (sysctl fs.file-max)";
-    case EFBIG:
-        return "larger than a process may make files; allow more (ulimit -f), also for the broker";
-    default:
-        return strerror(error < 0 ? -error : error);
-    }
 }
 
 int program_exit_for(int error)
@@ -564,7 +495,7 @@ static int say_dead(const struct mr_wait *wait)
             ": %s; it is kept, and tried again later%s%s",
             wait->topic, wait->offset, wait->partition,
             wait->error == -EINVAL ? "no topic can have so long a name (--on-fail skip needs none)"
-                                   : program_reason(wait->error),
+                                   : mr_strerror(wait->error),
             unfit ? "; read that topic, then let a new one be made: ./broker delete " : "",
             unfit ? wait->topic : "");
     return 0;

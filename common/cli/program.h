@@ -58,7 +58,6 @@ void program_notice(const char *format, ...) __attribute__((format(printf, 1, 2)
 /* The same with the text of a negative errno in Millrace's own words ("the topic is sealed") after
  * what was done: "orders: append: ...". */
 void program_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-const char *program_reason(int error);
 /* program_usage prints "NAME: text" and "Try 'NAME --help'." Returns EXIT_USAGE. */
 int program_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -123,6 +123,6 @@ int into_append(struct worker *worker, struct mr_consumer *consumer, const struc
     if (error == -EMSGSIZE)
         snprintf(reason, cap, "its output does not fit into %s in one step", topic);
     else if (error < 0)
-        snprintf(reason, cap, "--into %s: %s", topic, program_reason(error));
+        snprintf(reason, cap, "--into %s: %s", topic, mr_strerror(error));
     return error;
 }
