@@ -226,6 +226,15 @@ int mr_topic_open(struct mr_bus *bus, const char *name, struct mr_topic **out);
 int mr_topic_create(struct mr_bus *bus, const char *name, const struct mr_settings *settings,
                     int automatic);
 
+/* mr_topic_ensure opens a topic, and asks the broker to create it first if there is none, as
+ * mr_topic_create does with `automatic`. Two processes that do so at once get the same topic.
+ *   settings  of a topic that is made now; NULL: the broker's defaults. One that is there keeps its
+ *             own
+ * Returns  0 it was there; 1 it was made by this call; errors of mr_topic_open and mr_topic_create
+ *          but -EEXIST. While it exists, no broker has to run. */
+int mr_topic_ensure(struct mr_bus *bus, const char *name, const struct mr_settings *settings,
+                    struct mr_topic **out);
+
 /* NULL is allowed. Producers and consumers of the topic must be closed before. */
 void mr_topic_close(struct mr_topic *topic);
 

@@ -17,6 +17,9 @@
 /* while the broker does not answer, *stop is looked at so often */
 #define CREATE_STEP_NS 100000000
 
+/* how often mr_topic_ensure finds a topic deleted that was just there, before it gives up */
+#define ENSURE_TURNS 100
+
 /* ---- creating ---- */
 
 static int init_segment(int fd, const struct mr_geometry *g, const struct mr_settings *settings,
@@ -197,6 +200,23 @@ int mr_topic_open(struct mr_bus *bus, const char *name, struct mr_topic **out)
     mr_topic_keep(topic);
     *out = topic;
     return 0;
+}
+
+int mr_topic_ensure(struct mr_bus *bus, const char *name, const struct mr_settings *settings,
+                    struct mr_topic **out)
+{
+    int error = mr_topic_open(bus, name, out);
+    /* Another process may make it, or delete it again, between any two steps: then once more, but
+     * not for ever, for a name that leads to a deleted topic may stay until the broker looks. */
+    for (int turn = 0; turn < ENSURE_TURNS && error == -ENOENT; turn++) {
+        int made = mr_topic_create(bus, name, settings, 1);
+        if (made && made != -EEXIST)
+            return made;
+        error = mr_topic_open(bus, name, out);
+        if (!error)
+            return made == 0;
+    }
+    return error;
 }
 
 /* ---- sealing, purging, deleting ---- */

@@ -144,6 +144,22 @@ START_TEST(without_a_broker_to_ask_creation_is_refused)
 }
 END_TEST
 
+START_TEST(topic_that_is_there_is_ensured_as_it_is)
+{
+    struct mr_topic *made = topic_make("t", (struct mr_settings){.partitions = 3}), *topic = NULL;
+    struct mr_settings wanted = {.partitions = 5}, settings;
+    ck_assert_int_eq(mr_topic_ensure(bus, "t", &wanted, &topic), 0);
+    mr_topic_settings(topic, &settings);
+    ck_assert_uint_eq(settings.partitions, 3);
+    mr_topic_close(topic);
+    mr_topic_close(made);
+    topic = NULL;
+    ck_assert_int_eq(mr_topic_ensure(bus, "none", &wanted, &topic), -ECONNREFUSED);
+    ck_assert_int_eq(mr_topic_ensure(bus, "a/b", &wanted, &topic), -EINVAL);
+    ck_assert_ptr_null(topic);
+}
+END_TEST
+
 START_TEST(largest_number_of_partitions_works)
 {
     struct mr_topic *topic = topic_make("t", (struct mr_settings){.partitions = MR_PARTITIONS_MAX});
@@ -564,6 +580,7 @@ int main(void)
     tcase_add_test(tcase, more_than_there_is_room_for_is_enospc_and_leaves_nothing);
     tcase_add_test(tcase, mode_is_that_of_the_settings);
     tcase_add_test(tcase, without_a_broker_to_ask_creation_is_refused);
+    tcase_add_test(tcase, topic_that_is_there_is_ensured_as_it_is);
     tcase_add_test(tcase, largest_number_of_partitions_works);
     tcase_add_test(tcase, opening_twice_gives_the_same_mapping);
     tcase_add_test(tcase, topic_that_nobody_made_is_enoent);
