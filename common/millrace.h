@@ -543,7 +543,9 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
  * new one of at most max records (0: the window), of one partition.
  * Returns  how many mr_consumer_next will give (> 0); -ETIMEDOUT; -EINTR; -ENODATA the end is
  *          reached (sealed and all taken, MR_UNTIL_END or MR_UNTIL_DRAINED); -EIDRM; -ESTALE;
- *          -EBADMSG.
+ *          -EBADMSG; -EBUSY all of the claim was given and some of it is not acknowledged: a handle
+ *          has one claim at a time. Call mr_consumer_ack, mr_consumer_give_back or
+ *          mr_consumer_rewind, then claim again. Not for MR_PEEK, which acknowledges nothing.
  * Note     records of a member that died come first; the one it had in hand comes alone, with its
  *          try counted. One that has failed as often as allowed is moved to the dead-letter topic
  *          instead of being delivered. */

@@ -97,9 +97,25 @@ START_TEST(next_claim_is_refused_while_something_is_unacknowledged)
     ck_assert_int_eq(mr_consumer_claim(c, 1, 0), 1);
     next_is(c, "0");
     ck_assert_int_eq(mr_consumer_claim(c, 1, 0), -EBUSY);
+    /* each of the three ways on */
+    ck_assert_int_eq(mr_consumer_rewind(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 1, 0), 1);
+    next_is(c, "0");
+    ck_assert_int_eq(mr_consumer_claim(c, 1, -1), -EBUSY);
+    ck_assert_int_eq(mr_consumer_give_back(c), 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 1, 0), 1);
+    next_is(c, "0");
     ck_assert_int_eq(mr_consumer_ack(c), 0);
     ck_assert_int_eq(mr_consumer_claim(c, 1, 0), 1);
+    next_is(c, "1");
     mr_consumer_close(c);
+    struct mr_consumer *peeking =
+        consumer_with(topic, (struct mr_consumer_options){.flags = MR_PEEK});
+    ck_assert_int_eq(mr_consumer_claim(peeking, 0, 0), 2);
+    next_is(peeking, "0");
+    next_is(peeking, "1");
+    ck_assert_int_eq(mr_consumer_claim(peeking, 0, 0), -ETIMEDOUT);
+    mr_consumer_close(peeking);
 }
 END_TEST
 
