@@ -104,9 +104,10 @@ struct mr_bus;
 enum mr_wait_for {
     /* a producer: the partition is full; group, pid, name, held_ns say who holds it up */
     MR_WAIT_ROOM,
-    MR_WAIT_LOCK,         /* a lock is held by process pid (stopped, most likely) */
-    MR_WAIT_RECORDS,      /* a consumer: nothing to take */
-    MR_WAIT_ACKNOWLEDGED, /* mr_producer_join: said as for ROOM, with topic and partition */
+    MR_WAIT_LOCK,    /* a lock is held by process pid (stopped, most likely) */
+    MR_WAIT_RECORDS, /* a consumer: nothing to take */
+    /* mr_producer_join, mr_topic_join: said as for ROOM, with topic and partition */
+    MR_WAIT_ACKNOWLEDGED,
     /* mr_topic_create: the broker, process pid, has not answered yet (stopped, if it takes long) */
     MR_WAIT_BROKER,
     /* told at once, not a wait: the dead-letter topic `topic` did not take the record with this
@@ -169,6 +170,25 @@ const char *mr_bus_name(const struct mr_bus *bus);
 /* mr_broker_pid: > 0 a broker serves the bus now; 0 none does; or a negative errno: it cannot be
  * told. */
 int mr_broker_pid(const struct mr_bus *bus);
+
+struct mr_broker_options {
+    /* NULL: the file that $MILLRACE_BROKER names; else "broker" beside the running program; else
+     * the first "broker" in $PATH */
+    const char *program;
+    const char *const *args; /* NULL, or more arguments ("--size", "1G"), ended by NULL */
+};
+
+/* mr_broker_start sees to it that a broker serves a bus: if none does, it starts one as
+ * "broker -q -d -b BUS ARGS" would, and waits until it serves. That broker is a process of its own
+ * session, has no descriptor of this one, and outlives it; "broker -b BUS stop" ends it.
+ *   bus      as for mr_bus_connect, but of our own user      options  may be NULL
+ * Returns  1 it was started by this call; 0 one served already; -ENOENT no such program; -EPERM
+ *          another user's bus; -ECONNREFUSED it ended without serving (an argument it does not
+ *          know, no room in /dev/shm: run it by hand to see why); -ETIMEDOUT it does not serve yet,
+ *          but may come to; errors of posix_spawn.
+ * Signals  its child ends before it returns. Of a program that waits for all of its children it may
+ *          be taken for one of them. */
+int mr_broker_start(const char *bus, const struct mr_broker_options *options, int64_t timeout_ns);
 
 struct mr_client_info {
     int32_t pid;
@@ -263,6 +283,13 @@ enum mr_delete {
  * who wait on it and takes its name away. */
 int mr_topic_delete(struct mr_topic *topic, enum mr_delete how);
 
+/* mr_topic_join waits until every group has acknowledged, or moved to the dead letters, all that is
+ * in the topic when it is called; while there is no group, for the first one. What is appended
+ * later does not count. For any process but an observer (-EPERM).
+ * Returns  0, also for a topic that never had a record; -ETIMEDOUT; -EINTR; -EIDRM; -ESTALE.
+ *          on_wait says who holds it up (MR_WAIT_ACKNOWLEDGED). */
+int mr_topic_join(struct mr_topic *topic, int64_t timeout_ns);
+
 /* The topic's header line (the columns of its CSV rows), kept once, by the first producer that has
  * one. mr_topic_set_columns: line without terminator, len <= MR_COLUMNS_MAX; flags: enum
  * mr_record_flags of its line end, MR_SEPARATOR(c)
@@ -289,13 +316,18 @@ struct mr_topic_info {
     uint64_t created_ns;
     uint64_t records_in, bytes_in; /* appended since creation; bytes as they lie in the log */
     uint64_t records_kept;         /* readable now, acknowledged or not */
-    uint64_t bytes_room;           /* of all partitions */
+    uint64_t bytes_room;           /* of all partitions, used or not */
+    /* what can be appended before the slowest group holds producers up (drop-oldest: before it
+     * loses records): the sum of the partitions' rooms */
+    uint64_t bytes_free;
+    uint64_t records_free; /* the same of records; MR_OFFSET_NONE: only bytes bound them */
     /* that the slowest group has not acknowledged (all kept ones when there is no group) */
     uint64_t bytes_waiting;
     uint64_t records_waiting;
     /* full=drop-oldest: overwritten before some group acknowledged them */
     uint64_t records_dropped;
     uint32_t partitions, groups, members, producers; /* attached now */
+    uint32_t producers_waiting;                      /* of those: for room, now */
     /* since creation: closed properly; died attached */
     uint32_t producers_done, producers_died;
     /* since creation: locks taken over from the dead; of those, with a change to complete */
@@ -331,6 +363,10 @@ struct mr_group_info {
 /* mr_group_info looks at group slot idx, counted from 0. Returns 1 a group; 0 an empty slot;
  * -ERANGE past the last. */
 int mr_group_info(const struct mr_topic *topic, uint32_t idx, struct mr_group_info *out);
+/* mr_group_find: the slot of the group of that name, for the functions that take idx; -ENOENT there
+ * is none (a private group has no name to be found by); -EINVAL the name can be no group's. Another
+ * group may get the slot once this one is gone. */
+int mr_group_find(const struct mr_topic *topic, const char *name);
 
 /* mr_group_partition_info: 1 it is filled in; 0 an empty group slot; -ERANGE past the last. */
 struct mr_group_partition_info {

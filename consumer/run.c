@@ -112,15 +112,11 @@ int run_another(const struct run *run, const struct source *source, struct mr_co
 static int joined_unordered(const struct run *run, const struct source *source, const char *name)
 {
     struct mr_group_info group;
-    int got, error = 0;
     if (!(run->take->flags & MR_ORDERED) || (run->take->flags & MR_PRIVATE))
         return 0;
-    for (uint32_t idx = 0; (got = mr_group_info(source->topic, idx, &group)) != -ERANGE; idx++) {
-        if (got > 0 && !group.is_private && strcmp(group.name, name) == 0)
-            return !group.is_ordered;
-        error = got < 0 ? got : error;
-    }
-    return error;
+    int idx = mr_group_find(source->topic, name);
+    int got = idx < 0 ? idx : mr_group_info(source->topic, (uint32_t)idx, &group);
+    return got > 0 ? !group.is_ordered : got == -ENOENT ? 0 : got;
 }
 
 static void join(struct run *run, struct source *source)

@@ -380,36 +380,33 @@ int mr_producer_append_whole(struct mr_producer *producer, struct mr_message *ms
 
 /* ---- waiting for the end of the work ---- */
 
-/* The first partition where some group has not acknowledged what we sent; partition_cnt: none. Also
- * while there is no group. */
-static uint32_t owed(const struct mr_producer *producer)
+/* The first partition where some group has not acknowledged what lies below ends[p]; partition_cnt:
+ * none. Also while there is no group. */
+static uint32_t owed(const struct mr_topic *topic, const uint64_t *ends)
 {
-    const struct mr_topic *topic = producer->topic;
     int groups = 0;
     for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
         groups |= mr_group_holds(topic, g);
     for (uint32_t p = 0; p < topic->partition_cnt; p++)
-        if (producer->places[p].end &&
-            (!groups || mr_groups_limit(topic, p) < producer->places[p].end))
+        if (ends[p] && (!groups || mr_groups_limit(topic, p) < ends[p]))
             return p;
     return topic->partition_cnt;
 }
 
-int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns)
+static int join(struct mr_topic *topic, const uint64_t *ends, int64_t timeout_ns)
 {
-    struct mr_topic *topic = producer->topic;
     uint64_t since = mr_now_ns(), said = 0;
     for (;;) {
         int error = mr_topic_check(topic);
         if (error)
             return error;
-        uint32_t ticket = mr_cond_prepare(&topic->shm->space), p = owed(producer);
+        uint32_t ticket = mr_cond_prepare(&topic->shm->space), p = owed(topic, ends);
         if (p < topic->partition_cnt) {
-            store_want(topic, p, producer->places[p].end);
+            store_want(topic, p, ends[p]);
             error = mr_groups_settle(topic, p);
             if (error)
                 return error;
-            if (owed(producer) != p)
+            if (owed(topic, ends) != p)
                 continue;
         } else {
             return mr_intact(topic);
@@ -427,4 +424,20 @@ int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns)
         if (mr_cond_wait(&topic->shm->space, ticket, bound) == -ETIMEDOUT)
             mr_topic_reap_dead(topic);
     }
+}
+
+int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns)
+{
+    uint64_t ends[MR_PARTITIONS_MAX];
+    for (uint32_t p = 0; p < producer->topic->partition_cnt; p++)
+        ends[p] = producer->places[p].end;
+    return join(producer->topic, ends, timeout_ns);
+}
+
+int mr_topic_join(struct mr_topic *topic, int64_t timeout_ns)
+{
+    uint64_t ends[MR_PARTITIONS_MAX];
+    for (uint32_t p = 0; p < topic->partition_cnt; p++)
+        ends[p] = atomic_load_explicit(&topic->logs[p].head, memory_order_acquire);
+    return join(topic, ends, timeout_ns);
 }

@@ -302,7 +302,7 @@ int64_t mr_consumer_lag(const struct mr_consumer *consumer)
     return mr_intact(topic) < 0 ? -EIO : (int64_t)lag;
 }
 
-/* ---- groups, members, producers ---- */
+/* ---- groups, members ---- */
 
 /* What the members' slots say about a group. Returns 0 or a negative errno. */
 static int group_members(const struct mr_topic *topic, uint32_t g, struct mr_group_info *info)
@@ -353,6 +353,19 @@ int mr_group_info(const struct mr_topic *topic, uint32_t g, struct mr_group_info
         return found;
     *out = info;
     return 1;
+}
+
+int mr_group_find(const struct mr_topic *topic, const char *name)
+{
+    char its[MR_GROUP_NAME_MAX + 1];
+    if (mr_name_check('g', name))
+        return -EINVAL;
+    for (uint32_t g = 0; g < topic->group_cnt; g++) {
+        mr_words_load(topic->groups[g].name, sizeof its / 8, its);
+        if (mr_group_there(topic, g) && strcmp(its, name) == 0)
+            return (int)g;
+    }
+    return mr_intact(topic) < 0 ? -EIO : -ENOENT;
 }
 
 int mr_group_partition_info(const struct mr_topic *topic, uint32_t g, uint32_t p,
@@ -452,41 +465,6 @@ int mr_member_info(const struct mr_topic *topic, uint32_t idx, struct mr_member_
     return found;
 }
 
-int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_producer_info *out)
-{
-    if (idx >= topic->producer_cnt)
-        return -ERANGE;
-    const struct mr_producer_shm *producer = &topic->producers[idx];
-    uint64_t state = load(&producer->state) == 'l' ? 'd' : load(&producer->state);
-    if (state != 'a' && state != 'd' && state != 'x')
-        return mr_intact(topic);
-    int alive = state == 'a' ? mr_client_alive(topic->bus, load(&producer->owner)) : 0;
-    if (alive < 0)
-        return mr_intact(topic) < 0 ? -EIO : alive;
-    if (state == 'a' && !alive)
-        state = 'x'; /* nobody has written it down yet */
-    struct mr_producer_info info = {.pid = (int32_t)load(&producer->pid),
-                                    .state = (int)state,
-                                    .records = load(&producer->records),
-                                    .bytes = load(&producer->bytes),
-                                    .blocked_ns = acquire(&producer->blocked_ns)};
-    uint64_t since = acquire(&producer->blocked_since_ns), now = mr_now_ns();
-    for (int i = 0; i < LOOKS; i++) { /* the sum up to a wait goes with that wait */
-        info.blocked_ns = acquire(&producer->blocked_ns);
-        uint64_t again = acquire(&producer->blocked_since_ns);
-        if (again == since)
-            break;
-        since = again;
-    }
-    if (state == 'a' && since)
-        info.blocked_ns += minus(now, since);
-    mr_words_load(producer->name, sizeof info.name / 8, info.name);
-    if (mr_intact(topic) < 0)
-        return -EIO;
-    *out = info;
-    return 1;
-}
-
 /* ---- a topic ---- */
 
 /* One partition's part in it. *unread: what no group, here or gone, has acknowledged. Returns 0 or
@@ -510,11 +488,15 @@ static int topic_partition(const struct mr_topic *topic, uint32_t p, struct mr_t
     info->records_in += part.next_offset;
     info->bytes_in += tip.head;
     info->records_kept += part.next_offset - part.first_offset;
-    info->bytes_waiting += minus(tip.head, from);
-    *unread += minus(tip.next_offset, offset);
-    uint64_t full = minus(tip.head, from) * 100 / topic->ring_bytes, most = topic->part_records_max;
-    if (most && minus(tip.next_offset, offset) * 100 / most > full)
-        full = minus(tip.next_offset, offset) * 100 / most;
+    uint64_t bytes = minus(tip.head, from), records = minus(tip.next_offset, offset);
+    info->bytes_waiting += bytes;
+    info->bytes_free += minus(topic->ring_bytes, bytes);
+    *unread += records;
+    uint64_t full = bytes * 100 / topic->ring_bytes, most = topic->part_records_max;
+    if (most) {
+        info->records_free += minus(mr_log_records_max(topic, p), records);
+        full = records * 100 / most > full ? records * 100 / most : full;
+    }
     full = full < 100 ? full : 100;
     if (full > info->full_percent)
         info->full_percent = (uint32_t)full;
@@ -546,10 +528,12 @@ static int topic_producers(const struct mr_topic *topic, struct mr_topic_info *i
         int found = mr_producer_info(topic, i, &producer);
         if (found < 0)
             return found;
-        if (found && producer.state == 'a')
+        if (found && producer.state == 'a') {
             info->producers++;
-        else if (found && producer.state == 'x' && load(&topic->producers[i].state) == 'a')
+            info->producers_waiting += load(&topic->producers[i].blocked_since_ns) != 0;
+        } else if (found && producer.state == 'x' && load(&topic->producers[i].state) == 'a') {
             info->producers_died++;
+        }
     }
     return 0;
 }
@@ -559,6 +543,7 @@ int mr_topic_info(const struct mr_topic *topic, struct mr_topic_info *out)
     const struct mr_topic_shm *shm = topic->shm;
     struct mr_topic_info info = {.created_ns = shm->created_ns,
                                  .bytes_room = topic->partition_cnt * topic->ring_bytes,
+                                 .records_free = topic->part_records_max ? 0 : MR_OFFSET_NONE,
                                  .partitions = topic->partition_cnt,
                                  .producers_done = (uint32_t)load(&shm->producers_done),
                                  .producers_died = (uint32_t)load(&shm->producers_died),

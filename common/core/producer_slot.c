@@ -5,6 +5,13 @@
 
 #include <errno.h>
 
+#define LOOKS 10000 /* in vain: its owner begins and ends a wait within each */
+
+static inline uint64_t acquire(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_acquire);
+}
+
 /* The slot for a new producer: one never used, so that status can still show those who are gone;
  * else the one gone longest, who was done rather than died; one that may still be asked about comes
  * last. producer_cnt: none but those to skip. */
@@ -77,4 +84,41 @@ int mr_producer_slot_lock(struct mr_topic *topic, uint32_t *slot)
             atomic_store_explicit(&topic->producers[best].asked, 0, memory_order_relaxed);
         mr_unlock(&topic->shm->lock);
     }
+}
+
+/* ---- what people see of one ---- */
+
+int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_producer_info *out)
+{
+    if (idx >= topic->producer_cnt)
+        return -ERANGE;
+    const struct mr_producer_shm *producer = &topic->producers[idx];
+    uint64_t state = load(&producer->state) == 'l' ? 'd' : load(&producer->state);
+    if (state != 'a' && state != 'd' && state != 'x')
+        return mr_intact(topic);
+    int alive = state == 'a' ? mr_client_alive(topic->bus, load(&producer->owner)) : 0;
+    if (alive < 0)
+        return mr_intact(topic) < 0 ? -EIO : alive;
+    if (state == 'a' && !alive)
+        state = 'x'; /* nobody has written it down yet */
+    struct mr_producer_info info = {.pid = (int32_t)load(&producer->pid),
+                                    .state = (int)state,
+                                    .records = load(&producer->records),
+                                    .bytes = load(&producer->bytes),
+                                    .blocked_ns = acquire(&producer->blocked_ns)};
+    uint64_t since = acquire(&producer->blocked_since_ns), now = mr_now_ns();
+    for (int i = 0; i < LOOKS; i++) { /* the sum up to a wait goes with that wait */
+        info.blocked_ns = acquire(&producer->blocked_ns);
+        uint64_t again = acquire(&producer->blocked_since_ns);
+        if (again == since)
+            break;
+        since = again;
+    }
+    if (state == 'a' && since && since < now)
+        info.blocked_ns += now - since;
+    mr_words_load(producer->name, sizeof info.name / 8, info.name);
+    if (mr_intact(topic) < 0)
+        return -EIO;
+    *out = info;
+    return 1;
 }

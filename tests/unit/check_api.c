@@ -2,6 +2,8 @@
  * objects alike: version, errors in words. */
 #include "tests/shared/support.h"
 
+#include <pthread.h>
+
 START_TEST(version_of_the_library_is_that_of_its_header)
 {
     ck_assert_str_eq(mr_version(), MR_VERSION);
@@ -34,6 +36,87 @@ START_TEST(error_without_a_meaning_has_the_c_librarys_text)
 }
 END_TEST
 
+/* ---- mr_topic_join ---- */
+
+static struct mr_topic *topic;
+static struct mr_producer *producer;
+
+static void use(struct mr_settings settings)
+{
+    topic = topic_make("t", settings);
+    producer = producer_on(topic);
+}
+
+static void teardown(void)
+{
+    mr_producer_close(producer);
+    mr_topic_close(topic);
+    bus_teardown();
+}
+
+START_TEST(join_of_a_topic_ends_when_every_group_has_acknowledged_what_was_there)
+{
+    use((struct mr_settings){.partitions = 2, .size_bytes = 8192});
+    ck_assert_int_eq(mr_topic_join(topic, 0), 0); /* nothing is there */
+    put_numbers(producer, 0, 0, 2);
+    put_numbers(producer, 1, 2, 2);
+    ck_assert_int_eq(mr_topic_join(topic, 0), -ETIMEDOUT); /* no group yet */
+    struct mr_consumer *a = consumer_with(topic, (struct mr_consumer_options){.group = "a"}),
+                       *b = consumer_with(topic, (struct mr_consumer_options){.group = "b"});
+    ck_assert_uint_eq(take_all(a), 4);
+    ck_assert_int_eq(mr_topic_join(topic, 1000000), -ETIMEDOUT);
+    ck_assert_uint_eq(take_all(b), 4);
+    ck_assert_int_eq(mr_topic_join(topic, 0), 0);
+    put_numbers(producer, 0, 4, 1);
+    ck_assert_int_eq(mr_topic_join(topic, 0), -ETIMEDOUT); /* also of another handle's records */
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_ANYWAY), 0);
+    ck_assert_int_eq(mr_topic_join(topic, -1), -EIDRM);
+    mr_consumer_close(b);
+    mr_consumer_close(a);
+}
+END_TEST
+
+static void *joins(void *arg)
+{
+    static int result;
+    result = mr_topic_join(arg, -1);
+    return &result;
+}
+
+START_TEST(join_of_a_topic_is_woken_and_does_not_wait_for_what_comes_later)
+{
+    use((struct mr_settings){0});
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
+    put_numbers(producer, 0, 0, 2);
+    pthread_t thread;
+    void *result;
+    ck_assert_int_eq(pthread_create(&thread, NULL, joins, topic), 0);
+    wait_until(word(&topic->logs[0].want) != MR_NONE); /* it has seen the two */
+    put_numbers(producer, 0, 2, 1);
+    ck_assert_int_eq(mr_consumer_claim(c, 2, 0), 2);
+    next_is(c, "0");
+    next_is(c, "1");
+    ck_assert_int_eq(mr_consumer_ack(c), 0);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    ck_assert_int_eq(*(int *)result, 0);
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(observer_cannot_join_a_topic)
+{
+    use((struct mr_settings){0});
+    struct mr_connect_options options = {.flags = MR_OBSERVER};
+    struct mr_bus *own;
+    struct mr_topic *t;
+    ck_assert_int_eq(mr_bus_connect(mr_bus_name(bus), &options, &own), 0);
+    ck_assert_int_eq(mr_topic_open(own, "t", &t), 0);
+    ck_assert_int_eq(mr_topic_join(t, 0), -EPERM);
+    mr_topic_close(t);
+    mr_bus_disconnect(own);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("api");
@@ -42,5 +125,11 @@ int main(void)
     tcase_add_test(tcase, version_of_the_library_is_that_of_its_header);
     tcase_add_test(tcase, error_has_a_meaning_in_words);
     tcase_add_test(tcase, error_without_a_meaning_has_the_c_librarys_text);
+    tcase = tcase_create("join");
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, bus_setup, teardown);
+    tcase_add_test(tcase, join_of_a_topic_ends_when_every_group_has_acknowledged_what_was_there);
+    tcase_add_test(tcase, join_of_a_topic_is_woken_and_does_not_wait_for_what_comes_later);
+    tcase_add_test(tcase, observer_cannot_join_a_topic);
     return test_main(suite);
 }

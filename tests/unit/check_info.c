@@ -110,6 +110,50 @@ START_TEST(full_is_that_of_the_fullest_partition_in_bytes_or_records)
 }
 END_TEST
 
+START_TEST(free_is_what_can_be_appended_before_the_slowest_group_holds_producers_up)
+{
+    use((struct mr_settings){.partitions = 2, .size_bytes = 2 * 4096, .records_max = 10});
+    ck_assert_uint_eq(about(topic).bytes_free, 2 * 4096);
+    ck_assert_uint_eq(about(topic).records_free, 10);
+    put_numbers(producer, 0, 0, 5); /* 40 bytes each */
+    put_numbers(producer, 1, 0, 2);
+    ck_assert_uint_eq(about(topic).bytes_free, 2 * 4096 - 7 * 40);
+    ck_assert_uint_eq(about(topic).records_free, 3);
+    ck_assert_int_eq(put(producer, 0, "x"), -EAGAIN);
+    ck_assert_int_eq(put(producer, 1, "x"), 1);
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
+    ck_assert_uint_eq(take_all(c), 8);
+    ck_assert_uint_eq(about(topic).bytes_free, 2 * 4096);
+    ck_assert_uint_eq(about(topic).records_free, 10);
+    struct mr_topic *other = topic_make("other", (struct mr_settings){0});
+    ck_assert_uint_eq(about(other).records_free, MR_OFFSET_NONE);
+    mr_topic_close(other);
+    mr_consumer_close(c);
+}
+END_TEST
+
+START_TEST(group_is_found_by_its_name)
+{
+    use((struct mr_settings){0});
+    ck_assert_int_eq(mr_group_find(topic, "a"), -ENOENT);
+    ck_assert_int_eq(mr_group_find(topic, "no/name"), -EINVAL);
+    struct mr_consumer *own =
+        consumer_with(topic, (struct mr_consumer_options){.flags = MR_PRIVATE});
+    struct mr_consumer *a = consumer_with(topic, (struct mr_consumer_options){.group = "a"});
+    struct mr_consumer *b = consumer_with(topic, (struct mr_consumer_options){.group = "ab"});
+    int first = mr_group_find(topic, "a"), second = mr_group_find(topic, "ab");
+    ck_assert_int_ge(first, 0);
+    ck_assert_int_ge(second, 0);
+    ck_assert_str_eq(group_of(topic, (uint32_t)first).name, "a");
+    ck_assert_str_eq(group_of(topic, (uint32_t)second).name, "ab");
+    ck_assert_int_eq(mr_group_find(topic, "default"), -ENOENT);
+    mr_consumer_close(a);
+    ck_assert_int_eq(mr_group_find(topic, "a"), first); /* without members, it remembers */
+    mr_consumer_close(b);
+    mr_consumer_close(own);
+}
+END_TEST
+
 START_TEST(partition_shows_what_is_kept)
 {
     struct mr_partition_info info;
@@ -274,6 +318,7 @@ START_TEST(blocked_grows_while_the_producer_waits)
     pid_t pid = child(is_blocked, NULL);
     wait_until(mr_producer_info(topic, 1, &info) == 1 && info.blocked_ns > 0);
     uint64_t blocked = info.blocked_ns;
+    ck_assert_uint_eq(about(topic).producers_waiting, 1);
     ck_assert_int_eq(kill(pid, SIGSTOP), 0); /* it stores nothing any more */
     wait_until(mr_producer_info(topic, 1, &info) == 1 && info.blocked_ns > blocked + 1000000);
     ck_assert_int_eq(kill(pid, SIGCONT), 0);
@@ -286,6 +331,7 @@ START_TEST(blocked_grows_while_the_producer_waits)
     uint64_t at_end = info.blocked_ns;
     ck_assert_int_eq(mr_producer_info(topic, 1, &info), 1);
     ck_assert_uint_eq(info.blocked_ns, at_end);
+    ck_assert_uint_eq(about(topic).producers_waiting, 0);
     mr_consumer_close(c);
 }
 END_TEST
@@ -532,6 +578,8 @@ int main(void)
     tcase_add_test(tcase, new_topic_is_empty);
     tcase_add_test(tcase, topic_counts_what_came_in_and_what_waits);
     tcase_add_test(tcase, full_is_that_of_the_fullest_partition_in_bytes_or_records);
+    tcase_add_test(tcase, free_is_what_can_be_appended_before_the_slowest_group_holds_producers_up);
+    tcase_add_test(tcase, group_is_found_by_its_name);
     tcase_add_test(tcase, partition_shows_what_is_kept);
     tcase_add_test(tcase, group_and_partition_show_the_position);
     tcase_add_test(tcase, member_shows_its_claim_and_what_it_has_in_hand);
