@@ -32,14 +32,16 @@
  *            -EINTR      *stop became nonzero      -EREMOTE  another pid namespace
  *            -ETIMEDOUT  the time is over          -EPERM    another owner, or rights missing
  *            -EINVAL     an argument out of range  -EIO      the segment was cut short (mr_guard)
+ *            -ECANCELED  mr_consumer_cancel or mr_producer_cancel has ended the wait
  *   Times    timeout_ns: < 0 for ever, 0 never waits, else nanoseconds of CLOCK_MONOTONIC.
  *            Timestamps: ns of CLOCK_REALTIME since 1970.
  *   Blocks   only functions with a timeout, and then only while what they wait for is not there;
  *            all others take short locks. A lock whose holder is stopped (SIGSTOP) is waited for;
  *            on_wait then names the holder.
  *   Safe     a struct mr_bus and mr_topic may be shared by threads; a producer or consumer handle
- *            belongs to one thread at a time. Nothing may be called in a signal handler. After fork
- *            the child must not use any handle: it gets -ESTALE.
+ *            belongs to one thread at a time, but any thread may cancel its wait
+ *            (mr_consumer_cancel, mr_producer_cancel). Nothing but these two may be called in a
+ *            signal handler. After fork the child must not use any handle: it gets -ESTALE.
  *   Killed   (kill -9) anywhere inside: whole records or none, nothing acknowledged is lost, others
  *            go on.
  *   Prints   never; exits never. mr_strerror says in words what an error means. */
@@ -521,6 +523,16 @@ int mr_topic_complete_source(struct mr_topic *topic, uint64_t source);
  * -EIDRM; -ESTALE. on_wait says who holds it up (MR_WAIT_ACKNOWLEDGED). */
 int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns);
 
+/* mr_producer_cancel ends the wait of another thread that is inside a call with this handle, or, if
+ * none waits now, the next wait that it begins: that call returns -ECANCELED, and only that one.
+ * Calls that need not wait, and those with timeout 0, are not ended, so nothing is lost of what
+ * they do. A call that has accepted some messages returns their number; the next wait tells.
+ *   Ends     waits for room (mr_producer_append, _append_from, mr_consumer_ack_with to it) and
+ *            mr_producer_join. Not a wait for a lock whose holder is stopped: see on_wait for that.
+ *   Safe     from any thread, and in a signal handler (it is async-signal-safe and keeps errno),
+ *            while the handle is open: the caller sees to it that it is not closed meanwhile. */
+void mr_producer_cancel(struct mr_producer *producer);
+
 /* mr_producer_close detaches: this producer is done, as opposed to died. NULL is allowed. */
 void mr_producer_close(struct mr_producer *producer);
 
@@ -636,6 +648,13 @@ int mr_consumer_fail_now(struct mr_consumer *consumer, const char *reason);
 /* mr_consumer_wait_any waits until one of n consumers (1 to 64, of one bus) may have something to
  * claim or has ended. 0; -ETIMEDOUT; -EINTR. */
 int mr_consumer_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t timeout_ns);
+
+/* mr_consumer_cancel ends the wait of another thread that is inside mr_consumer_claim with this
+ * handle, or mr_consumer_wait_any with it among others; if none waits now, the next wait that it
+ * begins. That call returns -ECANCELED, and only that one; the handle is as after -ETIMEDOUT. Where
+ * there are records, they are given, and the wait after them is ended. Otherwise as
+ * mr_producer_cancel; the other members of the group may wake once, in vain. */
+void mr_consumer_cancel(struct mr_consumer *consumer);
 
 /* mr_consumer_drained: 1 when no producer is attached and the group has acknowledged everything (2:
  * the same, but a producer died), else 0. */

@@ -146,7 +146,9 @@ static int wait_for_room(struct mr_producer *producer, uint32_t p, const struct 
         /* there may be room by now, also what another producer left; or it is sealed, or deleted */
         return mr_groups_settle(topic, p);
     }
-    int error = tell_holder(topic, p, MR_WAIT_ROOM, waiting->since, &waiting->said);
+    int error = mr_cancel_seen(&producer->cancelled);
+    if (!error)
+        error = tell_holder(topic, p, MR_WAIT_ROOM, waiting->since, &waiting->said);
     if (error)
         return error;
     int64_t bound = RETRY_NS;
@@ -312,6 +314,9 @@ static ssize_t append(struct mr_producer *producer, struct mr_message *msgs,
                    ? append_to(producer, (uint32_t)msgs[0].partition, &call)
                    : append_sorted(producer, n, &call);
     }
+    /* A call that has accepted some does not tell that it was cancelled: the next wait does. */
+    if (!done && call.error == -ECANCELED)
+        mr_cancel_take(&producer->cancelled);
     error = mr_intact(topic); /* some may lie in pages of zeros that nobody else sees */
     return error ? error : done ? (ssize_t)done : call.error;
 }
@@ -374,6 +379,8 @@ int mr_producer_append_whole(struct mr_producer *producer, struct mr_message *ms
                                   .now_ns = mr_wall_ns()},
                         .timeout_ns = timeout_ns};
     size_t done = append_to(producer, (uint32_t)msgs[0].partition, &call);
+    if (call.error == -ECANCELED)
+        mr_cancel_take(&producer->cancelled);
     int error = mr_intact(producer->topic);
     return error ? error : done == n ? 0 : call.error;
 }
@@ -393,7 +400,9 @@ static uint32_t owed(const struct mr_topic *topic, const uint64_t *ends)
     return topic->partition_cnt;
 }
 
-static int join(struct mr_topic *topic, const uint64_t *ends, int64_t timeout_ns)
+/* cancelled: NULL, or the word that ends it */
+static int join(struct mr_topic *topic, const uint64_t *ends, _Atomic int *cancelled,
+                int64_t timeout_ns)
 {
     uint64_t since = mr_now_ns(), said = 0;
     for (;;) {
@@ -411,7 +420,9 @@ static int join(struct mr_topic *topic, const uint64_t *ends, int64_t timeout_ns
         } else {
             return mr_intact(topic);
         }
-        error = tell_holder(topic, p, MR_WAIT_ACKNOWLEDGED, since, &said);
+        error = cancelled && timeout_ns != 0 ? mr_cancel_take(cancelled) : 0;
+        if (!error)
+            error = tell_holder(topic, p, MR_WAIT_ACKNOWLEDGED, since, &said);
         if (error)
             return error;
         int64_t bound = mr_broker_pid(topic->bus) > 0 ? JOIN_NS : RETRY_NS;
@@ -431,7 +442,7 @@ int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns)
     uint64_t ends[MR_PARTITIONS_MAX];
     for (uint32_t p = 0; p < producer->topic->partition_cnt; p++)
         ends[p] = producer->places[p].end;
-    return join(producer->topic, ends, timeout_ns);
+    return join(producer->topic, ends, &producer->cancelled, timeout_ns);
 }
 
 int mr_topic_join(struct mr_topic *topic, int64_t timeout_ns)
@@ -439,5 +450,5 @@ int mr_topic_join(struct mr_topic *topic, int64_t timeout_ns)
     uint64_t ends[MR_PARTITIONS_MAX];
     for (uint32_t p = 0; p < topic->partition_cnt; p++)
         ends[p] = atomic_load_explicit(&topic->logs[p].head, memory_order_acquire);
-    return join(topic, ends, timeout_ns);
+    return join(topic, ends, NULL, timeout_ns);
 }

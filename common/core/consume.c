@@ -209,11 +209,13 @@ ssize_t mr_consumer_claim(struct mr_consumer *consumer, size_t max, int64_t time
             if (got)
                 break;
         }
-        struct mr_cond *data = consumer->joined ? &topic->groups[consumer->seat.group].data : NULL;
-        uint32_t ticket = data ? mr_cond_prepare(data) : 0;
+        struct mr_cond *cond = mr_wait_cond(consumer);
+        uint32_t ticket = mr_cond_prepare(cond);
         got = mr_deliver(consumer, max);
         if (!got)
             got = ended(consumer);
+        if (!got)
+            got = mr_cancel_take(&consumer->cancelled);
         if (!got)
             got = mr_wait_notice(consumer, since, &said);
         if (got)
@@ -223,13 +225,8 @@ ssize_t mr_consumer_claim(struct mr_consumer *consumer, size_t max, int64_t time
             got = -ETIMEDOUT;
             break;
         }
-        if (!data) {
-            /* a private word: a sleep that a signal handler ends, like the other one */
-            static struct mr_cond nobody;
-            mr_cond_wait(&nobody, 0, bound);
-        } else if (mr_cond_wait(data, ticket, bound) == -ETIMEDOUT) {
+        if (mr_cond_wait(cond, ticket, bound) == -ETIMEDOUT && consumer->joined)
             mr_topic_reap_dead(topic);
-        }
     }
     consumer->stats.starved_ns += mr_now_ns() - since;
     return at_hand(consumer, got);
@@ -243,19 +240,17 @@ int mr_consumer_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t
     for (;;) {
         struct mr_cond *conds[64];
         uint32_t tickets[64];
-        size_t waits = 0;
         int64_t bound = MR_WAIT_WATCHED_NS;
         for (size_t i = 0; i < n; i++) {
             struct mr_consumer *consumer = consumers[i];
-            if (consumer->joined) {
-                conds[waits] = &consumer->topic->groups[consumer->seat.group].data;
-                tickets[waits] = mr_cond_prepare(conds[waits]);
-                waits++;
-            }
+            conds[i] = mr_wait_cond(consumer);
+            tickets[i] = mr_cond_prepare(conds[i]);
             /* A claim that is taken stays with its handle for the caller's mr_consumer_claim; an
              * end or an error is found there again. */
             if (mr_consumer_claim(consumer, 0, 0) != -ETIMEDOUT)
                 return 0;
+            if (timeout_ns != 0 && mr_cancel_take(&consumer->cancelled))
+                return -ECANCELED;
             int64_t its = mr_wait_bound(consumer, timeout_ns, since);
             bound = its < bound ? its : bound;
         }
@@ -264,10 +259,7 @@ int mr_consumer_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t
             return error;
         if (bound == 0)
             return -ETIMEDOUT;
-        static struct mr_cond nobody;
-        if (waits == 0)
-            mr_cond_wait(&nobody, 0, bound);
-        else if (mr_cond_wait_many(conds, tickets, waits, bound) == -ETIMEDOUT)
+        if (mr_cond_wait_many(conds, tickets, n, bound) == -ETIMEDOUT)
             for (size_t i = 0; i < n; i++)
                 if (consumers[i]->joined)
                     mr_topic_reap_dead(consumers[i]->topic);

@@ -2,6 +2,7 @@
 #ifndef COMMON_CORE_CONSUMER_H
 #define COMMON_CORE_CONSUMER_H
 
+#include "cancel.h"
 #include "group.h"
 
 struct mr_consumer {
@@ -35,6 +36,8 @@ struct mr_consumer {
     uint64_t *peek_pos, *peek_offset;
     uint32_t peek_turn;
     int64_t peek_step_ns;
+    struct mr_cond peek_cond; /* a peeking consumer sleeps here; only mr_consumer_cancel wakes it */
+    _Atomic int cancelled;    /* by mr_consumer_cancel, until a wait has ended by it */
     uint64_t spin_ns;
     uint64_t gather_pauses; /* see gather */
     uint32_t gather_turn;

@@ -30,6 +30,8 @@ const char *mr_strerror(int error)
                "start it again";
     case EINTR:
         return "interrupted";
+    case ECANCELED:
+        return "the wait was cancelled";
     case EREMOTE:
         return "the bus belongs to another pid namespace (container), across which its locks do "
                "not work; run this there, or use another bus (-b NAME)";

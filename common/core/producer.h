@@ -2,6 +2,7 @@
 #ifndef COMMON_CORE_PRODUCER_H
 #define COMMON_CORE_PRODUCER_H
 
+#include "cancel.h"
 #include "log_append.h"
 
 struct mr_producer {
@@ -14,6 +15,7 @@ struct mr_producer {
     uint64_t run_bytes;      /* and how many bytes went there in this run */
     uint32_t *order;         /* indices of a batch sorted by partition */
     size_t order_cap;
+    _Atomic int cancelled; /* by mr_producer_cancel, until a wait has ended by it */
     struct mr_producer_stats stats;
 };
 

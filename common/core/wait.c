@@ -116,6 +116,12 @@ int64_t mr_wait_bound(struct mr_consumer *consumer, int64_t timeout_ns, uint64_t
     return left <= 0 ? 0 : left < bound ? left : bound;
 }
 
+struct mr_cond *mr_wait_cond(struct mr_consumer *consumer)
+{
+    return consumer->joined ? &consumer->topic->groups[consumer->seat.group].data
+                            : &consumer->peek_cond;
+}
+
 int mr_wait_notice(struct mr_consumer *consumer, uint64_t since, uint64_t *said)
 {
     struct mr_wait wait = {

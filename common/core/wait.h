@@ -28,6 +28,9 @@ int mr_wait_spin(struct mr_consumer *consumer, uint64_t records, int64_t timeout
  *   since        when the wait began, CLOCK_MONOTONIC, ns */
 int64_t mr_wait_bound(struct mr_consumer *consumer, int64_t timeout_ns, uint64_t since);
 
+/* mr_wait_cond: where the consumer sleeps until there may be something for it. */
+struct mr_cond *mr_wait_cond(struct mr_consumer *consumer);
+
 /* mr_wait_notice tells on_wait that the consumer waits for records. Returns 0; -EINTR give up. */
 int mr_wait_notice(struct mr_consumer *consumer, uint64_t since, uint64_t *said);
 

@@ -17,7 +17,7 @@ START_TEST(error_has_a_meaning_in_words)
                                  EINTR,  EREMOTE, ETIMEDOUT, EPERM,     EINVAL,       EIO,
                                  EUSERS, EBUSY,   EEXIST,    ENOTEMPTY, ENODATA,      ERANGE,
                                  EAGAIN, ENOSPC,  EMSGSIZE,  EACCES,    ECONNREFUSED, EADDRINUSE,
-                                 ENOLCK, EFBIG,   ENOMEM,    EMFILE};
+                                 ENOLCK, EFBIG,   ENOMEM,    EMFILE,    ECANCELED};
     ck_assert_str_eq(mr_strerror(-EPIPE), "the topic is sealed");
     ck_assert_str_eq(mr_strerror(-EIDRM), "the topic was deleted");
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
