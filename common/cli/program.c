@@ -23,7 +23,7 @@ volatile sig_atomic_t program_stop;
 int program_quiet;
 int program_verbose;
 
-static const char *program_name = "millrace";
+const char *program_name = "millrace";
 /* a line of progress stands on the terminal: the next message has to clear it */
 static _Atomic int progress_shown;
 

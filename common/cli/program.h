@@ -26,8 +26,9 @@ enum exit_status {
 /* The first SIGINT, SIGTERM or SIGHUP stores its number here; the second kills as if there were no
  * handler. */
 extern volatile sig_atomic_t program_stop;
-extern int program_quiet;   /* -q: no notices (errors are always printed) */
-extern int program_verbose; /* -v */
+extern const char *program_name; /* as program_start has set it */
+extern int program_quiet;        /* -q: no notices (errors are always printed) */
+extern int program_verbose;      /* -v */
 
 /* program_start sets the name that messages carry, the handlers (no SA_RESTART), and ignores
  * SIGPIPE and SIGXFSZ so that EPIPE and EFBIG are seen.
