@@ -163,7 +163,7 @@ runs=0
 for program in producer consumer broker; do
     source=$top/$program/options.c
     [ -e "$source" ] || source=$top/$program/main.c
-    mapfile -t options < <(sed -n 's/^ *{"\([a-z-]*\)", required_argument,.*/--\1/p' "$source")
+    mapfile -t options < <(option_table "$source" | grep '^[a-z]' | grep -vE '(FLAG|BITS|NOW)$' | sed 's/|.*//; s/^/--/')
     [ ${#options[@]} -ge 10 ] || fail "only ${#options[@]} options in $source"
     for option in "${options[@]}"; do
         for value in "${values[@]}"; do

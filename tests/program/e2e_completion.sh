@@ -23,14 +23,11 @@ offers() {
 }
 
 # ---- options: all that the tables in the sources have, and no others --------------------------------------------------------------------------
-# long SOURCE: those of its table.
-long() { sed -n 's/^ *{"\([a-z-]*\)", [a-z]*_argument,.*/--\1/p' "$1" | sort; }
-# letters SOURCE: those of its getopt_long.
-letters() { sed -n 's/.*getopt_long(argc, argv, "\([^"]*\)".*/\1/p' "$1" | tr -d ':+-' | grep -o . | sed 's/^/-/' | sort; }
+in_source() { option_longs "$1" | sed 's/^/--/'; option_letters "$1" | sed 's/^/-/'; }
 for pair in producer:options.c consumer:options.c; do
     program=${pair%:*} source=$top/$program/${pair#*:}
     offered "$program" -
-    { long "$source" && letters "$source"; } | sort -u >has
+    in_source "$source" | sort -u >has
     [ "$(wc -l <has)" -gt 40 ] || fail "only $(wc -l <has) options in $source"
     diff <(sort -u offered) has >differ || wrong "$program: offered, and had: $(cat differ)"
 done
@@ -44,7 +41,7 @@ for command in $commands; do
     offered broker "$command" -
     cat offered >>all
 done
-{ long "$top/broker/main.c" && letters "$top/broker/main.c"; } | sort -u >has
+in_source "$top/broker/main.c" | sort -u >has
 diff <(sort -u all) has >differ || wrong "broker: offered, and had: $(cat differ)"
 offered broker lag -
 [ "$(grep -cx -e --max -e --size offered)" = 1 ] || wrong "broker lag: $(xargs <offered)"

@@ -6,13 +6,10 @@
 . "$(dirname "$0")/../shared/expect.sh"
 
 # ---- options ---------------------------------------------------------------------------------------------------------------------------
-# table SOURCE: the long names that the parser takes, each with its value in the table: a quoted letter, or a constant. letters SOURCE: the letters.
-table() { sed -n 's/^ *{"\([a-z-]*\)", [a-z]*_argument, NULL, \([^}]*\)}.*/\1 \2/p' "$1"; }
-letters() { sed -n 's/.*getopt_long(argc, argv, "\([^"]*\)".*/\1/p' "$1" | tr -d ':+-' | grep -o .; }
 for program in producer consumer broker; do
     source=$top/$program/options.c page=$top/$program/$program.1
     [ -e "$source" ] || source=$top/$program/main.c
-    table "$source" >table
+    option_table "$source" | grep '^[a-z]' | sort -u >table
     [ "$(wc -l <table)" -ge 20 ] || fail "only $(wc -l <table) options in $source"
 
     # What --help says, with that of each command; at most 80 columns.
@@ -36,14 +33,12 @@ for program in producer consumer broker; do
     sed -n '/^\.It Xo/,/^\.Xc/p; /^\.It /p' "$page" | flags >explained
     flags <"$page" >documented
     # In help one form of each is enough; in the page are both.
-    while read -r name value; do
-        letter=
-        [[ $value != "'"*"'" ]] || letter=${value:1:1}
+    while IFS='|' read -r name letter _; do
         grep -qE -- "(^|[ ,(|])(--$name${letter:+|-$letter})([ ,)]|\$)" help || wrong "$program --help does not name --$name"
         grep -qx -e "$name" ${letter:+-e "$letter"} explained || wrong "$program.1 does not explain --$name"
         grep -qx -- "$name" documented || wrong "$program.1 does not name --$name"
     done <table
-    for letter in $(letters "$source"); do
+    for letter in $(option_letters "$source"); do
         grep -qE -- "(^|[ ,(])-$letter([ ,)]|\$)" help || wrong "$program --help does not name -$letter"
         grep -qE -- "^[a-zA-Z]*${letter}[a-zA-Z]*\$" documented || wrong "$program.1 does not document -$letter"
     done
@@ -52,8 +47,8 @@ for program in producer consumer broker; do
     [ "$(wc -l <named)" -ge 20 ] || fail "only $(wc -l <named) options in $program --help"
     while read -r option; do
         case $option in
-        --*) grep -q "^${option#--} " table || wrong "$program --help names $option, which is none" ;;
-        *) letters "$source" | grep -qx -- "${option#-}" || wrong "$program --help names $option, which is none" ;;
+        --*) grep -q "^${option#--}|" table || wrong "$program --help names $option, which is none" ;;
+        *) option_letters "$source" | grep -qx -- "${option#-}" || wrong "$program --help names $option, which is none" ;;
         esac
     done <named
     for section in NAME SYNOPSIS DESCRIPTION ENVIRONMENT FILES 'EXIT STATUS' EXAMPLES 'SEE ALSO'; do

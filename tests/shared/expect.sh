@@ -130,3 +130,14 @@ content() {
 # figure TOPIC NAME: the first number that describe has under NAME.
 figure() { broker -q -J describe "$1" | grep -o "\"$2\": *[0-9]*" | head -n 1 | grep -o '[0-9]*$'; }
 figure_is() { [ "$(figure "$1" "$2")" = "$3" ]; }
+
+# option_table SOURCE: the options of a program as its source lists them, "LONG|LETTER|KIND" each; what one has not is empty.
+option_table() {
+    sed -nE "s/^ *\{('(.)'|0), (\"([a-z-]+)\"|NULL), CLI_([A-Z_0-9]+).*/\4|\2|\5/p" "$1"
+    # programs that use getopt_long
+    sed -nE "s/^ *\{\"([a-z-]+)\", no_argument, NULL, ('(.)'|[A-Z_]+).*/\1|\3|FLAG/p
+             s/^ *\{\"([a-z-]+)\", required_argument, NULL, ('(.)'|[A-Z_]+).*/\1|\3|TEXT/p" "$1"
+    sed -n 's/.*getopt_long(argc, argv, "\([^"]*\)".*/\1/p' "$1" | tr -d ':+-' | grep -o . | sed 's/.*/|&|/'
+}
+option_longs() { option_table "$1" | cut -d'|' -f1 | grep . | sort -u; }
+option_letters() { option_table "$1" | cut -d'|' -f2 | grep . | sort -u; }
