@@ -64,7 +64,7 @@ static int compare_headers(const struct run *run, const struct source *source)
     return 0;
 }
 
-int bind_columns(struct run *run, struct source *source, int come)
+static int bind_columns(struct run *run, struct source *source, int come)
 {
     const struct take *take = run->take;
     uint32_t flags;
@@ -89,6 +89,13 @@ int bind_columns(struct run *run, struct source *source, int come)
     if (!status)
         status = bind_where(take, source);
     return status || !source->columns.line ? status : compare_headers(run, source);
+}
+
+void run_bind(struct run *run, struct source *source, int come)
+{
+    int status = bind_columns(run, source, come);
+    if (status)
+        run_end(run, status);
 }
 
 static_assert(JS_DEPTH_MAX == 256, "UNDECIDED says it");

@@ -41,7 +41,8 @@ int main(int argc, char **argv)
     int status = program_connect(options.bus, options.name ? options.name : "consumer",
                                  options.wait_ns, &bus);
     if (status == EXIT_OK) {
-        status = take_run(bus, &options.take, &taken);
+        const struct sink sink = {workers_run, workers_take, &options.command};
+        status = take_run(bus, &options.take, options.command.argv ? &sink : NULL, &taken);
         mr_bus_disconnect(bus);
         /* as if killed, without a word; or nothing was begun */
         if (status != EXIT_SIGPIPE && status != EXIT_NO_TOPIC)

@@ -183,7 +183,6 @@ static int check_command(struct options *out)
     command->wait_ns = out->wait_ns;
     command->jobs = command->jobs ? command->jobs : 1;
     command->batch = command->batch ? command->batch : 1;
-    take->command = command;
     take->window = command->batch;
     return 0;
 }
@@ -219,8 +218,7 @@ static int read_line(int argc, char **argv, struct options *out, struct given *g
         {0, "batch", CLI_COUNT_32, .target = &command->batch, .min = 1, .with = COMMAND},
         {0, "into", CLI_NAME, .target = &command->into, .min = 't', .with = COMMAND},
         {0, "on-fail", CLI_CHOICE, .target = &command->on_fail, .words = on_fail, .with = COMMAND},
-        {0, "tries", CLI_COUNT_32, .target = &command->tries, .min = 1, .max = 1000,
-         .with = COMMAND},
+        {0, "tries", CLI_COUNT_32, .target = &take->tries, .min = 1, .max = 1000, .with = COMMAND},
         {0, "backoff", CLI_DURATION, .target = &command->backoff_ns, .max = (uint64_t)day_ns,
          .with = COMMAND},
         {'b', "bus", CLI_TEXT, .target = &out->bus},

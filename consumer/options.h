@@ -3,11 +3,12 @@
 #ifndef CONSUMER_OPTIONS_H
 #define CONSUMER_OPTIONS_H
 
+#include "command/command.h"
 #include "run.h"
 
 struct options {
     struct take take;
-    struct command command; /* in use if take.command is set */
+    struct command command; /* in use if its argv is set */
     char *command_path;
     const char *bus;        /* NULL: $MILLRACE_BUS, else "default" */
     const char *name;       /* NULL: "consumer" */

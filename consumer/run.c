@@ -1,6 +1,5 @@
 #include "run.h"
 #include "cli/program.h"
-#include "command/command.h"
 #include "report.h"
 #include "run_state.h"
 
@@ -12,194 +11,6 @@
 
 static const int64_t second_ns = 1000000000;
 
-static void end(struct run *run, int status)
-{
-    if (run->status == RUNNING)
-        run->status = status;
-}
-
-int run_failed(int error, const char *of, const char *in)
-{
-    if (error == -EINTR && program_stop)
-        return program_exit_for(error);
-    program_fail(error, "%s: %s", of, in);
-    return EXIT_FAILED;
-}
-
-static void end_failed(struct run *run, int error, const struct source *source, const char *what)
-{
-    end(run, run_failed(error, source->name, what));
-}
-
-static size_t count(const struct run *run, enum source_state state)
-{
-    size_t cnt = 0;
-    for (size_t i = 0; i < run->take->topic_cnt; i++)
-        cnt += run->source[i].state == state;
-    return cnt;
-}
-
-/* ---- topics ---- */
-
-/* +N counts from the oldest record, which the library only knows as an offset, the same for all
- * partitions. */
-static int resolve_start(struct run *run, const struct source *source, int64_t *arg)
-{
-    struct mr_partition_info info;
-    uint64_t first = 0;
-    *arg = run->take->position.arg;
-    if (!run->take->position.skip)
-        return 0;
-    int error;
-    for (uint32_t p = 0; (error = mr_partition_info(source->topic, p, &info)) != -ERANGE; p++) {
-        if (error) {
-            program_fail(error, "%s: -o +%" PRId64 ": find its beginning", source->name, *arg);
-            return -1;
-        }
-        if (p > 0 && info.first_offset != first) {
-            program_error("%s: -o +%" PRId64 ": its partitions start at different offsets; give an "
-                          "offset (-o N) or a time (-o @TIME)",
-                          source->name, *arg);
-            return -1;
-        }
-        first = info.first_offset;
-    }
-    *arg = first > (uint64_t)(INT64_MAX - *arg) ? INT64_MAX : *arg + (int64_t)first;
-    return 0;
-}
-
-static void describe_member(const struct run *run, const struct source *source)
-{
-    struct mr_topic_info info;
-    int64_t lag;
-    if (!program_verbose || mr_topic_info(source->topic, &info) < 0)
-        return;
-    if (run->take->flags & (MR_PEEK | MR_PRIVATE))
-        program_notice("%s: %s, %" PRIu32 " partition(s), %" PRIu64 " records kept", source->name,
-                       run->take->flags & MR_PEEK ? "peeking" : "a private group", info.partitions,
-                       info.records_kept);
-    else if ((lag = mr_consumer_lag(source->consumer)) >= 0)
-        program_notice("%s: group %s, %" PRIu32 " partition(s), %" PRId64 " records to acknowledge",
-                       source->name, run->take->group ? run->take->group : "default",
-                       info.partitions, lag);
-}
-
-/* How many records to claim at a time: no more than are wanted, unless --where says how many of
- * them are. */
-static uint32_t window(const struct run *run)
-{
-    const struct take *take = run->take;
-    return run->left < take->window && !take->where ? (uint32_t)run->left : take->window;
-}
-
-static struct mr_consumer_options handle_options(const struct run *run)
-{
-    const struct take *take = run->take;
-    return (struct mr_consumer_options){.group = take->group,
-                                        .flags = take->flags | (take->drain ? MR_UNTIL_DRAINED : 0),
-                                        .window = window(run),
-                                        .tries = take->command ? take->command->tries : 0};
-}
-
-int run_another(const struct run *run, const struct source *source, struct mr_consumer **out)
-{
-    const struct mr_consumer_options options = handle_options(run);
-    return mr_consumer_open(source->topic, &options, out);
-}
-
-/* A group that is there stays what it is: 1 if the one just joined is not ordered, though that was
- * asked for; or a negative errno. */
-static int joined_unordered(const struct run *run, const struct source *source, const char *name)
-{
-    struct mr_group_info group;
-    if (!(run->take->flags & MR_ORDERED) || (run->take->flags & MR_PRIVATE))
-        return 0;
-    int idx = mr_group_find(source->topic, name);
-    int got = idx < 0 ? idx : mr_group_info(source->topic, (uint32_t)idx, &group);
-    return got > 0 ? !group.is_ordered : got == -ENOENT ? 0 : got;
-}
-
-static void join(struct run *run, struct source *source)
-{
-    const struct take *take = run->take;
-    const char *group = take->group ? take->group : "default";
-    struct mr_consumer_options options = handle_options(run);
-    options.start = take->position.start;
-    if (resolve_start(run, source, &options.start_arg) < 0) {
-        end(run, EXIT_FAILED);
-        return;
-    }
-    int error = mr_consumer_open(source->topic, &options, &source->consumer);
-    int unordered = 0;
-    switch (error) {
-    case 0:
-        source->state = OPEN;
-        unordered = joined_unordered(run, source, group);
-        if (unordered < 0) {
-            end_failed(run, unordered, source, "find out whether its group is ordered");
-        } else if (unordered) {
-            program_error("%s: group %s is there already and not ordered; take another (-g NAME)",
-                          source->name, group);
-            end(run, EXIT_FAILED);
-        } else {
-            describe_member(run, source);
-        }
-        break;
-    case -EBUSY:
-        program_error("%s: group %s has other consumers attached, so -o cannot move it; end them, "
-                      "or take another group (-g NAME, --all)",
-                      source->name, group);
-        end(run, EXIT_FAILED);
-        break;
-    case -EUSERS:
-        program_error("%s: no room for another group or consumer; see who is there with: ./broker "
-                      "describe %s",
-                      source->name, source->name);
-        end(run, EXIT_FAILED);
-        break;
-    default:
-        end_failed(run, error, source, "join");
-        break;
-    }
-}
-
-/* Opens the topics that are missing. The first time all are tried, later only after a topic was
- * created. */
-static void open_missing(struct run *run)
-{
-    const struct take *take = run->take;
-    int changed = mr_bus_wait_change(run->bus, &run->seen, 0) == 0;
-    if (run->looked && !changed)
-        return;
-    for (size_t i = 0; i < take->topic_cnt && run->status == RUNNING; i++) {
-        struct source *source = &run->source[i];
-        if (source->state != MISSING)
-            continue;
-        int error = mr_topic_open(run->bus, source->name, &source->topic);
-        if (error == 0) {
-            run_bind(run, source, 0); /* before anything is taken */
-            if (run->status == RUNNING)
-                join(run, source);
-        } else if (error == -EINTR) {
-            end(run, program_exit_for(error));
-        } else if (error != -ENOENT) {
-            program_topic_fail(error, run->bus, source->name);
-            end(run, EXIT_FAILED);
-        } else if ((take->flags & MR_UNTIL_END) || take->drain) {
-            program_no_topic(run->bus, source->name);
-            end(run, EXIT_NO_TOPIC);
-        }
-    }
-    run->looked = 1;
-}
-
-void run_bind(struct run *run, struct source *source, int come)
-{
-    int status = bind_columns(run, source, come);
-    if (status)
-        end(run, status);
-}
-
 /* ---- records ---- */
 
 /* Writes what is in the buffer, the last of it being `records` records of source, and acknowledges
@@ -208,17 +19,17 @@ static void flush(struct run *run, struct source *source, uint64_t records, uint
 {
     int given = records + filtered > 0, error = given ? mr_topic_intact(source->topic) : 0;
     if (error < 0) { /* what is in the buffer may be zeros */
-        end_failed(run, error, source, "read");
+        run_end_failed(run, error, source, "read");
         return;
     }
     error = output_flush(&run->output);
     if (error == -EPIPE) { /* as if killed by SIGPIPE: the reader has had enough, and knows */
-        end(run, EXIT_SIGPIPE);
+        run_end(run, EXIT_SIGPIPE);
         return;
     }
     if (error < 0) {
         program_error("cannot write the output: %s", strerror(-error));
-        end(run, EXIT_FAILED);
+        run_end(run, EXIT_FAILED);
         return;
     }
     if (!given)
@@ -227,8 +38,8 @@ static void flush(struct run *run, struct source *source, uint64_t records, uint
         /* cut short by a signal: the record was written all the same */
         program_sleep(run->take->delay_ns);
     if (!run->take->no_ack && (error = mr_consumer_ack(source->consumer)) < 0) {
-        end_failed(run, error, source,
-                   "acknowledge (what was printed last may be delivered again)");
+        run_end_failed(run, error, source,
+                       "acknowledge (what was printed last may be delivered again)");
         return;
     }
     run->taken->records += records;
@@ -254,7 +65,7 @@ __attribute__((cold, noinline)) static void end_undecided(struct run *run, struc
             error = mr_consumer_next(source->consumer, &record);
     }
     if (error < 0)
-        end_failed(run, error, source, "read again");
+        run_end_failed(run, error, source, "read again");
     else if (records + filtered > 0 || run->output.text.len > 0)
         flush(run, source, records, filtered);
     if (run->status != RUNNING)
@@ -263,7 +74,7 @@ __attribute__((cold, noinline)) static void end_undecided(struct run *run, struc
         "%s: partition %" PRIu32 " offset %" PRIu64 ": --where: " UNDECIDED
         "; it is left there (a COMMAND can make a dead letter of it: --on-fail dead -- cat)",
         source->name, partition, offset);
-    end(run, EXIT_FAILED);
+    run_end(run, EXIT_FAILED);
 }
 
 /* Takes what the claim holds. All that can be done once a claim is done once. */
@@ -310,7 +121,7 @@ static void take_claim(struct run *run, struct source *source)
             break;
     }
     if (got < 0)
-        end_failed(run, got, source, "read");
+        run_end_failed(run, got, source, "read");
     else if (run->status == RUNNING && (records + filtered > 0 || text->len > 0))
         flush(run, source, records, filtered);
     if (!any)
@@ -323,10 +134,10 @@ static void take_claim(struct run *run, struct source *source)
  * ended; 0 nothing to take now. */
 static int take_turn(struct run *run, struct source *source, int64_t patience_ns)
 {
-    ssize_t cnt = mr_consumer_claim(source->consumer, window(run), patience_ns);
+    ssize_t cnt = mr_consumer_claim(source->consumer, run_window(run), patience_ns);
     source->at_end = 0;
-    if (cnt > 0 && run->crew) {
-        workers_take(run->crew, source, (size_t)cnt);
+    if (cnt > 0 && run->sink) {
+        run->sink->take(run, source, (size_t)cnt);
         return 1;
     }
     if (cnt > 0) {
@@ -349,11 +160,11 @@ static int take_turn(struct run *run, struct source *source, int64_t patience_ns
     case -EIDRM:
         program_error("%s: deleted", source->name);
         source->state = ENDED;
-        if (count(run, ENDED) == run->take->topic_cnt)
-            end(run, EXIT_FAILED);
+        if (run_count(run, ENDED) == run->take->topic_cnt)
+            run_end(run, EXIT_FAILED);
         return 1;
     default:
-        end_failed(run, (int)cnt, source, "take");
+        run_end_failed(run, (int)cnt, source, "take");
         break;
     }
     return 0;
@@ -404,17 +215,17 @@ static void wait_for_more(struct run *run, int64_t wait_ns)
             consumers[n++] = run->source[i].consumer;
     if (n > 0)
         error = mr_consumer_wait_any(consumers, n, wait_ns);
-    else if (count(run, MISSING) > 0)
+    else if (run_count(run, MISSING) > 0)
         error = mr_bus_wait_change(run->bus, &(uint32_t){run->seen}, wait_ns);
     else
-        error = program_sleep(wait_ns < second_ns / 20 || count(run, OPEN) == 0 ? wait_ns
-                                                                                : second_ns / 20);
+        error = program_sleep(
+            wait_ns < second_ns / 20 || run_count(run, OPEN) == 0 ? wait_ns : second_ns / 20);
     if (error == -EIDRM && n == 0) {
         program_error("the broker has ended and removed its bus; start another, then this again");
-        end(run, EXIT_NO_BROKER);
+        run_end(run, EXIT_NO_BROKER);
     } else if (error < 0 && error != -ETIMEDOUT && error != -EINTR) {
         program_fail(error, "wait");
-        end(run, EXIT_FAILED);
+        run_end(run, EXIT_FAILED);
     }
 }
 
@@ -428,7 +239,7 @@ static void give_up(struct run *run)
 {
     const struct take *take = run->take;
     char text[DRAIN_TEXT];
-    int missing = count(run, MISSING) == take->topic_cnt;
+    int missing = run_count(run, MISSING) == take->topic_cnt;
     for (size_t i = 0; i < take->topic_cnt; i++) {
         const struct source *source = &run->source[i];
         if (missing)
@@ -436,7 +247,7 @@ static void give_up(struct run *run)
         else if (take->drain && source->state == OPEN)
             program_error("%s: not drained: %s", source->name, drain_describe(text, source));
     }
-    end(run, missing ? EXIT_NO_TOPIC : take->cnt || take->drain ? EXIT_TIMEOUT : EXIT_OK);
+    run_end(run, missing ? EXIT_NO_TOPIC : take->cnt || take->drain ? EXIT_TIMEOUT : EXIT_OK);
 }
 
 /* After a round in which nothing was taken. waited: a claim has waited already. */
@@ -446,9 +257,9 @@ static void idle(struct run *run, int waited)
     int64_t now_ns = program_now();
     int drained = take->drain ? drain_check(run) : RUNNING;
     if (drained != RUNNING)
-        end(run, drained);
+        run_end(run, drained);
     if (output_reader_gone(&run->output))
-        end(run, EXIT_SIGPIPE);
+        run_end(run, EXIT_SIGPIPE);
     if (run->status != RUNNING || program_stop)
         return;
     if (timed_out(run, now_ns)) {
@@ -458,7 +269,7 @@ static void idle(struct run *run, int waited)
     describe_wait(run, now_ns);
     int64_t wait_ns = slice(run, now_ns);
     /* A missing topic is news after half a second. */
-    if (count(run, MISSING) > 0 && wait_ns > second_ns / 2)
+    if (run_count(run, MISSING) > 0 && wait_ns > second_ns / 2)
         wait_ns = second_ns / 2;
     if (!waited)
         wait_for_more(run, wait_ns);
@@ -472,7 +283,7 @@ static int take_round(struct run *run, int64_t now_ns, int *waited)
 {
     /* A topic that is alone is waited for while claiming; several are asked one by one, then waited
      * for together. */
-    int alone = count(run, OPEN) == 1 && count(run, MISSING) == 0, took = 0;
+    int alone = run_count(run, OPEN) == 1 && run_count(run, MISSING) == 0, took = 0;
     int64_t patience_ns = alone ? slice(run, now_ns) : 0;
     *waited = 0;
     for (size_t i = 0; i < run->take->topic_cnt; i++) {
@@ -483,11 +294,11 @@ static int take_round(struct run *run, int64_t now_ns, int *waited)
         took |= take_turn(run, source, patience_ns);
         *waited = alone && !source->at_end;
         if (run->left == 0)
-            end(run, EXIT_OK);
+            run_end(run, EXIT_OK);
         if (run->status != RUNNING || program_stop)
             break;
         /* one claim for the one who asked; the next topic is next */
-        if (run->crew && source->state != ENDED && took) {
+        if (run->sink && source->state != ENDED && took) {
             run->turn = idx + 1;
             break;
         }
@@ -498,12 +309,12 @@ static int take_round(struct run *run, int64_t now_ns, int *waited)
 void run_step(struct run *run)
 {
     const struct take *take = run->take;
-    if (count(run, MISSING) > 0)
-        open_missing(run);
+    if (run_count(run, MISSING) > 0)
+        run_open_missing(run);
     if (run->status != RUNNING)
         return;
-    if (count(run, ENDED) == take->topic_cnt) {
-        end(run, EXIT_OK);
+    if (run_count(run, ENDED) == take->topic_cnt) {
+        run_end(run, EXIT_OK);
         return;
     }
     int64_t now_ns = program_now();
@@ -520,7 +331,7 @@ void run_step(struct run *run)
     } else if (run->status == RUNNING && !program_stop) {
         idle(run, waited);
     }
-    if (take->progress && !run->crew)
+    if (take->progress && !run->sink)
         report_progress(run->taken->records, run->output.written, program_now());
 }
 
@@ -529,7 +340,7 @@ static void loop(struct run *run)
     while (run->status == RUNNING && !program_stop)
         run_step(run);
     if (program_stop)
-        end(run, 128 + (int)program_stop);
+        run_end(run, 128 + (int)program_stop);
 }
 
 /* A topic without records still has a header. */
@@ -545,21 +356,6 @@ static void write_header(struct run *run)
     }
     if (run->output.text.len > 0)
         flush(run, NULL, 0, 0);
-}
-
-void run_close(struct run *run, struct source *source, struct mr_consumer *consumer)
-{
-    struct taken *taken = run->taken;
-    struct mr_consumer_stats stats;
-    if (!consumer)
-        return;
-    mr_consumer_stats(consumer, &stats);
-    taken->redelivered += stats.redelivered;
-    taken->starved_ns += stats.starved_ns;
-    source->dead_lettered += stats.dead_lettered;
-    source->lost += stats.lost;
-    source->parked = stats.parked;
-    mr_consumer_close(consumer);
 }
 
 /* Gives back, leaves, and says what did not go well. */
@@ -592,9 +388,10 @@ static void leave(struct run *run)
     }
 }
 
-int take_run(struct mr_bus *bus, struct take *take, struct taken *taken)
+int take_run(struct mr_bus *bus, struct take *take, const struct sink *sink, struct taken *taken)
 {
     struct run run = {.take = take,
+                      .sink = sink,
                       .taken = taken,
                       .bus = bus,
                       .left = take->cnt ? take->cnt : UINT64_MAX,
@@ -613,15 +410,15 @@ int take_run(struct mr_bus *bus, struct take *take, struct taken *taken)
     for (size_t i = 0; i < take->topic_cnt; i++)
         run.source[i].name = take->topic[i];
 
-    if (take->command)
-        workers_run(&run);
+    if (sink)
+        sink->run(&run);
     else
         loop(&run);
-    if (!take->command && run.status != EXIT_FAILED && run.status != EXIT_SIGPIPE) {
+    if (!sink && run.status != EXIT_FAILED && run.status != EXIT_SIGPIPE) {
         int status = run.status;
         run.status = RUNNING; /* the header may fail, too */
         write_header(&run);
-        end(&run, status);
+        run_end(&run, status);
     }
     leave(&run);
     taken->bytes = run.output.written;

@@ -2,7 +2,6 @@
 #ifndef CONSUMER_RUN_H
 #define CONSUMER_RUN_H
 
-#include "command/command.h"
 #include "format/format.h"
 #include "histogram.h"
 #include "millrace.h"
@@ -30,10 +29,10 @@ struct take {
     int64_t delay_ns;
     /* end when all producers are done and the group has acknowledged everything */
     int drain;
-    int no_ack;                    /* hold what was taken, give it back at the end */
-    int progress;                  /* show a line of progress */
-    int fd;                        /* where the records go */
-    const struct command *command; /* who gets the records; NULL: they are printed */
+    int no_ack;     /* hold what was taken, give it back at the end */
+    int progress;   /* show a line of progress */
+    int fd;         /* where the records go */
+    uint32_t tries; /* before a record goes to the dead letters; 0: as many as the topic says */
 };
 
 struct taken {
@@ -51,10 +50,25 @@ struct taken {
     struct histogram age; /* of records when they were taken, ns */
 };
 
+struct run;
+struct source;
+
+/* What takes the records in place of printing them. */
+struct sink {
+    /* does the whole run, by run_step (run_state.h); run->status is then the exit status */
+    void (*run)(struct run *run);
+    /* is called by a step that has claimed: cnt records are at hand in source->consumer, which goes
+     * to the sink. Afterwards the source has another handle, or is BUSY. */
+    void (*take)(struct run *run, struct source *source, size_t cnt);
+    const void *config; /* for the two */
+};
+
 /* take_run takes until told to end, and reports trouble on standard error. program_stop ends it at
  * once: what is in the buffer is written and acknowledged, the rest given back. Nothing is
- * acknowledged that was not written. format's state is changed. Returns the exit status (enum
+ * acknowledged that was not written. format's state is changed.
+ *   sink  what takes the records; NULL: they are printed
+ * Returns the exit status (enum
  * exit_status, or 128 + signal); *taken is filled in whatever happened. */
-int take_run(struct mr_bus *bus, struct take *take, struct taken *taken);
+int take_run(struct mr_bus *bus, struct take *take, const struct sink *sink, struct taken *taken);
 
 #endif

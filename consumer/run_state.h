@@ -34,9 +34,9 @@ struct run {
     struct mr_bus *bus;
     struct source *source;
     struct output output;
-    struct workers *crew; /* NULL: records are printed */
-    /* the source whose turn it is; with a crew, which takes one claim a round */
-    size_t turn;
+    const struct sink *sink; /* NULL: records are printed */
+    void *sink_state;        /* the sink's own */
+    size_t turn;   /* with a sink, which takes one claim a round: the source that is next */
     char *line;    /* MR_COLUMNS_MAX bytes, to fetch header lines */
     uint64_t left; /* records still wanted; UINT64_MAX: no limit */
     uint32_t seen; /* see mr_bus_wait_change */
@@ -55,14 +55,28 @@ struct run {
  * waits for one. */
 void run_step(struct run *run);
 
+/* run_end ends the run with a status, unless it has ended before. run_failed says that of a topic
+ * something failed with an error, and returns the exit status; of a signal it says nothing.
+ * run_end_failed does both. */
+void run_end(struct run *run, int status);
+int run_failed(int error, const char *topic, const char *what);
+void run_end_failed(struct run *run, int error, const struct source *source, const char *what);
+
+/* run_count: how many topics are in that state. */
+size_t run_count(const struct run *run, enum source_state state);
+
+/* run_open_missing opens and joins the missing topics. The first time all are tried, later only
+ * after a topic was created. Failure ends the run (join.c). */
+void run_open_missing(struct run *run);
+
+/* run_window: how many records to claim at a time. */
+uint32_t run_window(const struct run *run);
+
 /* run_bind looks for the topic's columns, if they are needed and not known yet, and settles all
  * that depends on them (bind.c).
  *   come  records are at hand: a topic that has no columns now has none
  * Failure ends the run. */
 void run_bind(struct run *run, struct source *source, int come);
-/* bind_columns does it. Returns 0, or the exit status to end with, after having said why. */
-int bind_columns(struct run *run, struct source *source, int come);
-
 /* run_passes asks --where. Returns 1; 0 the record is filtered out; -ENOMEM; -EOVERFLOW it
  * cannot be told, for the reason UNDECIDED: it must not be acknowledged as filtered out. */
 int run_passes(const struct run *run, struct source *source, const struct mr_record *record);
@@ -78,10 +92,6 @@ const char *drain_describe(char buf[static DRAIN_TEXT], const struct source *sou
 /* run_another opens one more consumer handle on a topic that was joined before. Returns 0; -EUSERS
  * all places are taken; another negative errno. */
 int run_another(const struct run *run, const struct source *source, struct mr_consumer **out);
-
-/* run_failed says of what (a topic) an error ends the run, and in what; of a signal nothing,
- * since whoever sent it knows. Returns the exit status. */
-int run_failed(int error, const char *of, const char *in);
 
 /* run_close closes a handle, which gives back what it holds, and counts what it has seen. */
 void run_close(struct run *run, struct source *source, struct mr_consumer *consumer);

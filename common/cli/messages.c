@@ -1,5 +1,6 @@
 #include "messages.h"
 #include "exit.h"
+#include "millrace.h"
 #include "text/text.h"
 
 #include <errno.h>

@@ -1,11 +1,11 @@
 /* command.h - consumer TOPIC -- COMMAND: a command for each record, or for each few. What is to be
- * run, and the crew of workers that does it.
+ * run, and the workers that do it.
  *
  * Each worker is a thread, and the process's first thread is one of them. A consumer handle goes
  * with its claim from the worker that took it to the worker that runs the command: so each running
  * command has a claim of its own, its own record in hand, and its own acknowledgement.
  * One idle worker at a time leads: it makes the steps of the run (run.c), which claim and wait. A
- * claim that has to be tried later waits in the crew's list with its handle, and holds up
+ * claim that has to be tried later waits in the workers' list with its handle, and holds up
  * nobody. */
 #ifndef CONSUMER_COMMAND_COMMAND_H
 #define CONSUMER_COMMAND_COMMAND_H
@@ -24,7 +24,6 @@ struct command {
     int64_t wait_ns;  /* for a broker that makes it */
     uint32_t jobs;    /* workers, in [1, JOBS_MAX] */
     uint32_t batch;   /* records a command gets at most, >= 1 */
-    uint32_t tries;   /* 0: the topic's */
     /* before the second try; doubled for each further one, up to 32 times of it; 0: none */
     int64_t backoff_ns;
     enum on_fail on_fail;
@@ -32,13 +31,9 @@ struct command {
 
 struct run;
 struct source;
-struct workers;
 
-/* workers_run does the whole run with workers; run->status is then the exit status. */
+/* The sink of a run (run.h) whose config is a struct command. */
 void workers_run(struct run *run);
-
-/* workers_take is called by a step that has claimed: cnt records are at hand in source->consumer,
- * which goes to the crew. Afterwards the source has another handle, or is BUSY. */
-void workers_take(struct workers *crew, struct source *source, size_t cnt);
+void workers_take(struct run *run, struct source *source, size_t cnt);
 
 #endif

@@ -9,14 +9,14 @@
 
 static int attach(struct worker *worker)
 {
-    return worker->producer ? 0 : mr_producer_open(worker->crew->into, NULL, &worker->producer);
+    return worker->producer ? 0 : mr_producer_open(worker->workers->into, NULL, &worker->producer);
 }
 
-int into_open(struct workers *crew, struct worker *first)
+int into_open(struct workers *workers, struct worker *first)
 {
-    const struct command *command = crew->command;
+    const struct command *command = workers->command;
     int status =
-        program_open_topic(crew->run->bus, command->into, 1, command->wait_ns, &crew->into);
+        program_open_topic(workers->run->bus, command->into, 1, command->wait_ns, &workers->into);
     if (status)
         return status;
     int error = attach(first);
@@ -57,7 +57,7 @@ static int next_line(struct lines *lines, struct mr_message *line)
 
 static struct lines lines_of(const struct worker *worker)
 {
-    const struct format *format = &worker->crew->run->take->format;
+    const struct format *format = &worker->workers->run->take->format;
     const struct child_output *output = &worker->output;
     int plain =
         format->kind != FORMAT_RAW || (format->delimiter_len == 1 && format->delimiter[0] == '\n');
@@ -71,7 +71,7 @@ static struct lines lines_of(const struct worker *worker)
 static int check_size(const struct worker *worker, uint64_t n, uint64_t longest, char *reason,
                       size_t cap)
 {
-    const struct mr_topic *into = worker->crew->into;
+    const struct mr_topic *into = worker->workers->into;
     struct mr_settings settings;
     mr_topic_settings(into, &settings);
     if (longest > mr_topic_record_max(into)) {
@@ -92,7 +92,7 @@ static int check_size(const struct worker *worker, uint64_t n, uint64_t longest,
 int into_append(struct worker *worker, struct mr_consumer *consumer, const struct mr_record *like,
                 char *reason, size_t cap)
 {
-    const char *topic = worker->crew->command->into;
+    const char *topic = worker->workers->command->into;
     struct lines lines = lines_of(worker);
     struct mr_message line;
     uint64_t n = 0, longest = 0,

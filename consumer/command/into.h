@@ -7,7 +7,7 @@
 
 /* into_open opens the topic, which the broker makes if need be, and attaches the first worker to
  * it. Returns 0, else an exit status after having printed why. */
-int into_open(struct workers *crew, struct worker *first);
+int into_open(struct workers *workers, struct worker *first);
 
 /* into_append appends the worker's output, a record a line, and acknowledges what consumer has
  * given, or does neither. No output: only acknowledges.

@@ -34,22 +34,22 @@ struct batch { /* records that one command gets */
 /* The run ends with an error of the library. */
 static enum next fatal(struct worker *worker, const struct job *job, int error, const char *what)
 {
-    workers_end(worker->crew, run_failed(error, job->source->name, what));
+    workers_end(worker->workers, run_failed(error, job->source->name, what));
     return STOP;
 }
 
 /* ---- before ---- */
 
 /* Of n records, how many may be begun: what -c leaves over. */
-static uint64_t reserve(struct workers *crew, struct job *job, uint64_t n)
+static uint64_t reserve(struct workers *workers, struct job *job, uint64_t n)
 {
     if (job->reserved < n) {
-        pthread_mutex_lock(&crew->lock);
-        uint64_t more = n - job->reserved < crew->left ? n - job->reserved : crew->left;
+        pthread_mutex_lock(&workers->lock);
+        uint64_t more = n - job->reserved < workers->left ? n - job->reserved : workers->left;
         job->reserved += more;
-        if (crew->left != UINT64_MAX)
-            crew->left -= more;
-        pthread_mutex_unlock(&crew->lock);
+        if (workers->left != UINT64_MAX)
+            workers->left -= more;
+        pthread_mutex_unlock(&workers->lock);
     }
     return n < job->reserved ? n : job->reserved;
 }
@@ -57,8 +57,8 @@ static uint64_t reserve(struct workers *crew, struct job *job, uint64_t n)
 /* Takes n records in hand and formats them, as the consumer would print them to an empty file. */
 static int format_records(struct worker *worker, struct job *job, uint64_t n, struct batch *batch)
 {
-    struct workers *crew = worker->crew;
-    struct run *run = crew->run;
+    struct workers *workers = worker->workers;
+    struct run *run = workers->run;
     struct format *format = &run->take->format;
     struct mr_record record;
     struct timespec now;
@@ -68,7 +68,7 @@ static int format_records(struct worker *worker, struct job *job, uint64_t n, st
     *batch = (struct batch){0};
     worker->payload.len = 0;
 
-    pthread_mutex_lock(&crew->formatting);
+    pthread_mutex_lock(&workers->formatting);
     format->header_done = format->owes_line_end = 0;
     format_header(format, &job->source->columns, &worker->payload);
     while (batch->cnt < n && (got = mr_consumer_next(job->consumer, &record)) > 0) {
@@ -92,7 +92,7 @@ static int format_records(struct worker *worker, struct job *job, uint64_t n, st
             batch->first = record;
         batch->last_offset = record.offset;
     }
-    pthread_mutex_unlock(&crew->formatting);
+    pthread_mutex_unlock(&workers->formatting);
 
     if (got < 0)
         return got;
@@ -150,22 +150,22 @@ static int set_facts(struct worker *worker, const struct job *job, const struct 
 
 /* ---- after ---- */
 
-static void count(struct workers *crew, uint64_t *counter, uint64_t n)
+static void count(struct workers *workers, uint64_t *counter, uint64_t n)
 {
-    pthread_mutex_lock(&crew->lock);
+    pthread_mutex_lock(&workers->lock);
     *counter += n;
-    pthread_mutex_unlock(&crew->lock);
+    pthread_mutex_unlock(&workers->lock);
 }
 
 /* n records will not come again. */
-static void settled(struct workers *crew, struct job *job, uint64_t n)
+static void settled(struct workers *workers, struct job *job, uint64_t n)
 {
     job->reserved -= n < job->reserved ? n : job->reserved;
     job->singles -= n < job->singles ? n : job->singles;
     job->delays = 0;
-    pthread_mutex_lock(&crew->lock);
-    crew->last_ns = program_now();
-    pthread_mutex_unlock(&crew->lock);
+    pthread_mutex_lock(&workers->lock);
+    workers->last_ns = program_now();
+    pthread_mutex_unlock(&workers->lock);
 }
 
 /* They come again after first_ns, doubled so often. */
@@ -181,11 +181,11 @@ static enum next delay(struct job *job, int64_t first_ns, unsigned doublings)
 static enum next stop_all(struct worker *worker, const struct job *job, const struct batch *batch,
                           const char *reason, int status)
 {
-    const char *who = batch->undecided ? "--where" : worker->crew->command->argv[0];
+    const char *who = batch->undecided ? "--where" : worker->workers->command->argv[0];
     program_error("%s: partition %" PRIu32 " offset %" PRIu64
                   ": %s: %s; stopped, the record is given back",
                   job->source->name, batch->first.partition, batch->first.offset, who, reason);
-    workers_end(worker->crew, status);
+    workers_end(worker->workers, status);
     return STOP;
 }
 
@@ -241,28 +241,28 @@ static enum next unable(struct worker *worker, const struct job *job, const stru
 static enum next bury(struct worker *worker, struct job *job, const struct batch *batch,
                       const char *reason, int now)
 {
-    struct workers *crew = worker->crew;
+    struct workers *workers = worker->workers;
     int dead =
         now ? mr_consumer_fail_now(job->consumer, reason) : mr_consumer_fail(job->consumer, reason);
     if (dead < 0)
         return fatal(worker, job, dead, "give up a record");
     /* those before it are acknowledged in any case */
-    count(crew, &crew->run->taken->filtered, batch->filtered);
+    count(workers, &workers->run->taken->filtered, batch->filtered);
     if (now || dead) {
-        settled(crew, job, 1);
+        settled(workers, job, 1);
         return GO_ON;
     }
-    count(crew, &crew->run->taken->retried, 1);
-    return delay(job, crew->command->backoff_ns, batch->first.try_number - 1);
+    count(workers, &workers->run->taken->retried, 1);
+    return delay(job, workers->command->backoff_ns, batch->first.try_number - 1);
 }
 
 static enum next failed(struct worker *worker, struct job *job, const struct batch *batch,
                         const char *reason, int now)
 {
-    struct workers *crew = worker->crew;
-    struct taken *taken = crew->run->taken;
-    enum on_fail on_fail = now ? ON_FAIL_DEAD : crew->command->on_fail;
-    count(crew, &taken->failed, 1);
+    struct workers *workers = worker->workers;
+    struct taken *taken = workers->run->taken;
+    enum on_fail on_fail = now ? ON_FAIL_DEAD : workers->command->on_fail;
+    count(workers, &taken->failed, 1);
     if (program_verbose)
         program_notice("%s: partition %" PRIu32 " offset %" PRIu64 ", %" PRIu64
                        " record(s), try %" PRIu32 ": %s",
@@ -279,9 +279,9 @@ static enum next failed(struct worker *worker, struct job *job, const struct bat
         int error = mr_consumer_ack(job->consumer);
         if (error < 0)
             return fatal(worker, job, error, "acknowledge");
-        count(crew, &taken->skipped, 1);
-        count(crew, &taken->filtered, batch->filtered);
-        settled(crew, job, 1);
+        count(workers, &taken->skipped, 1);
+        count(workers, &taken->filtered, batch->filtered);
+        settled(workers, job, 1);
         return GO_ON;
     }
     return bury(worker, job, batch, reason, on_fail == ON_FAIL_DEAD);
@@ -289,43 +289,43 @@ static enum next failed(struct worker *worker, struct job *job, const struct bat
 
 static enum next later(struct worker *worker, struct job *job)
 {
-    struct workers *crew = worker->crew;
+    struct workers *workers = worker->workers;
     int error = mr_consumer_rewind(job->consumer);
     if (error < 0)
         return fatal(worker, job, error, "read again");
-    count(crew, &crew->run->taken->delayed, 1);
-    return delay(job, crew->command->backoff_ns > 0 ? crew->command->backoff_ns : LATER_NS,
+    count(workers, &workers->run->taken->delayed, 1);
+    return delay(job, workers->command->backoff_ns > 0 ? workers->command->backoff_ns : LATER_NS,
                  job->delays++);
 }
 
 /* The output goes on, then the records are acknowledged; with --into that is one step. */
 static enum next succeeded(struct worker *worker, struct job *job, const struct batch *batch)
 {
-    struct workers *crew = worker->crew;
+    struct workers *workers = worker->workers;
     const struct child_output *output = &worker->output;
     char reason[MR_TOPIC_NAME_MAX + 128];
     int error;
-    if (crew->into) {
+    if (workers->into) {
         error = into_append(worker, job->consumer,
-                            batch->cnt == 1 && crew->command->batch == 1 ? &batch->first : NULL,
+                            batch->cnt == 1 && workers->command->batch == 1 ? &batch->first : NULL,
                             reason, sizeof reason);
         if (error == -EMSGSIZE)
             return failed(worker, job, batch, reason, 0);
         if (error < 0 && error != -EINTR)
             program_error("%s: %s", job->source->name, reason);
         if (error < 0) {
-            workers_end(crew, program_exit_for(error));
+            workers_end(workers, program_exit_for(error));
             return STOP;
         }
     } else {
-        pthread_mutex_lock(&crew->writing);
-        error = output_write(&crew->run->output, output->text, output->len);
-        pthread_mutex_unlock(&crew->writing);
+        pthread_mutex_lock(&workers->writing);
+        error = output_write(&workers->run->output, output->text, output->len);
+        pthread_mutex_unlock(&workers->writing);
         if (error < 0) {
             /* else as if killed by SIGPIPE: the reader has had enough, and knows */
             if (error != -EPIPE)
                 program_error("cannot write the output: %s", strerror(-error));
-            workers_end(crew, error == -EPIPE ? EXIT_SIGPIPE : EXIT_FAILED);
+            workers_end(workers, error == -EPIPE ? EXIT_SIGPIPE : EXIT_FAILED);
             return STOP;
         }
         error = mr_consumer_ack(job->consumer);
@@ -333,9 +333,9 @@ static enum next succeeded(struct worker *worker, struct job *job, const struct 
             return fatal(worker, job, error,
                          "acknowledge (what was printed last may be delivered again)");
     }
-    count(crew, &crew->run->taken->records, batch->cnt);
-    count(crew, &crew->run->taken->filtered, batch->filtered);
-    settled(crew, job, batch->cnt);
+    count(workers, &workers->run->taken->records, batch->cnt);
+    count(workers, &workers->run->taken->filtered, batch->filtered);
+    settled(workers, job, batch->cnt);
     return GO_ON;
 }
 
@@ -393,13 +393,13 @@ static enum next judge(struct worker *worker, struct job *job, const struct batc
 
 static enum next run_command(struct worker *worker, struct job *job, const struct batch *batch)
 {
-    struct workers *crew = worker->crew;
-    const struct child child = {.path = crew->command->path,
-                                .argv = crew->command->argv,
+    struct workers *workers = worker->workers;
+    const struct child child = {.path = workers->command->path,
+                                .argv = workers->command->argv,
                                 .env = worker->env,
                                 .in = worker->payload.text,
                                 .in_len = worker->payload.len,
-                                .mask = &crew->mask};
+                                .mask = &workers->mask};
     int status = 0, with_key = batch->cnt == 1 && fits_environment(&batch->first), error = 0;
     do { /* without the key, if that is too long beside what else is there */
         if (set_facts(worker, job, batch, with_key) < 0)
@@ -408,33 +408,33 @@ static enum next run_command(struct worker *worker, struct job *job, const struc
     } while (error == -E2BIG && with_key-- > 0);
     if (error < 0)
         return interrupted(status) ? STOP : unable(worker, job, batch);
-    count(crew, &crew->run->taken->commands, 1);
+    count(workers, &workers->run->taken->commands, 1);
     return judge(worker, job, batch, status);
 }
 
 static enum next next_batch(struct worker *worker, struct job *job)
 {
-    struct workers *crew = worker->crew;
+    struct workers *workers = worker->workers;
     struct batch batch;
     ssize_t cnt = mr_consumer_claim(job->consumer, 0, 0);
     if (cnt == -ETIMEDOUT || cnt == -ENODATA || cnt == -EIDRM || cnt == -EINTR)
         return STOP; /* nothing is left of it, or the leader finds the same */
     if (cnt < 0)
         return fatal(worker, job, (int)cnt, "take");
-    uint64_t passing, n = job->singles ? 1 : crew->command->batch;
-    int error = workers_count_matching(crew, job->source, job->consumer, (size_t)cnt, &passing);
+    uint64_t passing, n = job->singles ? 1 : workers->command->batch;
+    int error = workers_count_matching(workers, job->source, job->consumer, (size_t)cnt, &passing);
     if (error < 0)
         return fatal(worker, job, error, "read");
     if (passing == 0)
         return GO_ON;
-    n = reserve(crew, job, n < passing ? n : passing);
+    n = reserve(workers, job, n < passing ? n : passing);
     if (n == 0)
         return STOP; /* -c: enough is begun */
     error = format_records(worker, job, n, &batch);
     if (error < 0)
         return fatal(worker, job, error, "read");
     if (batch.undecided) /* to look again helps as little as running a command */
-        return failed(worker, job, &batch, UNDECIDED, crew->command->on_fail == ON_FAIL_RETRY);
+        return failed(worker, job, &batch, UNDECIDED, workers->command->on_fail == ON_FAIL_RETRY);
     return run_command(worker, job, &batch);
 }
 
@@ -442,7 +442,7 @@ int job_run(struct worker *worker, struct job *job)
 {
     enum next next = GO_ON;
     while (next == GO_ON && mr_consumer_holds(job->consumer))
-        next = workers_stopping(worker->crew) ? STOP : next_batch(worker, job);
+        next = workers_stopping(worker->workers) ? STOP : next_batch(worker, job);
     if (next == STOP)
         mr_consumer_give_back(job->consumer);
     return next != WAIT;

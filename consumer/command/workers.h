@@ -1,4 +1,4 @@
-/* workers.h - the crew of workers from inside: what workers.c (who does what, when) and job.c (one
+/* workers.h - the workers from inside: what workers.c (who does what, when) and job.c (one
  * claim's commands) share. */
 #ifndef CONSUMER_COMMAND_WORKERS_H
 #define CONSUMER_COMMAND_WORKERS_H
@@ -26,7 +26,7 @@ struct pool { /* of a source: handles without a claim */
 };
 
 struct worker {
-    struct workers *crew;
+    struct workers *workers;
     pthread_t thread;
     struct child_output output;
     struct js_writer payload;
@@ -59,15 +59,17 @@ struct workers {
 };
 
 /* workers_end has the run end with a status, unless it has one already. */
-void workers_end(struct workers *crew, int status);
+void workers_end(struct workers *workers, int status);
 /* workers_stopping: 1 when nothing more is to be begun, not even what failed before: a signal, a
  * failure, or --max-seconds is over. */
-int workers_stopping(struct workers *crew);
+int workers_stopping(struct workers *workers);
+/* The same with the lock held. */
+int workers_stopping_locked(const struct workers *workers);
 
 /* workers_count_matching counts those of the cnt records at hand that pass --where, and goes back
  * to the first; if none does, all are acknowledged. One of which that cannot be told ends the
  * count, or is all that is counted. Returns 0 with *passing; or a negative errno. */
-int workers_count_matching(struct workers *crew, struct source *source,
+int workers_count_matching(struct workers *workers, struct source *source,
                            struct mr_consumer *consumer, size_t cnt, uint64_t *passing);
 
 /* job_run runs commands on a job's records until they are settled, or some of it has to wait.
