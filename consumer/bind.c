@@ -105,10 +105,10 @@ int run_passes(const struct run *run, struct source *source, const struct mr_rec
     int passes = take->where ? where_match(take->where, source->where, source->name, record) : 1;
     if (passes == 0 && !source->told_strangers && where_strangers(source->where) > 0) {
         source->told_strangers = 1;
-        program_notice("%s: --where names what columns or JSON objects have, but the topic has no "
-                       "columns, and the value at partition %" PRIu32 " offset %" PRIu64
-                       " is no JSON object",
-                       source->name, record->partition, record->offset);
+        program_notice(
+            "%s: --where names a column or member, but the topic has no columns, and the "
+            "value at partition %" PRIu32 " offset %" PRIu64 " is not a JSON object",
+            source->name, record->partition, record->offset);
     }
     return passes;
 }

@@ -27,7 +27,7 @@ static void describe_dead(const struct source *source)
     if (!error)
         error = mr_topic_info(source->topic, &info);
     if (error)
-        program_fail(error, "%s: a producer died; who they all are cannot be told", source->name);
+        program_fail(error, "%s: a producer died; not all of them can be listed", source->name);
     else if (info.producers_died > named)
         program_error("%s: %s%" PRIu64 " producer(s) died; what they had not sent is missing",
                       source->name, named > 0 ? "another " : "", info.producers_died - named);
@@ -63,7 +63,7 @@ const char *drain_describe(char buf[static DRAIN_TEXT], const struct source *sou
     int64_t lag = mr_consumer_lag(source->consumer);
     int error = mr_topic_info(source->topic, &info);
     if (error || lag < 0)
-        snprintf(buf, DRAIN_TEXT, "how far it is cannot be told: %s",
+        snprintf(buf, DRAIN_TEXT, "its progress is unknown: %s",
                  mr_strerror(error ? error : (int)lag));
     else if (!info.producers && !info.producers_done && !info.producers_died && !info.sealed)
         snprintf(buf, DRAIN_TEXT, "no producer has come yet");

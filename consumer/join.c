@@ -18,7 +18,7 @@ static int resolve_start(struct run *run, const struct source *source, int64_t *
     int error;
     for (uint32_t p = 0; (error = mr_partition_info(source->topic, p, &info)) != -ERANGE; p++) {
         if (error) {
-            program_fail(error, "%s: -o +%" PRId64 ": find its beginning", source->name, *arg);
+            program_fail(error, "%s: -o +%" PRId64 ": find the oldest record", source->name, *arg);
             return -1;
         }
         if (p > 0 && info.first_offset != first) {
@@ -103,7 +103,7 @@ static void join(struct run *run, struct source *source)
         if (unordered < 0) {
             run_end_failed(run, unordered, source, "find out whether its group is ordered");
         } else if (unordered) {
-            program_error("%s: group %s is there already and not ordered; take another (-g NAME)",
+            program_error("%s: group %s exists and is not ordered; use another group (-g NAME)",
                           source->name, group);
             run_end(run, EXIT_FAILED);
         } else {
@@ -112,7 +112,7 @@ static void join(struct run *run, struct source *source)
         break;
     case -EBUSY:
         program_error("%s: group %s has other consumers attached, so -o cannot move it; end them, "
-                      "or take another group (-g NAME, --all)",
+                      "or use another group (-g NAME, --all)",
                       source->name, group);
         run_end(run, EXIT_FAILED);
         break;

@@ -14,7 +14,7 @@ static const int64_t day_ns = INT64_C(86400000000000);
 /* Options that only make sense with a COMMAND. */
 enum { COMMAND = 1 };
 
-/* What was given and is no value of struct options yet. */
+/* What the command line says beyond struct options. */
 struct given {
     struct cli_line line;
     const char *format, *delimiter, *select;
@@ -62,35 +62,35 @@ static int set_format(struct options *out, const struct given *given)
 {
     struct format *format = &out->take.format;
     char wrong[160] = "out of memory";
-    const char *twice = "a name (but memory ran out)";
+    const char *twice = "a name (out of memory)";
     if (given->envelope && given->format)
-        return cli_usage("-J and -f %s are two formats; choose one", given->format);
+        return cli_usage("-J and -f %s exclude each other; choose one", given->format);
     if (format_init(format, given->format, wrong) < 0)
         return cli_usage("-f %s: %s", given->format, wrong);
     if (given->envelope)
         format->kind = FORMAT_ENVELOPE;
     if (given->strings && format->kind != FORMAT_JSON && format->kind != FORMAT_ENVELOPE)
-        return cli_usage("--strings is for -f json and -J");
+        return cli_usage("--strings goes only with -f json and -J");
     format->strings = given->strings;
     if (given->envelope && given->select)
-        return cli_usage("--select and -J: an envelope carries its whole record; take -f json");
+        return cli_usage("--select does not go with -J, which shows whole records; use -f json");
     if (given->select && select_parse(given->select, &format->select, wrong) < 0)
         return cli_usage("--select %s: %s", given->select, wrong);
     if (format->kind == FORMAT_JSON && select_twice(&format->select, &twice))
-        return cli_usage(
-            "--select %s: an object of -f json has each name once, and %s is there twice",
-            given->select, twice);
+        return cli_usage("--select %s: %s is named twice; an object of -f json has each name once",
+                         given->select, twice);
     if ((given->zero || given->delimiter) && format->kind != FORMAT_RAW)
-        return cli_usage("%s is for -f raw", given->zero ? "-0" : "-D");
+        return cli_usage("%s goes only with -f raw", given->zero ? "-0" : "-D");
     if (given->zero && given->delimiter)
-        return cli_usage("-0 and -D are two delimiters; choose one");
+        return cli_usage("-0 and -D exclude each other; choose one");
     if (given->zero)
         format->delimiter = "";
     if (given->delimiter) {
         format->store = strdup(given->delimiter);
         ssize_t len = format->store ? format_unescape(format->store) : -ENOMEM;
         if (len < 0)
-            return cli_usage("-D %s: after a backslash comes one of n r t 0 \\", given->delimiter);
+            return cli_usage("-D %s: unknown escape; use \\n, \\r, \\t, \\0 or \\\\",
+                             given->delimiter);
         format->delimiter = format->store;
         format->delimiter_len = (size_t)len;
     }
@@ -99,7 +99,7 @@ static int set_format(struct options *out, const struct given *given)
 
 static void set_progress(struct options *out, const struct given *given)
 {
-    /* With the records on the same terminal it would only stand in the way. */
+    /* On the terminal that shows the records it would disturb them. */
     int fits = given->progress == PROGRESS_AUTO && !program_quiet && isatty(STDERR_FILENO) &&
                !isatty(STDOUT_FILENO);
     out->take.progress = given->progress == PROGRESS_ALWAYS || fits;
@@ -111,33 +111,34 @@ static int check_together(const struct options *out, const struct given *given)
     int until_end = (take->flags & MR_UNTIL_END) != 0, peek = (take->flags & MR_PEEK) != 0,
         all = (take->flags & MR_PRIVATE) != 0;
     if (all && peek)
-        return cli_usage("--all takes, --peek only looks; choose one");
+        return cli_usage("--all and --peek exclude each other; choose one");
     if (take->group && (all || peek))
-        return cli_usage("-g %s and %s: it has no part in a named group; choose one", take->group,
+        return cli_usage("-g %s and %s exclude each other; choose one", take->group,
                          all ? "--all" : "--peek");
     if (given->position && take->position.start == MR_START_STORED && (all || peek))
-        return cli_usage("-o stored and %s: nothing is stored for it", all ? "--all" : "--peek");
+        return cli_usage("-o stored does not go with %s, which stores no position",
+                         all ? "--all" : "--peek");
     if (peek && (take->flags & MR_ORDERED))
-        return cli_usage("--ordered and --peek: it takes nothing that could be in order");
+        return cli_usage("--ordered does not go with --peek, which takes no records");
     if (peek && take->no_ack)
-        return cli_usage("--no-ack and --peek: it takes nothing that could be acknowledged");
+        return cli_usage("--no-ack does not go with --peek, which takes no records");
     if (take->drain && until_end)
-        return cli_usage(
-            "-e ends at what is there now, --drain when nothing more comes; choose one");
+        return cli_usage("-e (the end as it is now) and --drain (the producers are done) exclude "
+                         "each other; choose one");
     if (take->drain && (peek || take->no_ack))
-        return cli_usage("--drain waits for acknowledgements, %s gives none",
+        return cli_usage("--drain does not go with %s, which acknowledges nothing",
                          peek ? "--peek" : "--no-ack");
     if (program_quiet && program_verbose)
-        return cli_usage("-q and -v contradict each other");
+        return cli_usage("-q and -v exclude each other; choose one");
     return 0;
 }
 
 static int check_topics(const struct take *take)
 {
     if (take->topic_cnt == 0)
-        return cli_usage("which TOPIC?");
+        return cli_usage("no TOPIC given");
     if (take->topic_cnt > TOPICS_MAX)
-        return cli_usage("%zu topics; at most %u", take->topic_cnt, TOPICS_MAX);
+        return cli_usage("%zu topics given; at most %u", take->topic_cnt, TOPICS_MAX);
     for (size_t i = 0; i < take->topic_cnt; i++) {
         const char *wrong = mr_name_check('t', take->topic[i]);
         if (wrong)
@@ -149,28 +150,29 @@ static int check_topics(const struct take *take)
     return 0;
 }
 
-/* What goes together with COMMAND, and whether there is such a program. */
+/* Checks what goes with a COMMAND, and finds its program. */
 static int check_command(struct options *out)
 {
     struct command *command = &out->command;
     struct take *take = &out->take;
     if (!command->argv[0])
-        return cli_usage("which COMMAND, after --?");
+        return cli_usage("no COMMAND given after --");
     if (take->flags & MR_PEEK)
-        return cli_usage("--peek only looks, a COMMAND takes the records; leave one out");
+        return cli_usage("--peek does not go with a COMMAND, which takes the records");
     if (take->no_ack)
-        return cli_usage("--no-ack and a COMMAND: what it has done is acknowledged; leave one out");
+        return cli_usage("--no-ack does not go with a COMMAND, whose records are acknowledged");
     if (take->delay_ns > 0)
-        return cli_usage("--delay is for printing; let the COMMAND sleep");
+        return cli_usage("--delay does not go with a COMMAND; let the COMMAND sleep");
     if (take->window)
-        return cli_usage("-w is for printing; --batch says how many records a COMMAND gets");
+        return cli_usage("-w does not go with a COMMAND; --batch sets how many records it gets");
     if ((take->flags & MR_PRIVATE) && command->jobs > 1)
         return cli_usage(
-            "--all and -j %u: the private group has one member; take a group of its own (-g NAME)",
+            "--all and -j %u: a private group has one member; use a named group (-g NAME)",
             command->jobs);
     for (size_t i = 0; command->into && i < take->topic_cnt; i++)
         if (strcmp(command->into, take->topic[i]) == 0)
-            return cli_usage("--into %s: it would take what it puts there", command->into);
+            return cli_usage("--into %s: the consumer would take its own output; use another topic",
+                             command->into);
     int error = child_find(command->argv[0], &out->command_path);
     if (error < 0) {
         program_error("%s: %s", command->argv[0],
@@ -242,8 +244,9 @@ static int read_line(int argc, char **argv, struct options *out, struct given *g
     end = cli_parse(&given->line, argc, argv);
     wrong = given->line.command ? NULL : cli_given_other(&given->line, 0);
     if (!end && wrong)
-        end = cli_usage("%s is about a COMMAND: consumer [OPTIONS] TOPIC... -- COMMAND [ARG...]",
-                        cli_shown(shown, wrong));
+        end = cli_usage(
+            "%s goes only with a COMMAND: consumer [OPTIONS] TOPIC... -- COMMAND [ARG...]",
+            cli_shown(shown, wrong));
     given->position = cli_given(&given->line, "offset");
     given->line.options = NULL; /* they end here */
     return end;

@@ -72,7 +72,7 @@ __attribute__((cold, noinline)) static void end_undecided(struct run *run, struc
         return;
     program_error(
         "%s: partition %" PRIu32 " offset %" PRIu64 ": --where: " UNDECIDED
-        "; it is left there (a COMMAND can make a dead letter of it: --on-fail dead -- cat)",
+        "; the record is not acknowledged; to make it a dead letter: --on-fail dead -- cat",
         source->name, partition, offset);
     run_end(run, EXIT_FAILED);
 }
@@ -221,7 +221,8 @@ static void wait_for_more(struct run *run, int64_t wait_ns)
         error = program_sleep(
             wait_ns < second_ns / 20 || run_count(run, OPEN) == 0 ? wait_ns : second_ns / 20);
     if (error == -EIDRM && n == 0) {
-        program_error("the broker has ended and removed its bus; start another, then this again");
+        program_error(
+            "the broker ended and removed its bus; start a broker, then this consumer again");
         run_end(run, EXIT_NO_BROKER);
     } else if (error < 0 && error != -ETIMEDOUT && error != -EINTR) {
         program_fail(error, "wait");
@@ -368,17 +369,17 @@ static void leave(struct run *run)
         taken->dead_lettered += source->dead_lettered;
         taken->lost += source->lost;
         if (source->lost > 0)
-            program_error("%s: missed %" PRIu64 " records, overwritten before they could be taken",
+            program_error("%s: missed %" PRIu64 " records, overwritten before they were taken",
                           source->name, source->lost);
         if (source->dead_lettered > 0)
             program_error("%s: %" PRIu64 " record%s failed and %s now in %s.dead", source->name,
                           source->dead_lettered, source->dead_lettered == 1 ? "" : "s",
                           source->dead_lettered == 1 ? "is" : "are", source->name);
         if (source->parked > 0) {
-            program_error("%s: %" PRIu64 " record%s that failed wait%s, as %s.dead did not take %s",
-                          source->name, source->parked, source->parked == 1 ? "" : "s",
-                          source->parked == 1 ? "s" : "", source->name,
-                          source->parked == 1 ? "it" : "them");
+            program_error(
+                "%s: %" PRIu64 " failed record%s still wait%s, because %s.dead did not take %s",
+                source->name, source->parked, source->parked == 1 ? "" : "s",
+                source->parked == 1 ? "s" : "", source->name, source->parked == 1 ? "it" : "them");
             if (run->status == EXIT_OK)
                 run->status = EXIT_FAILED;
         }

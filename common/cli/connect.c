@@ -20,7 +20,7 @@ static const int64_t second_ns = 1000000000;
 
 #define NAME_MAX_SHOWN 64
 
-/* The name of a user or a group, else its number; copied, for the next look-up overwrites it. */
+/* The name of a user, else the number; copied, because the next look-up overwrites it. */
 static const char *user_name(uid_t uid, char buf[static NAME_MAX_SHOWN])
 {
     const struct passwd *user = getpwuid(uid);
@@ -41,7 +41,7 @@ static const char *group_name(gid_t gid, char buf[static NAME_MAX_SHOWN])
     return buf;
 }
 
-/* -EPERM, in full: whose file it is, with which rights, and what its owner can do. */
+/* Explains -EPERM: the owner and rights of the file, and what the owner can do. */
 static void no_rights(const char *bus, const char *topic)
 {
     char path[MR_PATH_MAX], file[MR_PATH_MAX + 16], what[MR_TOPIC_NAME_MAX + 64];
@@ -65,8 +65,9 @@ static void no_rights(const char *bus, const char *topic)
     }
     const char *has = user_name(st.st_uid, owner_buf), *group = group_name(st.st_gid, group_buf);
     if (st.st_uid != owner || !S_ISREG(st.st_mode))
-        program_error("%s: %s is no segment of %s: it belongs to %s, who can remove it (or root)",
-                      what, file, user_name(owner, wanted_buf), has);
+        program_error(
+            "%s: %s is not a segment of %s; it belongs to %s, who can remove it (as root can)",
+            what, file, user_name(owner, wanted_buf), has);
     else if (topic)
         program_error("%s: %s belongs to %s, group %s, mode %04o: you lack the rights; %s can "
                       "share it: chgrp GROUP and chmod 0660",
@@ -81,7 +82,7 @@ static void no_rights(const char *bus, const char *topic)
 void program_bus_fail(int error, const char *bus)
 {
     const char *slash = strchr(bus, '/');
-    if (error == -EINTR) /* the user's own doing */
+    if (error == -EINTR) /* the user stopped the program */
         return;
     if (error == -EPERM)
         no_rights(bus, NULL);
@@ -142,7 +143,7 @@ void program_socket_fail(const char *bus, const char *what)
 void program_create_fail(int error, const struct mr_bus *bus, const char *topic)
 {
     char what[MR_TOPIC_NAME_MAX + 16], address[MR_BUS_NAME_MAX + 16];
-    if (error == -EPERM) { /* what answered is no broker of this bus */
+    if (error == -EPERM) { /* another process than this bus's broker answered */
         snprintf(what, sizeof what, "%s: create", topic);
         snprintf(address, sizeof address, "%u/%s", (unsigned)mr_bus_owner(bus), mr_bus_name(bus));
         program_socket_fail(mr_bus_owner(bus) == geteuid() ? mr_bus_name(bus) : address, what);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The real path of a file that need not be there: its folder has to. malloc'ed; NULL with errno
+/* The real path of a file that may be missing; its folder must exist. malloc'ed; NULL with errno
  * set. */
 static char *real_path(const char *file)
 {

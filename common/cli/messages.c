@@ -14,7 +14,7 @@ const char *program_name = "millrace";
 int program_quiet;
 int program_verbose;
 
-/* a line of progress stands on the terminal: the next message has to clear it */
+/* the terminal shows a line of progress, which the next message must clear */
 static _Atomic int progress_shown;
 
 #define CLEAR_LINE "\r\033[K"
@@ -56,7 +56,7 @@ __attribute__((format(printf, 2, 0))) static void say(const char *reason, const 
     }
     line[used++] = '\n';
     if (write(STDERR_FILENO, line, used) < 0 && errno == EAGAIN) {
-        /* Non-blocking: worth a while, not for ever. */
+        /* Non-blocking: wait for a second, not for ever. */
         poll(&(struct pollfd){.fd = STDERR_FILENO, .events = POLLOUT}, 1, 1000);
         (void)!write(STDERR_FILENO, line, used);
     }
@@ -112,4 +112,3 @@ void program_progress(const char *line)
     (void)!write(STDERR_FILENO, text, used);
     progress_shown = line != NULL;
 }
-

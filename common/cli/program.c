@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A segment that was opened as descriptor 1 would be written over by what is printed: where nothing
- * can be put in the place of a descriptor that is closed, nothing else is done. */
+/* If a segment were opened as descriptor 1, output would overwrite it. So closed descriptors are
+ * occupied first, and a program that cannot do that ends. */
 static void occupy(void)
 {
     for (int fd = 0; fd <= 2; fd++) {

@@ -17,11 +17,11 @@ static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 
 static const int64_t second_ns = 1000000000;
 
-/* Other threads read the flag; a word that is only ever set needs no more than that. */
+/* Other threads read the flag. It is only set, never cleared, so it needs no lock. */
 __attribute__((no_sanitize("thread"))) static void on_stop(int number)
 {
     program_stop = number;
-    /* Whichever of them comes next kills, also when the first was another one. */
+    /* The next one kills, whichever of the three it is. */
     for (size_t i = 0; i < STOP_SIGNALS; i++)
         signal(stop_signals[i], SIG_DFL);
 }
@@ -51,7 +51,7 @@ int program_stopped(int32_t pid)
     if (fd >= 0)
         close(fd);
     text[n > 0 ? n : 0] = '\0';
-    const char *end = strrchr(text, ')'); /* of its name, which may have any character */
+    const char *end = strrchr(text, ')'); /* the name before it may contain any character */
     return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
 }
 
@@ -64,8 +64,8 @@ int64_t program_now(void)
 
 int program_sleep(int64_t ns)
 {
-    /* Blocked until ppoll: a signal between the look at program_stop and the sleep would be slept
-     * through. */
+    /* Blocked until ppoll, so that a signal that comes between the test of program_stop and the
+     * sleep ends the sleep. */
     sigset_t block, old;
     sigemptyset(&block);
     for (size_t i = 0; i < STOP_SIGNALS; i++)

@@ -9,7 +9,8 @@
  * handler. */
 extern volatile sig_atomic_t program_stop;
 
-/* program_catch_stops installs that handler; without SA_RESTART, so that a signal ends what waits. */
+/* program_catch_stops installs that handler; without SA_RESTART, so that a signal ends what
+ * waits. */
 void program_catch_stops(void);
 
 /* program_sleep sleeps for ns nanoseconds (<= 0: not at all). Returns 0; -EINTR once program_stop

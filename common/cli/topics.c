@@ -13,8 +13,7 @@
 
 static const int64_t second_ns = 1000000000;
 
-/* Writes " (did you mean "order"?; topics: a, b)" into text: what a user who mistyped a topic wants
- * to know. */
+/* Writes " (did you mean "order"?; topics: a, b)" into text, for a user who mistyped a topic. */
 static void topic_hints(const struct mr_bus *bus, const char *topic, char *text, size_t cap)
 {
     char **names = NULL;
@@ -32,7 +31,7 @@ static void topic_hints(const struct mr_bus *bus, const char *topic, char *text,
                    : snprintf(text, cap, " (topics:");
     size_t used = len < 0 ? 0 : (size_t)len;
     for (ssize_t i = 0; i < cnt && used < cap; i++) {
-        if (i == 20) { /* enough for a message */
+        if (i == 20) { /* a message must end */
             len = snprintf(text + used, cap - used, ", and %zd more", cnt - i);
             used += len < 0 ? 0 : (size_t)len;
             break;
@@ -61,8 +60,7 @@ void program_await_topic(const struct mr_bus *bus, const char *topic)
 
 /* ---- topics to write to ---- */
 
-/* A bus outlives its broker, but only a broker creates topics: one that comes back within the time
- * will do. */
+/* A bus outlives its broker, but only a broker creates topics: waits for one to come back. */
 static int create_topic(struct mr_bus *bus, const char *topic, int64_t wait_ns)
 {
     int64_t end = program_now() + wait_ns;
@@ -108,7 +106,7 @@ int program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_
         }
         if (error == 0)
             program_notice("created topic %s", topic);
-        if (error && error != -EEXIST) { /* another one was first: as good */
+        if (error && error != -EEXIST) { /* another program created it first */
             if (error != -EINTR)
                 program_create_fail(error, bus, topic);
             return program_exit_for(error);

@@ -16,7 +16,7 @@ static void describe_holder(const struct mr_wait *wait, const char *topic)
     const char *why = wait->what == MR_WAIT_ROOM ? "full" : "not all acknowledged";
     const char *group = wait->group ? wait->group : "", *name = wait->name ? wait->name : "";
     char held[32];
-    int private_pid = 0; /* "private:PID:..." is a name that none can ask for */
+    int private_pid = 0; /* "private:PID:..." is a name that no user can give */
     (void)sscanf(group, "private:%d:", &private_pid);
     if (!*group)
         program_notice("%s: %s, and no consumer has come yet; waiting for one (./consumer %s)",
@@ -25,20 +25,20 @@ static void describe_holder(const struct mr_wait *wait, const char *topic)
         program_notice(
             "%s: %s; the private group of pid %d does not take the next records%s; waiting", topic,
             why, private_pid,
-            program_stopped(private_pid) ? ", as that is stopped (kill -CONT lets it go on)" : "");
+            program_stopped(private_pid) ? ", because it is stopped (kill -CONT resumes it)" : "");
     else if (wait->pid == 0)
         program_notice("%s: %s; group %s has no consumer that takes the next records; waiting "
                        "(./consumer -g %s %s)",
                        topic, why, group, group, topic);
     else
         program_notice(
-            "%s: %s; group %s: pid %" PRId32 "%s%s%s holds it since %s%s", topic, why, group,
+            "%s: %s; group %s: pid %" PRId32 "%s%s%s has held it for %s%s", topic, why, group,
             wait->pid, *name ? " (" : "", name, *name ? ")" : "", text_ns(held, wait->held_ns),
-            program_stopped(wait->pid) ? ", and is stopped (kill -CONT lets it go on)" : "");
+            program_stopped(wait->pid) ? ", and is stopped (kill -CONT resumes it)" : "");
 }
 
-/* No wait but a failure, which comes back about every second and for each record: once for each
- * cause is enough. */
+/* Not a wait but a failure, which comes back about every second and for each record: says each
+ * cause once. */
 static int say_dead(const struct mr_wait *wait)
 {
     enum { CAUSES = 16 };
@@ -59,12 +59,14 @@ static int say_dead(const struct mr_wait *wait)
     pthread_mutex_unlock(&lock);
     if (!again)
         program_error(
-            "%s: does not take record %" PRIu64 " of partition %" PRIu32
-            ": %s; it is kept, and tried again later%s%s",
+            "%s: did not take record %" PRIu64 " of partition %" PRIu32
+            ": %s; the record is kept and tried again%s%s",
             wait->topic, wait->offset, wait->partition,
-            wait->error == -EINVAL ? "no topic can have so long a name (--on-fail skip needs none)"
-                                   : mr_strerror(wait->error),
-            unfit ? "; read that topic, then let a new one be made: ./broker delete " : "",
+            wait->error == -EINVAL
+                ? "this name is too long for a topic (--on-fail skip needs no such topic)"
+                : mr_strerror(wait->error),
+            unfit ? "; read that topic, then delete it, so that a new one is made: ./broker delete "
+                  : "",
             unfit ? wait->topic : "");
     return 0;
 }
@@ -73,7 +75,7 @@ int program_wait_notice(const struct mr_wait *wait, void *arg)
 {
     if (wait->what == MR_WAIT_DEAD)
         return say_dead(wait);
-    /* The last answer: a notice is due when it changes, and every 10 s while it does not. */
+    /* What the last notice said: the next is due when that changes, or after 10 s. */
     static struct {
         char topic[MR_TOPIC_NAME_MAX + 1], group[MR_GROUP_NAME_MAX + 1];
         enum mr_wait_for what;
@@ -91,7 +93,7 @@ int program_wait_notice(const struct mr_wait *wait, void *arg)
                last.stopped == stopped && strcmp(last.topic, topic) == 0 &&
                strcmp(last.group, group) == 0;
     (void)arg;
-    /* An idle consumer is nothing to worry about: once is enough. */
+    /* An idle consumer is normal: say it once. */
     if (same && (wait->what == MR_WAIT_RECORDS || now - last.said_ns < 10 * second_ns)) {
         pthread_mutex_unlock(&lock);
         return 0;

@@ -26,8 +26,8 @@ const char *mr_strerror(int error)
     case EIDRM:
         return "the topic was deleted";
     case ESTALE:
-        return "this process lost its place (its bus was removed from /dev/shm, or it forked); "
-               "start it again";
+        return "this process is no longer attached (its bus was removed from /dev/shm, or it "
+               "forked); start it again";
     case EINTR:
         return "interrupted";
     case ECANCELED:
@@ -53,7 +53,7 @@ const char *mr_strerror(int error)
     case ERANGE:
         return "out of range";
     case EAGAIN:
-        return "no room or no answer at this moment; try again";
+        return "no room or no answer now; try again";
     case ENOLCK:
         return "the system has no room for another file lock; end some programs, then try again";
     case ECONNREFUSED:
@@ -68,13 +68,13 @@ const char *mr_strerror(int error)
     case EMSGSIZE:
         return "too large";
     case ENOMEM:
-        return "out of memory; allow more (ulimit -v)";
+        return "out of memory; raise the limit (ulimit -v)";
     case EMFILE:
-        return "too many open files; allow more (ulimit -n)";
+        return "too many open files; raise the limit (ulimit -n)";
     case ENFILE:
-        return "too many open files in the whole system (sysctl fs.file-max)";
+        return "too many open files in the whole system; raise the limit (sysctl fs.file-max)";
     case EFBIG:
-        return "larger than a process may make files; allow more (ulimit -f), also for the broker";
+        return "larger than the limit for files; raise it (ulimit -f), also for the broker";
     default:
         return strerror(error < 0 ? -error : error);
     }

@@ -54,7 +54,7 @@ const char *child_folder(void)
     return folder && *folder ? folder : "/tmp";
 }
 
-/* A file that nobody else sees and that is gone with us. */
+/* A file without a name: no other process sees it, and it is gone when this one ends. */
 static int open_file(void)
 {
     int fd = open(child_folder(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -193,7 +193,7 @@ __attribute__((noreturn)) static void become(const struct child *child, int in, 
         if (sigaction(ours[i], NULL, &action) == 0 &&
             (action.sa_handler != SIG_IGN || ours[i] == SIGPIPE || ours[i] == SIGXFSZ))
             signal(ours[i], SIG_DFL);
-    /* Whoever takes the record over must not find the old command still at work. */
+    /* The consumer that takes the record over must not find this command still at work. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     errno = ESRCH;
     if (getppid() == parent && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0) {

@@ -228,7 +228,7 @@ static enum next unable(struct worker *worker, const struct job *job, const stru
         break;
     default:
         snprintf(reason, sizeof reason, "cannot %s: %s",
-                 output->task == CHILD_FEED     ? "give it its input"
+                 output->task == CHILD_FEED     ? "write its input"
                  : output->task == CHILD_LISTEN ? "read its output"
                                                 : "start it",
                  cause);

@@ -62,7 +62,8 @@ static int parse_text(struct format *format, const char *spec, char wrong[static
         if (*at == '\\') {
             byte = unescape_letter(*++at);
             if (byte < 0) {
-                snprintf(wrong, 160, "\"\\%.1s\" is none of \\n \\r \\t \\0 \\\\", at);
+                snprintf(wrong, 160, "unknown escape \"\\%.1s\"; use \\n, \\r, \\t, \\0 or \\\\",
+                         at);
                 return -EINVAL;
             }
         } else if (*at == '%' && *++at != '%') {
@@ -72,7 +73,7 @@ static int parse_text(struct format *format, const char *spec, char wrong[static
             if (*at == '{') {
                 const char *end = strchr(at, '}');
                 if (!end || end == at + 1) {
-                    snprintf(wrong, 160, "\"%%{\" wants the name of a column and \"}\"");
+                    snprintf(wrong, 160, "\"%%{\" needs the name of a column and \"}\"");
                     return -EINVAL;
                 }
                 piece->len = (size_t)(end - at - 1);
@@ -81,10 +82,10 @@ static int parse_text(struct format *format, const char *spec, char wrong[static
                 to += piece->len + 1;
                 at = end;
             } else if (*at == '\0' || !strchr("skoptThna", *at)) {
-                snprintf(
-                    wrong, 160,
-                    "\"%%%.1s\" is none of %%s %%k %%o %%p %%t %%T %%h %%n %%a %%{COLUMN} %%%%",
-                    at);
+                snprintf(wrong, 160,
+                         "unknown \"%%%.1s\"; use %%s %%k %%o %%p %%t %%T %%h %%n %%a %%{COLUMN} "
+                         "or %%%%",
+                         at);
                 return -EINVAL;
             }
             continue;
@@ -123,7 +124,7 @@ int format_init(struct format *format, const char *spec, char wrong[static 160])
         return error;
     } else {
         const char *near = text_suggest(spec, names);
-        snprintf(wrong, 160, "it is none of raw, csv, tsv, json, and has no %%%s%s%s",
+        snprintf(wrong, 160, "unknown format%s%s%s; use raw, csv, tsv, json or a text with %%",
                  near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
         return -EINVAL;
     }

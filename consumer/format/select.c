@@ -14,7 +14,7 @@ int select_parse(const char *text, struct select_list *out, char wrong[static 16
     const char *field;
     int quoted;
     if (len == 0 || !csv_row(text, len, 0, ',', 1, &row) || row.fault != CSV_OK || row.next < len) {
-        snprintf(wrong, 160, "wanted: names of columns, separated by commas%s%s",
+        snprintf(wrong, 160, "not a list of columns; separate them by commas%s%s",
                  row.fault ? "; " : "", row.fault ? csv_fault_text((enum csv_fault)row.fault) : "");
         return -EINVAL;
     }

@@ -110,8 +110,9 @@ static int read_time(struct parser *p)
         strspn(p->at, "@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:.+-");
     snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word), p->at);
     if (len >= sizeof word || position_parse(word, &position) < 0)
-        return REFUSE(p, p->token_at,
-                      "not a time that exists: wanted: @SECONDS or such as @2026-11-21T03:36:31Z");
+        return REFUSE(
+            p, p->token_at,
+            "not a time that exists; use @SECONDS or a time such as @2026-11-21T03:36:31Z");
     p->at += len;
     p->operand = (struct operand){.kind = OPERAND_NUMBER, .at = p->token_at, .text = p->to};
     int digits = snprintf(p->to, 24, "%" PRId64, position.arg);

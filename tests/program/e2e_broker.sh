@@ -166,7 +166,7 @@ kill -STOP "${pids[holder]}"
 wait_until "it is shown as stopped" eval 'broker pending few | grep -q stopped'
 expect 0 broker status
 says out "pid ${pids[holder]} \(consumer\) for [0-9.]+ m?s, stopped\$"
-wait_until "the producer says so" has "$work/waits.err" "pid ${pids[holder]} .*, and is stopped \(kill -CONT lets it go on\)"
+wait_until "the producer says so" has "$work/waits.err" "pid ${pids[holder]} .*, and is stopped \(kill -CONT resumes it\)"
 kill9 holder
 expect 0 consumer -q -c 9 few
 ended waits 0

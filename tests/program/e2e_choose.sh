@@ -160,7 +160,7 @@ cat midst.out out | cmp -s - numbers || wrong "Ctrl-C: what is acknowledged is n
 # ---- --ordered ---------------------------------------------------------------------------------------------------------------
 expect 0 consumer -q -e -g plain from
 expect 1 consumer -e -g plain --ordered from
-says err 'from: group plain is there already and not ordered; take another'
+says err 'from: group plain exists and is not ordered; use another group'
 # 8 keys of 150 numbers each, on 4 partitions; all write to one file, each record at once. For each key its numbers come one after the other;
 # only the one that a killed consumer had just written may come twice.
 broker -q create ordered --partitions 4

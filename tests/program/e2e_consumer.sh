@@ -202,7 +202,7 @@ kill -STOP "${pids[alone]}"
 seq 1000 >thousand
 start full producer thousand narrow
 wait_until "it says what it waits for" has full.err 'narrow: full; '
-says full.err "^producer: narrow: full; the private group of pid ${pids[alone]} does not take the next records, as that is stopped \(kill -CONT lets it go on\); waiting\$"
+says full.err "^producer: narrow: full; the private group of pid ${pids[alone]} does not take the next records, because it is stopped \(kill -CONT resumes it\); waiting\$"
 kill -CONT "${pids[alone]}"
 finish full
 wait_until "all came" lines alone.out 1000

@@ -19,8 +19,8 @@ broker -q create sealed.dead --size 4k
 broker -q seal sealed.dead
 expect 1 ./picky sealed
 is out $'a\nc'
-says err '^consumer: sealed.dead: does not take record 1 of partition 0: the topic is sealed; .*/broker delete sealed.dead$'
-says err '^consumer: sealed: 1 record that failed waits, as sealed.dead did not take it$'
+says err '^consumer: sealed.dead: did not take record 1 of partition 0: the topic is sealed; .*/broker delete sealed.dead$'
+says err '^consumer: sealed: 1 failed record still waits, because sealed.dead did not take it$'
 owes sealed 1 || wrong "sealed: $(broker lag sealed)"
 expect 1 ./picky sealed # it is not given to the command once more
 is out ''
@@ -36,7 +36,7 @@ owes sealed 0 || wrong "sealed: $(broker lag sealed)"
 broker -q create large.dead --size 4k
 expect 1 consumer -e --tries 1 large -- sh -c 'read -r x; echo "${#x}"; [ "${#x}" = 1 ]'
 is out $'1\n1'
-says err '^consumer: large.dead: does not take record 1 of partition 0: too large; .*/broker delete large.dead$'
+says err '^consumer: large.dead: did not take record 1 of partition 0: too large; .*/broker delete large.dead$'
 owes large 1 || wrong "large: $(broker lag large)"
 
 # It is said once for each cause, also with -q and whatever else is said meanwhile; and it goes there as soon as it can.
@@ -48,7 +48,7 @@ wait_until "all were tried" lines tried 4
 for _ in {1..15}; do
     pass 1s often
 done
-[ "$(grep -c '^consumer: often.dead: does not take record [123] of partition 0: the topic is sealed' often.err)" = 1 ] ||
+[ "$(grep -c '^consumer: often.dead: did not take record [123] of partition 0: the topic is sealed' often.err)" = 1 ] ||
     wrong "often: $(cat often.err)"
 [ "$(wc -l <often.err)" = 1 ] || wrong "often: $(cat often.err)"
 broker -q delete often.dead
@@ -66,8 +66,8 @@ expect 0 consumer -q -e "$name.dead"
 is out $'p\nq'
 # But there are no dead letters of its dead letters.
 expect 1 consumer -q -e -g letters --on-fail dead "$name.dead" -- false
-says err "^consumer: $name.dead.dead: does not take record 0 of partition 0: no topic can have so long a name \(--on-fail skip needs none\); it is kept, and tried again later\$"
-says err "^consumer: $name.dead: 2 records that failed wait, as $name.dead.dead did not take them\$"
+says err "^consumer: $name.dead.dead: did not take record 0 of partition 0: this name is too long for a topic \(--on-fail skip needs no such topic\); the record is kept and tried again\$"
+says err "^consumer: $name.dead: 2 failed records still wait, because $name.dead.dead did not take them\$"
 [ "$(wc -l <err)" = 2 ] || wrong "$name.dead.dead: $(cat err)"
 expect 2 producer -q "z$name" </dev/null
 says err 'is longer than 175 characters'

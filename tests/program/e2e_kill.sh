@@ -86,7 +86,7 @@ for broker in "a broker" "no broker"; do
     broker -q wait "$topic" --for consumers=2 --timeout 60s
     [ "$broker" = "a broker" ] || kill_broker
     start producer producer "$work/numbers" "$topic"
-    wait_until "the producer says who holds it up" grep -q "full; group .* pid ${pids[private]} .*holds it" "$work/producer.err"
+    wait_until "the producer says who holds it up" grep -q "full; group .* pid ${pids[private]} .*has held it" "$work/producer.err"
     kill9 private
     finish producer
     broker -q seal "$topic"

@@ -23,7 +23,7 @@ for command in "status" "list" "describe t" "lag t --max 0" "lag t" "groups" "pe
     "wait t --for consumers=1 --timeout 5s" "clean" "clean --all" "clean --dry-run"; do
     # shellcheck disable=SC2086  # words are meant
     expect 1 ./with -v 50000 broker $command
-    says err '^broker: .*out of memory; allow more \(ulimit -v\)'
+    says err '^broker: .*out of memory; raise the limit \(ulimit -v\)'
 done
 [ -e "$segment.t" ] || wrong "clean removed a topic that it could not look at"
 expect 0 broker lag t g --max 99980
@@ -39,7 +39,7 @@ rm "$work/ready"
 kill -TERM "$broker_pid"
 wait "$broker_pid" || wrong "the broker's exit status is $?"
 broker_pid=
-says broker.err '^broker: t: kept: out of memory; allow more \(ulimit -v\)'
+says broker.err '^broker: t: kept: out of memory; raise the limit \(ulimit -v\)'
 [ -e "$segment.t" ] || wrong "the broker removed a topic that it could not look at"
 expect 0 consumer -q -g g -e t
 [ "$(wc -l <out)" = 99980 ] || wrong "$(wc -l <out) records are left, not 99980"
@@ -49,14 +49,14 @@ seq 10 | producer -q t
 for command in "status" "list" "lag t" "clean" "clean --all" "wait t --for drained --timeout 5s"; do
     # shellcheck disable=SC2086
     expect 1 ./with -n 4 broker $command # the fourth is the bus's, and must be there for the C library first
-    says err '^broker: .*too many open files; allow more \(ulimit -n\)'
+    says err '^broker: .*too many open files; raise the limit \(ulimit -n\)'
 done
 [ -e "$segment.t" ] || wrong "clean removed a topic without being able to look at it"
 expect 0 broker clean --all
 
 # ---- the size of files -----------------------------------------------------------------------------------------------------------
 expect 1 ./with -f 8 broker
-says err '^broker: .*larger than a process may make files; allow more \(ulimit -f\)'
+says err '^broker: .*larger than the limit for files; raise it \(ulimit -f\)'
 mkfifo "$work/ready"
 truncate -s 4M messages # where what the broker says has no room
 ./with -f 4096 broker --ready-fd 3 3>"$work/ready" 2>>messages &
@@ -64,19 +64,19 @@ broker_pid=$!
 read -r -t 30 _ <"$work/ready" || wrong "no broker under ulimit -f"
 rm "$work/ready"
 expect 1 broker create big --size 16M
-says err '^broker: big: .*larger than a process may make files; allow more \(ulimit -f\), also for the broker'
+says err '^broker: big: .*larger than the limit for files; raise it \(ulimit -f\), also for the broker'
 seq 3 >rows
 expect 1 producer - big <rows
-says err '^producer: big: create: larger than a process may make files'
+says err '^producer: big: create: larger than the limit for files'
 expect 0 broker create small --size 64k
 expect 0 producer -q - small <rows
 # Also of who makes a segment or a part of one without the broker: dead letters, a header line.
 printf 'a,b\n1,2\n' >ab.csv
 expect 1 ./with -f 100 producer ab.csv small
-says err '^producer: small: header: larger than a process may make files'
+says err '^producer: small: header: larger than the limit for files'
 expect 0 producer -q ab.csv small
 expect 1 ./with -f 8 consumer -e --tries 1 --on-fail dead small -- false
-says err '^consumer: small.dead: does not take .*larger than a process may make files; allow more \(ulimit -f\)'
+says err '^consumer: small.dead: did not take .*larger than the limit for files; raise it \(ulimit -f\)'
 sent() {
     timeout 20 consumer -q -e --tries 1 --on-fail dead small -- false || true
     figure_is small.dead records_in 4

@@ -55,7 +55,7 @@ says err 'only its own user can clean a bus'
 chown 65534 "/dev/shm/millrace.0.$name-3"
 expect 1 broker -b "$name-3"
 expect 1 consumer -e -b "$name-3" t
-says err "/dev/shm/millrace.0.$name-3 is no segment of root: it belongs to [a-z0-9]*, who can remove it"
+says err "/dev/shm/millrace.0.$name-3 is not a segment of root; it belongs to [a-z0-9]*, who can remove it"
 rm "/dev/shm/millrace.0.$name-3"
 
 # ---- another user's file among the topics: none of them, and no command fails for the others ---------------------------------------------
@@ -77,17 +77,17 @@ echo 1 >"/dev/shm/millrace.0.$name.other.dead"
 chown 65534 "/dev/shm/millrace.0.$name.other.dead"
 seq 3 | producer -q other
 expect 1 broker redrive other
-says err "^broker: other.dead: /dev/shm/millrace.0.$name.other.dead is no segment of root: it belongs to nobody"
+says err "^broker: other.dead: /dev/shm/millrace.0.$name.other.dead is not a segment of root; it belongs to nobody"
 rm "/dev/shm/millrace.0.$name.other.dead"
 broker -q delete other
 expect 1 broker create x
-says err "^broker: x: /dev/shm/millrace.0.$name.x is no segment of root: it belongs to [a-z]*, who can remove it"
+says err "^broker: x: /dev/shm/millrace.0.$name.x is not a segment of root; it belongs to [a-z]*, who can remove it"
 ! grep -q 'belongs to root' err || wrong "it says: $(cat err)"
 expect 1 broker create x --if-not-exists
-says err "^broker: x: /dev/shm/millrace.0.$name.x is no segment of root"
+says err "^broker: x: /dev/shm/millrace.0.$name.x is not a segment of root"
 seq 3 >three
 expect 1 producer - x <three
-says err "^producer: x: /dev/shm/millrace.0.$name.x is no segment of root: it belongs to"
+says err "^producer: x: /dev/shm/millrace.0.$name.x is not a segment of root; it belongs to"
 broker -q purge t
 broker -q delete t.dead
 stop_broker_status=0

@@ -17,7 +17,7 @@ wait_until "the slow one has some" lines "$work/slow.out" 1
 kill -STOP "${pids[slow]}"
 start other consumer -q -f '%o\n' held
 start producer producer "$work/numbers" held
-wait_until "the producer names the stopped one" has producer.err "full; group default: pid ${pids[slow]} .*holds it"
+wait_until "the producer names the stopped one" has producer.err "full; group default: pid ${pids[slow]} .*has held it"
 wait_until "the other has all that the slow one has not" figure_is held in_hand 10
 kill9 slow
 finish producer
@@ -189,7 +189,7 @@ says broker.err "$MILLRACE_BUS: somebody removed its segment from /dev/shm"
 ended missing 3
 start_broker
 ended idle 1
-says idle.err 'lost its place'
+says idle.err 'is no longer attached'
 kill9 attached
 consumer -q -e -g slow -f '%o\n' stays | sort -n | same <(seq 0 9) - "what a consumer of the removed bus held"
 stop_broker

@@ -97,7 +97,7 @@ printf '%s\n' '{"user":{"id":1,"name":"Ann"},"n":9007199254740993}' '{"user":{"i
 producer -q rows.ndjson nd || wrong producer
 expect 0 consumer --peek -e --where 'user.id >= 2' nd
 is out '{"user":{"id":2}}'
-says err '^consumer: nd: --where names what columns or JSON objects have, .* partition 0 offset 2 is no JSON object'
+says err '^consumer: nd: --where names a column or member, .* partition 0 offset 2 is not a JSON object'
 expect 0 consumer --peek -e --where 'n == 9007199254740993 && user.name ~ "^A"' -f '%o' nd
 is out 0
 expect 0 consumer --peek -e --where 'value ~ "^no"' nd
@@ -128,7 +128,7 @@ for window in 1 1000; do
     producer -q deep.ndjson "deep$window" || wrong producer
     for _ in 1 2; do # it is left there for others, too
         expect 1 consumer -e -w $window --stats figures --where 'n > 0' -f '%o\n' "deep$window"
-        says err "^consumer: deep$window: partition 0 offset 3: $why; it is left there .*--on-fail dead -- cat"
+        says err "^consumer: deep$window: partition 0 offset 3: $why; the record is not acknowledged; .*--on-fail dead -- cat"
         [ "$(lag "deep$window")" = 2 ] || wrong "-w $window: a lag of $(lag "deep$window")"
         cat out >>seen
     done
@@ -227,7 +227,7 @@ is out '{"unit price":3,"id":1}'
 expect 0 consumer --peek -e --select id,id --where 'country == "FR"' orders
 is out 2,2
 expect 2 consumer --peek -e -f json --select id,user,id orders
-says err '^consumer: --select id,user,id: an object of -f json has each name once, and id is there twice$'
+says err '^consumer: --select id,user,id: id is named twice; an object of -f json has each name once$'
 expect 0 consumer --peek -e -f '%{country} %s\n' --select id -c 1 orders
 is out 'DE 1'
 expect 0 consumer --peek -e -f tsv --where 'id == 4' orders
