@@ -14,13 +14,13 @@ static int cannot_write(const struct bad_rows *bad)
     return EXIT_FAILED;
 }
 
-int bad_open(struct bad_rows *bad, const struct options *options)
+int bad_rows_open(struct bad_rows *bad, const struct options *options)
 {
     *bad = (struct bad_rows){.policy = options->bad, .path = options->bad_path, .options = options};
     return bad->policy == BAD_KEEP ? open_output(bad->path, &bad->out) : 0;
 }
 
-int bad_close(struct bad_rows *bad)
+int bad_rows_close(struct bad_rows *bad)
 {
     FILE *out = bad->out;
 
@@ -42,7 +42,7 @@ static int keep(struct bad_rows *bad, const struct input_row *row)
     return 0;
 }
 
-int bad_row(struct bad_rows *bad, const struct input *in, const struct input_row *row)
+int bad_rows_add(struct bad_rows *bad, const struct input *in, const struct input_row *row)
 {
     char where[64] = "", begin[64] = "";
 
@@ -65,7 +65,7 @@ int bad_row(struct bad_rows *bad, const struct input *in, const struct input_row
     return keep(bad, row);
 }
 
-int bad_rest(struct bad_rows *bad, const struct input_row *row)
+int bad_rows_rest(struct bad_rows *bad, const struct input_row *row)
 {
     return keep(bad, row);
 }

@@ -15,16 +15,15 @@ struct bad_rows {
     uint64_t cnt;
 };
 
-/* bad_open creates the file if one was asked for. bad_close writes it out. Both return 0 or an exit
- * status (everything is said).
- */
-int bad_open(struct bad_rows *bad, const struct options *options);
-int bad_close(struct bad_rows *bad);
+/* bad_rows_open creates the file if one was asked for; bad_rows_close writes it out. Both return 0
+ * or an exit status, with the message printed. */
+int bad_rows_open(struct bad_rows *bad, const struct options *options);
+int bad_rows_close(struct bad_rows *bad);
 
-/* bad_row tells about one bad row (a count follows at the end, so only the first few are shown) and
- * keeps it if asked to; row->more: the rest comes by bad_rest. Returns 0 go on, or an exit
+/* bad_rows_add reports a bad row (only the first few: the total is reported at the end) and keeps
+ * it if asked to. row->more: bad_rows_rest gets the rest of it. Both return 0 to go on, or an exit
  * status. */
-int bad_row(struct bad_rows *bad, const struct input *in, const struct input_row *row);
-int bad_rest(struct bad_rows *bad, const struct input_row *row);
+int bad_rows_add(struct bad_rows *bad, const struct input *in, const struct input_row *row);
+int bad_rows_rest(struct bad_rows *bad, const struct input_row *row);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cli/program.h"
 #include "guess.h"
 #include "header.h"
+#include "input/open.h"
 #include "run.h"
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef PRODUCER_GUESS_H
 #define PRODUCER_GUESS_H
 
-#include "run.h"
+#include "run_state.h"
 
 /* guess_format says how a FILE is read: as options_format does; but where that is lines for want of
  * anything better, and the topic has columns, as the rows that the topic is made of. *guessed is

@@ -1,6 +1,7 @@
 /* header.c - the header line is checked before anything is sent, then kept with the topic. */
 #include "header.h"
 #include "cli/program.h"
+#include "input/open.h"
 #include "text/csv.h"
 #include "text/text.h"
 #include "values.h"

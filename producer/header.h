@@ -3,7 +3,7 @@
 #ifndef PRODUCER_HEADER_H
 #define PRODUCER_HEADER_H
 
-#include "run.h"
+#include "run_state.h"
 
 /* header_check says what can be said without the topic; header_take gives it to the topic too;
  * header_bad refuses one that is malformed. */

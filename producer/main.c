@@ -2,6 +2,7 @@
 #include "attach.h"
 #include "cli/program.h"
 #include "header.h"
+#include "option_rules.h"
 #include "options.h"
 #include "run.h"
 #include <stdlib.h>
@@ -37,11 +38,11 @@ static int run_all(struct run *run)
     if (!status)
         status = report_open(&run->report, run->options);
     if (!status)
-        status = bad_open(&run->bad, run->options);
+        status = bad_rows_open(&run->bad, run->options);
     if (status)
         return status;
     status = send_all(run);
-    failed = bad_close(&run->bad);
+    failed = bad_rows_close(&run->bad);
     if (!status)
         status = failed ? failed : run->bad.cnt ? EXIT_SKIPPED : EXIT_OK;
     header_report(run);
@@ -54,11 +55,14 @@ static int run_all(struct run *run)
 int main(int argc, char **argv)
 {
     struct options options;
+    struct options_seen seen;
     struct run *run;
     int status;
 
     program_start("producer");
-    status = options_parse(argc, argv, &options);
+    status = options_parse(argc, argv, &options, &seen);
+    if (!status)
+        status = option_rules_check(&options, &seen);
     if (status) {
         options_free(&options);
         return status - 1;

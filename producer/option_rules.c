@@ -1,4 +1,4 @@
-/* option_rules.c - one pass over what does not fit together: refused, never ignored. */
+/* option_rules.c - one pass over all options: a contradiction is refused, never ignored. */
 #include "option_rules.h"
 #include "cli/program.h"
 #include "millrace.h"
@@ -51,7 +51,7 @@ static int join_columns(struct options *o, const char *columns)
                : END(program_usage("--columns: more than %u bytes", MR_COLUMNS_MAX));
 }
 
-static int check_formats(const struct options *o, const struct seen *seen)
+static int check_formats(const struct options *o, const struct options_seen *seen)
 {
     int want_csv = seen->no_header || seen->columns || o->key_column || o->timing || o->strict;
 
@@ -89,7 +89,7 @@ static int check_formats(const struct options *o, const struct seen *seen)
 }
 
 /* Pairs of which one makes the other senseless, and why. */
-static int check_pairs(const struct options *o, const struct seen *seen)
+static int check_pairs(const struct options *o, const struct options_seen *seen)
 {
     const struct {
         int first, second;
@@ -135,7 +135,7 @@ static int is_column_number(const char *text)
     return !text[strspn(text, "0123456789")] && strlen(text) <= 9 && atoi(text) > 0;
 }
 
-int fit_check(struct options *o, const struct seen *seen)
+int option_rules_check(struct options *o, const struct options_seen *seen)
 {
     const char *wrong;
     int end = check_pairs(o, seen);

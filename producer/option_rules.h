@@ -1,17 +1,11 @@
-/* option_rules.h - whether the options given fit together. */
+/* option_rules.h - which options exclude each other, and which need another. */
 #ifndef PRODUCER_OPTION_RULES_H
 #define PRODUCER_OPTION_RULES_H
 
 #include "options.h"
 
-/* Which options were seen: values alone cannot tell a default from the same value given. */
-struct seen {
-    int format, no_header, sep, timeout, fail_if_full, rate, delay, jitter, repeat, skip;
-    const char *columns;
-};
-
-/* fit_check completes *options from what was seen, and refuses what does not fit. Returns as
- * options_parse. */
-int fit_check(struct options *options, const struct seen *seen);
+/* option_rules_check refuses options that contradict each other, and completes *options (the
+ * columns). Returns as options_parse. */
+int option_rules_check(struct options *options, const struct options_seen *seen);
 
 #endif

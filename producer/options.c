@@ -1,9 +1,8 @@
-/* options.c - parsing in the order given; option_rules.c then looks at all of it. */
+/* options.c - reads the options in the order given. */
 #include "options.h"
 #include "cli/program.h"
 #include "help.h"
 #include "millrace.h"
-#include "option_rules.h"
 #include "text/text.h"
 #include "values.h"
 #include <getopt.h>
@@ -83,7 +82,7 @@ static const struct option long_options[] = {
 
 /* ---- one option ---- */
 
-static int parse_option(int option, const char *value, struct options *o, struct seen *seen)
+static int parse_option(int option, const char *value, struct options *o, struct options_seen *seen)
 {
     static const char *const formats[] = {"auto", "csv", "tsv", "lines", "ndjson", "file", NULL};
     static const char *const whens[] = {"auto", "always", "never", NULL};
@@ -289,11 +288,10 @@ const char *options_line_end(const struct options *options, unsigned eol, size_t
     return end;
 }
 
-int options_parse(int argc, char **argv, struct options *out)
+int options_parse(int argc, char **argv, struct options *out, struct options_seen *seen)
 {
     static char dash[] = "-";
     static char *standard_input[] = {dash, NULL};
-    struct seen seen = {0};
     struct stat st;
     int option, end;
 
@@ -305,11 +303,12 @@ int options_parse(int argc, char **argv, struct options *out)
         .count = UINT64_MAX,
         .repeat = 1,
     };
+    *seen = (struct options_seen){0};
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":i:JFD:K:k:H:p:b:c:nr:TqvhV", long_options, NULL)) !=
            -1) {
         end = option == '?' || option == ':' ? refuse_option(option, argv)
-                                             : parse_option(option, optarg, out, &seen);
+                                             : parse_option(option, optarg, out, seen);
         if (end)
             return end;
     }
@@ -322,7 +321,7 @@ int options_parse(int argc, char **argv, struct options *out)
                                  out->topic));
     out->files = argc - optind > 1 ? argv + optind : standard_input;
     out->file_cnt = argc - optind > 1 ? (size_t)(argc - optind - 1) : 1;
-    return fit_check(out, &seen);
+    return 0;
 }
 
 void options_free(struct options *options)

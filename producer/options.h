@@ -1,5 +1,4 @@
-/* options.h - the producer's command line, checked: what does not fit together never reaches the
- * rest of the program. */
+/* options.h - the producer's command line. */
 #ifndef PRODUCER_OPTIONS_H
 #define PRODUCER_OPTIONS_H
 
@@ -66,9 +65,16 @@ struct options {
     const char *stats_path;
 };
 
-/* options_parse reads the command line; --help and --version are answered here.
- * Returns  0 go on with *out; else 1 + the exit status to end with (everything is said). */
-int options_parse(int argc, char **argv, struct options *out);
+/* Which options were given: a value alone does not tell a default from the same value given. */
+struct options_seen {
+    int format, no_header, sep, timeout, fail_if_full, rate, delay, jitter, repeat, skip;
+    const char *columns;
+};
+
+/* options_parse reads the command line, each option for itself (option_rules.h has the rules
+ * between them), and answers --help and --version.
+ * Returns  0 go on with *out; else 1 + the exit status to end with (the message is printed). */
+int options_parse(int argc, char **argv, struct options *out, struct options_seen *seen);
 void options_free(struct options *options); /* due in both cases */
 
 /* options_format says how a FILE is read: as -i says, else by its suffix. */

@@ -22,6 +22,7 @@ enum member {
     QUOTES,
     MEMBER_CNT,
 };
+extern const char *const envelope_members[MEMBER_CNT]; /* their names */
 
 /* Bytes that a string of JSON stands for, or that lie in the line as they are. */
 struct bytes {

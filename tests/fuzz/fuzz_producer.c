@@ -2,6 +2,7 @@
  * lost, nothing is added. */
 #include "fuzz.h"
 #include "producer/input/input.h"
+#include "producer/option_rules.h"
 #include "producer/options.h"
 #include "producer/send/sender.h"
 
@@ -24,7 +25,10 @@ static int parse(char *text, char **argv, struct options *options)
     argv[argc] = NULL;
     optind = 0; /* glibc: from the start, whatever the line before was left at */
     (void)getopt(1, argv, "");
-    int done = options_parse(argc, argv, options);
+    struct options_seen seen;
+    int done = options_parse(argc, argv, options, &seen);
+    if (!done)
+        done = option_rules_check(options, &seen);
     MUST(done || options->file_cnt >= 1);
     return done == 0;
 }
