@@ -359,6 +359,55 @@ static void json_number(struct js_writer *json, const char *key, uint64_t value)
     js_uint(json, value);
 }
 
+static int partitions_json(const struct mr_topic *topic, struct js_writer *json)
+{
+    struct mr_partition_info part;
+    int error;
+    js_key(json, "partitions");
+    js_begin(json, '[');
+    for (uint32_t p = 0; (error = mr_partition_info(topic, p, &part)) == 0; p++) {
+        js_begin(json, '{');
+        json_number(json, "first_offset", part.first_offset);
+        json_number(json, "next_offset", part.next_offset);
+        json_number(json, "kept_bytes", part.bytes_kept);
+        json_number(json, "room_bytes", part.bytes_room);
+        json_number(json, "first_ts_ns", part.first_ts_ns);
+        json_number(json, "last_ts_ns", part.last_ts_ns);
+        js_end(json, '}');
+    }
+    js_end(json, ']');
+    return error == -ERANGE ? 0 : error;
+}
+
+static int groups_json(const struct mr_topic *topic, struct js_writer *json)
+{
+    struct mr_group_info group;
+    int found;
+    js_key(json, "groups");
+    js_begin(json, '[');
+    for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
+        if (!found)
+            continue;
+        js_begin(json, '{');
+        js_key(json, "group");
+        js_text(json, group.name);
+        js_key(json, "private");
+        js_bool(json, group.is_private);
+        js_key(json, "ordered");
+        js_bool(json, group.is_ordered);
+        json_number(json, "consumers", group.members);
+        json_number(json, "lag", group.lag);
+        json_number(json, "in_hand", group.in_hand);
+        json_number(json, "acked", group.acked);
+        json_number(json, "redelivered", group.redelivered);
+        json_number(json, "dead_lettered", group.dead_lettered);
+        json_number(json, "lost", group.lost);
+        js_end(json, '}');
+    }
+    js_end(json, ']');
+    return found == -ERANGE ? 0 : found;
+}
+
 static int describe_json(const struct mr_topic *topic, const struct topic_facts *facts,
                          struct js_writer *json)
 {
@@ -394,50 +443,12 @@ static int describe_json(const struct mr_topic *topic, const struct topic_facts 
     json_number(json, "repairs", info->repairs);
     json_number(json, "replays", info->replays);
     json_number(json, "consumers", info->members);
-
-    js_key(json, "partitions");
-    js_begin(json, '[');
-    struct mr_partition_info part;
-    int error;
-    for (uint32_t p = 0; (error = mr_partition_info(topic, p, &part)) == 0; p++) {
-        js_begin(json, '{');
-        json_number(json, "first_offset", part.first_offset);
-        json_number(json, "next_offset", part.next_offset);
-        json_number(json, "kept_bytes", part.bytes_kept);
-        json_number(json, "room_bytes", part.bytes_room);
-        json_number(json, "first_ts_ns", part.first_ts_ns);
-        json_number(json, "last_ts_ns", part.last_ts_ns);
-        js_end(json, '}');
-    }
-    js_end(json, ']');
-
-    js_key(json, "groups");
-    js_begin(json, '[');
-    struct mr_group_info group;
-    int found;
-    for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
-        if (!found)
-            continue;
-        js_begin(json, '{');
-        js_key(json, "group");
-        js_text(json, group.name);
-        js_key(json, "private");
-        js_bool(json, group.is_private);
-        js_key(json, "ordered");
-        js_bool(json, group.is_ordered);
-        json_number(json, "consumers", group.members);
-        json_number(json, "lag", group.lag);
-        json_number(json, "in_hand", group.in_hand);
-        json_number(json, "acked", group.acked);
-        json_number(json, "redelivered", group.redelivered);
-        json_number(json, "dead_lettered", group.dead_lettered);
-        json_number(json, "lost", group.lost);
-        js_end(json, '}');
-    }
-    js_end(json, ']');
+    int error = partitions_json(topic, json);
+    if (!error)
+        error = groups_json(topic, json);
     js_end(json, '}');
     js_line(json);
-    return error != -ERANGE ? error : found != -ERANGE ? found : 0;
+    return error;
 }
 
 int command_describe(const struct command_line *line)

@@ -57,11 +57,9 @@ static int take_bad(struct run *run, const struct input *in, const struct input_
 /* The row's own time, for --timing. Returns 0, or 1: it has none that can be read. */
 static int read_time(const struct run *run, struct input_row *row, int64_t *ts_ns)
 {
-    const char *field = NULL;
-    size_t len = 0;
-    int quoted = 0;
+    struct field field = {0};
     int32_t found = fields_get(&run->sender.fields, row->data + row->bom, row->len - row->bom,
-                               run->time_column, &field, &len, &quoted);
+                               run->time_column, &field);
     char reason[128];
 
     if (found < run->time_column) {
@@ -69,12 +67,12 @@ static int read_time(const struct run *run, struct input_row *row, int64_t *ts_n
                  (int)found, (int)run->time_column);
         return sender_refuse(row, row->len + 1, reason);
     }
-    if (timestamp_parse(field, len, ts_ns) == 0)
+    if (timestamp_parse(field.text, field.len, ts_ns) == 0)
         return 0;
     snprintf(reason, sizeof(reason),
              "\"%.*s\" is no time (like 2026-11-21T10:15:30.5+01:00, or seconds since 1970)",
-             len > 40 ? 40 : (int)len, field);
-    return sender_refuse(row, (uint64_t)(field - row->data) + 1, reason);
+             field.len > 40 ? 40 : (int)field.len, field.text);
+    return sender_refuse(row, (uint64_t)(field.text - row->data) + 1, reason);
 }
 
 static int take_row(struct run *run, const struct input *in, struct input_row *row)

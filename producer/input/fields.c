@@ -10,19 +10,19 @@
 #define COLUMNS_SHOWN 64
 
 int fields_next(const struct fields *fields, const char *row, size_t len, size_t *at,
-                const char **field, size_t *field_len, int *quoted)
+                struct field *field)
 {
     return csv_field(row, len, (unsigned char)fields->sep | (fields->quotes ? 0 : CSV_UNQUOTED), at,
-                     field, field_len, quoted);
+                     &field->text, &field->len, &field->quoted);
 }
 
 int32_t fields_get(const struct fields *fields, const char *row, size_t len, int32_t number,
-                   const char **field, size_t *field_len, int *quoted)
+                   struct field *field)
 {
     size_t at = 0;
     int32_t n = 0;
 
-    while (n < number && fields_next(fields, row, len, &at, field, field_len, quoted))
+    while (n < number && fields_next(fields, row, len, &at, field))
         n++;
     return n;
 }
@@ -30,18 +30,16 @@ int32_t fields_get(const struct fields *fields, const char *row, size_t len, int
 static void name_columns(const struct fields *fields, const char *header, size_t len,
                          const char **names, char *room)
 {
-    const char *field;
-    size_t at = 0, field_len, n = 0;
-    int quoted;
+    struct field field;
+    size_t at = 0, n = 0;
 
-    while (n < COLUMNS_SHOWN &&
-           fields_next(fields, header, len, &at, &field, &field_len, &quoted)) {
+    while (n < COLUMNS_SHOWN && fields_next(fields, header, len, &at, &field)) {
         names[n++] = room;
-        if (quoted)
-            field_len = csv_unquote(field, field_len, room);
+        if (field.quoted)
+            field.len = csv_unquote(field.text, field.len, room);
         else
-            memcpy(room, field, field_len);
-        room += field_len;
+            memcpy(room, field.text, field.len);
+        room += field.len;
         *room++ = '\0';
     }
     names[n] = NULL;
@@ -69,12 +67,12 @@ int fields_no_such(const struct fields *fields, const char *file, const char *he
 }
 
 /* A field of the header against a name; the unquoted form counts. */
-static int field_is(const char *field, size_t len, int quoted, const char *name)
+static int field_is(const struct field *field, const char *name)
 {
-    for (size_t i = 0; i < len; i++, name++) {
-        if (*name != field[i])
+    for (size_t i = 0; i < field->len; i++, name++) {
+        if (*name != field->text[i])
             return 0;
-        if (quoted && field[i] == '"')
+        if (field->quoted && field->text[i] == '"')
             i++;
     }
     return *name == '\0';
@@ -82,14 +80,13 @@ static int field_is(const char *field, size_t len, int quoted, const char *name)
 
 int32_t fields_find(const struct fields *fields, const char *header, size_t len, const char *wanted)
 {
-    const char *field;
-    size_t at = 0, field_len;
+    struct field field;
+    size_t at = 0;
     int32_t number = 0;
-    int quoted;
 
-    while (header && fields_next(fields, header, len, &at, &field, &field_len, &quoted)) {
+    while (header && fields_next(fields, header, len, &at, &field)) {
         number++;
-        if (field_is(field, field_len, quoted, wanted))
+        if (field_is(&field, wanted))
             return number;
     }
     if (wanted[strspn(wanted, "0123456789")] || strlen(wanted) > 9 ||

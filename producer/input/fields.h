@@ -10,14 +10,20 @@ struct fields {
     int quotes; /* fields may be quoted (tsv has none) */
 };
 
+struct field {
+    const char *text; /* in the row; quoted: the bytes between the outer quotes */
+    size_t len;
+    int quoted;
+};
+
 /* fields_next takes the next field of a row, as csv_field does. */
 int fields_next(const struct fields *fields, const char *row, size_t len, size_t *at,
-                const char **field, size_t *field_len, int *quoted);
+                struct field *field);
 
 /* fields_get takes the field of that number, from 1. Returns number; if the row has fewer fields,
- * how many. */
+ * how many it has. */
 int32_t fields_get(const struct fields *fields, const char *row, size_t len, int32_t number,
-                   const char **field, size_t *field_len, int *quoted);
+                   struct field *field);
 
 /* fields_find looks a column up: a name of the header first, then a number from 1. header NULL:
  * there is none, so a number.

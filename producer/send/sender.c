@@ -21,11 +21,9 @@ int sender_refuse(struct input_row *row, uint64_t byte, const char *reason)
 
 static int key_from_column(struct sender *s, struct input_row *row, struct mr_message *message)
 {
-    const char *field = NULL;
-    size_t len = 0;
-    int quoted = 0;
-    int32_t found = fields_get(&s->fields, row->data + row->bom, row->len - row->bom, s->key_column,
-                               &field, &len, &quoted);
+    struct field key = {0};
+    int32_t found =
+        fields_get(&s->fields, row->data + row->bom, row->len - row->bom, s->key_column, &key);
     char reason[96], *to;
 
     if (found < s->key_column) {
@@ -34,14 +32,14 @@ static int key_from_column(struct sender *s, struct input_row *row, struct mr_me
                  s->key_column);
         return sender_refuse(row, row->len + 1, reason);
     }
-    if (quoted && memchr(field, '"', len)) {
-        if (!(to = arena_take(&s->arena, len)))
+    if (key.quoted && memchr(key.text, '"', key.len)) {
+        if (!(to = arena_take(&s->arena, key.len)))
             return -ENOMEM;
-        len = csv_unquote(field, len, to);
-        field = to;
+        key.len = csv_unquote(key.text, key.len, to);
+        key.text = to;
     }
-    message->key = field;
-    message->key_len = (uint32_t)len;
+    message->key = key.text;
+    message->key_len = (uint32_t)key.len;
     return 0;
 }
 

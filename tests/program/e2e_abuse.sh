@@ -162,7 +162,7 @@ values=('' -1 nan 18446744073709551616 '%{' '((' $'\\' $'\xff' "$long")
 runs=0
 for program in producer consumer broker; do
     source=$top/$program/options.c
-    [ -e "$source" ] || source=$top/$program/main.c
+    [ -e "$source" ] || source=$top/$program/arguments.c
     mapfile -t options < <(option_table "$source" | grep '^[a-z]' | grep -vE '(FLAG|BITS|NOW)$' | sed 's/|.*//; s/^/--/')
     [ ${#options[@]} -ge 10 ] || fail "only ${#options[@]} options in $source"
     for option in "${options[@]}"; do

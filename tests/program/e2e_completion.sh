@@ -41,7 +41,7 @@ for command in $commands; do
     offered broker "$command" -
     cat offered >>all
 done
-in_source "$top/broker/main.c" | sort -u >has
+in_source "$top/broker/arguments.c" | sort -u >has
 diff <(sort -u all) has >differ || wrong "broker: offered, and had: $(cat differ)"
 offered broker lag -
 [ "$(grep -cx -e --max -e --size offered)" = 1 ] || wrong "broker lag: $(xargs <offered)"

@@ -8,7 +8,7 @@
 # ---- options ---------------------------------------------------------------------------------------------------------------------------
 for program in producer consumer broker; do
     source=$top/$program/options.c page=$top/$program/$program.1
-    [ -e "$source" ] || source=$top/$program/main.c
+    [ -e "$source" ] || source=$top/$program/arguments.c
     option_table "$source" | grep '^[a-z]' | sort -u >table
     [ "$(wc -l <table)" -ge 20 ] || fail "only $(wc -l <table) options in $source"
 
