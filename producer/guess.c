@@ -15,7 +15,7 @@ enum input_format guess_format(const struct run *run, const char *file, int *gue
     enum input_format format = options_format(o, file);
 
     *guessed = run->columns.line && format == INPUT_LINES && o->format == INPUT_AUTO &&
-               !o->delimiter && !o->key_sep;
+               !o->delimiter.text && !o->key_sep.text;
     if (!*guessed)
         return format;
     return run->columns.flags & MR_UNQUOTED ? INPUT_TSV : INPUT_CSV;
@@ -29,7 +29,7 @@ int guess_begin(struct run *run, const struct input *in)
     run->guess =
         (struct guess){.guessed = in->how.guessed,
                        .looks = format == INPUT_LINES && run->options->format == INPUT_AUTO &&
-                                !run->options->delimiter && !run->options->key_sep};
+                                !run->options->delimiter.text && !run->options->key_sep.text};
     if (in->how.guessed && format == INPUT_TSV && MR_SEPARATOR_OF(run->columns.flags) != '\t') {
         program_error("%s: %s has columns, in rows that are neither CSV nor TSV (-i lines sends "
                       "lines as they are)",

@@ -1,9 +1,9 @@
 /* option_rules.c - one pass over all options: a contradiction is refused, never ignored. */
 #include "option_rules.h"
+#include "cli/options.h"
 #include "cli/program.h"
 #include "millrace.h"
 #include "text/csv.h"
-#include "values.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -36,19 +36,16 @@ static int join_columns(struct options *o, const char *columns)
 
     if (len == 0 || csv_row(columns, len, 0, ',', 1, &row) != 1 || row.fault || row.next != len ||
         row.eol != MR_EOL_NONE)
-        return END(
-            program_usage("--columns: \"%s\" is not a row of names (like id,name,price)", columns));
+        return cli_usage("--columns: \"%s\" is not a row of names (like id,name,price)", columns);
     if (!(o->columns = malloc(3 * len + 3))) /* quotes around each name at worst */
-        return END((program_fail(-ENOMEM, "--columns"), EXIT_FAILED));
+        return CLI_END((program_fail(-ENOMEM, "--columns"), EXIT_FAILED));
     while (csv_field(columns, len, ',', &at, &name, &name_len, &quoted)) {
         if (n)
             o->columns[n++] = o->sep;
         n += put_name(o->columns + n, o, name, name_len, quoted);
     }
     o->columns[n] = '\0';
-    return n <= MR_COLUMNS_MAX
-               ? 0
-               : END(program_usage("--columns: more than %u bytes", MR_COLUMNS_MAX));
+    return n <= MR_COLUMNS_MAX ? 0 : cli_usage("--columns: more than %u bytes", MR_COLUMNS_MAX);
 }
 
 static int check_formats(const struct options *o, const struct options_seen *seen)
@@ -61,29 +58,28 @@ static int check_formats(const struct options *o, const struct options_seen *see
         const char *file = strcmp(o->files[i], "-") == 0 ? "standard input" : o->files[i];
 
         if (want_csv && !rows)
-            return END(program_usage("%s is not read as CSV, which %s needs (-i csv)", file,
-                                     o->key_column   ? "--key-col"
-                                     : seen->columns ? "--columns"
-                                     : o->timing     ? "--timing"
-                                     : o->strict     ? "--strict"
-                                                     : "--no-header"));
+            return cli_usage("%s is not read as CSV, which %s needs (-i csv)", file,
+                             o->key_column   ? "--key-col"
+                             : seen->columns ? "--columns"
+                             : o->timing     ? "--timing"
+                             : o->strict     ? "--strict"
+                                             : "--no-header");
         if (seen->sep && format != INPUT_CSV)
-            return END(program_usage("%s is not read as CSV, which --sep needs (-i csv)", file));
-        if ((o->delimiter || o->key_sep) && format != INPUT_LINES)
-            return END(program_usage("%s is not read as lines, which %s needs (-i lines)", file,
-                                     o->delimiter ? "-D" : "-K"));
+            return cli_usage("%s is not read as CSV, which --sep needs (-i csv)", file);
+        if ((o->delimiter.text || o->key_sep.text) && format != INPUT_LINES)
+            return cli_usage("%s is not read as lines, which %s needs (-i lines)", file,
+                             o->delimiter.text ? "-D" : "-K");
         if (seen->repeat && o->repeat > 1 && strcmp(o->files[i], "-") == 0)
-            return END(program_usage("--repeat cannot read standard input again"));
+            return cli_usage("--repeat cannot read standard input again");
         if (o->follow && format == INPUT_FILE)
-            return END(program_usage("-F: a file that grows is never whole, as -i file needs it"));
+            return cli_usage("-F: a file that grows is never whole, as -i file needs it");
         if ((o->follow || o->resume) && strcmp(o->files[i], "-") == 0)
-            return END(program_usage("%s needs a FILE: standard input %s",
-                                     o->follow ? "-F" : "--resume",
-                                     o->follow ? "is read until it ends in any case"
-                                               : "cannot be read again from its start"));
+            return cli_usage("%s needs a FILE: standard input %s", o->follow ? "-F" : "--resume",
+                             o->follow ? "is read until it ends in any case"
+                                       : "cannot be read again from its start");
         for (size_t j = 0; j < i; j++)
             if (strcmp(o->files[i], "-") == 0 && strcmp(o->files[j], "-") == 0)
-                return END(program_usage("standard input (\"-\") is given twice"));
+                return cli_usage("standard input (\"-\") is given twice");
     }
     return 0;
 }
@@ -95,9 +91,10 @@ static int check_pairs(const struct options *o, const struct options_seen *seen)
         int first, second;
         const char *names, *why;
     } pairs[] = {
-        {o->key_column != NULL, o->key_sep != NULL, "--key-col and -K", "a record has one key"},
+        {o->key_column != NULL, o->key_sep.text != NULL, "--key-col and -K",
+         "a record has one key"},
         {o->key_column != NULL, o->key != NULL, "--key-col and -k", "a record has one key"},
-        {o->key_sep != NULL, o->key != NULL, "-K and -k", "a record has one key"},
+        {o->key_sep.text != NULL, o->key != NULL, "-K and -k", "a record has one key"},
         {o->envelopes, seen->format, "-J and -i", "envelopes are lines of JSON"},
         {o->envelopes, o->key != NULL, "-J and -k", "the envelopes have their keys"},
         {seen->no_header, seen->columns != NULL, "--no-header and --columns",
@@ -124,9 +121,9 @@ static int check_pairs(const struct options *o, const struct options_seen *seen)
 
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
         if (pairs[i].first && pairs[i].second)
-            return END(program_usage("%s do not fit together: %s", pairs[i].names, pairs[i].why));
+            return cli_usage("%s do not fit together: %s", pairs[i].names, pairs[i].why);
     if (seen->jitter && !seen->rate && !seen->delay)
-        return END(program_usage("--jitter needs -r or --delay"));
+        return cli_usage("--jitter needs -r or --delay");
     return 0;
 }
 
@@ -143,9 +140,7 @@ int option_rules_check(struct options *o, const struct options_seen *seen)
     if (end)
         return end;
     if ((wrong = mr_name_check('t', o->topic)))
-        return END(program_usage("\"%s\" cannot be the name of a topic: %s", o->topic, wrong));
-    if (o->bus && (wrong = mr_name_check('b', o->bus)))
-        return END(program_usage("\"%s\" cannot be the name of a bus: %s", o->bus, wrong));
+        return cli_usage("\"%s\" cannot be the name of a topic: %s", o->topic, wrong);
     if ((end = check_formats(o, seen)))
         return end;
     if (seen->columns) {
@@ -155,12 +150,12 @@ int option_rules_check(struct options *o, const struct options_seen *seen)
         return join_columns(o, seen->columns);
     }
     if (seen->no_header && o->key_column && !is_column_number(o->key_column))
-        return END(program_usage("--key-col %s: without a header a column is given by its number, "
-                                 "from 1 (or give --columns)",
-                                 o->key_column));
+        return cli_usage("--key-col %s: without a header a column is given by its number, "
+                         "from 1 (or give --columns)",
+                         o->key_column);
     if (seen->no_header && o->timing && !isdigit((unsigned char)o->timing[0]))
-        return END(program_usage("--timing %s: without a header a column is given by its number, "
-                                 "from 1 (or give --columns)",
-                                 o->timing));
+        return cli_usage("--timing %s: without a header a column is given by its number, "
+                         "from 1 (or give --columns)",
+                         o->timing);
     return 0;
 }

@@ -17,6 +17,11 @@ enum input_format {
 enum bad_policy { BAD_STOP, BAD_SKIP, BAD_KEEP };
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
+struct option_bytes {
+    char *text; /* NULL: not given */
+    size_t len;
+};
+
 struct options {
     char **files; /* file_cnt of them, "-" is standard input; never none */
     size_t file_cnt;
@@ -29,15 +34,13 @@ struct options {
     int no_header; /* the first row is a record; also set by --columns */
     char *columns; /* --columns, joined by the separator; NULL: not given */
     char sep;
-    char *delimiter; /* of lines; NULL: LF or CRLF */
-    size_t delimiter_len;
+    struct option_bytes delimiter; /* of lines; none: LF or CRLF */
     enum bad_policy bad;
     int strict;           /* a row has as many fields as the header */
     const char *bad_path; /* BAD_KEEP: where they are written */
 
     const char *key_column;
-    char *key_sep;
-    size_t key_sep_len;
+    struct option_bytes key_sep;
     const char *key;
     unsigned char *headers; /* as mr_header_add builds them; NULL: none */
     size_t headers_len;

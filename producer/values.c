@@ -1,5 +1,6 @@
-/* values.c - what stands behind an option, read strictly. */
+/* values.c - see values.h. */
 #include "values.h"
+#include "cli/options.h"
 #include "cli/program.h"
 #include "millrace.h"
 #include "text/text.h"
@@ -10,47 +11,6 @@
 #include <string.h>
 
 #define NAME_IN_HEADER_MAX 255
-
-int value_choose(const char *option, const char *value, const char *const *names, int *out)
-{
-    const char *near = text_suggest(value, names);
-    char list[128];
-    size_t n = 0;
-
-    for (int i = 0; names[i]; i++) {
-        if (strcmp(names[i], value) == 0) {
-            *out = i;
-            return 0;
-        }
-        n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "", names[i]);
-    }
-    if (near)
-        return END(
-            program_usage("%s: unknown value \"%s\" (did you mean \"%s\"?)", option, value, near));
-    return END(program_usage("%s: unknown value \"%s\" (one of %s)", option, value, list));
-}
-
-int value_duration(const char *option, const char *value, int64_t *out)
-{
-    int error = text_duration(value, out);
-
-    if (error == -ERANGE)
-        return END(program_usage("%s: \"%s\" is too long", option, value));
-    return error ? END(program_usage("%s: \"%s\" is not a duration (like 250ms, 5s, 2m)", option,
-                                     value))
-                 : 0;
-}
-
-int value_count(const char *option, const char *value, uint64_t min, uint64_t *out)
-{
-    uint64_t count;
-
-    if (text_count(value, &count) || count < min)
-        return END(program_usage("%s: \"%s\" is not a number of at least %llu (like 1000, 10k)",
-                                 option, value, (unsigned long long)min));
-    *out = count;
-    return 0;
-}
 
 /* Numbers of people, "0.5" or "2.5k": digits, one point, and perhaps a unit of thousands. */
 static int parse_real(const char *value, const char *units, double *out)
@@ -84,14 +44,14 @@ static int hex_digit(char c)
     return -1;
 }
 
-int value_bytes(const char *option, const char *value, char **out, size_t *len)
+static int parse_bytes(const struct cli_option *option, const char *value, struct option_bytes *out)
 {
     static const char names[] = "ntr0\\", bytes[] = "\n\t\r\0\\";
-    char *to = malloc(strlen(value) + 1);
+    char *to = malloc(strlen(value) + 1), shown[CLI_SHOWN];
     size_t n = 0;
 
     if (!to)
-        return END((program_fail(-ENOMEM, "%s", option), EXIT_FAILED));
+        return CLI_END((program_fail(-ENOMEM, "%s", cli_shown(shown, option)), EXIT_FAILED));
     for (const char *at = value; *at; at++) {
         const char *name = at[0] == '\\' && at[1] ? strchr(names, at[1]) : NULL;
 
@@ -107,60 +67,63 @@ int value_bytes(const char *option, const char *value, char **out, size_t *len)
         }
     }
     to[n] = '\0';
-    free(*out);
-    *out = to;
-    *len = n;
-    return n ? 0 : END(program_usage("%s: must not be empty", option));
+    free(out->text);
+    *out = (struct option_bytes){to, n};
+    return n ? 0 : cli_usage("%s: its value is empty", cli_shown(shown, option));
 }
 
-int value_sep(const char *value, char *out)
+int value_bytes(const struct cli_option *option, char *value)
 {
-    char *bytes = NULL;
-    size_t len = 0;
-    int end = value_bytes("--sep", value, &bytes, &len);
+    return parse_bytes(option, value, option->target);
+}
 
-    if (!end && (len != 1 || strchr("\"\r\n", bytes[0])))
-        end =
-            END(program_usage("--sep: \"%s\" is not one byte, or is a quote or a line end", value));
+int value_sep(const struct cli_option *option, char *value)
+{
+    struct option_bytes sep = {0};
+    int end = parse_bytes(option, value, &sep);
+
+    if (!end && (sep.len != 1 || strchr("\"\r\n", sep.text[0])))
+        end = cli_wrong(option, value,
+                        "not a separator; use one byte that is neither a quote nor a line end");
     if (!end)
-        *out = bytes[0];
-    free(bytes);
+        *(char *)option->target = sep.text[0];
+    free(sep.text);
     return end;
 }
 
-int value_header(const char *value, struct options *options)
+int value_header(const struct cli_option *option, char *value)
 {
+    struct options *options = option->target;
     const char *equals = strchr(value, '=');
     char name[NAME_IN_HEADER_MAX + 1];
     ssize_t used;
 
     if (!equals || equals == value || (size_t)(equals - value) > NAME_IN_HEADER_MAX)
-        return END(program_usage("-H: \"%s\" is not NAME=VALUE (NAME of 1 to %d bytes)", value,
-                                 NAME_IN_HEADER_MAX));
+        return cli_wrong(option, value, "not NAME=VALUE with a NAME of 1 to %d bytes",
+                         NAME_IN_HEADER_MAX);
     if (!options->headers && !(options->headers = malloc(MR_HEADERS_MAX)))
-        return END((program_fail(-ENOMEM, "-H"), EXIT_FAILED));
+        return CLI_END((program_fail(-ENOMEM, "-H"), EXIT_FAILED));
     memcpy(name, value, (size_t)(equals - value));
     name[equals - value] = '\0';
     used = mr_header_add(options->headers, options->headers_len, MR_HEADERS_MAX, name, equals + 1,
                          strlen(equals + 1));
     if (used < 0)
-        return END(program_usage("-H: all headers together have at most %u bytes", MR_HEADERS_MAX));
+        return cli_usage("-H: the headers are more than %u bytes together", MR_HEADERS_MAX);
     options->headers_len = (size_t)used;
     return 0;
 }
 
-int value_rate(const char *value, double *interval_ns)
+int value_rate(const struct cli_option *option, char *value)
 {
     double rate = 0;
 
     if (parse_real(value, "kMGKmg", &rate) || !(rate > 1e-9))
-        return END(program_usage(
-            "-r: \"%s\" is not a rate in records per second (like 0.5, 200, 10k)", value));
-    *interval_ns = 1e9 / rate;
+        return cli_wrong(option, value, "not a rate; write records per second as 0.5, 200 or 10k");
+    *(double *)option->target = 1e9 / rate;
     return 0;
 }
 
-int value_jitter(const char *value, double *out)
+int value_jitter(const struct cli_option *option, char *value)
 {
     char digits[32];
     size_t len = strlen(value);
@@ -171,8 +134,8 @@ int value_jitter(const char *value, double *out)
     snprintf(digits, sizeof(digits), "%.*s", (int)(len < sizeof(digits) ? len : sizeof(digits) - 1),
              value);
     if (len >= sizeof(digits) || parse_real(digits, "", &percent) || percent > 100)
-        return END(program_usage("--jitter: \"%s\" is not a percentage from 0 to 100", value));
-    *out = percent / 100;
+        return cli_wrong(option, value, "not a percentage from 0 to 100");
+    *(double *)option->target = percent / 100;
     return 0;
 }
 

@@ -1,26 +1,25 @@
-/* values.h - what stands behind an option of the producer. All return 0 with *out set, or what
- * options_parse is to return: everything is said. */
+/* values.h - the values of options that only the producer has: calls of its table of options, which
+ * return as cli_parse. */
 #ifndef PRODUCER_VALUES_H
 #define PRODUCER_VALUES_H
 
+#include "cli/options.h"
 #include "options.h"
-#include <stddef.h>
-#include <stdint.h>
 
-#define END(status) (1 + (status)) /* of options_parse: 0 goes on */
+/* value_bytes reads \n \t \r \0 \\ and \xHH as the byte they name. target: struct option_bytes;
+ * what it had is freed. */
+int value_bytes(const struct cli_option *option, char *value);
+/* value_sep: one byte, written as for value_bytes. target: char. */
+int value_sep(const struct cli_option *option, char *value);
+/* value_header: NAME=VALUE, added to the headers. target: struct options. */
+int value_header(const struct cli_option *option, char *value);
+/* value_rate: records per second. target: double, nanoseconds between two records. */
+int value_rate(const struct cli_option *option, char *value);
+/* value_jitter: a percentage. target: double in [0, 1]. */
+int value_jitter(const struct cli_option *option, char *value);
 
-/* value_choose: one of names (NULL-terminated), as its index. */
-int value_choose(const char *option, const char *value, const char *const *names, int *out);
-int value_duration(const char *option, const char *value, int64_t *out);
-int value_count(const char *option, const char *value, uint64_t min, uint64_t *out);
-/* value_bytes copies text with \n \t \r \0 \\ and \xHH read as the byte they stand for, into *out,
- * which is freed before. */
-int value_bytes(const char *option, const char *value, char **out, size_t *len);
-int value_sep(const char *value, char *out);
-int value_header(const char *value, struct options *options);
-int value_rate(const char *value, double *interval_ns);
-int value_jitter(const char *value, double *out);
-/* value_factor: the F of "COLxF", digits and a point, more than 0. 0 or -EINVAL; says nothing. */
+/* value_factor: the F of "COLxF", digits and a point, more than 0. Returns 0 or -EINVAL; prints
+ * nothing. */
 int value_factor(const char *value, double *out);
 
 #endif

@@ -35,8 +35,8 @@ int run_open_input(struct input *in, const struct run *run, const char *file, ui
         .sep = format == INPUT_TSV ? '\t'
                : guessed           ? MR_SEPARATOR_OF(run->columns.flags)
                                    : o->sep,
-        .delimiter = format == INPUT_LINES ? o->delimiter : NULL,
-        .delimiter_len = o->delimiter_len,
+        .delimiter = format == INPUT_LINES ? o->delimiter.text : NULL,
+        .delimiter_len = o->delimiter.len,
         .record_max = line_max(format, record_max),
         .follow = o->follow,
     };

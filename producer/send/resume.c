@@ -33,8 +33,8 @@ static uint64_t source_of(const struct options *o, enum input_format format, uin
     const int32_t numbers[] = {(int32_t)format, o->no_header, o->sep, o->partition};
     uint64_t h = text_hash(0, numbers, sizeof(numbers));
 
-    h = text_hash(h, o->delimiter ? o->delimiter : "", o->delimiter_len);
-    h = text_hash(h, o->key_sep ? o->key_sep : "", o->key_sep_len);
+    h = text_hash(h, o->delimiter.text ? o->delimiter.text : "", o->delimiter.len);
+    h = text_hash(h, o->key_sep.text ? o->key_sep.text : "", o->key_sep.len);
     h = hash_text(hash_text(h, o->key_column), o->key);
     return FILE_SOURCE(id, h);
 }

@@ -46,15 +46,15 @@ static int key_from_column(struct sender *s, struct input_row *row, struct mr_me
 static void key_from_line(const struct sender *s, struct mr_message *message)
 {
     const char *line = message->value,
-               *found =
-                   memmem(line, message->value_len, s->options->key_sep, s->options->key_sep_len);
+               *found = memmem(line, message->value_len, s->options->key_sep.text,
+                               s->options->key_sep.len);
 
     if (!found)
         return;
     message->key = line;
     message->key_len = (uint32_t)(found - line);
-    message->value = found + s->options->key_sep_len;
-    message->value_len -= message->key_len + (uint32_t)s->options->key_sep_len;
+    message->value = found + s->options->key_sep.len;
+    message->value_len -= message->key_len + (uint32_t)s->options->key_sep.len;
 }
 
 /* ---- messages ---- */
@@ -81,7 +81,7 @@ static int message_of_row(struct sender *s, struct input_row *row, struct mr_mes
     message->flags = row->flags;
     if (message->key)
         return 0;
-    if (s->options->key_sep)
+    if (s->options->key_sep.text)
         key_from_line(s, message);
     else if (s->key_column)
         return key_from_column(s, row, message);

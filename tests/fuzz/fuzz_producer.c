@@ -7,7 +7,6 @@
 #include "producer/send/sender.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,8 +22,6 @@ static int parse(char *text, char **argv, struct options *options)
     for (char *rest = text; rest && argc <= ARGS;)
         argv[argc++] = strsep(&rest, "\n");
     argv[argc] = NULL;
-    optind = 0; /* glibc: from the start, whatever the line before was left at */
-    (void)getopt(1, argv, "");
     struct options_seen seen;
     int done = options_parse(argc, argv, options, &seen);
     if (!done)
@@ -46,8 +43,8 @@ static void read_rows(const struct options *options, const uint8_t *data, size_t
     struct input_row row;
     struct input_how input_how = {.format = options_format(options, "rows.csv"),
                                   .sep = options->sep,
-                                  .delimiter = options->delimiter,
-                                  .delimiter_len = options->delimiter_len,
+                                  .delimiter = options->delimiter.text,
+                                  .delimiter_len = options->delimiter.len,
                                   .record_max = 1 + (how & 0xff)};
     char path[64];
     int fd = memfd_create("rows", 0);

@@ -87,9 +87,9 @@ says err 'data.csv: no column "usr_id" \(did you mean "user_id"\?\)'
 expect 1 producer --timing tss data.csv by-user
 says err 'data.csv: no column "tss" \(did you mean "ts"\?\)'
 expect 2 producer -i cvs data.csv t
-says err 'unknown value "cvs" \(did you mean "csv"\?\)'
+says err '-i cvs: unknown value \(did you mean csv\?\)'
 expect 2 producer --progress allways data.csv t
-says err 'did you mean "always"'
+says err 'did you mean always'
 
 # ---- what does not fit together is refused, with both names ------------------------------------------------------------------------------------
 while read -r first second; do
