@@ -3,113 +3,14 @@
 #include "cli/program.h"
 #include "core/client.h"
 #include "settings.h"
-#include "text/text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <grp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum {
-    OPT_COLOR = 256,
-    OPT_SIZE,
-    OPT_MAX_RECORDS,
-    OPT_PARTITIONS,
-    OPT_FULL,
-    OPT_MAX_RECORD,
-    OPT_TRIES,
-    OPT_IF_NOT_EXISTS,
-    OPT_FORCE,
-    OPT_DRY_RUN,
-    OPT_ALL,
-    OPT_FOR,
-    OPT_TIMEOUT,
-    OPT_MAX,
-    OPT_NO_AUTO_CREATE,
-    OPT_MODE,
-    OPT_OWNER_GROUP,
-    OPT_READY_FD,
-};
-
-static const struct option long_options[] = {
-    {"bus", required_argument, NULL, 'b'},
-    {"json", no_argument, NULL, 'J'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"verbose", no_argument, NULL, 'v'},
-    {"color", required_argument, NULL, OPT_COLOR},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {"size", required_argument, NULL, OPT_SIZE},
-    {"max-records", required_argument, NULL, OPT_MAX_RECORDS},
-    {"partitions", required_argument, NULL, OPT_PARTITIONS},
-    {"full", required_argument, NULL, OPT_FULL},
-    {"max-record", required_argument, NULL, OPT_MAX_RECORD},
-    {"tries", required_argument, NULL, OPT_TRIES},
-    {"if-not-exists", no_argument, NULL, OPT_IF_NOT_EXISTS},
-    {"force", no_argument, NULL, OPT_FORCE},
-    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
-    {"all", no_argument, NULL, OPT_ALL},
-    {"for", required_argument, NULL, OPT_FOR},
-    {"timeout", required_argument, NULL, OPT_TIMEOUT},
-    {"max", required_argument, NULL, OPT_MAX},
-    {"no-auto-create", no_argument, NULL, OPT_NO_AUTO_CREATE},
-    {"mode", required_argument, NULL, OPT_MODE},
-    {"owner-group", required_argument, NULL, OPT_OWNER_GROUP},
-    {"ready-fd", required_argument, NULL, OPT_READY_FD},
-    {"detach", no_argument, NULL, 'd'},
-    {"topic", required_argument, NULL, 't'},
-    {NULL, 0, NULL, 0},
-};
-#define OPTION_CNT (sizeof long_options / sizeof *long_options - 1)
-
-static unsigned goes_with(int option)
-{
-    switch (option) {
-    case OPT_SIZE:
-    case OPT_FULL:
-    case OPT_TRIES:
-        return SERVE | CREATE;
-    case OPT_MAX_RECORDS:
-    case OPT_PARTITIONS:
-    case OPT_MAX_RECORD:
-    case OPT_IF_NOT_EXISTS:
-        return CREATE;
-    case OPT_FORCE:
-        return DELETE;
-    case OPT_DRY_RUN:
-    case OPT_ALL:
-        return CLEAN;
-    case OPT_FOR:
-    case OPT_TIMEOUT:
-        return WAIT;
-    case OPT_MAX:
-        return LAG;
-    case OPT_NO_AUTO_CREATE:
-    case OPT_MODE:
-    case OPT_OWNER_GROUP:
-    case OPT_READY_FD:
-    case 'd':
-    case 't':
-        return SERVE;
-    default:
-        return EVERYWHERE;
-    }
-}
-
-static const char *option_name(int option, char buf[static 32])
-{
-    for (size_t i = 0; i < OPTION_CNT; i++)
-        if (long_options[i].val == option && option >= 256) {
-            snprintf(buf, 32, "--%s", long_options[i].name);
-            return buf;
-        }
-    snprintf(buf, 32, "-%c", option);
-    return buf;
-}
 
 static int number(const char *text, int base, long max, long *out)
 {
@@ -122,135 +23,116 @@ static int number(const char *text, int base, long max, long *out)
     return 0;
 }
 
-static const char *parse_group(const char *name, gid_t *out)
+static int call_owner_group(const struct cli_option *option, char *value)
 {
     long gid;
-    const struct group *group = getgrnam(name);
+    gid_t *out = option->target;
+    const struct group *group = getgrnam(value);
     if (group)
         *out = group->gr_gid;
-    else if (number(name, 10, 0x7fffffff, &gid) == 0)
+    else if (number(value, 10, 0x7fffffff, &gid) == 0)
         *out = (gid_t)gid;
     else
-        return "no such group";
-    return NULL;
+        return cli_wrong(option, value, "no such group");
+    return 0;
 }
 
-static const char *parse_mode(const char *text, uint32_t *out)
+static int call_mode(const struct cli_option *option, char *value)
 {
     long mode;
-    if (number(text, 8, 0777, &mode) < 0 || (mode & 0600) != 0600 || (mode & 0111))
-        return "not octal rights such as 0600 or 0660 (the owner reads and writes, nobody "
-               "executes)";
-    *out = (uint32_t)mode;
-    return NULL;
+    if (number(value, 8, 0777, &mode) < 0 || (mode & 0600) != 0600 || (mode & 0111))
+        return cli_wrong(option, value,
+                         "not octal rights such as 0600 or 0660 (the owner reads and writes, "
+                         "there is no right to execute)");
+    *(uint32_t *)option->target = (uint32_t)mode;
+    return 0;
 }
 
-static const char *parse_ready_fd(const char *text, int *out)
+static int call_ready_fd(const struct cli_option *option, char *value)
 {
     long fd;
-    if (number(text, 10, 0x7fffffff, &fd) < 0 || fcntl((int)fd, F_GETFD) < 0)
-        return "not an open descriptor";
-    *out = (int)fd;
-    return NULL;
+    if (number(value, 10, 0x7fffffff, &fd) < 0 || fcntl((int)fd, F_GETFD) < 0)
+        return cli_wrong(option, value, "not an open descriptor");
+    *(int *)option->target = (int)fd;
+    return 0;
 }
 
-static const char *parse_topic(struct serve_options *serve, char *text, const char **where)
+static int call_setting(const struct cli_option *option, char *value)
 {
+    const char *wrong = setting_parse(option->target, option->name, value);
+    return wrong ? cli_wrong(option, value, "%s", wrong) : 0;
+}
+
+static int call_topic(const struct cli_option *option, char *value)
+{
+    struct serve_options *serve = option->target;
     struct topic_spec *more = realloc(serve->specs, (serve->spec_cnt + 1) * sizeof *more);
     if (!more)
-        return "out of memory";
+        return cli_wrong(option, value, "out of memory");
     serve->specs = more;
     more[serve->spec_cnt] = (struct topic_spec){0};
-    return spec_parse(&more[serve->spec_cnt++], text, where);
+    const char *where = value, *wrong = spec_parse(&more[serve->spec_cnt++], value, &where);
+    return wrong ? cli_wrong(option, where, "%s", wrong) : 0;
 }
 
-/* One option. Returns NULL or what is wrong with its argument; *where may be moved to the wrong
- * part of it. */
-static const char *take_option(struct arguments *args, int option, char *value, const char **where)
+static int read_line(struct arguments *args, int argc, char **argv)
 {
+    static const char *const colors[] = {"auto", "always", "never", NULL};
     struct command_line *line = &args->line;
-    switch (option) {
-    case 'b':
-        line->bus = value;
-        line->bus_named = 1;
-        return mr_name_check('b', value);
-    case 'J':
-        line->json = 1;
-        return NULL;
-    case 'q':
-        program_quiet = 1;
-        return NULL;
-    case 'v':
-        program_verbose = 1;
-        return NULL;
-    case 'h':
-        args->help = 1;
-        return NULL;
-    case 'V':
-        args->version = 1;
-        return NULL;
-    case 'd':
-        args->detach = 1;
-        return NULL;
-    case 't':
-        return parse_topic(&args->serve, value, where);
-    case OPT_COLOR:
-        args->color = value;
-        return strcmp(value, "auto") && strcmp(value, "always") && strcmp(value, "never")
-                   ? "not one of auto, always, never"
-                   : NULL;
-    case OPT_IF_NOT_EXISTS:
-        line->if_not_exists = 1;
-        return NULL;
-    case OPT_FORCE:
-        line->force = 1;
-        return NULL;
-    case OPT_DRY_RUN:
-        line->dry_run = 1;
-        return NULL;
-    case OPT_ALL:
-        line->all = 1;
-        return NULL;
-    case OPT_FOR:
-        line->wait_for = value;
-        return NULL;
-    case OPT_TIMEOUT:
-        return text_duration(value, &line->timeout_ns) < 0 ? "not a time such as 250ms, 5s or 2m"
-                                                           : NULL;
-    case OPT_MAX:
-        return text_count(value, &line->lag_max) < 0 ? "not a count" : NULL;
-    case OPT_NO_AUTO_CREATE:
-        args->serve.automatic = 0;
-        return NULL;
-    case OPT_MODE:
-        return parse_mode(value, &args->serve.defaults.mode);
-    case OPT_OWNER_GROUP:
-        return parse_group(value, &args->serve.group);
-    case OPT_READY_FD:
-        return parse_ready_fd(value, &args->serve.ready_fds[0]);
-    default: { /* the settings of a topic */
-        char buf[32];
-        return setting_parse(&line->settings, option_name(option, buf) + 2, value);
-    }
-    }
+    struct serve_options *serve = &args->serve;
+    const struct cli_option options[] = {
+        {'b', "bus", CLI_NAME, .target = &line->bus, .min = 'b'},
+        {'J', "json", CLI_FLAG, .target = &line->json},
+        {'q', "quiet", CLI_FLAG, .target = &program_quiet},
+        {'v', "verbose", CLI_FLAG, .target = &program_verbose},
+        {0, "color", CLI_CHOICE, .target = &args->color, .words = colors},
+        {'h', "help", CLI_FLAG, .target = &args->help},
+        {'V', "version", CLI_CALL_NOW, .call = cli_version},
+        {0, "size", CLI_CALL, .target = &line->settings, .call = call_setting,
+         .with = SERVE | CREATE},
+        {0, "full", CLI_CALL, .target = &line->settings, .call = call_setting,
+         .with = SERVE | CREATE},
+        {0, "tries", CLI_CALL, .target = &line->settings, .call = call_setting,
+         .with = SERVE | CREATE},
+        {0, "max-records", CLI_CALL, .target = &line->settings, .call = call_setting,
+         .with = CREATE},
+        {0, "partitions", CLI_CALL, .target = &line->settings, .call = call_setting,
+         .with = CREATE},
+        {0, "max-record", CLI_CALL, .target = &line->settings, .call = call_setting,
+         .with = CREATE},
+        {0, "if-not-exists", CLI_FLAG, .target = &line->if_not_exists, .with = CREATE},
+        {0, "force", CLI_FLAG, .target = &line->force, .with = DELETE},
+        {0, "dry-run", CLI_FLAG, .target = &line->dry_run, .with = CLEAN},
+        {0, "all", CLI_FLAG, .target = &line->all, .with = CLEAN},
+        {0, "for", CLI_TEXT, .target = &line->wait_for, .with = WAIT},
+        {0, "timeout", CLI_DURATION, .target = &line->timeout_ns, .with = WAIT},
+        {0, "max", CLI_COUNT, .target = &line->lag_max, .with = LAG},
+        {0, "no-auto-create", CLI_FLAG, .target = &args->no_auto_create, .with = SERVE},
+        {0, "mode", CLI_CALL, .target = &serve->defaults.mode, .call = call_mode, .with = SERVE},
+        {0, "owner-group", CLI_CALL, .target = &serve->group, .call = call_owner_group,
+         .with = SERVE},
+        {0, "ready-fd", CLI_CALL, .target = &serve->ready_fds[0], .call = call_ready_fd,
+         .with = SERVE},
+        {'d', "detach", CLI_FLAG, .target = &args->detach, .with = SERVE},
+        {'t', "topic", CLI_CALL, .target = serve, .call = call_topic, .with = SERVE},
+    };
+    static_assert(sizeof options <= sizeof args->option, "a table has at most CLI_OPTIONS_MAX");
+    memcpy(args->option, options, sizeof options);
+    args->given =
+        (struct cli_line){.options = args->option, .option_cnt = sizeof options / sizeof *options};
+    int end = cli_parse(&args->given, argc, argv);
+    line->operands = args->given.operand;
+    line->operand_cnt = args->given.operand_cnt;
+    serve->automatic = !args->no_auto_create;
+    return end;
 }
 
-static int bad_option(char **argv, int missing)
+static int is_coloured(const struct arguments *args)
 {
-    const char *word = argv[optind - 1];
-    if (missing)
-        return program_usage("%s: its argument is missing", word);
-    for (size_t i = 0; i < OPTION_CNT && optopt; i++)
-        if (long_options[i].val == optopt)
-            return program_usage("--%s: takes no argument", long_options[i].name);
-    if (optopt)
-        return program_usage("-%c: no such option", optopt);
-    const char *names[OPTION_CNT + 1] = {0};
-    for (size_t i = 0; i < OPTION_CNT; i++)
-        names[i] = long_options[i].name;
-    const char *near = text_suggest(word + 2, names);
-    return program_usage("%s: no such option%s%s%s", word, near ? " (did you mean \"--" : "",
-                         near ? near : "", near ? "\"?)" : "");
+    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+    if (args->color != COLOR_AUTO)
+        return args->color == COLOR_ALWAYS;
+    return isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
 int arguments_parse(struct arguments *args, int argc, char **argv)
@@ -263,45 +145,30 @@ int arguments_parse(struct arguments *args, int argc, char **argv)
                                .tries = 3,
                                .mode = 0600},
                   .group = (gid_t)-1,
-                  .automatic = 1,
                   .ready_fds = {-1, -1}},
     };
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, ":b:Jqvhdt:V", long_options, NULL)) != -1;) {
-        if (option == '?' || option == ':')
-            return bad_option(argv, option == ':');
-        const char *where = optarg, *wrong = take_option(args, option, optarg, &where);
-        char buf[32];
-        if (wrong)
-            return program_usage("%s %s: %s", option_name(option, buf), where, wrong);
-        if (args->given_cnt < sizeof args->given / sizeof *args->given)
-            args->given[args->given_cnt++] = option;
-    }
+    int end = read_line(args, argc, argv);
+    if (end)
+        return end;
+    args->line.bus_named = args->line.bus != NULL;
     if (!args->line.bus) {
         const char *bus = getenv("MILLRACE_BUS");
         args->line.bus_named = bus && *bus;
         args->line.bus = args->line.bus_named ? bus : "default";
         const char *wrong = mr_name_check('b', args->line.bus);
         if (wrong)
-            return program_usage("MILLRACE_BUS=%s: %s", args->line.bus, wrong);
+            return cli_usage("MILLRACE_BUS=%s: bad name of a bus: %s", args->line.bus, wrong);
     }
-    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
-    if (args->color && strcmp(args->color, "auto") != 0)
-        args->line.colour = strcmp(args->color, "always") == 0;
-    else
-        args->line.colour =
-            isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
-    args->line.operands = argv + optind;
-    args->line.operand_cnt = argc - optind;
-    return EXIT_OK;
+    args->line.colour = is_coloured(args);
+    return 0;
 }
 
 int arguments_check(const struct arguments *args, unsigned accepts, const char *what)
 {
-    char buf[32];
-    for (size_t i = 0; i < args->given_cnt; i++)
-        if (!(goes_with(args->given[i]) & (accepts | EVERYWHERE)))
-            return program_usage("%s: does not go with %s", option_name(args->given[i], buf), what);
+    const struct cli_option *other = cli_given_other(&args->given, accepts);
+    char shown[CLI_SHOWN];
+    if (other)
+        return program_usage("%s: does not go with %s", cli_shown(shown, other), what);
     return EXIT_OK;
 }
 

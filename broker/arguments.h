@@ -2,26 +2,29 @@
 #ifndef BROKER_ARGUMENTS_H
 #define BROKER_ARGUMENTS_H
 
+#include "cli/options.h"
 #include "commands.h"
 #include "serve.h"
 
-/* Which options go with what. */
-enum { SERVE = 1, CREATE = 2, DELETE = 4, CLEAN = 8, WAIT = 16, LAG = 32, EVERYWHERE = 64 };
+/* What an option goes with. */
+enum { SERVE = 1, CREATE = 2, DELETE = 4, CLEAN = 8, WAIT = 16, LAG = 32 };
 
 struct arguments {
     struct command_line line;
     struct serve_options serve;
-    int help, version, detach;
-    const char *color;
-    int given[64]; /* options that were, for goes_with */
-    size_t given_cnt;
+    int help, detach, no_auto_create;
+    enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color;
+    struct cli_option option[CLI_OPTIONS_MAX]; /* their targets are in here, too */
+    struct cli_line given;
 };
 
-/* arguments_parse reads the command line. arguments_check refuses options that do not go with
- * accepts; what names that in the message. Both return EXIT_OK, or an exit status with the message
- * printed. arguments_free is due in all cases. */
+/* arguments_parse reads the command line. Returns as cli_parse. arguments_free is due in all
+ * cases. */
 int arguments_parse(struct arguments *args, int argc, char **argv);
-int arguments_check(const struct arguments *args, unsigned accepts, const char *what);
 void arguments_free(struct arguments *args);
+
+/* arguments_check refuses options that do not go with accepts, which what names in the message.
+ * Returns EXIT_OK, or an exit status with the message printed. */
+int arguments_check(const struct arguments *args, unsigned accepts, const char *what);
 
 #endif

@@ -12,14 +12,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static int help(void)
+{
+    command_table_help();
+    return EXIT_OK;
+}
+
 static int run_command(struct arguments *args)
 {
     const char *word = args->line.operands[0], *near = NULL;
     const struct command *command = command_table_find(word, &near);
-    if (!command && strcmp(word, "help") == 0) {
-        command_table_help();
-        return EXIT_OK;
-    }
+    if (!command && strcmp(word, "help") == 0)
+        return help();
     if (!command)
         return program_usage("%s: no such command%s%s%s", word, near ? " (did you mean \"" : "",
                              near ? near : "", near ? "\"?)" : "");
@@ -114,21 +118,16 @@ int main(int argc, char **argv)
 {
     struct arguments args;
     program_start("broker");
-    int status = arguments_parse(&args, argc, argv);
-    if (status)
-        goto end;
-    if (args.version)
-        puts("broker (Millrace) " MR_VERSION);
+    int status, end = arguments_parse(&args, argc, argv);
+    if (end)
+        status = end - 1;
     else if (args.line.operand_cnt)
         status = run_command(&args);
     else if (args.help)
-        command_table_help();
+        status = help();
     else
         status = run_serve(&args);
     int unwritten = program_flush();
-    if (unwritten)
-        status = unwritten;
-end:
     arguments_free(&args);
-    return status;
+    return unwritten ? unwritten : status;
 }

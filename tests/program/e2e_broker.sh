@@ -40,7 +40,7 @@ expect 2 broker urge
 expect 2 broker sotp
 says err 'did you mean "stop"'
 expect 2 broker --frce
-says err 'did you mean "--force"'
+says err 'did you mean --force\?'
 expect 2 broker -x
 expect 2 broker create
 expect 2 broker create a b
