@@ -181,7 +181,7 @@ tests: $(CLOCK)
 # ---- where it is installed ---------------------------------------------------------------------------------------------------
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
-VERSION := $(shell sed -n 's/^.define MR_VERSION "\(.*\)"/\1/p' common/millrace.h)
+VERSION := $(shell sed -n 's/^.define MR_VERSION "\([^"]*\)".*/\1/p' common/millrace.h)
 BINS = $(DESTDIR)$(PREFIX)/bin
 LIBS_TO = $(DESTDIR)$(LIBDIR)
 INCLUDES = $(DESTDIR)$(PREFIX)/include

@@ -19,7 +19,10 @@ n=0
 while read -r example; do
     n=$((n + 1))
     case $example in
-    *timing* | *"-r "*) on_clock sleeps producer ;; # by a clock that goes on while it sleeps, and then only
+    *timing* | *"-r "*)
+        broker -q create --if-not-exists "${example##* }" # a wait for the broker would turn the clock
+        on_clock sleeps producer # by a clock that goes on while it sleeps, and then only
+        ;;
     esac
     from=$(clock now)
     expect 0 timeout 60 bash -eo pipefail -c "$example" </dev/null
