@@ -119,7 +119,8 @@ static int take_row(struct run *run, const struct input *in, struct input_row *r
         run->columns_set = 1;
     }
     run->taken++;
-    pace_sent(&run->pace);
+    if (is_paced(run))
+        pace_sent(&run->pace);
     return sender_full(&run->sender) ? flush(run, in) : 0;
 }
 
@@ -156,7 +157,6 @@ static int run_rows(struct run *run, struct input *in)
     int header_due = run_has_header(run->options, in->how.format), status = 0;
     struct input_row row;
 
-    in->split = run->uneven.field_cnt > 0;
     while (!status && !enough(run)) {
         enum input_event event = input_next(in, &row);
 
@@ -168,7 +168,6 @@ static int run_rows(struct run *run, struct input *in)
             run->resume.row += !header_due;
             status = header_due ? header_take(run, in, &row) : take_row(run, in, &row);
             header_due = 0;
-            in->split = run->uneven.field_cnt > 0;
             break;
         case INPUT_BAD:
             run->resume.row++;

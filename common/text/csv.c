@@ -1,5 +1,5 @@
 /* csv.c - the row framing goes from one line feed or quote to the next: the bytes between are
- * looked at 32 at a time. */
+ * looked at 64 at a time. */
 #include "csv.h"
 #include "millrace.h"
 #include <string.h>
@@ -31,105 +31,119 @@ static const char *skip_quoted(const char *quote, const char *end)
 
 /* ---- rows ---- */
 
-#define BLOCK 32
+#define BLOCK 64
 
-/* Separators are counted, too. A constant at each call, so that what it does not need costs
- * nothing. */
-#define SPLIT 1
-
-/* Line feeds and quotes, one after the other. */
+/* Line feeds and quotes are taken one after the other; separators are counted on the way. */
 struct marks {
     const char *block, *next, *end; /* next: where the block behind begins */
-    uint32_t found;                 /* a bit for each mark of the block that was not given yet */
-    uint32_t seps; /* SPLIT: a bit for each separator of the block that is not counted yet */
+    uint64_t found;                 /* a bit for each mark of the block that was not given yet */
+    uint64_t seps;                  /* a bit for each separator that was not counted yet */
     size_t sep_cnt;
 };
 
-/* The marks of a block; SPLIT: in the upper half, the separators. */
-static inline uint64_t marks_in(const char *block, char sep, int split)
-{
-#ifdef __SSE2__
-    const __m128i lf = _mm_set1_epi8('\n'), quote = _mm_set1_epi8('"'),
-                  separator = _mm_set1_epi8(sep);
-    __m128i low = _mm_loadu_si128((const __m128i *)(const void *)block);
-    __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(block + 16));
-    uint32_t seps = 0;
+/* Of a block: a bit for each byte that is a mark, or a separator. */
+struct bits {
+    uint64_t marks, seps;
+};
 
-    if (split)
-        seps = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(low, separator)) |
-               (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(high, separator)) << 16;
-    low = _mm_or_si128(_mm_cmpeq_epi8(low, lf), _mm_cmpeq_epi8(low, quote));
-    high = _mm_or_si128(_mm_cmpeq_epi8(high, lf), _mm_cmpeq_epi8(high, quote));
-    return (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16 |
-           (uint64_t)seps << 32;
+#ifdef __SSE2__
+
+static inline uint64_t equal_in(const __m128i part[4], __m128i byte)
+{
+    uint32_t low = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(part[0], byte)) |
+                   (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(part[1], byte)) << 16;
+    uint32_t high = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(part[2], byte)) |
+                    (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(part[3], byte)) << 16;
+
+    return low | (uint64_t)high << 32;
+}
+
+static inline struct bits look_at(const char *block, char sep)
+{
+    const __m128i *from = (const __m128i *)(const void *)block;
+    const __m128i part[4] = {_mm_loadu_si128(from), _mm_loadu_si128(from + 1),
+                             _mm_loadu_si128(from + 2), _mm_loadu_si128(from + 3)};
+
+    return (struct bits){
+        .marks = equal_in(part, _mm_set1_epi8('\n')) | equal_in(part, _mm_set1_epi8('"')),
+        .seps = equal_in(part, _mm_set1_epi8(sep)),
+    };
+}
+
 #else
-    uint64_t found = 0;
+
+static inline struct bits look_at(const char *block, char sep)
+{
+    struct bits bits = {0};
 
     for (int i = 0; i < BLOCK; i++) {
-        found |= (uint64_t)(block[i] == '\n' || block[i] == '"') << i;
-        found |= (uint64_t)(split && block[i] == sep) << (BLOCK + i);
+        bits.marks |= (uint64_t)(block[i] == '\n' || block[i] == '"') << i;
+        bits.seps |= (uint64_t)(block[i] == sep) << i;
     }
-    return found;
-#endif
+    return bits;
 }
+
+#endif
 
 /* The same for the last bytes of the buffer, fewer than a block. Not inline: it would cost every
  * block its zeros. */
-__attribute__((noinline)) static uint64_t marks_in_rest(const char *rest, size_t len, char sep)
+__attribute__((noinline)) static struct bits look_at_rest(const char *rest, size_t len, char sep)
 {
     char block[BLOCK] = {0};
     uint64_t bytes = ((uint64_t)1 << len) - 1;
+    struct bits bits;
 
     memcpy(block, rest, len);
-    return marks_in(block, sep, SPLIT) & (bytes | bytes << BLOCK);
+    bits = look_at(block, sep);
+    return (struct bits){.marks = bits.marks & bytes, .seps = bits.seps & bytes};
 }
 
 /* The builtin is a call where the processor's own instruction cannot be taken for granted. */
-static inline uint32_t bits_in(uint32_t word)
+static inline uint32_t bits_in(uint64_t word)
 {
-    word -= word >> 1 & 0x55555555;
-    word = (word & 0x33333333) + (word >> 2 & 0x33333333);
-    return ((word + (word >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
+    word -= word >> 1 & 0x5555555555555555;
+    word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+    return (uint32_t)(((word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f) * 0x0101010101010101 >> 56);
 }
 
-/* Counts the separators of the block before the mark (NULL: all of them), and passes over them. */
-static inline void count_to(struct marks *marks, const char *mark)
+/* Passes over the separators of the block that stand before the mark (NULL: all); quoted: they are
+ * not counted. */
+static inline void count_to(struct marks *marks, const char *mark, int quoted)
 {
-    uint32_t before = mark ? ((uint32_t)1 << (mark - marks->block)) - 1 : UINT32_MAX;
+    uint64_t before = mark ? ((uint64_t)1 << (mark - marks->block)) - 1 : UINT64_MAX;
 
-    marks->sep_cnt += bits_in(marks->seps & before);
+    if (!quoted)
+        marks->sep_cnt += bits_in(marks->seps & before);
     marks->seps &= ~before;
 }
 
 /* NULL: there is none before the end. quoted: what lies before it is in quotes. */
-static inline const char *next_mark(struct marks *marks, char sep, int split, int quoted)
+static inline const char *next_mark(struct marks *marks, char sep, int quoted)
 {
     const char *mark;
-    uint64_t found;
+    struct bits bits;
 
     while (!marks->found) {
         size_t left = (size_t)(marks->end - marks->next);
 
         if (left == 0)
             return NULL;
-        if (split && !quoted)
-            count_to(marks, NULL);
+        count_to(marks, NULL, quoted);
         marks->block = marks->next;
         marks->next += left < BLOCK ? left : BLOCK;
-        found = left < BLOCK ? marks_in_rest(marks->block, left, sep)
-                             : marks_in(marks->block, sep, split);
-        marks->found = (uint32_t)found;
-        marks->seps = (uint32_t)(found >> 32);
+        bits = left < BLOCK ? look_at_rest(marks->block, left, sep) : look_at(marks->block, sep);
+        marks->found = bits.marks;
+        marks->seps = bits.seps;
     }
-    mark = marks->block + __builtin_ctz(marks->found);
+    mark = marks->block + __builtin_ctzll(marks->found);
     marks->found &= marks->found - 1;
     return mark;
 }
 
 /* Fills in a row that begins at start and whose line end is the LF at lf, or the end of input when
  * lf is NULL. */
-static inline int end_row(const char *buf, size_t len, size_t start, const char *lf, size_t lines,
-                          size_t fields, struct csv_row *row)
+static inline size_t end_row(const char *buf, size_t len, size_t start, const char *lf,
+                             size_t lines, size_t fields, struct csv_row *row)
 {
     size_t end = lf ? (size_t)(lf - buf) : len;
     int crlf = lf && end > start && buf[end - 1] == '\r';
@@ -147,8 +161,8 @@ static inline int end_row(const char *buf, size_t len, size_t start, const char 
 
 /* A row that is malformed ends at its first line end: what follows an opening quote by mistake is
  * not lost with it. */
-static int bad_row(const char *buf, size_t len, size_t start, const char *first_lf, int last,
-                   struct csv_row *row, enum csv_fault fault, const char *where)
+static size_t bad_row(const char *buf, size_t len, size_t start, const char *first_lf, int last,
+                      struct csv_row *row, enum csv_fault fault, const char *where)
 {
     if (!first_lf)
         first_lf = find(where, buf + len, '\n');
@@ -160,32 +174,34 @@ static int bad_row(const char *buf, size_t len, size_t start, const char *first_
     return 1;
 }
 
-__attribute__((always_inline)) static inline int
-frame(const char *buf, size_t len, size_t at, char sep, int last, int split, struct csv_row *row)
+size_t csv_rows(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *rows,
+                size_t max)
 {
     const char *begin = buf + at, *end = buf + len, *mark, *first_lf = NULL;
     /* the quote of the field that we are in; the second one of a pair in there */
     const char *opening = NULL, *second = NULL;
     struct marks marks = {.block = begin, .next = begin, .end = end};
-    size_t lines = 0;
+    size_t lines = 0, cnt = 0;
 
-    if (at >= len)
-        return 0;
-    while ((mark = next_mark(&marks, sep, split, opening != NULL))) {
+    while (cnt < max && (mark = next_mark(&marks, sep, opening != NULL))) {
         if (*mark == '\n') {
             if (!opening) {
-                if (split)
-                    count_to(&marks, mark);
-                return end_row(buf, len, at, mark, lines, split ? marks.sep_cnt + 1 : 0, row);
+                count_to(&marks, mark, 0);
+                end_row(buf, len, at, mark, lines, marks.sep_cnt + 1, &rows[cnt++]);
+                begin = mark + 1;
+                at = (size_t)(begin - buf);
+                first_lf = NULL;
+                lines = marks.sep_cnt = 0;
+                continue;
             }
             first_lf = first_lf ? first_lf : mark;
             lines++;
         } else if (!opening) {
             if (mark != begin && mark[-1] != sep)
-                return bad_row(buf, len, at, first_lf, last, row, CSV_QUOTE_IN_FIELD, mark);
+                return cnt +
+                       bad_row(buf, len, at, first_lf, last, &rows[cnt], CSV_QUOTE_IN_FIELD, mark);
             opening = mark;
-            if (split)
-                count_to(&marks, mark);
+            count_to(&marks, mark, 0);
         } else if (mark != second) {
             const char *after = mark + 1;
 
@@ -194,32 +210,26 @@ frame(const char *buf, size_t len, size_t at, char sep, int last, int split, str
                 continue;
             }
             opening = NULL;
-            if (split) /* those before it were in the quotes */
-                marks.seps &= ~(((uint32_t)1 << (mark - marks.block)) - 1);
+            count_to(&marks, mark, 1);
             if (after == end || *after == sep || *after == '\n')
                 continue;
             if (*after == '\r' && (after + 1 < end ? after[1] == '\n' : !last))
                 continue;
-            return bad_row(buf, len, at, first_lf, last, row, CSV_TEXT_AFTER_QUOTE, after);
+            return cnt +
+                   bad_row(buf, len, at, first_lf, last, &rows[cnt], CSV_TEXT_AFTER_QUOTE, after);
         }
     }
-    if (!last)
-        return 0;
+    if (cnt == max || at >= len || !last)
+        return cnt;
     if (opening)
-        return bad_row(buf, len, at, first_lf, last, row, CSV_OPEN_QUOTE, opening);
-    if (split)
-        count_to(&marks, NULL);
-    return end_row(buf, len, at, NULL, lines, split ? marks.sep_cnt + 1 : 0, row);
+        return cnt + bad_row(buf, len, at, first_lf, last, &rows[cnt], CSV_OPEN_QUOTE, opening);
+    count_to(&marks, NULL, 0);
+    return cnt + end_row(buf, len, at, NULL, lines, marks.sep_cnt + 1, &rows[cnt]);
 }
 
 int csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *row)
 {
-    return frame(buf, len, at, sep, last, 0, row);
-}
-
-int csv_row_split(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *row)
-{
-    return frame(buf, len, at, sep, last, SPLIT, row);
+    return (int)csv_rows(buf, len, at, sep, last, row, 1);
 }
 
 /* ---- fields ---- */

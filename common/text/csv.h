@@ -24,7 +24,7 @@ struct csv_row {
     uint16_t fault;
     /* offset of the offending byte; CSV_OPEN_QUOTE: of the quote that never closes */
     size_t fault_at;
-    size_t fields; /* of a row that is well-formed, from csv_row_split; else 0 */
+    size_t fields; /* of a row that is well-formed; else 0 */
     size_t lines;  /* line ends inside the row (quoted newlines), for line numbers */
 };
 
@@ -35,8 +35,10 @@ struct csv_row {
  * at), or at == len with last. */
 int csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *row);
 
-/* csv_row_split is the same, and counts the fields: 2 ns for each 32 bytes. */
-int csv_row_split(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *row);
+/* csv_rows finds the row that starts at buf[at] and those behind it, up to max. None comes behind
+ * one that is malformed. Returns how many. */
+size_t csv_rows(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *rows,
+                size_t max);
 
 /* csv_bom returns 3 if buf starts with a UTF-8 byte order mark, else 0. */
 static inline size_t csv_bom(const char *buf, size_t len)

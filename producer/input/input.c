@@ -91,6 +91,7 @@ int input_again(struct input *in)
     in->at_end = in->discarding = in->started = 0;
     in->ended = FOLLOW_NOTHING;
     in->at = in->len = in->searched = 0;
+    in->found_at = in->found_cnt = 0;
     in->line = 1;
     return 0;
 }
@@ -126,27 +127,31 @@ static int frame_file(const struct input *in, struct csv_row *row)
     return 1;
 }
 
-static int frame(const struct input *in, struct csv_row *row)
+static size_t frame_csv(struct input *in)
 {
-    size_t bom = 0;
-
-    if (in->how.format == INPUT_FILE)
-        return frame_file(in, row);
-    if (in->how.format != INPUT_CSV)
-        return frame_line(in, row);
     /* The mark stands before the first field's quote, so the framing begins after it; the row
      * includes it. */
-    if (!in->started)
-        bom = csv_bom(in->buf, in->len);
-    if (!(in->split ? csv_row_split : csv_row)(in->buf, in->len, in->at + bom, in->how.sep,
-                                               in->at_end, row)) {
-        if (!bom || !in->at_end || in->len > bom)
-            return 0;
-        *row = (struct csv_row){.start = bom, .next = bom, .eol = MR_EOL_NONE};
+    size_t bom = in->started ? 0 : csv_bom(in->buf, in->len);
+    size_t cnt =
+        csv_rows(in->buf, in->len, in->at + bom, in->how.sep, in->at_end, in->found, INPUT_FOUND);
+
+    if (!cnt && bom && in->at_end && in->len == bom) {
+        in->found[0] = (struct csv_row){.start = bom, .next = bom, .eol = MR_EOL_NONE};
+        cnt = 1;
     }
-    row->start -= bom;
-    row->len += bom;
-    return 1;
+    if (cnt) {
+        in->found[0].start -= bom;
+        in->found[0].len += bom;
+    }
+    return cnt;
+}
+
+/* Returns how many rows were found: at in->found. */
+static size_t frame(struct input *in)
+{
+    if (in->how.format == INPUT_CSV)
+        return frame_csv(in);
+    return (size_t)(in->how.format == INPUT_FILE ? frame_file : frame_line)(in, in->found);
 }
 
 /* Nothing new could complete the row: saves scanning a long row again for each small read. */
@@ -202,8 +207,8 @@ static void locate(const struct input *in, const struct csv_row *found, struct i
     row->bad_byte = (uint64_t)(fault - from) + 1;
 }
 
-__attribute__((cold)) static enum input_event give_bad(struct input *in, struct csv_row *found,
-                                                       struct input_row *row, int too_long)
+__attribute__((cold)) static enum input_event
+give_bad(struct input *in, const struct csv_row *found, struct input_row *row, int too_long)
 {
     const char *text = csv_fault_text((enum csv_fault)found->fault);
 
@@ -292,14 +297,19 @@ static size_t held_max(const struct input *in)
 
 enum input_event input_next(struct input *in, struct input_row *row)
 {
-    struct csv_row found;
+    const struct csv_row *found;
 
     if (in->discarding)
         return give_rest(in, row);
-    if (!hopeless(in) && frame(in, &found)) {
-        if (found.fault)
-            return give_bad(in, &found, row, 0);
-        take(in, &found, row);
+    if (in->found_at == in->found_cnt) {
+        in->found_at = 0;
+        in->found_cnt = hopeless(in) ? 0 : frame(in);
+    }
+    if (in->found_at < in->found_cnt) {
+        found = &in->found[in->found_at++];
+        if (found->fault)
+            return give_bad(in, found, row, 0);
+        take(in, found, row);
         return INPUT_ROW;
     }
     if (in->at_end)
@@ -313,6 +323,7 @@ static int make_room(struct input *in)
     size_t left = in->len - in->at, want, limit = held_max(in) + 1 + INPUT_CHUNK;
     char *bigger;
 
+    in->found_at = in->found_cnt = 0;
     if (in->at) {
         memmove(in->buf, in->buf + in->at, left);
         in->searched -= in->at;

@@ -15,11 +15,13 @@
 
 #include "follow.h"
 #include "producer/options.h"
+#include "text/csv.h"
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define INPUT_CUT   (-ENODATA)          /* the file got shorter while it was read */
+#define INPUT_CUT   (-ENODATA) /* the file got shorter while it was read */
+#define INPUT_FOUND 64
 #define INPUT_CHUNK ((size_t)256 << 10) /* bytes: a read asks for half of it at least */
 
 enum input_event {
@@ -35,7 +37,7 @@ struct input_row {
     size_t len;
     uint16_t flags; /* MR_EOL_* */
     int first;      /* of the file */
-    size_t fields;  /* how many it has, if in->split; 0: not counted (a row of TSV) */
+    size_t fields;  /* how many a row of CSV has; 0: not counted */
     /* 3: data begins with a byte order mark, which belongs to the line and not to the first field
      * or envelope; else 0 */
     size_t bom;
@@ -75,7 +77,9 @@ struct input {
     uint64_t bytes;  /* given out as rows so far, line ends included */
     int discarding;  /* inside a bad row that is too long */
     int started;     /* the first row was given */
-    int split;       /* set at any time: the fields of rows of CSV are to be counted */
+    /* Rows of CSV that were found and not given yet: from found_at to found_cnt. */
+    struct csv_row found[INPUT_FOUND];
+    size_t found_at, found_cnt;
 };
 
 /* input_open opens a file ("-": standard input). name is kept, not copied. Returns 0 or -errno
