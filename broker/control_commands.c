@@ -17,6 +17,12 @@
 
 #define MS 1000000 /* nanoseconds */
 
+/* How long a broker is waited for that does not answer: one that runs may get hardly any processor
+ * time. */
+#define ANSWER_NS         (30000 * (int64_t)MS)
+#define ANSWER_STOPPED_NS (2000 * (int64_t)MS)
+#define ANSWER_STEP_NS    (100 * (int64_t)MS) /* how often that and signals are looked at */
+
 /* ---- wait ---- */
 
 enum goal_kind { EXISTS, DRAINED, SEALED, CONSUMERS };
@@ -126,12 +132,35 @@ static int ask(const struct command_line *line, enum mr_control_op op, struct mr
     struct mr_control_msg request = {.op = op};
     uid_t owner;
     const char *name;
-    int error = mr_bus_address(line->bus, &owner, &name);
-    return error ? error : mr_control_request(owner, name, &request, reply, 2000 * (int64_t)MS);
+    int error = mr_bus_address(line->bus, &owner, &name), fd = -1, said = 0;
+    uint64_t start_ns = mr_now_ns();
+
+    while (!error) {
+        if (fd < 0)
+            fd = mr_control_send(owner, name, &request, ANSWER_STEP_NS);
+        error = fd < 0 ? fd : mr_control_answer(fd, op, reply, ANSWER_STEP_NS);
+        if (error != -ETIMEDOUT)
+            break;
+        int64_t waited_ns = (int64_t)(mr_now_ns() - start_ns);
+        int pid = mr_bus_holder(line->bus);
+        if (program_stop)
+            error = -EINTR;
+        else if (waited_ns < (program_stopped(pid) ? ANSWER_STOPPED_NS : ANSWER_NS))
+            error = 0;
+        if (!error && !said && pid > 0 && waited_ns >= 500 * MS) {
+            program_notice("%s: waiting for the broker, pid %d, to answer", line->bus, pid);
+            said = 1;
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    return error;
 }
 
 static int ask_failed(const struct command_line *line, int error)
 {
+    if (error == -EINTR)
+        return program_exit_for(error);
     int pid = mr_bus_holder(line->bus);
     if (pid < 0) {
         program_bus_fail(pid, line->bus);

@@ -29,10 +29,12 @@
 #define CONNECTIONS_MAX 64u
 #define SPARE_FDS       (CONNECTIONS_MAX + 16u) /* for requests, and for opening topics meanwhile */
 #define SECOND_NS       1000000000u
-/* a client that has connected sends its request within this time */
-#define REQUEST_NS     (2u * SECOND_NS)
-#define ENDING_NS      (5u * SECOND_NS)
-#define ENDING_STEP_NS 50000000u /* how often the end looks whether the consumers are done */
+/* A client that has connected sends its request within this time: a process that hardly gets a
+ * processor still does. Where no place is left it has less, as others wait for one. */
+#define REQUEST_NS      (10 * (uint64_t)SECOND_NS)
+#define REQUEST_FULL_NS (2 * (uint64_t)SECOND_NS)
+#define ENDING_NS       (5u * SECOND_NS)
+#define ENDING_STEP_NS  50000000u /* how often the end looks whether the consumers are done */
 
 /* epoll's data: what it is about, and which one. */
 enum { ABOUT_LISTENER, ABOUT_SIGNALS, ABOUT_CONNECTION, ABOUT_CLIENT };
@@ -48,7 +50,7 @@ struct server {
     unsigned connection_cnt;
     struct {
         int fd; /* -1 free */
-        uint64_t until_ns;
+        uint64_t since_ns;
     } connections[CONNECTIONS_MAX];
     uint64_t tick_ns;   /* when the next is due */
     int ending;         /* how often we were told to end */
@@ -128,16 +130,24 @@ static void take_connections(struct server *server)
             continue;
         }
         server->connections[idx].fd = fd;
-        server->connections[idx].until_ns = mr_now_ns() + REQUEST_NS;
+        server->connections[idx].since_ns = mr_now_ns();
         server->connection_cnt++;
     }
     accept_more(server, 0);
 }
 
+static uint64_t silence_ns(const struct server *server)
+{
+    return server->connection_cnt < CONNECTIONS_MAX ? REQUEST_NS : REQUEST_FULL_NS;
+}
+
 static void drop_silent(struct server *server, uint64_t now_ns)
 {
+    uint64_t most_ns = silence_ns(server);
+
     for (unsigned idx = 0; idx < CONNECTIONS_MAX && server->connection_cnt; idx++)
-        if (server->connections[idx].fd >= 0 && server->connections[idx].until_ns <= now_ns)
+        if (server->connections[idx].fd >= 0 &&
+            server->connections[idx].since_ns + most_ns <= now_ns)
             hang_up(server, idx);
 }
 
@@ -265,14 +275,15 @@ static void handle(struct server *server, uint64_t about)
 
 static int wait_ms(const struct server *server, uint64_t now_ns)
 {
-    uint64_t until_ns = server->tick_ns;
+    uint64_t until_ns = server->tick_ns, most_ns = silence_ns(server);
     if (supervise_due_ns(server->keep) < until_ns)
         until_ns = supervise_due_ns(server->keep);
     if (server->ending && now_ns + ENDING_STEP_NS < until_ns)
         until_ns = now_ns + ENDING_STEP_NS;
     for (unsigned idx = 0; idx < CONNECTIONS_MAX && server->connection_cnt; idx++)
-        if (server->connections[idx].fd >= 0 && server->connections[idx].until_ns < until_ns)
-            until_ns = server->connections[idx].until_ns;
+        if (server->connections[idx].fd >= 0 &&
+            server->connections[idx].since_ns + most_ns < until_ns)
+            until_ns = server->connections[idx].since_ns + most_ns;
     return until_ns <= now_ns ? 0 : (int)((until_ns - now_ns + 999999) / 1000000);
 }
 

@@ -2,8 +2,10 @@
  * any size and content, floods, and other users. Whatever comes, the broker answers, keeps its
  * descriptors, and lets no process in that has no right. (Messages by themselves: check_control.c,
  * tests/fuzz/fuzz_broker_control.c.) */
+#include "broker/commands.h"
 #include "broker/serve.h"
 #include "cli/program.h"
+#include "core/client.h"
 #include "core/control.h"
 #include "tests/clock/clock.h"
 #include "tests/shared/support.h"
@@ -111,8 +113,9 @@ static int hung_up(int fd)
     return hangs_up(fd, (int)(HUNG_NS / 1000000));
 }
 
-#define PLACES 64                    /* connections at a time */
-#define MOST   (2 * (int64_t)SECOND) /* the time for a request */
+#define PLACES  64                     /* connections at a time */
+#define MOST    (2 * (int64_t)SECOND)  /* the time for a request while all places are taken */
+#define PATIENT (10 * (int64_t)SECOND) /* and while one is free */
 
 static int pings(void *arg)
 {
@@ -134,6 +137,7 @@ START_TEST(half_open_clients_are_hung_up_and_keep_nobody_out_for_long)
     for (int i = 0; i < n; i++)
         ck_assert_int_eq(hangs_up(fds[i], 0), i < PLACES);
     pass((n - 1) / PLACES * MOST); /* as many at a time */
+    pass(PATIENT);                 /* the last of them leave a place free */
     for (int i = 0; i < n; i++) {
         ck_assert(hangs_up(fds[i], 0));
         close(fds[i]);
@@ -141,6 +145,55 @@ START_TEST(half_open_clients_are_hung_up_and_keep_nobody_out_for_long)
     ck_assert_int_eq(ended(waits), 0);
     wait_until(descriptors() == before);
     ck_assert_int_eq(ping(HUNG_NS), 0);
+}
+END_TEST
+
+/* What hardly gets a processor may be long between its connect and its send. */
+START_TEST(who_is_slow_to_ask_is_answered_while_there_is_a_place)
+{
+    struct mr_control_msg request = {.magic = MR_CONTROL_MAGIC, .op = MR_CONTROL_PING}, reply;
+    int slow = reach(), silent = reach();
+    ck_assert_int_ge(slow, 0);
+    ck_assert_int_ge(silent, 0);
+    pass(PATIENT - 1000000);
+    ck_assert_int_eq(send(slow, &request, sizeof request, MSG_NOSIGNAL), sizeof request);
+    ck_assert_int_eq(mr_control_answer(slow, MR_CONTROL_PING, &reply, HUNG_NS), 0);
+    ck_assert_int_eq(reply.pid, broker);
+    pass(1000000);
+    ck_assert(hangs_up(silent, 0));
+    close(slow);
+    close(silent);
+}
+END_TEST
+
+static int pings_by_command(void *arg)
+{
+    clock_go(CLOCK_TURNED);
+    program_quiet = 1;
+    return command_ping(&(struct command_line){.bus = arg});
+}
+
+/* We play the broker: it runs, but answers as late as one that hardly gets a processor. */
+START_TEST(broker_that_answers_late_is_not_taken_for_stopped)
+{
+    const char *late = bus_new_name();
+    struct mr_control_msg msg;
+    struct sockaddr_un address;
+    struct mr_bus *ours;
+    ck_assert_int_eq(mr_bus_serve(late, 0600, (gid_t)-1, NULL, &ours), 0);
+    socklen_t len = mr_control_address(geteuid(), late, &address);
+    int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, len), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    pid_t asks = child(pings_by_command, (void *)late);
+    int fd = accept(listener, NULL, NULL);
+    ck_assert_int_eq(recv(fd, &msg, sizeof msg, 0), sizeof msg);
+    ck_assert_int_eq(clock_pass(20 * (int64_t)SECOND, &asks, 1), 0);
+    ck_assert_int_eq(send(fd, &msg, sizeof msg, MSG_NOSIGNAL), sizeof msg);
+    ck_assert_int_eq(ended(asks), 0);
+    close(fd);
+    close(listener);
+    mr_bus_disconnect(ours);
 }
 END_TEST
 
@@ -286,6 +339,8 @@ int main(void)
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, half_open_clients_are_hung_up_and_keep_nobody_out_for_long);
+    tcase_add_test(tcase, who_is_slow_to_ask_is_answered_while_there_is_a_place);
+    tcase_add_test(tcase, broker_that_answers_late_is_not_taken_for_stopped);
     tcase_add_test(tcase, datagrams_of_any_size_are_refused_and_harm_nobody);
     tcase_add_test(tcase, clients_that_ask_and_do_not_read_the_answer_are_in_nobodys_way);
     tcase_add_test(tcase, flood_slows_nobody_down_for_long);
