@@ -33,6 +33,21 @@ static void describe_dead(const struct source *source)
                       source->name, named > 0 ? "another " : "", info.producers_died - named);
 }
 
+/* Whether all that the group has not acknowledged are failed records that wait for a dead-letter
+ * topic which does not take them: no consumer can do more, so waiting for them may be for ever.
+ * *died is set then: whether a producer has died. */
+static int only_parked(const struct source *source, int *died)
+{
+    struct mr_topic_info info;
+    struct mr_consumer_stats stats;
+    if (mr_topic_info(source->topic, &info) || info.damaged || info.producers ||
+        !(info.producers_done || info.producers_died || info.sealed))
+        return 0;
+    *died = info.producers_died > 0;
+    mr_consumer_stats(source->consumer, &stats);
+    return stats.parked > 0 && mr_consumer_lag(source->consumer) == (int64_t)stats.parked;
+}
+
 int drain_check(struct run *run)
 {
     const struct take *take = run->take;
@@ -46,9 +61,9 @@ int drain_check(struct run *run)
         int drained = mr_consumer_drained(source->consumer);
         if (drained < 0)
             return run_failed(drained, source->name, "drain");
-        if (drained == 0)
-            return RUNNING;
         died[i] = drained == 2;
+        if (drained == 0 && !only_parked(source, &died[i]))
+            return RUNNING;
         any |= died[i];
     }
     for (size_t i = 0; i < take->topic_cnt; i++)

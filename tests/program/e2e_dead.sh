@@ -32,6 +32,16 @@ expect 0 consumer -q -e sealed.dead
 is out b
 owes sealed 0 || wrong "sealed: $(broker lag sealed)"
 
+# --drain does not wait for ever for what waits.
+printf '%s\n' a b c | producer -q stuck
+broker -q create stuck.dead --size 4k
+broker -q seal stuck.dead
+expect 1 consumer --drain --tries 1 stuck -- sh -c 'read -r x; echo "$x"; [ "$x" != b ]'
+is out $'a\nc'
+says err '^consumer: stuck: 1 record that failed waits, as stuck.dead did not take it$'
+owes stuck 1 || wrong "stuck: $(broker lag stuck)"
+broker -q delete --force stuck
+
 { echo a && head -c 6000 /dev/zero | tr '\0' b && echo && echo c; } | producer -q large
 broker -q create large.dead --size 4k
 expect 1 consumer -e --tries 1 large -- sh -c 'read -r x; echo "${#x}"; [ "${#x}" = 1 ]'
