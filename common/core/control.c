@@ -1,6 +1,7 @@
 /* control.c - see control.h. One connection carries one request; the kernel keeps datagrams whole,
  * so there is no framing. */
 #include "control.h"
+#include "segment.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -66,9 +67,9 @@ static int connect_bounded(int fd, uid_t owner, const char *bus, int64_t timeout
 
 int mr_control_holder(uid_t owner, const char *bus, struct ucred *out)
 {
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int fd = mr_segment_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     if (fd < 0)
-        return -errno;
+        return fd;
     int error = connect_bounded(fd, owner, bus, HOLDER_NS, out);
     close(fd);
     return error == -EPERM ? 0 : error;
@@ -79,9 +80,9 @@ int mr_control_send(uid_t owner, const char *bus, const struct mr_control_msg *r
 {
     struct mr_control_msg msg = *request;
     msg.magic = MR_CONTROL_MAGIC;
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int fd = mr_segment_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     if (fd < 0)
-        return -errno;
+        return fd;
     struct ucred holder;
     int rc = connect_bounded(fd, owner, bus, timeout_ns, &holder);
     /* The send buffer of a fresh socket is empty: a message of this size never waits. */

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define FD_MIN 3 /* below are the standard streams, whether the process has them open or not */
+
 #define SHM_DIR "/dev/shm" /* where the C library's shm_open puts its files on Linux */
 
 void mr_segment_name(char out[static MR_PATH_MAX], uid_t owner, const char *bus, const char *topic)
@@ -149,11 +151,22 @@ int mr_segment_write(int fd, const void *data, size_t len, uint64_t offset)
     return size_error(error, offset + len);
 }
 
-int mr_segment_create(uint64_t bytes, uint64_t reserve, unsigned mode, gid_t group)
+int mr_segment_fd(int fd)
 {
-    int fd = open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
+    if (fd >= FD_MIN)
+        return fd;
+    int higher = fcntl(fd, F_DUPFD_CLOEXEC, FD_MIN), error = errno;
+    close(fd);
+    return higher < 0 ? -error : higher;
+}
+
+int mr_segment_create(uint64_t bytes, uint64_t reserve, unsigned mode, gid_t group)
+{
+    int fd = mr_segment_fd(open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (fd < 0)
+        return fd;
     int error = grow(fd, bytes, reserve);
     if (!error && group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) < 0)
         error = -errno;
@@ -178,9 +191,10 @@ int mr_segment_publish(int fd, const char *name)
 int mr_segment_open(const char *name, uid_t owner, int write, uint64_t min_bytes, struct stat *st)
 {
     /* Nonblocking, so that a fifo of that name is refused and not waited for. */
-    int fd = shm_open(name, (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    int flags = (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    int fd = mr_segment_fd(shm_open(name, flags, 0));
     if (fd < 0)
-        return errno == EACCES || errno == ELOOP ? -EPERM : -errno;
+        return fd == -EACCES || fd == -ELOOP ? -EPERM : fd;
     int error = 0;
     if (fstat(fd, st) < 0)
         error = -errno;

@@ -16,6 +16,11 @@ void mr_segment_name(char out[static MR_PATH_MAX], uid_t owner, const char *bus,
  * -EINVAL there is none. May ask the system's user database. */
 int mr_segment_user(const char *text, size_t len, uid_t *out);
 
+/* mr_segment_fd takes what open or socket has just returned, and moves a descriptor that would be
+ * one of the standard streams, which this process may have closed: what it then writes to "standard
+ * error" would go into the segment. Returns the descriptor or, with nothing left open, -errno. */
+int mr_segment_fd(int fd);
+
 /* mr_segment_create makes a file of `bytes` in /dev/shm without a name, its first `reserve` bytes
  * truly allocated (a sparse file would raise SIGBUS when /dev/shm is full). group (gid_t)-1: leave.
  * A kill leaves nothing behind.

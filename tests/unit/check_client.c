@@ -44,6 +44,29 @@ static uint64_t id_from(int fd)
     return id;
 }
 
+static int uses_no_standard_stream(void *arg)
+{
+    struct mr_bus *own;
+    struct mr_topic *topic;
+    (void)arg;
+    for (int fd = 0; fd < 3; fd++)
+        close(fd);
+    if (mr_bus_connect(mr_bus_name(bus), NULL, &own) || mr_topic_open(own, "t", &topic))
+        return 1;
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) >= 0)
+            return 2;
+    return 0;
+}
+
+/* A program that has closed them and prints all the same would write into the segment. */
+START_TEST(no_descriptor_is_a_standard_stream)
+{
+    mr_topic_close(topic_make("t", (struct mr_settings){0}));
+    ck_assert_int_eq(ended(child(uses_no_standard_stream, NULL)), 0);
+}
+END_TEST
+
 START_TEST(broker_is_seen_while_it_serves)
 {
     struct mr_bus *client = connected();
@@ -554,6 +577,7 @@ int main(void)
     TCase *tcase = tcase_create("client");
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, bus_teardown);
+    tcase_add_test(tcase, no_descriptor_is_a_standard_stream);
     tcase_add_test(tcase, broker_is_seen_while_it_serves);
     tcase_add_test(tcase, second_broker_is_refused_and_the_next_one_adopts);
     tcase_add_test(tcase, bus_that_nobody_made_is_enoent);
