@@ -338,16 +338,18 @@ int mr_topic_delete(struct mr_topic *topic, enum mr_delete how)
     if (fd < 0)
         return fd;
     close(fd);
-    error = mr_topic_lock(topic); /* nobody joins meanwhile */
-    if (error)
-        return error;
+    int locked = mr_topic_lock(topic); /* nobody joins meanwhile */
+    /* A lock that is damaged can be had by no one, so nothing needs it to be kept from others. */
+    if (locked < 0 && (locked != -EBADMSG || how != MR_DELETE_ANYWAY))
+        return locked;
     error = mark_deleted(topic, how);
-    if (error) {
+    int marked = !error;
+    if (marked)
+        error = take_name(topic);
+    if (!locked)
         mr_unlock(&topic->shm->lock);
+    if (!marked)
         return error;
-    }
-    error = take_name(topic);
-    mr_unlock(&topic->shm->lock);
     mr_topic_wake(topic);
     mr_bus_changed(topic->bus);
     return error;

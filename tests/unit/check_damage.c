@@ -368,6 +368,18 @@ START_TEST(observer_takes_no_name_away)
 }
 END_TEST
 
+START_TEST(topic_with_a_damaged_lock_can_be_deleted_anyway)
+{
+    struct mr_topic *t;
+    use((struct mr_settings){0});
+    atomic_store(&topic->shm->lock.redo.armed, _i ? 1 : UINT64_MAX); /* nobody holds it */
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_UNUSED), -EBADMSG);
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_IDLE), -EBADMSG);
+    ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_ANYWAY), 0);
+    ck_assert_int_eq(mr_topic_open(bus, "t", &t), -ENOENT);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("damage");
@@ -392,5 +404,6 @@ int main(void)
     tcase_add_test(tcase, newcomer_does_not_inherit_a_partition_that_does_not_exist);
     tcase_add_test(tcase, header_that_contradicts_its_settings_is_refused);
     tcase_add_test(tcase, observer_takes_no_name_away);
+    tcase_add_loop_test(tcase, topic_with_a_damaged_lock_can_be_deleted_anyway, 0, 2);
     return test_main(suite);
 }
