@@ -113,6 +113,28 @@ static int deliver_ring(struct mr_consumer *consumer)
     return 0;
 }
 
+/* Goes on at next and counts the records before it as lost, together, and under the group's lock:
+ * who claims stores that count, too. */
+static int count_lost(struct mr_consumer *consumer, uint64_t next, uint64_t lost)
+{
+    struct mr_topic *topic = consumer->topic;
+    struct mr_group_shm *group = &topic->groups[consumer->seat.group];
+    int error = mr_group_lock(topic, consumer->seat.group);
+    if (error)
+        return error;
+    if (mr_group_seated(topic, &consumer->seat)) {
+        struct mr_tx tx = mr_tx_begin(topic, &group->lock);
+        mr_tx_set(&tx, &group->lost, load(&group->lost) + lost);
+        mr_tx_set(&tx, &mr_consumer_slot(consumer)->cursor, next);
+        mr_tx_commit(&tx);
+        consumer->stats.lost += lost;
+    } else {
+        error = -ESTALE;
+    }
+    mr_group_unlock(topic, consumer->seat.group);
+    return error;
+}
+
 /* Drop-oldest: what mr_consumer_next gives is copied out first; what was overwritten meanwhile
  * counts as lost. Returns 0; 1 all of it is lost. */
 static int deliver_copy(struct mr_consumer *consumer)
@@ -165,11 +187,10 @@ static int deliver_copy(struct mr_consumer *consumer)
          * one. */
         if (consumer->seat.begin_offset != MR_NONE && next_offset != MR_NONE)
             lost = next_offset - consumer->seat.begin_offset;
+        int error = count_lost(consumer, next, lost);
+        if (error)
+            return error;
         consumer->seat.begin_offset = next_offset;
-        consumer->stats.lost += lost;
-        atomic_fetch_add_explicit(&topic->groups[consumer->seat.group].lost, lost,
-                                  memory_order_relaxed);
-        atomic_store_explicit(&slot->cursor, next, memory_order_release);
         if (next == end)
             return 1;
     }

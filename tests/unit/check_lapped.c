@@ -185,6 +185,43 @@ START_TEST(records_overwritten_after_they_were_given_back_are_lost_once)
 }
 END_TEST
 
+static int gives_up(const struct mr_wait *wait, void *arg)
+{
+    (void)wait;
+    (void)arg;
+    return 1;
+}
+
+/* Another member is about to store what it found lost, when we find the rest of our claim
+ * overwritten. */
+START_TEST(two_who_lose_records_at_once_are_both_counted)
+{
+    use((struct mr_settings){.full = MR_FULL_DROP_OLDEST, .records_max = 8});
+    struct mr_consumer *c = consumer();
+    struct mr_group_shm *group = &topic->groups[0];
+    struct mr_group_info info;
+    put_numbers(producer, 0, 0, 8);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 8);
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(mr_consumer_next(c, &record), 1);
+    ck_assert_int_eq(mr_consumer_fail(c, "x"), 0);
+    put_numbers(producer, 0, 8, 8);
+    bus->options.on_wait = gives_up;
+    ck_assert_int_eq(mr_group_lock(topic, 0), 0);
+    struct mr_tx tx = mr_tx_begin(topic, &group->lock);
+    mr_tx_set(&tx, &group->lost, word(&group->lost) + 3);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -EINTR);
+    mr_tx_commit(&tx);
+    mr_group_unlock(topic, 0);
+    ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 8);
+    next_is(c, "8");
+    ck_assert_uint_eq(stats_of(c).lost, 4);
+    ck_assert_int_eq(mr_group_info(topic, 0, &info), 1);
+    ck_assert_uint_eq(info.lost, 7);
+    mr_consumer_close(c);
+}
+END_TEST
+
 START_TEST(failed_record_of_a_dropping_topic_comes_again_alone_too)
 {
     use((struct mr_settings){.full = MR_FULL_DROP_OLDEST});
@@ -236,6 +273,7 @@ int main(void)
     tcase_add_test(tcase, lapped_group_counts_what_it_lost_and_goes_on);
     tcase_add_test(tcase,
                    group_is_told_of_no_claim_while_a_producer_has_made_room_for_all_that_there_is);
+    tcase_add_test(tcase, two_who_lose_records_at_once_are_both_counted);
     tcase_add_test(tcase, records_overwritten_after_they_were_given_back_are_lost_once);
     tcase_add_test(tcase, failed_record_of_a_dropping_topic_comes_again_alone_too);
     return test_main(suite);
