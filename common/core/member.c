@@ -160,10 +160,11 @@ static uint32_t find_orphan(const struct mr_topic *topic, uint32_t group)
 }
 
 /* Adds to tx what makes us a member of the target's group, in a slot that is free or, if none is,
- * an orphan's. With the topic's and the group's lock held. Returns 0 with *slot; -EUSERS;
+ * an orphan's. With the topic's and the group's lock held. Returns 0 with *slot and its claim's
+ * *partition, which is not to be read again: a broken process may store there at any time; -EUSERS;
  * -EBADMSG. */
 static int set_joined(struct mr_tx *tx, struct mr_topic *topic, const struct target *target,
-                      uint32_t *slot)
+                      uint32_t *slot, uint32_t *partition)
 {
     struct mr_group_shm *group = &topic->groups[target->group];
     if (target->old < topic->group_cnt) {
@@ -175,12 +176,15 @@ static int set_joined(struct mr_tx *tx, struct mr_topic *topic, const struct tar
     }
     if (*slot < topic->member_cnt) {
         set_empty(tx, topic, *slot, target->group);
+        *partition = 0;
     } else {
         *slot = find_orphan(topic, target->group); /* taken over as it is */
         if (*slot == topic->member_cnt)
             return -EUSERS;
-        if (load(&topic->members[*slot].partition) >= topic->partition_cnt)
+        uint64_t p = load(&topic->members[*slot].partition);
+        if (p >= topic->partition_cnt)
             return -EBADMSG;
+        *partition = (uint32_t)p;
         mr_tx_set(tx, &topic->members[*slot].owner, topic->bus->self);
         mr_tx_set(tx, &topic->members[*slot].claimed_ns, mr_about_ns());
         mr_tx_set(tx, &topic->members[*slot].in_hand, MR_NONE);
@@ -206,7 +210,7 @@ static void unpark(struct mr_topic *topic, uint32_t group)
  * both go on under the topic's lock. */
 static int join(struct mr_topic *topic, const struct target *target, struct mr_seat *seat)
 {
-    uint32_t slot, g = target->group;
+    uint32_t slot, partition, g = target->group;
     int error = mr_slot_free(topic, &slot);
     if (!error)
         error = mr_group_lock(topic, g);
@@ -216,7 +220,7 @@ static int join(struct mr_topic *topic, const struct target *target, struct mr_s
     if (target->old < topic->group_cnt)
         carry_counts(topic, target->old, g);
     struct mr_tx tx = mr_tx_begin(topic, target->making ? &topic->shm->lock : &group->lock);
-    error = set_joined(&tx, topic, target, &slot);
+    error = set_joined(&tx, topic, target, &slot, &partition);
     if (!error) {
         if (target->making)
             mr_tx_set(&tx, &group->flags, load(&group->flags) & ~(uint64_t)MR_GROUP_MAKING);
@@ -225,7 +229,7 @@ static int join(struct mr_topic *topic, const struct target *target, struct mr_s
         *seat = (struct mr_seat){.group = g,
                                  .member = slot,
                                  .serial = load(&group->serial),
-                                 .partition = (uint32_t)load(&topic->members[slot].partition),
+                                 .partition = partition,
                                  .begin = load(&topic->members[slot].cursor),
                                  .end = load(&topic->members[slot].end),
                                  .begin_offset = MR_NONE,

@@ -3,6 +3,7 @@
  * Wrong sizes, holes, other versions: check_topic.c.) */
 #include "tests/shared/support.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 static struct mr_topic *topic, *seen; /* the same topic: ours, and an observer's */
@@ -334,6 +335,50 @@ START_TEST(newcomer_does_not_inherit_a_partition_that_does_not_exist)
 }
 END_TEST
 
+struct scribble {
+    _Atomic uint64_t *word;
+    atomic_int done;
+};
+
+static void *scribbles(void *arg)
+{
+    struct scribble *s = arg;
+    while (!atomic_load(&s->done))
+        for (uint64_t i = 0; i < 1000; i++)
+            atomic_store_explicit(s->word, i % 2 * 7, memory_order_relaxed);
+    return NULL;
+}
+
+/* What is checked is what is used, also when a broken process stores between the two. */
+START_TEST(partition_that_changes_while_it_is_inherited_is_never_used_unchecked)
+{
+    struct mr_consumer *all[MR_MEMBERS];
+    struct scribble s = {0};
+    pthread_t thread;
+    use((struct mr_settings){0});
+    for (uint32_t i = 0; i < MR_MEMBERS; i++)
+        all[i] = consumer_with(topic, (struct mr_consumer_options){.window = 1});
+    s.word = &member_of(all[0])->partition;
+    ck_assert_int_eq(mr_consumer_claim(all[0], 0, 0), 1);
+    mr_consumer_close(all[0]);
+    ck_assert_int_eq(pthread_create(&thread, NULL, scribbles, &s), 0);
+    for (int joined = 0, turn = 0; joined < 1000 || turn < 300000; turn++) {
+        struct mr_seat seat;
+        int error = mr_group_join(topic, "default", 0, MR_START_STORED, 0, &seat);
+        ck_assert_int_eq(error, error ? -EBADMSG : 0);
+        if (error)
+            continue;
+        ck_assert_uint_lt(seat.partition, topic->partition_cnt);
+        joined++;
+        struct mr_member_shm *slot = &topic->members[seat.member]; /* as if its owner had died */
+        atomic_store(&topic->groups[seat.group].orphans, 1);
+        atomic_store(&slot->owner, 0);
+    }
+    atomic_store(&s.done, 1);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 START_TEST(header_that_contradicts_its_settings_is_refused)
 {
     struct mr_topic *t;
@@ -402,6 +447,7 @@ int main(void)
     tcase_add_loop_test(tcase, offsets_that_are_not_consecutive_end_in_an_error, 0, 4);
     tcase_add_loop_test(tcase, orphan_that_makes_no_sense_is_refused, 0, 6);
     tcase_add_test(tcase, newcomer_does_not_inherit_a_partition_that_does_not_exist);
+    tcase_add_test(tcase, partition_that_changes_while_it_is_inherited_is_never_used_unchecked);
     tcase_add_test(tcase, header_that_contradicts_its_settings_is_refused);
     tcase_add_test(tcase, observer_takes_no_name_away);
     tcase_add_loop_test(tcase, topic_with_a_damaged_lock_can_be_deleted_anyway, 0, 2);
