@@ -12,18 +12,29 @@ static inline uint64_t acquire(const _Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_acquire);
 }
 
-/* The slot for a new producer: one never used, so that status can still show those who are gone;
- * else the one gone longest, who was done rather than died; one that may still be asked about comes
- * last. producer_cnt: none but those to skip. */
+/* The lower, the sooner a slot is used again: one never used first, so that status can still show
+ * those who are gone; then who was done before who died. While the slot of a dead one with a source
+ * is there, the source's completion can take the death back. One that may still be asked about
+ * comes last. */
+static uint32_t rank_of(const struct mr_producer_shm *slot)
+{
+    uint64_t state = load(&slot->state);
+    if (!state)
+        return 0;
+    return (state == 'd' ? 1u : load(&slot->source) ? 3u : 2u) + (load(&slot->asked) ? 3u : 0u);
+}
+
+/* The slot for a new producer: of the lowest rank, the one gone longest. producer_cnt: none but
+ * those to skip. */
 static uint32_t best_slot(const struct mr_topic *topic, const uint64_t *skip)
 {
-    uint32_t best = topic->producer_cnt, rank = 5;
+    uint32_t best = topic->producer_cnt, rank = UINT32_MAX;
     for (uint32_t i = 0; i < topic->producer_cnt && rank > 0; i++) {
         const struct mr_producer_shm *slot = &topic->producers[i];
         uint64_t state = load(&slot->state);
         if ((state && state != 'd' && state != 'x') || (skip[i / 64] >> i % 64 & 1))
             continue;
-        uint32_t r = state == 0 ? 0 : (state == 'd' ? 1u : 2u) + (load(&slot->asked) ? 2u : 0u);
+        uint32_t r = rank_of(slot);
         if (r < rank ||
             (r == rank && load(&slot->since_ns) < load(&topic->producers[best].since_ns))) {
             best = i;

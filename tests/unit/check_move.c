@@ -633,6 +633,28 @@ START_TEST(completed_source_has_no_dead_producers)
 }
 END_TEST
 
+/* More producers have died than there are slots: of those whose source may be completed, none is
+ * forgotten while there are others. */
+START_TEST(dead_producer_of_a_source_keeps_its_slot_longest)
+{
+    uint64_t id = 1;
+    use((struct mr_settings){0}, (struct mr_settings){0});
+    struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
+    ck_assert_int_eq(ended(child(sends_one_and_dies, &id)), -SIGKILL);
+    take_all(c);
+    mr_topic_reap_dead(topic);
+    for (uint32_t i = 0; i < 2 * topic->producer_cnt; i++) {
+        struct mr_producer *p = producer_on(topic);
+        _Atomic uint64_t *state = &topic->producers[mr_producer_slot(p)].state;
+        mr_producer_close(p);
+        mr_topic_reap_dead(topic);
+        atomic_store(state, 'x'); /* as if it had died */
+    }
+    ck_assert_int_eq(mr_topic_complete_source(topic, id), 1);
+    mr_consumer_close(c);
+}
+END_TEST
+
 /* ---- mr_producer_join ---- */
 
 START_TEST(join_ends_when_every_group_has_acknowledged)
@@ -733,6 +755,7 @@ int main(void)
     tcase_add_test(tcase, forgotten_source_makes_room_and_starts_anew);
     tcase_add_test(tcase, forgotten_source_is_never_told_what_it_had_reached);
     tcase_add_test(tcase, completed_source_has_no_dead_producers);
+    tcase_add_test(tcase, dead_producer_of_a_source_keeps_its_slot_longest);
     tcase_add_test(tcase, partition_full_of_sources_refuses_while_others_have_room);
     tcase_add_test(tcase, progress_of_a_producer_killed_right_after_publishing_is_mended);
     tcase_add_test(tcase, join_ends_when_every_group_has_acknowledged);
