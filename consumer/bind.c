@@ -1,5 +1,5 @@
-/* bind.c - what a topic's columns mean for a run: they are found once, before its first record is
- * formatted, and all that names one is bound. */
+/* bind.c - finds a topic's columns once, before its first record is formatted, and binds the names
+ * that refer to them. */
 #include "cli/program.h"
 #include "run_state.h"
 #include "text/json_read.h"
@@ -45,7 +45,7 @@ static int bind_where(const struct take *take, struct source *source)
     return EXIT_USAGE;
 }
 
-/* All topics whose columns are known, under one header. */
+/* Checks that one header fits all topics whose columns are known. */
 static int compare_headers(const struct run *run, const struct source *source)
 {
     const struct format *format = &run->take->format;
@@ -73,7 +73,7 @@ static int bind_columns(struct run *run, struct source *source, int come)
     if (format_needs_columns(&take->format) || (take->where && where_names(take->where))) {
         ssize_t len = mr_topic_columns(source->topic, run->line, MR_COLUMNS_MAX, &flags);
         int error = len == -ENODATA ? 0 : (int)(len < 0 ? len : 0);
-        if (len >= 0) { /* until now there were none, and what was bound was bound to that */
+        if (len >= 0) { /* names may have been bound to a topic without columns */
             columns_free(&source->columns);
             where_unbind(source->where);
             source->where = NULL;

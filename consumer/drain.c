@@ -1,4 +1,4 @@
-/* drain.c - --drain: whether all producers are done, and what became of those that are not. */
+/* drain.c - --drain: whether all producers are done, and which of them died. */
 #include "cli/program.h"
 #include "run_state.h"
 
@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Names each producer that died, as far as the topic still knows it. */
+/* Names each producer that died and that the topic still lists. */
 static void describe_dead(const struct source *source)
 {
     struct mr_producer_info producer;

@@ -1,5 +1,4 @@
-/* help.c - the answer to --help: examples first, then the options by what they are for; 80
- * columns. */
+/* help.c - the answer to --help: examples first, then the options by purpose; 80 columns. */
 #include "options.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* join.c - topics that have come are opened and joined, as the run asks for it. */
+/* join.c - opens the topics of a run and joins their groups. */
 #include "cli/program.h"
 #include "run_state.h"
 
@@ -6,8 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* +N counts from the oldest record, which the library only knows as an offset, the same for all
- * partitions. */
+/* +N counts from the oldest record. The library takes one offset for all partitions. */
 static int resolve_start(struct run *run, const struct source *source, int64_t *arg)
 {
     struct mr_partition_info info;
@@ -49,8 +48,8 @@ static void describe_member(const struct run *run, const struct source *source)
                        info.partitions, lag);
 }
 
-/* How many records to claim at a time: no more than are wanted, unless --where says how many of
- * them are. */
+/* How many records to claim at a time: no more than -c still allows; with --where more, since not
+ * all of them match. */
 uint32_t run_window(const struct run *run)
 {
     const struct take *take = run->take;
@@ -72,8 +71,7 @@ int run_another(const struct run *run, const struct source *source, struct mr_co
     return mr_consumer_open(source->topic, &options, out);
 }
 
-/* A group that is there stays what it is: 1 if the one just joined is not ordered, though that was
- * asked for; or a negative errno. */
+/* 1 if --ordered was asked for but the group existed and is not ordered; 0; or a negative errno. */
 static int joined_unordered(const struct run *run, const struct source *source, const char *name)
 {
     struct mr_group_info group;

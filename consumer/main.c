@@ -23,8 +23,7 @@ int main(int argc, char **argv)
         options_free(&options);
         return EXIT_FAILED;
     }
-    /* Before anything is taken: a file that cannot be written is no reason to lose a run's
-     * figures. */
+    /* Opened before any record is taken, so that an error does not lose the figures of a run. */
     if (options.stats_path) {
         stats_fd = program_create(options.stats_path);
         if (stats_fd == -EINTR) {
@@ -44,7 +43,7 @@ int main(int argc, char **argv)
         const struct sink sink = {workers_run, workers_take, &options.command};
         status = take_run(bus, &options.take, options.command.argv ? &sink : NULL, &taken);
         mr_bus_disconnect(bus);
-        /* as if killed, without a word; or nothing was begun */
+        /* no summary if it ends as if killed, or took nothing */
         if (status != EXIT_SIGPIPE && status != EXIT_NO_TOPIC)
             report_summary(&taken);
     }

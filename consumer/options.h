@@ -1,5 +1,4 @@
-/* options.h - the consumer's command line, checked: what does not fit together never reaches the
- * rest of the program. */
+/* options.h - the consumer's command line, checked as a whole. */
 #ifndef CONSUMER_OPTIONS_H
 #define CONSUMER_OPTIONS_H
 

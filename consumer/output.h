@@ -1,7 +1,7 @@
-/* output.h - standard output in few large writes: a buffer, and what became of what was in it.
+/* output.h - standard output in few large writes: a buffer.
  *
- * The text is a JSON writer's buffer, so that objects are formatted in place; everything else
- * appends to it as to any buffer. */
+ * The buffer is a JSON writer's, so that objects are formatted in place; other text is appended to
+ * it. */
 #ifndef CONSUMER_OUTPUT_H
 #define CONSUMER_OUTPUT_H
 
@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* bytes: as much is written at a time, except at the end of a claim */
+/* bytes written at a time, except at the end of a claim */
 #define OUTPUT_FLUSH_AT ((size_t)128 * 1024)
 
 struct output {
@@ -33,8 +33,7 @@ int output_flush(struct output *output);
 /* output_write writes a text that is not in the buffer. Returns and blocks as output_flush. */
 int output_write(struct output *output, const char *text, size_t len);
 
-/* output_reader_gone: 1 when the descriptor is a pipe or a socket that nobody reads any more. Never
- * blocks. */
+/* output_reader_gone: 1 if the descriptor is a pipe or a socket without a reader. Never blocks. */
 int output_reader_gone(const struct output *output);
 
 #endif

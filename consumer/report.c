@@ -37,8 +37,7 @@ void report_progress(uint64_t records, uint64_t bytes, int64_t now_ns)
     shown_records = records;
 }
 
-/* What became of commands, where any were run: "; 12 commands, 3 failed, 2 retried" with what is
- * not 0. */
+/* Describes the commands, if any ran: "; 12 commands, 3 failed, 2 retried", without zeros. */
 static const char *describe_commands(char *buf, size_t cap, const struct taken *taken)
 {
     const struct {

@@ -13,17 +13,17 @@ static const int64_t second_ns = 1000000000;
 
 /* ---- records ---- */
 
-/* Writes what is in the buffer, the last of it being `records` records of source, and acknowledges
- * them and those among them that were filtered out. */
+/* Writes the buffer, which ends with `records` records of source, and acknowledges them and the
+ * `filtered` ones among them. */
 static void flush(struct run *run, struct source *source, uint64_t records, uint64_t filtered)
 {
     int given = records + filtered > 0, error = given ? mr_topic_intact(source->topic) : 0;
-    if (error < 0) { /* what is in the buffer may be zeros */
+    if (error < 0) { /* the buffer may hold zeros */
         run_end_failed(run, error, source, "read");
         return;
     }
     error = output_flush(&run->output);
-    if (error == -EPIPE) { /* as if killed by SIGPIPE: the reader has had enough, and knows */
+    if (error == -EPIPE) { /* ends as if killed by SIGPIPE, without a message */
         run_end(run, EXIT_SIGPIPE);
         return;
     }
@@ -35,7 +35,7 @@ static void flush(struct run *run, struct source *source, uint64_t records, uint
     if (!given)
         return;
     if (run->take->delay_ns > 0 && records > 0)
-        /* cut short by a signal: the record was written all the same */
+        /* a signal may end it early; the record is written */
         program_sleep(run->take->delay_ns);
     if (!run->take->no_ack && (error = mr_consumer_ack(source->consumer)) < 0) {
         run_end_failed(run, error, source,
@@ -48,8 +48,7 @@ static void flush(struct run *run, struct source *source, uint64_t records, uint
         run->left -= records;
 }
 
-/* --where cannot tell whether this record passes, which stays where it is. Those before it are done
- * with. */
+/* --where cannot decide on this record, which is not acknowledged; the records before it are. */
 __attribute__((cold, noinline)) static void end_undecided(struct run *run, struct source *source,
                                                           const struct mr_record *undecided,
                                                           uint64_t records, uint64_t filtered)
@@ -59,7 +58,7 @@ __attribute__((cold, noinline)) static void end_undecided(struct run *run, struc
     struct mr_record record;
     int error = 0;
     if (!run->take->no_ack && !(run->take->flags & MR_PEEK)) {
-        /* Goes back to where what is to be acknowledged ends. */
+        /* Reads again up to the last record to be acknowledged. */
         error = mr_consumer_rewind(source->consumer);
         for (uint64_t i = 0; i < records + filtered && error >= 0; i++)
             error = mr_consumer_next(source->consumer, &record);
@@ -77,7 +76,7 @@ __attribute__((cold, noinline)) static void end_undecided(struct run *run, struc
     run_end(run, EXIT_FAILED);
 }
 
-/* Takes what the claim holds. All that can be done once a claim is done once. */
+/* Prints the records of a claim. It does as much as possible once a claim, not once a record. */
 static void take_claim(struct run *run, struct source *source)
 {
     struct take *take = run->take;
@@ -96,7 +95,7 @@ static void take_claim(struct run *run, struct source *source)
     if (run->status != RUNNING)
         return;
     format_header(&take->format, &source->columns, text);
-    /* Waiting for several topics may have claimed more than is still wanted. */
+    /* A wait for several topics may claim more than -c still allows. */
     while ((got = records < run->left ? mr_consumer_next(source->consumer, &record) : 0) > 0) {
         passes = run_passes(run, source, &record);
         if (passes <= 0) {
@@ -105,7 +104,7 @@ static void take_claim(struct run *run, struct source *source)
                 records = filtered = 0;
                 break;
             }
-            text->failed |= passes < 0; /* which flush says */
+            text->failed |= passes < 0; /* flush reports it */
             filtered++;
             continue;
         }
@@ -172,8 +171,8 @@ static int take_turn(struct run *run, struct source *source, int64_t patience_ns
 
 /* ---- waiting ---- */
 
-/* How long nothing needs to be looked at but the topics: up to a second, so that a reader that goes
- * away is noticed. */
+/* How long to wait for records only: up to a second, so that it notices when the reader goes
+ * away. */
 static int64_t slice(const struct run *run, int64_t now_ns)
 {
     const struct take *take = run->take;
@@ -187,8 +186,8 @@ static int64_t slice(const struct run *run, int64_t now_ns)
     return wait > 0 ? wait : 0;
 }
 
-/* Says what is waited for, half a second after it began and then every 10 s, where the library's
- * own notice (program_wait_notice) does not come, because nothing waits that long at a time. */
+/* Says what the run waits for, after half a second and then every 10 s. The library's own notice
+ * (program_wait_notice) does not come, because no single wait is that long. */
 static void describe_wait(struct run *run, int64_t now_ns)
 {
     char text[DRAIN_TEXT];
@@ -269,7 +268,7 @@ static void idle(struct run *run, int waited)
     }
     describe_wait(run, now_ns);
     int64_t wait_ns = slice(run, now_ns);
-    /* A missing topic is news after half a second. */
+    /* A notice about a missing topic is due after half a second. */
     if (run_count(run, MISSING) > 0 && wait_ns > second_ns / 2)
         wait_ns = second_ns / 2;
     if (!waited)
@@ -282,8 +281,8 @@ static void idle(struct run *run, int waited)
  * telling whether a claim waited. */
 static int take_round(struct run *run, int64_t now_ns, int *waited)
 {
-    /* A topic that is alone is waited for while claiming; several are asked one by one, then waited
-     * for together. */
+    /* A claim waits if there is only one topic; with several, each is asked without waiting, then
+     * wait_for_more waits for all. */
     int alone = run_count(run, OPEN) == 1 && run_count(run, MISSING) == 0, took = 0;
     int64_t patience_ns = alone ? slice(run, now_ns) : 0;
     *waited = 0;
@@ -298,7 +297,7 @@ static int take_round(struct run *run, int64_t now_ns, int *waited)
             run_end(run, EXIT_OK);
         if (run->status != RUNNING || program_stop)
             break;
-        /* one claim for the one who asked; the next topic is next */
+        /* the worker asked for one claim; the next round begins with the next topic */
         if (run->sink && source->state != ENDED && took) {
             run->turn = idx + 1;
             break;
@@ -326,7 +325,7 @@ void run_step(struct run *run)
     int waited;
     if (take_round(run, now_ns, &waited)) {
         run->said_ns = 0;
-        /* what was taken did not pass */
+        /* the records taken did not match */
         if (take->where && run->status == RUNNING && timed_out(run, program_now()))
             give_up(run);
     } else if (run->status == RUNNING && !program_stop) {
@@ -359,7 +358,7 @@ static void write_header(struct run *run)
         flush(run, NULL, 0, 0);
 }
 
-/* Gives back, leaves, and says what did not go well. */
+/* Gives back what is left, leaves the topics, and reports lost and failed records. */
 static void leave(struct run *run)
 {
     struct taken *taken = run->taken;

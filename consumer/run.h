@@ -17,8 +17,7 @@ struct take {
     uint32_t flags;    /* enum mr_consumer_flags */
     struct position position;
     struct format format;
-    /* which records; NULL: all. The others are acknowledged and count for nothing but
-     * taken->filtered */
+    /* which records; NULL: all. The others are acknowledged and count only in taken->filtered */
     struct where *where;
     const char *where_text;
     uint32_t window;    /* records held at most, >= 1 */
@@ -57,18 +56,17 @@ struct source;
 struct sink {
     /* does the whole run, by run_step (run_state.h); run->status is then the exit status */
     void (*run)(struct run *run);
-    /* is called by a step that has claimed: cnt records are at hand in source->consumer, which goes
-     * to the sink. Afterwards the source has another handle, or is BUSY. */
+    /* is called after a claim of cnt records by source->consumer, which passes to the sink.
+     * Afterwards the source has another handle, or is BUSY. */
     void (*take)(struct run *run, struct source *source, size_t cnt);
-    const void *config; /* for the two */
+    const void *config; /* of the sink */
 };
 
-/* take_run takes until told to end, and reports trouble on standard error. program_stop ends it at
- * once: what is in the buffer is written and acknowledged, the rest given back. Nothing is
- * acknowledged that was not written. format's state is changed.
+/* take_run takes records until the run ends, with errors on standard error. program_stop ends it at
+ * once: the buffer is written and acknowledged, the rest given back. A record is acknowledged only
+ * after it was written. Changes the state of take->format.
  *   sink  what takes the records; NULL: they are printed
- * Returns the exit status (enum
- * exit_status, or 128 + signal); *taken is filled in whatever happened. */
+ * Returns the exit status (enum exit_status, or 128 + signal); *taken is always set. */
 int take_run(struct mr_bus *bus, struct take *take, const struct sink *sink, struct taken *taken);
 
 #endif

@@ -1,6 +1,5 @@
-/* run_state.h - a run of the consumer from inside: run.c decides what is claimed next and when it
- * is over; who gets the records is either itself, which prints them, or workers.c, whose workers
- * run commands. */
+/* run_state.h - the inside of a run: run.c decides what to claim next and when the run ends. It
+ * prints the records, or passes them to a sink, such as the workers that run commands. */
 #ifndef CONSUMER_RUN_STATE_H
 #define CONSUMER_RUN_STATE_H
 
@@ -10,8 +9,8 @@
 enum source_state {
     MISSING, /* there is no such topic yet */
     OPEN,
-    BUSY,  /* all its handles have their claims and are with commands: none is left to claim with */
-    HELD,  /* no_ack: its one claim has been shown, and is held */
+    BUSY,  /* all its handles hold claims of commands: none is left to claim with */
+    HELD,  /* no_ack: its one claim was printed and is held */
     ENDED, /* read to its end, or deleted */
 };
 
@@ -22,8 +21,8 @@ struct source {
     struct mr_topic *topic;
     struct mr_consumer *consumer; /* that claims next; NULL while MISSING or BUSY */
     struct columns columns;
-    struct where_bound *where;    /* --where on these columns; NULL: not bound yet */
-    int told_strangers;           /* that some values are no JSON objects was said */
+    struct where_bound *where; /* --where on these columns; NULL: not bound yet */
+    int told_strangers;        /* the notice about values that are not JSON objects was printed */
     uint64_t dead_lettered, lost; /* by handles that are closed */
     uint64_t parked; /* records that topic.dead did not take, when the last handle was closed */
 };
@@ -51,13 +50,12 @@ struct run {
 
 #define RUNNING (-1)
 
-/* run_step opens topics that have come, asks whether it is over, and takes one round of claims, or
- * waits for one. */
+/* run_step opens topics that have come, checks whether the run is over, and takes one round of
+ * claims or waits for records. */
 void run_step(struct run *run);
 
-/* run_end ends the run with a status, unless it has ended before. run_failed says that of a topic
- * something failed with an error, and returns the exit status; of a signal it says nothing.
- * run_end_failed does both. */
+/* run_end ends the run with a status, unless it has ended before. run_failed prints "TOPIC: WHAT:
+ * error" and returns the exit status; for a signal it prints nothing. run_end_failed does both. */
 void run_end(struct run *run, int status);
 int run_failed(int error, const char *topic, const char *what);
 void run_end_failed(struct run *run, int error, const struct source *source, const char *what);
@@ -72,25 +70,25 @@ void run_open_missing(struct run *run);
 /* run_window: how many records to claim at a time. */
 uint32_t run_window(const struct run *run);
 
-/* run_bind looks for the topic's columns, if they are needed and not known yet, and settles all
- * that depends on them (bind.c).
- *   come  records are at hand: a topic that has no columns now has none
+/* run_bind finds the topic's columns, if they are needed and not known yet, and binds the names
+ * that refer to them (bind.c).
+ *   come  records were claimed: a topic without columns is bound as one that has none
  * Failure ends the run. */
 void run_bind(struct run *run, struct source *source, int come);
-/* run_passes asks --where. Returns 1; 0 the record is filtered out; -ENOMEM; -EOVERFLOW it
- * cannot be told, for the reason UNDECIDED: it must not be acknowledged as filtered out. */
+/* run_passes asks --where. Returns 1; 0 the record is filtered out; -ENOMEM; -EOVERFLOW undecided,
+ * for the reason UNDECIDED: the record must not be acknowledged as filtered out. */
 int run_passes(const struct run *run, struct source *source, const struct mr_record *record);
 #define UNDECIDED "the value is JSON nested deeper than 256 levels"
 
 /* drain_check asks whether all topics are drained (drain.c). Returns RUNNING no; else the exit
- * status, after having named the producers that died and how much of each was accepted.
- * drain_describe writes what a topic, which must be OPEN, is still waited for. Returns buf. */
+ * status, after naming the producers that died and how many records each had sent. drain_describe
+ * writes what an OPEN topic still lacks. Returns buf. */
 #define DRAIN_TEXT 256
 int drain_check(struct run *run);
 const char *drain_describe(char buf[static DRAIN_TEXT], const struct source *source);
 
 /* run_another opens one more consumer handle on a topic that was joined before. Returns 0; -EUSERS
- * all places are taken; another negative errno. */
+ * no free slot; another negative errno. */
 int run_another(const struct run *run, const struct source *source, struct mr_consumer **out);
 
 /* run_close closes a handle, which gives back what it holds, and counts what it has seen. */

@@ -19,8 +19,8 @@ static _Atomic int progress_shown;
 
 #define CLEAR_LINE "\r\033[K"
 
-/* Appends text as text_printable writes it. What a message quotes (a name, a header, a reason from
- * a file) must not reach the terminal as it is; a line break followed by two blanks is the
+/* Appends text as text_printable writes it. A message quotes names, headers and files, whose
+ * control characters must not reach the terminal. A line break followed by two blanks is the
  * message's own. */
 static size_t put_shown(char *line, size_t used, size_t room, const char *text, size_t len)
 {

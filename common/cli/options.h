@@ -1,5 +1,5 @@
 /* options.h - the command line of the three programs, read by a table: one parser, one wording of
- * what is wrong with it. */
+ * usage errors. */
 #ifndef COMMON_CLI_OPTIONS_H
 #define COMMON_CLI_OPTIONS_H
 

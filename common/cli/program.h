@@ -1,6 +1,5 @@
-/* program.h - what the three programs share towards their user: messages, signals, exit statuses,
- * connecting with patience.
- * Not part of libmillrace: cli/ is the one place under common/ that writes to standard error. */
+/* program.h - what the three programs share: messages, signals, exit statuses, connecting. Not part
+ * of libmillrace: only cli/ writes to standard error. */
 #ifndef COMMON_CLI_PROGRAM_H
 #define COMMON_CLI_PROGRAM_H
 
@@ -18,9 +17,8 @@
  * SIGPIPE and SIGXFSZ so that EPIPE and EFBIG are seen.
  * A segment's file that is cut short becomes -EIO (mr_guard).
  * From then on stdout writes by program_write.
- * Descriptors 0, 1 and 2 that are closed are opened on /dev/null such that using them fails: no
- * segment may end up there. If that is not possible the program ends at once, with EXIT_FAILED.
- */
+ * If descriptor 0, 1 or 2 is closed, /dev/null takes its number, opened so that using it fails: no
+ * segment may get that number. If that fails, the program ends with EXIT_FAILED. */
 void program_start(const char *name);
 
 #endif

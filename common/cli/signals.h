@@ -1,4 +1,4 @@
-/* signals.h - a program asked to stop, and the time it sleeps. */
+/* signals.h - stop signals, and sleeping until one comes. */
 #ifndef COMMON_CLI_SIGNALS_H
 #define COMMON_CLI_SIGNALS_H
 
@@ -17,8 +17,8 @@ void program_catch_stops(void);
  * is set, or if it is already. */
 int program_sleep(int64_t ns);
 
-/* program_stopped: 1 if that process is stopped (SIGSTOP, Ctrl-Z, a debugger), to be shown to
- * people; else 0, also if it cannot be told. */
+/* program_stopped: 1 if that process is stopped (SIGSTOP, Ctrl-Z, a debugger), only for messages; 0
+ * if not, or if that is unknown. */
 int program_stopped(int32_t pid);
 
 /* program_now: nanoseconds of CLOCK_MONOTONIC. */

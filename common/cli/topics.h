@@ -4,9 +4,9 @@
 
 #include "millrace.h"
 
-/* program_open_topic opens a topic to write to. create: if there is none the broker is asked to
- * make it, and for wait_ns a broker is waited for that could. Returns 0, else an exit status after
- * having printed why. */
+/* program_open_topic opens a topic to write to. create: if it does not exist, the broker is asked
+ * to create it, and if no broker runs, waits up to wait_ns for one. Returns 0, else an exit status,
+ * with a message. */
 int program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_t wait_ns,
                        struct mr_topic **out);
 

@@ -1,4 +1,4 @@
-/* wait.h - what a program waits for, told to its user. */
+/* wait.h - notices about what a program waits for. */
 #ifndef COMMON_CLI_WAIT_H
 #define COMMON_CLI_WAIT_H
 

@@ -53,9 +53,8 @@ static inline size_t csv_row_bom(const char *row, size_t row_len, int sep)
 }
 
 /* csv_field takes the next field of one row. *at is 0 at first, and is past row_len after the last
- * one.
- * A byte order mark at the row's beginning belongs to no field: it tells what the file is, and a
- * file without a header has it in its first record.
+ * one. A byte order mark at the beginning of the row belongs to no field. A file without a header
+ * has it in its first record.
  *   sep     a byte, plus CSV_UNQUOTED if quotes mean nothing; csv_sep makes it of a topic's column
  *           flags
  * Returns 1 with *field, *field_len, *quoted set (still quoted: the bytes between the outer quotes,
@@ -73,8 +72,8 @@ int csv_field(const char *row, size_t row_len, int sep, size_t *at, const char *
 size_t csv_count(const char *row, size_t row_len, int sep);
 
 /* csv_separators: how often sep stands in a row. One less than csv_count where the row has no
- * quotes, or they mean nothing. CSV_BEHIND bytes behind the row can be read; what they are is no
- * matter. */
+ * quotes, or they mean nothing. CSV_BEHIND bytes behind the row must be readable; their content
+ * does not matter. */
 #define CSV_BEHIND 64
 size_t csv_separators(const char *row, size_t row_len, char sep);
 

@@ -11,11 +11,10 @@
  *     fwrite(json.text, 1, json.len, stdout);
  *     js_free(&json);
  *
- * Commas are put where they belong; that brackets pair up and keys have values is the caller's
- * affair. No call returns an error: once memory or the fixed buffer is used up `failed` is set and
- * nothing more is appended, so one look at the end is enough.
- * Bytes that are not UTF-8 become U+FFFD, one for each maximal part of a sequence (as the Unicode
- * standard recommends). */
+ * It writes the commas; the caller pairs the brackets and gives each key a value. No call returns
+ * an error: once memory or the fixed buffer is used up, `failed` is set and nothing more is
+ * appended, so the caller checks once, at the end. Bytes that are not UTF-8 become U+FFFD, one for
+ * each maximal part of a sequence (as the Unicode standard recommends). */
 #ifndef COMMON_TEXT_JSON_H
 #define COMMON_TEXT_JSON_H
 
@@ -46,7 +45,7 @@ void js_begin(struct js_writer *json, char bracket); /* '{' or '[' */
 void js_end(struct js_writer *json, char bracket);   /* '}' or ']' */
 void js_line(struct js_writer *json);                /* ends the line; what follows starts afresh */
 
-/* one of ours: nothing in it needs escaping */
+/* a literal name, which needs no escaping */
 void js_key(struct js_writer *json, const char *name);
 void js_key_bytes(struct js_writer *json, const void *name, size_t len);
 

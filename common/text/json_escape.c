@@ -1,5 +1,5 @@
-/* json_escape.c - the bytes of a text, one by one: which are UTF-8, and how JSON writes those that
- * cannot stand in a string as they are. The fast way past all others is json_pass.h. */
+/* json_escape.c - what is UTF-8, and how JSON escapes the bytes that a string cannot hold as they
+ * are. json_pass.h finds them fast. */
 #include "json.h"
 #include "json_pass.h"
 
@@ -104,12 +104,12 @@ struct js_escaped js_escape_some(const char *from, char *to, char stop)
     const unsigned char *s = (const unsigned char *)from;
     if (*s < 0x20 || *s == '"' || *s == '\\')
         return (struct js_escaped){from + 1, escaped(to, *s)};
-    if (*s < 0x80) { /* a separator that is none here */
+    if (*s < 0x80) { /* a separator that has no meaning here */
         *to = *from;
         return (struct js_escaped){from + 1, to + 1};
     }
     do {                           /* most that is not ASCII is followed by more of it */
-        int step = sequence(s, 4); /* zeros follow the text, which end a sequence as well */
+        int step = sequence(s, 4); /* zeros follow the text and end a sequence, too */
         for (int i = 1; (stop & 0x80) && i < abs(step); i++)
             if ((char)s[i] == stop)
                 step = -i;

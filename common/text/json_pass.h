@@ -1,6 +1,6 @@
-/* json_pass.h - a pass over a text that becomes JSON strings. Nearly all of it stands there as it
- * is: what does not is found 64 bytes at a time, and what lies between is copied sixteen at a time.
- * Callers see to the room on both sides, so that nothing in the loop has to ask for it. */
+/* json_pass.h - a pass over a text that becomes JSON strings. Nearly all bytes stay as they are. It
+ * finds the others 64 bytes at a time and copies what lies between sixteen bytes at a time. Callers
+ * provide the room on both sides, so the loop does not check for it. */
 #ifndef COMMON_TEXT_JSON_PASS_H
 #define COMMON_TEXT_JSON_PASS_H
 
@@ -18,8 +18,8 @@ enum {
     JS_SLACK = 16,  /* bytes that may be written behind what becomes of it */
 };
 
-/* A pass is fast as long as it lives in registers: so nothing may take its address but what is
- * inline, which gcc does not always see by itself. */
+/* A pass is fast because it lives in registers, so only inline functions may take its address; gcc
+ * does not always inline them by itself. */
 #define JS_INLINE static inline __attribute__((always_inline))
 
 /* Marked are the bytes that need a look: separators, and what cannot stand in a JSON string as it
@@ -55,8 +55,8 @@ JS_INLINE uint64_t js_marks16(const char *text, char sep)
 #endif
 }
 
-/* js_copy copies len bytes, and up to sixteen behind them: most are few, and a call would take
- * longer. */
+/* js_copy copies len bytes, and up to sixteen behind them: most copies are short, and a call would
+ * take longer. */
 JS_INLINE void js_copy(char *to, const char *from, size_t len)
 {
     memcpy(to, from, 16);
@@ -116,8 +116,8 @@ JS_INLINE void js_pass_until(struct js_pass *pass, const char *end, char stop)
 }
 
 /* js_digits returns how long the number at text is that consists of digits, and perhaps a point
- * between them. 16: it may be longer; 0: it begins as no such number, or this CPU would have to
- * look at each byte. */
+ * between them. 16: it may be longer; 0: the text does not begin with such a number, or this CPU
+ * has no fast way to tell. */
 JS_INLINE size_t js_digits(const char *text)
 {
 #ifdef __SSE2__

@@ -1,5 +1,5 @@
-/* json_read.c - one pass checks everything, so that whatever looks at the parts afterwards may
- * trust them and only has to find their ends. */
+/* json_read.c - one pass checks everything; the functions that look at parts afterwards trust it
+ * and only find their ends. */
 #include "json_read.h"
 #include "json.h"
 #include <errno.h>
@@ -308,7 +308,7 @@ static const char *value_end(const char *from)
         else if (*from == '}' || *from == ']')
             depth--;
         from++;
-        /* a word or number: it stands in something, so there is an end */
+        /* a word or number inside an array or object, so something follows it */
         if (depth == 0 && from[-1] != '}' && from[-1] != ']')
             while (!strchr(",]} \t\r\n", *from))
                 from++;
@@ -456,7 +456,7 @@ int js_unbase64(char *text, size_t len, size_t *out_len)
         if (i % 4)
             text[used++] = (char)(bits >> (6 - 2 * (i % 4)));
     }
-    /* bits that nobody asked for: not what an encoder writes */
+    /* left-over bits that are not zero: no encoder writes them */
     if (padding && (bits & (padding == 1 ? 3u : 15u)))
         return -EINVAL;
     *out_len = used;

@@ -9,8 +9,8 @@
  *                 error = js_to_uint(&value, &records);
  *
  * Strict: UTF-8 only, no byte order mark, no lone surrogates, nothing after the value but white
- * space. Nothing is allocated, nothing recurses; brackets may be JS_DEPTH_MAX deep. Names that
- * occur twice are the caller's affair. json.h writes JSON. */
+ * space. Nothing is allocated, nothing recurses; brackets may be JS_DEPTH_MAX deep. It does not
+ * check that names occur once. json.h writes JSON. */
 #ifndef COMMON_TEXT_JSON_READ_H
 #define COMMON_TEXT_JSON_READ_H
 
@@ -35,8 +35,7 @@ struct js_fault {
 };
 
 /* js_parse checks that text is one JSON value. Returns 0 with *out set, else, with *fault set,
- * -EINVAL; -EOVERFLOW brackets are deeper than JS_DEPTH_MAX, so that it is not known what
- * comes after. */
+ * -EINVAL; -EOVERFLOW brackets are deeper than JS_DEPTH_MAX; the rest was not checked. */
 int js_parse(const char *text, size_t len, struct js_value *out, struct js_fault *fault);
 
 /* js_next steps through an array (name is untouched, and may be NULL) or object that js_parse or

@@ -253,7 +253,7 @@ const char *text_suggest(const char *word, const char *const *candidates)
 
     if (len == 0 || len > WORD_MAX)
         return NULL;
-    if (len == 1) /* any other letter is one step away: that is no likeness */
+    if (len == 1) /* every other letter is one step away */
         best = 0;
     for (; *candidates; candidates++) {
         size_t candidate_len = strlen(*candidates);
@@ -289,7 +289,7 @@ uint64_t text_hash(uint64_t h, const void *bytes, size_t len)
 /* ---- for a terminal ---- */
 
 /* The length of the UTF-8 character at s, 0 if it is none. Overlong forms, surrogates and what lies
- * past U+10FFFF are none: terminals differ in what they make of them. */
+ * past U+10FFFF count as none, because terminals treat them differently. */
 static size_t character(const unsigned char *s, size_t left)
 {
     size_t len = s[0] < 0x80   ? 1
@@ -324,7 +324,7 @@ size_t text_printable(char *out, size_t cap, const char *text, size_t len)
         step = character(s + i, len - i);
         control |= step == 0 || (s[i] == 0xc2 && s[i + 1] < 0xa0); /* C1 */
         if (step == 0 || control)
-            step = 1; /* the second byte of a C1 is then no UTF-8, and escaped as well */
+            step = 1; /* the second byte of a C1 alone is not UTF-8, so it is escaped next */
         n = letter ? 2 : control ? 4 : step;
         if (cap - used <= n)
             break;

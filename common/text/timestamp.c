@@ -1,5 +1,5 @@
-/* timestamp.c - digit by digit, in integers: a nanosecond is never rounded away, and a row costs
- * some tens of nanoseconds. */
+/* timestamp.c - reads digit by digit, in integers: it never rounds, and takes some tens of
+ * nanoseconds a row. */
 #include "timestamp.h"
 #include <errno.h>
 #include <string.h>

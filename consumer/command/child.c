@@ -58,7 +58,7 @@ const char *child_folder(void)
 static int open_file(void)
 {
     int fd = open(child_folder(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    /* read-only, or a file system that has no such files */
+    /* a read-only folder, or a file system without such files */
     return fd >= 0 ? fd : memfd_create("millrace-output", MFD_CLOEXEC);
 }
 
@@ -74,7 +74,7 @@ static int write_all(int fd, const char *text, size_t len)
     return 0;
 }
 
-/* What it was doing is not done; the first failure is the one that is told. */
+/* Notes a failed task; only the first one is reported. */
 static int unable(struct child_output *output, int error, enum child_task task)
 {
     if (output->error == 0) {
@@ -157,7 +157,7 @@ int child_find(const char *name, char **path)
     for (const char *at = folders ? folders : "/bin:/usr/bin"; at; at = *at ? at + 1 : NULL) {
         size_t len = strcspn(at, ":");
         char *full = NULL;
-        /* an empty one is where we are */
+        /* an empty folder means the current one */
         if (asprintf(&full, "%.*s%s%s", (int)len, at, len ? "/" : "./", name) < 0)
             return -ENOMEM;
         error = executable(full);
@@ -180,8 +180,7 @@ struct failure {
     int executing; /* 1: of execve; 0: of what comes before */
 };
 
-/* What the new process does before it is the command; it shares our memory until then, so it must
- * not touch any of it but *failed. */
+/* Runs in the new process until execve. It shares our memory, so it may only write to *failed. */
 __attribute__((noreturn)) static void become(const struct child *child, int in, int out,
                                              pid_t parent, volatile struct failure *failed)
 {
@@ -269,9 +268,9 @@ static void give(struct talk *talk, pid_t pid, struct child_output *output)
         talk->text += n;
         talk->left -= (size_t)n;
     }
-    if (n < 0 && errno != EPIPE) { /* else it does not want more */
+    if (n < 0 && errno != EPIPE) { /* EPIPE: it does not read more */
         unable(output, -errno, CHILD_FEED);
-        kill(pid, SIGKILL); /* it must not take a part for the whole */
+        kill(pid, SIGKILL); /* so that it does not take a part for the whole */
     }
     if (n < 0 || talk->left == 0)
         shut(&talk->in);
@@ -311,13 +310,14 @@ static void converse(struct talk *talk, const struct child *child, pid_t pid,
         if (fds[1].revents) {
             ssize_t n = keep(output, talk->out, READ_BYTES);
             if (n == 0 || output->error)
-                shut(&talk->out); /* if it cannot be kept: let it have SIGPIPE */
+                shut(&talk->out); /* if its output cannot be kept, it gets SIGPIPE */
         }
         say_what_is_waited_for(talk, child, pid);
     }
 }
 
-/* What it has left in the pipe, and not what a child of its own goes on writing. */
+/* Takes what the command left in the pipe, but does not wait for what its children go on
+ * writing. */
 static void take_rest(struct talk *talk, struct child_output *output)
 {
     int left = 0;
@@ -348,7 +348,7 @@ static void attend(const struct child *child, pid_t pid, int *in, int *out,
     if (talk.left == 0)
         shut(&talk.in);
     else
-        give(&talk, pid, output); /* as a rule that is all of it */
+        give(&talk, pid, output); /* usually this writes all of it */
     converse(&talk, child, pid, output);
     while ((error = waitpid(pid, status, 0) < 0 ? -errno : 0) == -EINTR)
         ;

@@ -1,4 +1,4 @@
-/* child.h - one command: started without a shell, fed, listened to, and waited for. */
+/* child.h - one command, run without a shell: its input, output and end. */
 #ifndef CONSUMER_COMMAND_CHILD_H
 #define CONSUMER_COMMAND_CHILD_H
 
@@ -23,10 +23,9 @@ enum child_task {
 struct child_output {
     char *text; /* in memory, or a mapping of the file */
     size_t len;
-    char *held; /* CHILD_MEMORY bytes, or NULL: none yet */
-    int fd;     /* the file, or -1 */
-    int error;  /* a negative errno: something that is ours, and not the command's, did not work;
-                   else 0 */
+    char *held;           /* CHILD_MEMORY bytes, or NULL: none yet */
+    int fd;               /* the file, or -1 */
+    int error;            /* a negative errno: a failure of ours, not of the command; else 0 */
     enum child_task task; /* what that was */
 };
 
@@ -46,12 +45,12 @@ struct child {
  * with *path to be freed; -ENOENT; -ENOMEM; another negative errno: it cannot be executed. */
 int child_find(const char *name, char **path);
 
-/* child_run runs a command to its end. Its standard error is ours, its group of processes too;
- * if this thread dies it is killed. That it does not read its input, or not all, is its own affair.
- * What children of its own have not written when it ends is not waited for.
+/* child_run runs a command to its end. Its standard error is ours, its group of processes too; if
+ * this thread dies it is killed. The command need not read its input. Output that its children
+ * write after its end is not waited for.
  *   status   as waitpid has it
- * Returns  0; else output->error: it could not be started, or fed, or its output not be kept whole,
- *          so that its status tells nothing.
+ * Returns  0; else output->error: it could not be started or get all its input, or its output could
+ *          not be kept, so its status means nothing.
  * Blocks   until it ends; a signal to this process does not end it, but is answered with a notice
  *          of what is waited for.
  * Safe     several threads at a time; SIGCHLD must not be ignored, and SIGPIPE must. */

@@ -1,12 +1,11 @@
-/* command.h - consumer TOPIC -- COMMAND: a command for each record, or for each few. What is to be
- * run, and the workers that do it.
+/* command.h - consumer TOPIC -- COMMAND: a command for each record or batch: what to run, and the
+ * workers that run it.
  *
  * Each worker is a thread, and the process's first thread is one of them. A consumer handle goes
  * with its claim from the worker that took it to the worker that runs the command: so each running
- * command has a claim of its own, its own record in hand, and its own acknowledgement.
- * One idle worker at a time leads: it makes the steps of the run (run.c), which claim and wait. A
- * claim that has to be tried later waits in the workers' list with its handle, and holds up
- * nobody. */
+ * command has a claim of its own, its own record in hand, and its own acknowledgement. One idle
+ * worker at a time leads: it makes the steps of the run (run.c), which claim and wait. A claim that
+ * must be tried later waits in the workers' list with its handle and delays no other claim. */
 #ifndef CONSUMER_COMMAND_COMMAND_H
 #define CONSUMER_COMMAND_COMMAND_H
 

@@ -1,5 +1,5 @@
-/* job.c - what a worker does with a claim: payload and facts of the next records, the command, and
- * what its end means for them. */
+/* job.c - what a worker does with a claim: it builds a command's input and environment, runs the
+ * command, and settles the records by its exit status. */
 #include "cli/program.h"
 #include "into.h"
 #include "workers.h"
@@ -25,10 +25,10 @@ enum next { GO_ON, WAIT, STOP };
 
 struct batch { /* records that one command gets */
     uint64_t cnt;
-    uint64_t filtered; /* that lie before or among them, and go with them */
+    uint64_t filtered; /* filtered out, before or among them; acknowledged with them */
     struct mr_record first;
     uint64_t last_offset;
-    int undecided; /* it is one of which --where cannot tell whether it passes */
+    int undecided; /* --where cannot decide on this record */
 };
 
 /* The run ends with an error of the library. */
@@ -40,7 +40,7 @@ static enum next fatal(struct worker *worker, const struct job *job, int error, 
 
 /* ---- before ---- */
 
-/* Of n records, how many may be begun: what -c leaves over. */
+/* How many of n records may be begun, as far as -c allows. */
 static uint64_t reserve(struct workers *workers, struct job *job, uint64_t n)
 {
     if (job->reserved < n) {
@@ -73,7 +73,7 @@ static int format_records(struct worker *worker, struct job *job, uint64_t n, st
     format_header(format, &job->source->columns, &worker->payload);
     while (batch->cnt < n && (got = mr_consumer_next(job->consumer, &record)) > 0) {
         int passes = run_passes(run, job->source, &record);
-        if (passes == -EOVERFLOW) { /* workers_count_matching sees to it that it comes alone */
+        if (passes == -EOVERFLOW) { /* workers_count_matching makes sure that it comes alone */
             batch->undecided = 1;
             batch->first = record;
             batch->cnt = 1;
@@ -124,15 +124,14 @@ static int fits_environment(const struct mr_record *record)
     return record->key && record->key_len <= KEY_MAX && !memchr(record->key, '\0', record->key_len);
 }
 
-/* Puts what is known of the records behind the environment that we have; the key, if it is to be
- * there, comes last. */
+/* Appends variables about the records to our environment; the key comes last. */
 static int set_facts(struct worker *worker, const struct job *job, const struct batch *batch,
                      int with_key)
 {
     const struct mr_record *first = &batch->first;
     size_t at = worker->env_own;
     worker->facts.len = 0;
-    /* So that the texts stay where they are. */
+    /* Room for all, so that the texts do not move. */
     if (!js_room(&worker->facts, 1024 + (with_key ? first->key_len : 0)))
         return -ENOMEM;
     add_fact(worker, &at, "MR_TOPIC", job->source->name, strlen(job->source->name));
@@ -168,7 +167,7 @@ static void settled(struct workers *workers, struct job *job, uint64_t n)
     pthread_mutex_unlock(&workers->lock);
 }
 
-/* They come again after first_ns, doubled so often. */
+/* The records come again after first_ns, doubled that often. */
 static enum next delay(struct job *job, int64_t first_ns, unsigned doublings)
 {
     if (first_ns <= 0)
@@ -177,7 +176,7 @@ static enum next delay(struct job *job, int64_t first_ns, unsigned doublings)
     return WAIT;
 }
 
-/* Without blame, to whoever is next; and the run ends. */
+/* Gives the record back without counting a try, and ends the run. */
 static enum next stop_all(struct worker *worker, const struct job *job, const struct batch *batch,
                           const char *reason, int status)
 {
@@ -189,8 +188,8 @@ static enum next stop_all(struct worker *worker, const struct job *job, const st
     return STOP;
 }
 
-/* What env(1) ends with when execve fails; want of memory, descriptors or processes is no fault of
- * the command. */
+/* The exit status of env(1) when execve fails. Lack of memory, descriptors or processes is not the
+ * command's fault. */
 static int exit_of_exec(int error)
 {
     switch (-error) {
@@ -206,7 +205,7 @@ static int exit_of_exec(int error)
     }
 }
 
-/* What is ours has failed: that blames no record, whatever --on-fail says. */
+/* A failure of the consumer itself: it blames no record, whatever --on-fail says. */
 static enum next unable(struct worker *worker, const struct job *job, const struct batch *batch)
 {
     const struct child_output *output = &worker->output;
@@ -237,7 +236,7 @@ static enum next unable(struct worker *worker, const struct job *job, const stru
     return stop_all(worker, job, batch, reason, status);
 }
 
-/* Counts a try of the record in hand, or gives it up. */
+/* Counts a try of the record in hand; makes it a dead letter if now, or after its last try. */
 static enum next bury(struct worker *worker, struct job *job, const struct batch *batch,
                       const char *reason, int now)
 {
@@ -246,7 +245,7 @@ static enum next bury(struct worker *worker, struct job *job, const struct batch
         now ? mr_consumer_fail_now(job->consumer, reason) : mr_consumer_fail(job->consumer, reason);
     if (dead < 0)
         return fatal(worker, job, dead, "give up a record");
-    /* those before it are acknowledged in any case */
+    /* the filtered records before it are acknowledged in any case */
     count(workers, &workers->run->taken->filtered, batch->filtered);
     if (now || dead) {
         settled(workers, job, 1);
@@ -270,7 +269,7 @@ static enum next failed(struct worker *worker, struct job *job, const struct bat
                        batch->first.try_number, reason);
     if (on_fail == ON_FAIL_STOP)
         return stop_all(worker, job, batch, reason, EXIT_FAILED);
-    if (batch->cnt > 1) { /* one of them is to blame: each by itself, and it will show which */
+    if (batch->cnt > 1) { /* one of them is to blame: run each alone to find it */
         job->singles = batch->cnt;
         int error = mr_consumer_rewind(job->consumer);
         return error < 0 ? fatal(worker, job, error, "read again") : GO_ON;
@@ -298,7 +297,7 @@ static enum next later(struct worker *worker, struct job *job)
                  job->delays++);
 }
 
-/* The output goes on, then the records are acknowledged; with --into that is one step. */
+/* Writes the output, then acknowledges the records; with --into that is one step. */
 static enum next succeeded(struct worker *worker, struct job *job, const struct batch *batch)
 {
     struct workers *workers = worker->workers;
@@ -322,7 +321,7 @@ static enum next succeeded(struct worker *worker, struct job *job, const struct 
         error = output_write(&workers->run->output, output->text, output->len);
         pthread_mutex_unlock(&workers->writing);
         if (error < 0) {
-            /* else as if killed by SIGPIPE: the reader has had enough, and knows */
+            /* EPIPE ends it as if killed by SIGPIPE, without a message */
             if (error != -EPIPE)
                 program_error("cannot write the output: %s", strerror(-error));
             workers_end(workers, error == -EPIPE ? EXIT_SIGPIPE : EXIT_FAILED);
@@ -339,9 +338,9 @@ static enum next succeeded(struct worker *worker, struct job *job, const struct 
     return GO_ON;
 }
 
-/* Was it ended by the signal that ends us too? Both may have got it at the same time, and ours may
- * come in a moment. The first thread, which is to take it, may not run for longer than that on a
- * loaded machine: so it is taken here. */
+/* 1 if the signal that ends us ended the command, too. Both may have got it at the same time, so
+ * waits a moment for ours. On a loaded machine the first thread, which handles signals, may not run
+ * for longer than that, so this thread takes it. */
 static int interrupted(int status)
 {
     int signal = WIFSIGNALED(status)         ? WTERMSIG(status)
@@ -401,7 +400,7 @@ static enum next run_command(struct worker *worker, struct job *job, const struc
                                 .in_len = worker->payload.len,
                                 .mask = &workers->mask};
     int status = 0, with_key = batch->cnt == 1 && fits_environment(&batch->first), error = 0;
-    do { /* without the key, if that is too long beside what else is there */
+    do { /* again without the key, if it makes the environment too long */
         if (set_facts(worker, job, batch, with_key) < 0)
             return fatal(worker, job, -ENOMEM, "read");
         error = child_run(&child, &worker->output, &status);
@@ -418,7 +417,7 @@ static enum next next_batch(struct worker *worker, struct job *job)
     struct batch batch;
     ssize_t cnt = mr_consumer_claim(job->consumer, 0, 0);
     if (cnt == -ETIMEDOUT || cnt == -ENODATA || cnt == -EIDRM || cnt == -EINTR)
-        return STOP; /* nothing is left of it, or the leader finds the same */
+        return STOP; /* the claim is used up, or the leader will find the same */
     if (cnt < 0)
         return fatal(worker, job, (int)cnt, "take");
     uint64_t passing, n = job->singles ? 1 : workers->command->batch;
@@ -433,7 +432,7 @@ static enum next next_batch(struct worker *worker, struct job *job)
     error = format_records(worker, job, n, &batch);
     if (error < 0)
         return fatal(worker, job, error, "read");
-    if (batch.undecided) /* to look again helps as little as running a command */
+    if (batch.undecided) /* trying again would not help, nor running a command */
         return failed(worker, job, &batch, UNDECIDED, workers->command->on_fail == ON_FAIL_RETRY);
     return run_command(worker, job, &batch);
 }

@@ -6,15 +6,14 @@
 void workers_end(struct workers *workers, int status)
 {
     pthread_mutex_lock(&workers->lock);
-    /* what was begun before the end may still fail */
+    /* a command that was running at the end may still fail */
     if (workers->status == RUNNING || workers->status == EXIT_OK)
         workers->status = status;
     pthread_cond_broadcast(&workers->changed);
     pthread_mutex_unlock(&workers->lock);
 }
 
-/* With the lock held. What ended the run well (-e, -c, --drain) leaves the time to try again what
- * has failed. */
+/* With the lock held. A run that ends well (-e, -c, --drain) still tries failed records again. */
 int workers_stopping_locked(const struct workers *workers)
 {
     const struct run *run = workers->run;

@@ -1,5 +1,5 @@
-/* workers.c - who does what, when: see command.h. One worker at a time leads, the others run
- * commands or sleep until one is due. */
+/* workers.c - schedules the workers (see command.h). One worker at a time leads; the others run
+ * commands, or sleep until one is due. */
 #include "workers.h"
 #include "cli/program.h"
 #include "consumer/report.h"
@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* handles beyond one for each worker: so many claims may wait to be tried again */
+/* handles beyond one for each worker: that many claims may wait to be tried again */
 #define WAITING_MAX 64u
-/* how long the leader may not notice what the others have done */
+/* how long the leader may take to notice what the others did */
 #define LOOK_NS  INT64_C(100000000)
 #define SLEEP_NS INT64_C(1000000000)
 #define LONG_NS  (3600 * INT64_C(1000000000))
@@ -25,8 +25,8 @@ static struct pool *pool_of(const struct workers *workers, const struct source *
     return &workers->pool[source - workers->run->source];
 }
 
-/* How many handles a topic may have. One that ends at the end as it was has that from its opening,
- * so a later one would end later; and a private group has one member. */
+/* How many handles a topic may have. With -e a handle ends at the end that the topic had when the
+ * handle was opened, so a later one would end later; a private group has one member. */
 static size_t handles_max(const struct workers *workers)
 {
     uint32_t flags = workers->run->take->flags;
@@ -151,7 +151,7 @@ static int lead(struct workers *workers)
     int may_wait = 0;
     workers->leading = 1;
     run->left = workers->left;
-    /* while something is worked on, --timeout does not run */
+    /* --timeout does not run while a command runs or waits */
     run->last_ns = workers->active ? now_ns : workers->last_ns;
     for (size_t i = 0; i < run->take->topic_cnt; i++) {
         struct source *source = &run->source[i];
@@ -177,11 +177,11 @@ static int lead(struct workers *workers)
     return may_wait || workers->status != RUNNING;
 }
 
-/* With the lock held: sleeps until something changes, or a waiting job is due, or there is
- * something to look after. */
+/* With the lock held: sleeps until something changes, or a waiting job is due, or it is time to
+ * look again. */
 static void rest(struct workers *workers)
 {
-    /* A leader tells when there is something to do, or the end has come. */
+    /* A leader signals when there is work, or the run ends. */
     int64_t now_ns = program_now(), wait_ns = workers->leading   ? LONG_NS
                                               : workers->running ? LOOK_NS
                                                                  : SLEEP_NS;
@@ -222,7 +222,7 @@ static void *work(void *arg)
         int over = program_stop || workers->status != RUNNING;
         if (workers->waiting &&
             (workers->waiting->due_ns <= program_now() || workers_stopping_locked(workers)))
-            work_on_first(worker); /* in a hurry that is giving it back */
+            work_on_first(worker); /* job_run gives it back if the workers are stopping */
         else if (over && !workers->waiting)
             break;
         else if (over || workers->leading || !lead(workers))
@@ -250,7 +250,7 @@ static int set_up(struct worker *worker, struct workers *workers)
     worker->env = calloc(cnt + facts_cnt + 1, sizeof *worker->env);
     if (!worker->env)
         return -ENOMEM;
-    for (size_t i = 0; i < cnt; i++) { /* without those of a consumer that runs this one */
+    for (size_t i = 0; i < cnt; i++) { /* without the variables of a consumer that runs this one */
         size_t k = 0, len = strcspn(environ[i], "=");
         while (k < facts_cnt && (strlen(facts[k]) != len || memcmp(facts[k], environ[i], len) != 0))
             k++;
@@ -293,7 +293,7 @@ static void work_together(struct workers *workers, struct worker *worker)
         pthread_join(worker[i].thread, NULL);
 }
 
-/* What is in the run is only true after a step by its leader; after the last one it is this. */
+/* The run's own fields hold only after a step of its leader; sets them for the end. */
 static void conclude(struct workers *workers)
 {
     struct run *run = workers->run;

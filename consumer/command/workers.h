@@ -1,5 +1,5 @@
-/* workers.h - the workers from inside: what workers.c (who does what, when) and job.c (one
- * claim's commands) share. */
+/* workers.h - the inside of the workers: what workers.c (scheduling), job.c (the commands of one
+ * claim) and worker_state.c share. */
 #ifndef CONSUMER_COMMAND_WORKERS_H
 #define CONSUMER_COMMAND_WORKERS_H
 
@@ -13,7 +13,7 @@ struct job { /* a claim with its handle, from the moment it was taken until all 
     struct source *source;
     struct mr_consumer *consumer;
     uint64_t reserved; /* of its records, those that count for -c already */
-    uint64_t singles;  /* so many records are given one by one: a command failed on them together */
+    uint64_t singles;  /* that many records are run one by one: a command failed on them together */
     unsigned delays;   /* how often in a row a command said "later" */
     int64_t due_ns;    /* when it is to go on, CLOCK_MONOTONIC */
     struct job *next;
@@ -37,12 +37,12 @@ struct worker {
 };
 
 struct workers {
-    struct run *run; /* the leader's, but for what has a lock of its own below */
+    struct run *run; /* owned by the leader, except for what a lock below protects */
     const struct command *command;
-    sigset_t mask;         /* as the commands are to have it */
+    sigset_t mask;         /* the signal mask of the commands */
     struct mr_topic *into; /* NULL: none */
 
-    pthread_mutex_t lock; /* for all down to the next one */
+    pthread_mutex_t lock; /* protects all fields down to the next mutex */
     pthread_cond_t changed;
     int leading;         /* a worker makes a step */
     size_t active;       /* jobs, running and waiting */
@@ -58,23 +58,23 @@ struct workers {
     pthread_mutex_t writing;    /* standard output: run->output */
 };
 
-/* workers_end has the run end with a status, unless it has one already. */
+/* workers_end ends the run with a status, unless it has ended with one already. */
 void workers_end(struct workers *workers, int status);
-/* workers_stopping: 1 when nothing more is to be begun, not even what failed before: a signal, a
- * failure, or --max-seconds is over. */
+/* workers_stopping: 1 if no more commands may start, not even to try again: after a signal, a
+ * failure, or --max-seconds. */
 int workers_stopping(struct workers *workers);
 /* The same with the lock held. */
 int workers_stopping_locked(const struct workers *workers);
 
-/* workers_count_matching counts those of the cnt records at hand that pass --where, and goes back
- * to the first; if none does, all are acknowledged. One of which that cannot be told ends the
- * count, or is all that is counted. Returns 0 with *passing; or a negative errno. */
+/* workers_count_matching counts how many of the cnt records of the claim match --where, and goes
+ * back to the first; if none matches, all are acknowledged. A record that --where cannot decide on
+ * ends the count; if it is the first, it counts alone. Returns 0 with *passing; or a negative
+ * errno. */
 int workers_count_matching(struct workers *workers, struct source *source,
                            struct mr_consumer *consumer, size_t cnt, uint64_t *passing);
 
-/* job_run runs commands on a job's records until they are settled, or some of it has to wait.
- * Returns 1 settled, or what was left is given back: the handle holds nothing; 0 it goes on at
- * job->due_ns. */
+/* job_run runs commands on a job's records until all are settled, or it must wait. Returns 1
+ * settled, or the rest was given back: the handle holds nothing; 0 it continues at job->due_ns. */
 int job_run(struct worker *worker, struct job *job);
 
 #endif

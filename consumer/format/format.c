@@ -184,8 +184,8 @@ static int needs_quotes(const struct field *field)
     return 0;
 }
 
-/* 1 if the row is what one gets by quoting its fields where RFC 4180 demands it and joining them
- * with commas. */
+/* 1 if quoting the fields where RFC 4180 demands it, and joining them with commas, gives this
+ * row. */
 static int is_canonical(const struct mr_record *record)
 {
     struct field field;
@@ -200,7 +200,7 @@ static int is_canonical(const struct mr_record *record)
                      &field.quoted)) {
         if (needs_quotes(&field) != field.quoted)
             return 0;
-        /* the closing quote: it may be missing, or have text behind it */
+        /* the closing quote may be missing, or have text behind it */
         const char *after = field.text + field.len;
         if (field.quoted &&
             (after == end || *after != '"' || (after + 1 != end && after[1] != ',')))
@@ -331,7 +331,7 @@ static void put_envelope(struct format *format, const struct columns *columns, c
 
     int raw = (record->flags & MR_EOL_MASK) != MR_EOL_LF ||
               (columns->line && (MR_SEPARATOR_OF(columns->flags) != ',' || !is_canonical(record)));
-    /* "raw" tells the row from its line end only if the row itself does not end in one. */
+    /* "raw" cannot tell the row from its line end if the row itself ends in one. */
     int ambiguous =
         raw && columns->line && len > 0 && (value[len - 1] == '\n' || value[len - 1] == '\r');
     if (ambiguous || !js_is_utf8(value, len)) {
@@ -389,13 +389,20 @@ static void put_header_list(const struct mr_record *record, struct js_writer *ou
     }
 }
 
-/* shown: the record with what is selected as its value. */
-static void put_text(struct format *format, const struct columns *columns, const char *topic,
-                     const struct mr_record *record, const struct mr_record *shown, uint64_t now_ns,
-                     struct js_writer *out)
+/* What the conversions of a text are about. */
+struct subject {
+    const char *topic;
+    const struct mr_record *record;
+    const struct mr_record *shown; /* with the selected columns as its value */
+    uint64_t now_ns;
+};
+
+static void put_text(struct format *format, const struct columns *columns,
+                     const struct subject *subject, struct js_writer *out)
 {
+    const struct mr_record *record = subject->record, *shown = subject->shown;
     char text[32];
-    uint64_t age_ns = now_ns > record->ts_ns ? now_ns - record->ts_ns : 0;
+    uint64_t age_ns = subject->now_ns > record->ts_ns ? subject->now_ns - record->ts_ns : 0;
     for (size_t i = 0; i < format->piece_cnt; i++) {
         const struct format_piece *piece = &format->piece[i];
         switch (piece->what) {
@@ -415,7 +422,7 @@ static void put_text(struct format *format, const struct columns *columns, const
             put_uint(out, record->partition);
             break;
         case 't':
-            js_add(out, topic, strlen(topic));
+            js_add(out, subject->topic, strlen(subject->topic));
             break;
         case 'T':
             put_uint(out, record->ts_ns / 1000000);
@@ -484,7 +491,7 @@ void format_record(struct format *format, struct columns *columns, const char *t
         put_envelope(format, columns, topic, record, out);
         break;
     case FORMAT_TEXT:
-        put_text(format, columns, topic, record, shown, now_ns, out);
+        put_text(format, columns, &(struct subject){topic, record, shown, now_ns}, out);
         break;
     }
     if (format->row.failed)

@@ -1,5 +1,5 @@
-/* object.c - one pass over a row writes its object: what ends a field and what needs escaping is
- * found at the same time. Room for the worst that can become of the row is asked for before. */
+/* object.c - one pass over a row writes its object: it finds the ends of fields and what needs
+ * escaping at the same time. The room for the longest possible result is reserved before. */
 #include "object.h"
 #include "text/csv.h"
 #include "text/json_pass.h"
@@ -8,9 +8,8 @@
 
 #define LONG_ROW 65536u
 
-/* A copy of the row with the zeros behind it that a pass needs. What is looked at twice cannot
- * change in between either: the row itself lies in memory that others may write. NULL: no
- * memory. */
+/* A copy of the row with the zeros behind it that a pass needs. The row itself lies in shared
+ * memory, which could change between two looks. NULL: no memory. */
 static const char *copy_row(struct js_writer *scratch, const struct mr_record *record)
 {
     const size_t len = record->value_len;
@@ -24,8 +23,8 @@ static const char *copy_row(struct js_writer *scratch, const struct mr_record *r
     return row;
 }
 
-/* The most that text of a row can become. A long one is looked at before: room for the worst would
- * be six times as much, in one piece. */
+/* The longest result that text of a row can have. Counts for a long text, which would otherwise
+ * reserve six times its length. */
 static size_t worst(const char *text, size_t len, char sep)
 {
     size_t marks = 0;
@@ -40,13 +39,13 @@ static size_t worst(const char *text, size_t len, char sep)
 /* The comma, the name and the colon. */
 static inline char *put_key(char *to, const struct column *column)
 {
-    /* a copy: for all that the compiler knows the text may be written over it */
+    /* a copy, because the compiler assumes that writing the text may change it */
     const size_t len = column->key_len;
     js_copy(to, column->key, len);
     return to + len;
 }
 
-/* js_is_number, which takes long, only where a glance does not tell. */
+/* Calls js_is_number, which is slow, only if the first bytes do not decide. */
 JS_INLINE int is_number(const char *text, size_t len)
 {
     size_t sure = js_digits(text);
@@ -69,11 +68,11 @@ JS_INLINE void put_quoted(struct js_pass *pass, const char *end)
         after = pass->from + 1;
         if (*after != '"')
             break;
-        memcpy(pass->to, "\\\"", 2); /* one is meant */
+        memcpy(pass->to, "\\\"", 2); /* a doubled quote means one */
         pass->to += 2;
         js_pass_to(pass, after + 1);
     }
-    if (after != end && *after != pass->sep) { /* malformed, from a program that checks nothing */
+    if (after != end && *after != pass->sep) { /* malformed; its producer did not check it */
         after = memchr(after, pass->sep, (size_t)(end - after));
         after = after ? after : end;
     }

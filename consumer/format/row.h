@@ -1,12 +1,12 @@
-/* row.h - rows as csv and tsv have them: as they were sent, of some columns only, or with tabs in
- * place of their separator. */
+/* row.h - rows of csv and tsv: as they were sent, with some columns only, or with tabs as
+ * separators. */
 #ifndef CONSUMER_FORMAT_ROW_H
 #define CONSUMER_FORMAT_ROW_H
 
 #include "format.h"
 
-/* row_unquote makes of each doubled quote in a quoted field one; most have none and stay where they
- * are, others move to scratch. */
+/* row_unquote replaces each doubled quote in a quoted field by one. Most fields have none and stay
+ * where they are; others move to scratch. */
 void row_unquote(struct js_writer *scratch, struct field *field);
 
 /* row_put appends a row and the line end it had (flags), and before it the one that the row before

@@ -18,7 +18,8 @@ int select_parse(const char *text, struct select_list *out, char wrong[static 16
                  row.fault ? "; " : "", row.fault ? csv_fault_text((enum csv_fault)row.fault) : "");
         return -EINVAL;
     }
-    /* a name and its NUL take no more than two bytes for each of text, and one for an empty one */
+    /* a name and its NUL take at most two bytes for each byte of text, and an empty one takes
+     * one */
     new.store = malloc(2 * len + 2);
     new.name = calloc(len + 1, sizeof *new.name);
     char *to = new.store;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is true for one topic only, and what is known of the record at hand. */
+/* An expression bound to one topic, and what is known about the current record. */
 struct where_bound {
     int has_columns;
     struct field_picker pick; /* a field for each name, if there are columns */
@@ -314,8 +314,7 @@ static int is_true(const struct value *value)
     return !as_number(value, &number) || decimal_compare(&number, &zero) != 0;
 }
 
-/* re_search is glibc's regexec for text that has a length and no NUL behind it. What lies beyond 2
- * GiB is not looked at. */
+/* re_search is glibc's regexec for text with a length and no NUL. Text beyond 2 GiB is ignored. */
 static int matches(const struct test *test, const struct value *value)
 {
     regoff_t len = value->len < INT_MAX ? (regoff_t)value->len : INT_MAX;
@@ -409,8 +408,7 @@ const char *where_point(char buf[static 256], const char *text, const struct whe
         char shown[4 * 72 + 1];
         for (n = 1; i + n < end && !takes_place(text[i + n]);)
             n++;
-        /* What a message would escape is a blank for each byte, so that the caret stays in its
-         * place. */
+        /* Bytes that a message would escape become blanks, so that the caret stays in its place. */
         int plain = text_printable(shown, sizeof shown, text + i, n) == n &&
                     memcmp(shown, text + i, n) == 0;
         memcpy(buf + used, text + i, n);

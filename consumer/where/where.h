@@ -1,17 +1,18 @@
 /* where.h - the expressions of --where: compiled once, bound to the columns of each topic, then
- * asked for each record.
+ * evaluated for each record.
  *
- *     expression = term { "||" term }      term = factor { "&&" factor } factor = "!" factor | "("
- *                                          expression ")" | test
+ *     expression = term { "||" term }
+ *     term = factor { "&&" factor }
+ *     factor = "!" factor | "(" expression ")" | test
  *     test = operand [ ("==" | "!=" | "<" | "<=" | ">" | ">=") operand | "~" string ]
  *     operand = number | "@" time | string | null | true | false | name { "." name }
  *
- * A name is a column, or a member of a value that is a JSON object, or what an envelope of -J has:
- * topic, partition, offset, ts, key, headers.NAME, try, value; behind "value." or in backticks it
- * is a column or member whatever it is called. Two operands that both look like numbers, and are
- * not strings of the expression, are compared as numbers, exactly; all others byte by byte. What is
- * not there (a field that a short row lacks, a member, a key) and JSON's null are equal to null,
- * and to nothing else; all other comparisons with it are false. */
+ * A name is a column, or a member of a value that is a JSON object, or what an envelope of -J
+ * has: topic, partition, offset, ts, key, headers.NAME, try, value; behind "value." or in
+ * backticks it is a column or member whatever it is called. Two operands that both look like
+ * numbers, and are not strings of the expression, are compared as numbers, exactly; all others
+ * byte by byte. A field, member, header or key that does not exist is null, as JSON's null is:
+ * equal to null, and to nothing else; all other comparisons with it are false. */
 #ifndef CONSUMER_WHERE_WHERE_H
 #define CONSUMER_WHERE_WHERE_H
 

@@ -36,7 +36,7 @@ __attribute__((format(printf, 3, 4))) static void note(const struct parser *p, s
     va_end(args);
     p->fault->at = at;
 }
-/* the value in plain sight, for whoever analyses the callers */
+/* a macro, so that analyzers see which value it returns */
 #define REFUSE(...) (note(__VA_ARGS__), -EINVAL)
 
 /* ---- words ---- */
