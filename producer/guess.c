@@ -118,13 +118,12 @@ static int check_text(const struct input *in, const struct input_row *row)
 /* A line of names: more than one, each begins with a letter or a quote. Returns how many, or 0. */
 static size_t count_names(const struct input_row *row, char sep)
 {
-    const char *field;
-    size_t at = 0, len, cnt = 0;
-    int quoted;
+    struct csv_field field;
+    size_t at = 0, cnt = 0;
 
-    while (csv_field(row->data, row->len, sep, &at, &field, &len, &quoted)) {
-        if (!len ||
-            (!isalpha((unsigned char)field[0]) && field[0] != '_' && (signed char)field[0] >= 0))
+    while (csv_field(row->data, row->len, sep, &at, &field)) {
+        if (!field.len || (!isalpha((unsigned char)field.text[0]) && field.text[0] != '_' &&
+                           (signed char)field.text[0] >= 0))
             return 0;
         cnt++;
     }

@@ -29,20 +29,19 @@ static size_t put_name(char *to, const struct options *o, const char *name, size
  * as the files would write them. */
 static int join_columns(struct options *o, const char *columns)
 {
-    size_t len = strlen(columns), at = 0, n = 0, name_len;
-    const char *name;
+    size_t len = strlen(columns), at = 0, n = 0;
+    struct csv_field name;
     struct csv_row row;
-    int quoted;
 
     if (len == 0 || csv_row(columns, len, 0, ',', 1, &row) != 1 || row.fault || row.next != len ||
         row.eol != MR_EOL_NONE)
         return cli_usage("--columns: \"%s\" is not a row of names (like id,name,price)", columns);
     if (!(o->columns = malloc(3 * len + 3))) /* quotes around each name at worst */
         return CLI_END((program_fail(-ENOMEM, "--columns"), EXIT_FAILED));
-    while (csv_field(columns, len, ',', &at, &name, &name_len, &quoted)) {
+    while (csv_field(columns, len, ',', &at, &name)) {
         if (n)
             o->columns[n++] = o->sep;
-        n += put_name(o->columns + n, o, name, name_len, quoted);
+        n += put_name(o->columns + n, o, name.text, name.len, name.quoted);
     }
     o->columns[n] = '\0';
     return n <= MR_COLUMNS_MAX ? 0 : cli_usage("--columns: more than %u bytes", MR_COLUMNS_MAX);

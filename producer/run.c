@@ -57,7 +57,7 @@ static int take_bad(struct run *run, const struct input *in, const struct input_
 /* The row's own time, for --timing. Returns 0, or 1: it has none that can be read. */
 static int read_time(const struct run *run, struct input_row *row, int64_t *ts_ns)
 {
-    struct field field = {0};
+    struct csv_field field = {0};
     int32_t found = fields_get(&run->sender.fields, row->data + row->bom, row->len - row->bom,
                                run->time_column, &field);
     char reason[128];

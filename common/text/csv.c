@@ -234,8 +234,7 @@ int csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct c
 
 /* ---- fields ---- */
 
-int csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field,
-              size_t *field_len, int *quoted)
+int csv_field(const char *row, size_t row_len, int sep, size_t *at, struct csv_field *field)
 {
     const char *end = row + row_len, *from, *stop;
 
@@ -244,17 +243,17 @@ int csv_field(const char *row, size_t row_len, int sep, size_t *at, const char *
     if (*at == 0)
         *at = csv_row_bom(row, row_len, sep);
     from = row + *at;
-    *quoted = (sep & ~0xff) != CSV_UNQUOTED && from < end && *from == '"';
-    if (*quoted) {
+    field->quoted = (sep & ~0xff) != CSV_UNQUOTED && from < end && *from == '"';
+    if (field->quoted) {
         const char *after = skip_quoted(from, end);
 
-        *field = from + 1;
-        *field_len = (size_t)((after ? after - 1 : end) - *field);
+        field->text = from + 1;
+        field->len = (size_t)((after ? after - 1 : end) - field->text);
         stop = after ? find(after, end, (char)sep) : NULL;
     } else {
         stop = find(from, end, (char)sep);
-        *field = from;
-        *field_len = (size_t)((stop ? stop : end) - from);
+        field->text = from;
+        field->len = (size_t)((stop ? stop : end) - from);
     }
     *at = stop ? (size_t)(stop - row) + 1 : row_len + 1;
     return 1;
@@ -262,11 +261,10 @@ int csv_field(const char *row, size_t row_len, int sep, size_t *at, const char *
 
 size_t csv_count(const char *row, size_t row_len, int sep)
 {
-    const char *field;
-    size_t at = 0, field_len, cnt = 0;
-    int quoted;
+    struct csv_field field;
+    size_t at = 0, cnt = 0;
 
-    while (csv_field(row, row_len, sep, &at, &field, &field_len, &quoted))
+    while (csv_field(row, row_len, sep, &at, &field))
         cnt++;
     return cnt;
 }

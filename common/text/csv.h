@@ -57,16 +57,19 @@ static inline size_t csv_row_bom(const char *row, size_t row_len, int sep)
  * has it in its first record.
  *   sep     a byte, plus CSV_UNQUOTED if quotes mean nothing; csv_sep makes it of a topic's column
  *           flags
- * Returns 1 with *field, *field_len, *quoted set (still quoted: the bytes between the outer quotes,
- * "" not yet one); 0 no more fields. */
+ * Returns 1 with *field set ("" in a quoted one is not yet one quote); 0 no more fields. */
 #define CSV_UNQUOTED 0x100
+struct csv_field {
+    const char *text; /* in the row; of a quoted field the bytes between the outer quotes */
+    size_t len;
+    int quoted;
+};
 static inline int csv_sep(uint32_t column_flags)
 {
     return (unsigned char)MR_SEPARATOR_OF(column_flags) |
            (column_flags & MR_UNQUOTED ? CSV_UNQUOTED : 0);
 }
-int csv_field(const char *row, size_t row_len, int sep, size_t *at, const char **field,
-              size_t *field_len, int *quoted);
+int csv_field(const char *row, size_t row_len, int sep, size_t *at, struct csv_field *field);
 
 /* csv_count: how many fields csv_field would give for the row; at least 1. */
 size_t csv_count(const char *row, size_t row_len, int sep);

@@ -80,16 +80,6 @@ static int make_unique(struct columns *columns)
     return 0;
 }
 
-static size_t count_fields(const char *line, size_t len, int sep)
-{
-    const char *field;
-    size_t at = 0, field_len, cnt = 0;
-    int quoted;
-    while (csv_field(line, len, sep, &at, &field, &field_len, &quoted))
-        cnt++;
-    return cnt;
-}
-
 /* Joins the names as a row of CSV and compares as it goes, so nothing is written anywhere. */
 static int is_plain(const struct columns *columns)
 {
@@ -160,12 +150,11 @@ static int make_keys_unique(struct columns *columns)
 int columns_set(struct columns *columns, const char *line, size_t len, uint32_t flags)
 {
     struct columns new = {.len = len, .flags = flags};
-    size_t bom = csv_bom(line, len), at = 0, i = 0, field_len;
-    const char *field;
+    size_t bom = csv_bom(line, len), at = 0, i = 0;
+    struct csv_field field;
     int sep = csv_sep(flags);
-    int quoted;
 
-    new.cnt = count_fields(line + bom, len - bom, sep);
+    new.cnt = csv_count(line + bom, len - bom, sep);
     new.line = malloc(len + 1);
     new.column = calloc(new.cnt + 1, sizeof *new.column);
     new.names = malloc(len + sizeof extra + (new.cnt + 1) * SUFFIX_MAX);
@@ -175,14 +164,14 @@ int columns_set(struct columns *columns, const char *line, size_t len, uint32_t 
     memcpy(new.line, line, len);
 
     char *to = new.names;
-    while (csv_field(line + bom, len - bom, sep, &at, &field, &field_len, &quoted)) {
+    while (csv_field(line + bom, len - bom, sep, &at, &field)) {
         new.column[i].name = to;
-        if (quoted)
-            field_len = csv_unquote(field, field_len, to);
+        if (field.quoted)
+            field.len = csv_unquote(field.text, field.len, to);
         else
-            memcpy(to, field, field_len);
-        new.column[i++].name_len = field_len;
-        to += field_len + SUFFIX_MAX;
+            memcpy(to, field.text, field.len);
+        new.column[i++].name_len = field.len;
+        to += field.len + SUFFIX_MAX;
     }
     memcpy(to, extra, sizeof extra - 1);
     new.column[i].name = to;

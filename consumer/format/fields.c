@@ -36,13 +36,11 @@ void field_picker_free(struct field_picker *pick)
 
 void field_picker_take(struct field_picker *pick, const char *row, size_t len)
 {
-    struct field field;
+    struct csv_field field;
     size_t at = 0, done = 0;
-    for (size_t i = 0; done < pick->cnt &&
-                       csv_field(row, len, pick->sep, &at, &field.text, &field.len, &field.quoted);
-         i++)
+    for (size_t i = 0; done < pick->cnt && csv_field(row, len, pick->sep, &at, &field); i++)
         while (done < pick->cnt && pick->column[pick->order[done]] == i)
             pick->field[pick->order[done++]] = field;
     while (done < pick->cnt)
-        pick->field[pick->order[done++]] = (struct field){0};
+        pick->field[pick->order[done++]] = (struct csv_field){0};
 }

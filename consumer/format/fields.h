@@ -2,21 +2,16 @@
 #ifndef CONSUMER_FORMAT_FIELDS_H
 #define CONSUMER_FORMAT_FIELDS_H
 
-#include <stddef.h>
+#include "text/csv.h"
 
-struct field {
-    /* in the row, still quoted as csv_field gives it; NULL: the row has no such field */
-    const char *text;
-    size_t len;
-    int quoted;
-};
+#include <stddef.h>
 
 struct field_picker {
     size_t cnt;
-    size_t *column;      /* which ones, by index; one may be there more than once */
-    struct field *field; /* field[i] is that of column[i] */
-    size_t *order;       /* the indices of both by column */
-    int sep;             /* as csv_field takes it */
+    size_t *column;          /* which ones, by index; one may be there more than once */
+    struct csv_field *field; /* field[i] is that of column[i]; text NULL: the row has none */
+    size_t *order;           /* the indices of both by column */
+    int sep;                 /* as csv_field takes it */
 };
 
 /* field_picker_init makes room for cnt fields of rows with that separator (see csv_field); the

@@ -175,7 +175,7 @@ int format_bind(const struct format *format, struct columns *columns, const char
 
 /* ---- json ---- */
 
-static int needs_quotes(const struct field *field)
+static int needs_quotes(const struct csv_field *field)
 {
     for (size_t i = 0; i < field->len; i++)
         if (field->text[i] == '"' || field->text[i] == ',' || field->text[i] == '\n' ||
@@ -188,7 +188,7 @@ static int needs_quotes(const struct field *field)
  * row. */
 static int is_canonical(const struct mr_record *record)
 {
-    struct field field;
+    struct csv_field field;
     const char *end = (const char *)record->value + record->value_len;
     size_t at = 0, len = record->value_len;
     if (csv_bom(record->value, len))
@@ -196,8 +196,7 @@ static int is_canonical(const struct mr_record *record)
     if (len == 0 || (!memchr(record->value, '"', len) && !memchr(record->value, '\n', len) &&
                      !memchr(record->value, '\r', len)))
         return 1;
-    while (csv_field(record->value, record->value_len, ',', &at, &field.text, &field.len,
-                     &field.quoted)) {
+    while (csv_field(record->value, record->value_len, ',', &at, &field)) {
         if (needs_quotes(&field) != field.quoted)
             return 0;
         /* the closing quote may be missing, or have text behind it */
@@ -357,12 +356,10 @@ static void put_uint(struct js_writer *out, uint64_t number)
 static void put_column(struct format *format, const struct columns *columns, ssize_t idx,
                        const struct mr_record *record, struct js_writer *out)
 {
-    struct field field;
+    struct csv_field field;
     size_t at = 0;
     int sep = csv_sep(columns->flags);
-    for (ssize_t i = 0; csv_field(record->value, record->value_len, sep, &at, &field.text,
-                                  &field.len, &field.quoted);
-         i++) {
+    for (ssize_t i = 0; csv_field(record->value, record->value_len, sep, &at, &field); i++) {
         if (i < idx)
             continue;
         row_unquote(&format->scratch, &field);

@@ -167,7 +167,7 @@ void object_put_selected(struct format *format, struct columns *columns,
         return;
     }
     for (size_t i = 0; i < selected->cnt; i++) {
-        const struct field *field = &selected->field[i];
+        const struct csv_field *field = &selected->field[i];
         if (!field->text)
             continue;
         const char *from = field->text - (field->quoted != 0);

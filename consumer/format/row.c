@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-void row_unquote(struct js_writer *scratch, struct field *field)
+void row_unquote(struct js_writer *scratch, struct csv_field *field)
 {
     if (!field->quoted || !memchr(field->text, '"', field->len))
         return;
@@ -56,7 +56,7 @@ void row_select(struct format *format, struct columns *columns, struct mr_record
     row->len = 0;
     (void)js_room(row, 1); /* so that an empty row is somewhere, too */
     for (size_t i = 0; i < selected->cnt; i++) {
-        const struct field *field = &selected->field[i];
+        const struct csv_field *field = &selected->field[i];
         if (i > 0)
             js_add(row, &sep, 1);
         if (field->quoted)
@@ -88,7 +88,7 @@ static char tsv_letter(char byte)
     }
 }
 
-static void add_tsv_field(struct js_writer *row, const struct field *field)
+static void add_tsv_field(struct js_writer *row, const struct csv_field *field)
 {
     const char *from = field->text, *end = from + field->len;
     for (const char *at = from; at < end; at++) {
@@ -108,16 +108,14 @@ void row_put_tsv(struct format *format, const struct columns *columns,
 {
     int sep = csv_sep(columns->flags);
     struct js_writer *tsv = &format->tsv;
-    struct field field;
+    struct csv_field field;
     size_t at = 0;
     if (!columns->line || (char)sep == '\t') {
         row_put(format, record->value, record->value_len, record->flags, out);
         return;
     }
     tsv->len = 0;
-    for (int i = 0; csv_field(record->value, record->value_len, sep, &at, &field.text, &field.len,
-                              &field.quoted);
-         i++) {
+    for (int i = 0; csv_field(record->value, record->value_len, sep, &at, &field); i++) {
         if (i > 0)
             js_add(tsv, "\t", 1);
         row_unquote(&format->scratch, &field);

@@ -7,7 +7,7 @@
 
 /* row_unquote replaces each doubled quote in a quoted field by one. Most fields have none and stay
  * where they are; others move to scratch. */
-void row_unquote(struct js_writer *scratch, struct field *field);
+void row_unquote(struct js_writer *scratch, struct csv_field *field);
 
 /* row_put appends a row and the line end it had (flags), and before it the one that the row before
  * still owes. */

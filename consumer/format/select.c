@@ -10,9 +10,8 @@ int select_parse(const char *text, struct select_list *out, char wrong[static 16
 {
     struct csv_row row = {0};
     struct select_list new = {0};
-    size_t len = strlen(text), at = 0, field_len;
-    const char *field;
-    int quoted;
+    size_t len = strlen(text), at = 0;
+    struct csv_field field;
     if (len == 0 || !csv_row(text, len, 0, ',', 1, &row) || row.fault != CSV_OK || row.next < len) {
         snprintf(wrong, 160, "not a list of columns; separate them by commas%s%s",
                  row.fault ? "; " : "", row.fault ? csv_fault_text((enum csv_fault)row.fault) : "");
@@ -27,14 +26,14 @@ int select_parse(const char *text, struct select_list *out, char wrong[static 16
         select_free(&new);
         return -ENOMEM;
     }
-    while (csv_field(text, len, ',', &at, &field, &field_len, &quoted)) {
+    while (csv_field(text, len, ',', &at, &field)) {
         new.name[new.cnt++] = to;
-        if (quoted)
-            field_len = csv_unquote(field, field_len, to);
+        if (field.quoted)
+            field.len = csv_unquote(field.text, field.len, to);
         else
-            memcpy(to, field, field_len);
-        to[field_len] = '\0';
-        to += field_len + 1;
+            memcpy(to, field.text, field.len);
+        to[field.len] = '\0';
+        to += field.len + 1;
     }
     *out = new;
     return 0;

@@ -115,7 +115,7 @@ static int get_field(struct where_bound *bound, const struct operand *operand, i
     if (!bound->looked)
         field_picker_take(&bound->pick, record->value, record->value_len);
     bound->looked = 1;
-    const struct field *field = &bound->pick.field[operand->field];
+    const struct csv_field *field = &bound->pick.field[operand->field];
     out->text = field->text;
     out->len = field->len;
     if (!field->text || !field->quoted || !memchr(field->text, '"', field->len))

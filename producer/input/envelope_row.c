@@ -27,14 +27,12 @@ uint16_t envelope_cut_line_end(struct bytes *line)
 
 static int set_columns(struct envelope_columns *columns, struct bytes line, uint32_t flags)
 {
-    size_t bom = csv_bom(line.text, line.len), at = 0, cnt = 0, len;
-    const char *field;
+    size_t bom = csv_bom(line.text, line.len), at = 0, cnt = 0;
+    struct csv_field field;
     char *to;
-    int quoted;
 
     *columns = (struct envelope_columns){.len = line.len, .flags = flags};
-    while (
-        csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field, &len, &quoted))
+    while (csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field))
         cnt++;
     columns->line = malloc(line.len + 1);
     columns->names = malloc(line.len + 1);
@@ -47,14 +45,13 @@ static int set_columns(struct envelope_columns *columns, struct bytes line, uint
     columns->line[line.len] = '\0';
     to = columns->names;
     at = 0;
-    while (csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field, &len,
-                     &quoted)) {
-        if (quoted)
-            len = csv_unquote(field, len, to);
+    while (csv_field(line.text + bom, line.len - bom, separator(columns), &at, &field)) {
+        if (field.quoted)
+            field.len = csv_unquote(field.text, field.len, to);
         else
-            memcpy(to, field, len);
-        columns->name[columns->cnt++] = (struct envelope_name){to, len};
-        to += len;
+            memcpy(to, field.text, field.len);
+        columns->name[columns->cnt++] = (struct envelope_name){to, field.len};
+        to += field.len;
     }
     return 0;
 }
@@ -265,23 +262,25 @@ static int is_this_row(struct reading *r, struct bytes bytes, int sep)
 {
     struct fields fields = {.object = &r->member[VALUE]};
     struct js_value field;
+    struct csv_field from;
     struct bytes part;
     size_t at = 0;
-    int more, quoted, same;
+    int more, same;
     char *room = arena_take(r->arena, fields.object->len),
          *plain = arena_take(r->arena, bytes.len + 1);
 
     if (!room || !plain)
         return -ENOMEM;
     while ((more = next_field(r, &fields, &field)) > 0) {
-        if (!csv_field(bytes.text, bytes.len, sep, &at, &part.text, &part.len, &quoted))
+        if (!csv_field(bytes.text, bytes.len, sep, &at, &from))
             return 0;
-        if (quoted)
-            part = (struct bytes){plain, csv_unquote(part.text, part.len, plain)};
+        part = (struct bytes){from.text, from.len};
+        if (from.quoted)
+            part = (struct bytes){plain, csv_unquote(from.text, from.len, plain)};
         if ((same = envelope_says(part, field_text(&field, room))) <= 0)
             return same;
     }
-    return more == 0 && !csv_field(bytes.text, bytes.len, sep, &at, &part.text, &part.len, &quoted);
+    return more == 0 && !csv_field(bytes.text, bytes.len, sep, &at, &from);
 }
 
 /* The columns as the names of the fields tell them. */

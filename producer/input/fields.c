@@ -10,14 +10,14 @@
 #define COLUMNS_SHOWN 64
 
 int fields_next(const struct fields *fields, const char *row, size_t len, size_t *at,
-                struct field *field)
+                struct csv_field *field)
 {
     return csv_field(row, len, (unsigned char)fields->sep | (fields->quotes ? 0 : CSV_UNQUOTED), at,
-                     &field->text, &field->len, &field->quoted);
+                     field);
 }
 
 int32_t fields_get(const struct fields *fields, const char *row, size_t len, int32_t number,
-                   struct field *field)
+                   struct csv_field *field)
 {
     size_t at = 0;
     int32_t n = 0;
@@ -30,7 +30,7 @@ int32_t fields_get(const struct fields *fields, const char *row, size_t len, int
 static void name_columns(const struct fields *fields, const char *header, size_t len,
                          const char **names, char *room)
 {
-    struct field field;
+    struct csv_field field;
     size_t at = 0, n = 0;
 
     while (n < COLUMNS_SHOWN && fields_next(fields, header, len, &at, &field)) {
@@ -67,7 +67,7 @@ int fields_no_such(const struct fields *fields, const char *file, const char *he
 }
 
 /* A field of the header against a name; the unquoted form counts. */
-static int field_is(const struct field *field, const char *name)
+static int field_is(const struct csv_field *field, const char *name)
 {
     for (size_t i = 0; i < field->len; i++, name++) {
         if (*name != field->text[i])
@@ -80,7 +80,7 @@ static int field_is(const struct field *field, const char *name)
 
 int32_t fields_find(const struct fields *fields, const char *header, size_t len, const char *wanted)
 {
-    struct field field;
+    struct csv_field field;
     size_t at = 0;
     int32_t number = 0;
 

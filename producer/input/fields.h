@@ -2,6 +2,7 @@
 #ifndef PRODUCER_INPUT_FIELDS_H
 #define PRODUCER_INPUT_FIELDS_H
 
+#include "text/csv.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,20 +11,14 @@ struct fields {
     int quotes; /* fields may be quoted (tsv has none) */
 };
 
-struct field {
-    const char *text; /* in the row; quoted: the bytes between the outer quotes */
-    size_t len;
-    int quoted;
-};
-
 /* fields_next takes the next field of a row, as csv_field does. */
 int fields_next(const struct fields *fields, const char *row, size_t len, size_t *at,
-                struct field *field);
+                struct csv_field *field);
 
 /* fields_get takes the field of that number, from 1. Returns number; if the row has fewer fields,
  * how many it has. */
 int32_t fields_get(const struct fields *fields, const char *row, size_t len, int32_t number,
-                   struct field *field);
+                   struct csv_field *field);
 
 /* fields_find looks a column up: a name of the header first, then a number from 1. header NULL:
  * there is none, so a number.

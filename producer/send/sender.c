@@ -21,7 +21,7 @@ int sender_refuse(struct input_row *row, uint64_t byte, const char *reason)
 
 static int key_from_column(struct sender *s, struct input_row *row, struct mr_message *message)
 {
-    struct field key = {0};
+    struct csv_field key = {0};
     int32_t found =
         fields_get(&s->fields, row->data + row->bom, row->len - row->bom, s->key_column, &key);
     char reason[96], *to;

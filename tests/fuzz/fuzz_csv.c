@@ -11,19 +11,20 @@
 static void check_fields(const char *row, size_t len, char sep)
 {
     char *plain = malloc(len + 1);
-    const char *field, *end = row;
-    size_t at = 0, field_len, plain_len;
-    int quoted, any = 0;
+    const char *end = row;
+    struct csv_field field;
+    size_t at = 0, plain_len;
+    int any = 0;
     MUST(plain);
-    while (csv_field(row, len, sep, &at, &field, &field_len, &quoted)) {
-        MUST(field >= end && field_len <= len && field + field_len <= row + len);
-        MUST(!any || field - quoted > row);
-        MUST(quoted || !memchr(field, sep, field_len));
-        if (quoted) {
-            plain_len = csv_unquote(field, field_len, plain);
-            MUST(plain_len <= field_len && plain_len >= (field_len + 1) / 2);
+    while (csv_field(row, len, sep, &at, &field)) {
+        MUST(field.text >= end && field.len <= len && field.text + field.len <= row + len);
+        MUST(!any || field.text - field.quoted > row);
+        MUST(field.quoted || !memchr(field.text, sep, field.len));
+        if (field.quoted) {
+            plain_len = csv_unquote(field.text, field.len, plain);
+            MUST(plain_len <= field.len && plain_len >= (field.len + 1) / 2);
         }
-        end = field + field_len;
+        end = field.text + field.len;
         any = 1;
     }
     MUST(any && at == len + 1);
@@ -66,13 +67,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t at = 0; size && at < size; at = row.next) {
         if (!csv_row(exact, size, at, (char)data[0], 1, &row) || row.next <= at)
             break;
-        const char *field;
-        size_t next = 0, field_len;
-        int quoted;
-        for (size_t n = 0; csv_field(exact + row.start, row.len, (char)data[0], &next, &field,
-                                     &field_len, &quoted);
-             n++)
-            MUST(n <= row.len && field + field_len <= exact + row.start + row.len);
+        struct csv_field field;
+        size_t next = 0;
+        for (size_t n = 0; csv_field(exact + row.start, row.len, (char)data[0], &next, &field); n++)
+            MUST(n <= row.len && field.text + field.len <= exact + row.start + row.len);
     }
     free(exact);
     return 0;

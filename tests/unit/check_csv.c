@@ -296,19 +296,18 @@ END_TEST
 
 static void expect_fields(const char *text, const char *const *wanted)
 {
-    size_t len = strlen(text), at = 0, field_len, i = 0;
+    size_t len = strlen(text), at = 0, i = 0;
     char *row = exact(text, len), out[64];
-    const char *field;
-    int quoted;
+    struct csv_field field;
 
-    while (csv_field(row, len, ',', &at, &field, &field_len, &quoted)) {
-        size_t n = field_len;
+    while (csv_field(row, len, ',', &at, &field)) {
+        size_t n = field.len;
 
         ck_assert_msg(wanted[i] != NULL, "%s: too many fields", text);
-        if (quoted)
-            n = csv_unquote(field, field_len, out);
+        if (field.quoted)
+            n = csv_unquote(field.text, field.len, out);
         else
-            memcpy(out, field, n);
+            memcpy(out, field.text, n);
         out[n] = '\0';
         ck_assert_str_eq(out, wanted[i]);
         i++;
@@ -343,11 +342,10 @@ END_TEST
 /* As many fields as one takes one by one. */
 static void count_is_right(const char *row, size_t len, int sep)
 {
-    const char *field;
-    size_t at = 0, field_len, cnt = 0;
-    int quoted;
+    struct csv_field field;
+    size_t at = 0, cnt = 0;
 
-    while (csv_field(row, len, sep, &at, &field, &field_len, &quoted))
+    while (csv_field(row, len, sep, &at, &field))
         cnt++;
     ck_assert_msg(csv_count(row, len, sep) == cnt, "%zu fields, not %zu, in \"%.*s\"",
                   csv_count(row, len, sep), cnt, (int)len, row);
@@ -398,22 +396,22 @@ END_TEST
 
 START_TEST(a_byte_order_mark_is_in_no_field)
 {
-    const char *row = "\xef\xbb\xbf\"a,b\",\xef\xbb\xbf", *field;
-    size_t at = 0, len;
-    int quoted;
+    const char *row = "\xef\xbb\xbf\"a,b\",\xef\xbb\xbf";
+    struct csv_field field;
+    size_t at = 0;
 
-    ck_assert_int_eq(csv_field(row, 12, ',', &at, &field, &len, &quoted), 1);
-    ck_assert(quoted && len == 3 && memcmp(field, "a,b", 3) == 0);
-    ck_assert_int_eq(csv_field(row, 12, ',', &at, &field, &len, &quoted), 1);
-    ck_assert(!quoted && len == 3 && memcmp(field, "\xef\xbb\xbf", 3) == 0);
-    ck_assert_int_eq(csv_field(row, 12, ',', &at, &field, &len, &quoted), 0);
+    ck_assert_int_eq(csv_field(row, 12, ',', &at, &field), 1);
+    ck_assert(field.quoted && field.len == 3 && memcmp(field.text, "a,b", 3) == 0);
+    ck_assert_int_eq(csv_field(row, 12, ',', &at, &field), 1);
+    ck_assert(!field.quoted && field.len == 3 && memcmp(field.text, "\xef\xbb\xbf", 3) == 0);
+    ck_assert_int_eq(csv_field(row, 12, ',', &at, &field), 0);
     at = 0; /* the mark alone is an empty field; the separator comes before it */
-    ck_assert_int_eq(csv_field(row, 3, ',', &at, &field, &len, &quoted), 1);
-    ck_assert_uint_eq(len, 0);
-    ck_assert_int_eq(csv_field(row, 3, ',', &at, &field, &len, &quoted), 0);
+    ck_assert_int_eq(csv_field(row, 3, ',', &at, &field), 1);
+    ck_assert_uint_eq(field.len, 0);
+    ck_assert_int_eq(csv_field(row, 3, ',', &at, &field), 0);
     at = 0;
-    ck_assert_int_eq(csv_field(row, 3, 0xbb, &at, &field, &len, &quoted), 1);
-    ck_assert_uint_eq(len, 1);
+    ck_assert_int_eq(csv_field(row, 3, 0xbb, &at, &field), 1);
+    ck_assert_uint_eq(field.len, 1);
 }
 END_TEST
 

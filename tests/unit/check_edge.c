@@ -61,17 +61,16 @@ static void put_row(FILE *out, const char *text, const struct csv_row *row, size
         return;
     }
     fprintf(out, "%zu\t%s", row->len, eol[row->eol]);
-    size_t at = 0, len;
-    const char *field;
-    int quoted;
+    size_t at = 0;
+    struct csv_field field;
     char *plain = malloc(row->len + 1);
-    while (csv_field(text + row->start, row->len, ',', &at, &field, &len, &quoted) > 0) {
-        if (quoted) {
-            len = csv_unquote(field, len, plain);
-            field = plain;
+    while (csv_field(text + row->start, row->len, ',', &at, &field) > 0) {
+        if (field.quoted) {
+            field.len = csv_unquote(field.text, field.len, plain);
+            field.text = plain;
         }
         fputc('\t', out);
-        put_escaped(out, field, len);
+        put_escaped(out, field.text, field.len);
     }
     free(plain);
     fputc('\n', out);
