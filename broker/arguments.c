@@ -23,7 +23,7 @@ static int number(const char *text, int base, long max, long *out)
     return 0;
 }
 
-static int call_owner_group(const struct cli_option *option, char *value)
+static int call_owner_group(const struct cli_option *option, const char *value)
 {
     long gid;
     gid_t *out = option->target;
@@ -37,7 +37,7 @@ static int call_owner_group(const struct cli_option *option, char *value)
     return 0;
 }
 
-static int call_mode(const struct cli_option *option, char *value)
+static int call_mode(const struct cli_option *option, const char *value)
 {
     long mode;
     if (number(value, 8, 0777, &mode) < 0 || (mode & 0600) != 0600 || (mode & 0111))
@@ -48,7 +48,7 @@ static int call_mode(const struct cli_option *option, char *value)
     return 0;
 }
 
-static int call_ready_fd(const struct cli_option *option, char *value)
+static int call_ready_fd(const struct cli_option *option, const char *value)
 {
     long fd;
     if (number(value, 10, 0x7fffffff, &fd) < 0 || fcntl((int)fd, F_GETFD) < 0)
@@ -57,13 +57,13 @@ static int call_ready_fd(const struct cli_option *option, char *value)
     return 0;
 }
 
-static int call_setting(const struct cli_option *option, char *value)
+static int call_setting(const struct cli_option *option, const char *value)
 {
     const char *wrong = setting_parse(option->target, option->name, value);
     return wrong ? cli_wrong(option, value, "%s", wrong) : 0;
 }
 
-static int call_topic(const struct cli_option *option, char *value)
+static int call_topic(const struct cli_option *option, const char *value)
 {
     struct serve_options *serve = option->target;
     struct topic_spec *more = realloc(serve->specs, (serve->spec_cnt + 1) * sizeof *more);
@@ -71,7 +71,9 @@ static int call_topic(const struct cli_option *option, char *value)
         return cli_wrong(option, value, "out of memory");
     serve->specs = more;
     more[serve->spec_cnt] = (struct topic_spec){0};
-    const char *where = value, *wrong = spec_parse(&more[serve->spec_cnt++], value, &where);
+    /* spec_parse cuts it into pieces: it lies in argv, which may be written */
+    const char *where = value;
+    const char *wrong = spec_parse(&more[serve->spec_cnt++], (char *)value, &where);
     return wrong ? cli_wrong(option, where, "%s", wrong) : 0;
 }
 

@@ -22,7 +22,7 @@ struct given {
     enum progress { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER } progress;
 };
 
-static int call_help(const struct cli_option *option, char *value)
+static int call_help(const struct cli_option *option, const char *value)
 {
     (void)option;
     (void)value;
@@ -30,7 +30,7 @@ static int call_help(const struct cli_option *option, char *value)
     return CLI_END(program_flush());
 }
 
-static int call_position(const struct cli_option *option, char *value)
+static int call_position(const struct cli_option *option, const char *value)
 {
     int error = position_parse(value, option->target);
     if (error == -ERANGE && *value == '@')
@@ -44,7 +44,7 @@ static int call_position(const struct cli_option *option, char *value)
     return 0;
 }
 
-static int call_where(const struct cli_option *option, char *value)
+static int call_where(const struct cli_option *option, const char *value)
 {
     struct take *take = option->target;
     struct where_fault fault;

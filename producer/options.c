@@ -12,7 +12,7 @@
 
 #define WAIT_DEFAULT_NS 5000000000
 
-static int call_help(const struct cli_option *option, char *value)
+static int call_help(const struct cli_option *option, const char *value)
 {
     (void)option;
     (void)value;
@@ -20,7 +20,7 @@ static int call_help(const struct cli_option *option, char *value)
     return CLI_END(program_flush());
 }
 
-static int call_bad_rows(const struct cli_option *option, char *value)
+static int call_bad_rows(const struct cli_option *option, const char *value)
 {
     struct options *o = option->target;
 

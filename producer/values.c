@@ -72,12 +72,12 @@ static int parse_bytes(const struct cli_option *option, const char *value, struc
     return n ? 0 : cli_usage("%s: its value is empty", cli_shown(shown, option));
 }
 
-int value_bytes(const struct cli_option *option, char *value)
+int value_bytes(const struct cli_option *option, const char *value)
 {
     return parse_bytes(option, value, option->target);
 }
 
-int value_sep(const struct cli_option *option, char *value)
+int value_sep(const struct cli_option *option, const char *value)
 {
     struct option_bytes sep = {0};
     int end = parse_bytes(option, value, &sep);
@@ -91,7 +91,7 @@ int value_sep(const struct cli_option *option, char *value)
     return end;
 }
 
-int value_header(const struct cli_option *option, char *value)
+int value_header(const struct cli_option *option, const char *value)
 {
     struct options *options = option->target;
     const char *equals = strchr(value, '=');
@@ -113,7 +113,7 @@ int value_header(const struct cli_option *option, char *value)
     return 0;
 }
 
-int value_rate(const struct cli_option *option, char *value)
+int value_rate(const struct cli_option *option, const char *value)
 {
     double rate = 0;
 
@@ -123,7 +123,7 @@ int value_rate(const struct cli_option *option, char *value)
     return 0;
 }
 
-int value_jitter(const struct cli_option *option, char *value)
+int value_jitter(const struct cli_option *option, const char *value)
 {
     char digits[32];
     size_t len = strlen(value);

@@ -34,7 +34,7 @@ int cli_wrong(const struct cli_option *option, const char *value, const char *fo
     return cli_usage("%s %s: %s", cli_shown(shown, option), value, text);
 }
 
-int cli_version(const struct cli_option *option, char *value)
+int cli_version(const struct cli_option *option, const char *value)
 {
     (void)option;
     (void)value;
@@ -142,7 +142,7 @@ static int take_name(const struct cli_option *option, const char *value)
 }
 
 /* value: NULL if the option takes none. */
-static int take(const struct cli_option *option, char *value)
+static int take(const struct cli_option *option, const char *value)
 {
     char shown[CLI_SHOWN];
 
@@ -179,7 +179,7 @@ static int take(const struct cli_option *option, char *value)
 
 /* ---- finding the option ---- */
 
-static int take_once(struct cli_line *line, size_t idx, char *value)
+static int take_once(struct cli_line *line, size_t idx, const char *value)
 {
     const struct cli_option *option = &line->options[idx];
     uint64_t bit = UINT64_C(1) << idx;

@@ -30,7 +30,7 @@ struct cli_option {
     uint64_t min, max;        /* max 0: no limit */
     const char *const *words; /* of CLI_CHOICE; NULL-terminated */
     /* of CLI_CALL: returns what cli_parse shall return if that is not 0 */
-    int (*call)(const struct cli_option *option, char *value);
+    int (*call)(const struct cli_option *option, const char *value);
     unsigned with;    /* what it goes with, in the program's own bits; 0: with everything */
     const char *once; /* if not NULL: it cannot be given twice, and what to do instead */
     const char *hint; /* ends the message about a number that is out of range; may be NULL */
@@ -77,6 +77,6 @@ int cli_wrong(const struct cli_option *option, const char *value, const char *fo
 #define cli_usage(...) CLI_END(program_usage(__VA_ARGS__))
 
 /* cli_version is the call of --version: prints "NAME (Millrace) VERSION" and ends the program. */
-int cli_version(const struct cli_option *option, char *value);
+int cli_version(const struct cli_option *option, const char *value);
 
 #endif

@@ -20,7 +20,7 @@ static struct {
     char called[64];
 } got;
 
-static int call(const struct cli_option *option, char *value)
+static int call(const struct cli_option *option, const char *value)
 {
     if (strcmp(value, "bad") == 0)
         return cli_wrong(option, value, "not %s", "good");
@@ -28,7 +28,7 @@ static int call(const struct cli_option *option, char *value)
     return 0;
 }
 
-static int call_now(const struct cli_option *option, char *value)
+static int call_now(const struct cli_option *option, const char *value)
 {
     ck_assert_ptr_null(value);
     ck_assert_str_eq(option->name, "now");
