@@ -226,6 +226,73 @@ int mr_bus_connect(const char *name, const struct mr_connect_options *options, s
     return 0;
 }
 
+/* Makes the bus's segment and gives it its name. Returns 0; -EEXIST another process was faster; or
+ * another negative errno. */
+static int bus_create(const char *name, uid_t owner, unsigned mode, gid_t group)
+{
+    uint64_t bytes = sizeof(struct mr_bus_shm) + MR_CLIENTS_MAX * sizeof(struct mr_client_shm);
+    int fd = mr_segment_create(bytes, bytes, mode ? mode : 0600, group);
+    if (fd < 0)
+        return fd;
+    void *at;
+    int error = mr_segment_map(fd, 0, bytes, 1, &at);
+    if (!error) {
+        struct mr_bus_shm *shm = at;
+        shm->total_bytes = bytes;
+        shm->pid_namespace = mr_segment_pid_namespace();
+        shm->created_ns = mr_wall_ns();
+        shm->client_cnt = MR_CLIENTS_MAX;
+        shm->mode = mode;
+        /* A client of an earlier bus of this name, whose file was removed underneath, must not be
+         * taken for one of ours. */
+        for (uint32_t slot = 0; slot < MR_CLIENTS_MAX; slot++)
+            atomic_store_explicit(&shm->clients[slot].generation, shm->created_ns >> 16,
+                                  memory_order_relaxed);
+        atomic_store_explicit(&shm->magic, MR_BUS_MAGIC, memory_order_release);
+        munmap(at, bytes);
+        char path[MR_PATH_MAX];
+        mr_segment_name(path, owner, name, NULL);
+        error = mr_segment_publish(fd, path);
+    }
+    close(fd);
+    return error;
+}
+
+/* Does the name still lead to this bus's file? The broker before us may have removed it between our
+ * open and its end. Returns 1; 0; or a negative errno. */
+static int has_name(const struct mr_bus *bus)
+{
+    struct stat by_name, by_fd;
+    char path[MR_PATH_MAX];
+    mr_segment_name(path, bus->owner, bus->name, NULL);
+    int fd = mr_segment_open(path, bus->owner, 0, 1, &by_name);
+    if (fd >= 0)
+        close(fd);
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : fd;
+    return fstat(bus->lock_fd, &by_fd) == 0 && by_name.st_ino == by_fd.st_ino;
+}
+
+/* Sets the segment's mode and group, where they are asked for, and takes a client slot. */
+static int begin_serving(struct mr_bus *bus, unsigned mode, gid_t group)
+{
+    /* of a broker that was killed while it removed the bus */
+    atomic_store_explicit(&bus->shm->removed, 0, memory_order_release);
+    if ((group != (gid_t)-1 && fchown(bus->lock_fd, (uid_t)-1, group) < 0) ||
+        (mode && fchmod(bus->lock_fd, mode & 0777) < 0)) {
+        int error = -errno;
+        bus_free(bus);
+        return error;
+    }
+    bus_register(bus);
+    int error = mr_client_take_slot(bus);
+    if (error)
+        mr_bus_disconnect(bus);
+    else
+        atomic_store_explicit(&bus->shm->broker_pid, (int32_t)getpid(), memory_order_release);
+    return error;
+}
+
 int mr_bus_serve(const char *name, unsigned mode, gid_t group,
                  const struct mr_connect_options *options, struct mr_bus **out)
 {
@@ -233,41 +300,16 @@ int mr_bus_serve(const char *name, unsigned mode, gid_t group,
     int error = mr_bus_address(name, &owner, &name);
     if (error)
         return error;
-    /* its segments would belong to us: nobody would take them for the bus's */
+    /* Its segments would belong to us, and clients would not take them for the bus's. */
     if (owner != geteuid())
         return -EPERM;
     struct mr_bus *bus;
     /* Creating and opening may race with another broker that creates, or with one that ends and
-     * removes: a few rounds settle it. */
+     * removes: a few rounds are enough. */
     for (int round = 0; round < 100; round++) {
         error = bus_open(name, options, &bus);
         if (error == -ENOENT) {
-            uint64_t bytes =
-                sizeof(struct mr_bus_shm) + MR_CLIENTS_MAX * sizeof(struct mr_client_shm);
-            int fd = mr_segment_create(bytes, bytes, mode ? mode : 0600, group);
-            if (fd < 0)
-                return fd;
-            void *at;
-            error = mr_segment_map(fd, 0, bytes, 1, &at);
-            if (!error) {
-                struct mr_bus_shm *shm = at;
-                shm->total_bytes = bytes;
-                shm->pid_namespace = mr_segment_pid_namespace();
-                shm->created_ns = mr_wall_ns();
-                shm->client_cnt = MR_CLIENTS_MAX;
-                shm->mode = mode;
-                /* A client of an earlier bus of this name, whose file was removed underneath, must
-                 * not be taken for one of ours. */
-                for (uint32_t slot = 0; slot < MR_CLIENTS_MAX; slot++)
-                    atomic_store_explicit(&shm->clients[slot].generation, shm->created_ns >> 16,
-                                          memory_order_relaxed);
-                atomic_store_explicit(&shm->magic, MR_BUS_MAGIC, memory_order_release);
-                munmap(at, bytes);
-                char path[MR_PATH_MAX];
-                mr_segment_name(path, owner, name, NULL);
-                error = mr_segment_publish(fd, path);
-            }
-            close(fd);
+            error = bus_create(name, owner, mode, group);
             if (error && error != -EEXIST)
                 return error;
             continue;
@@ -279,40 +321,17 @@ int mr_bus_serve(const char *name, unsigned mode, gid_t group,
             bus_free(bus);
             return error == -EAGAIN ? -EBUSY : error;
         }
-        /* Still the file of that name? The broker before us may have removed it between our open
-         * and its end. */
-        struct stat by_name, by_fd;
-        char path[MR_PATH_MAX];
-        mr_segment_name(path, bus->owner, name, NULL);
-        int fd = mr_segment_open(path, bus->owner, 0, 1, &by_name);
-        if (fd >= 0)
-            close(fd);
-        if (fd < 0 && fd != -ENOENT) {
+        int named = has_name(bus);
+        if (named <= 0) {
             bus_free(bus);
-            return fd;
-        }
-        if (fd < 0 || fstat(bus->lock_fd, &by_fd) < 0 || by_name.st_ino != by_fd.st_ino) {
-            bus_free(bus);
+            if (named < 0)
+                return named;
             continue;
         }
-        atomic_store_explicit(
-            &bus->shm->removed, 0,
-            memory_order_release); /* of a broker that was killed while it removed the bus */
-        if ((group != (gid_t)-1 && fchown(bus->lock_fd, (uid_t)-1, group) < 0) ||
-            (mode && fchmod(bus->lock_fd, mode & 0777) < 0)) {
-            error = -errno;
-            bus_free(bus);
-            return error;
-        }
-        bus_register(bus);
-        error = mr_client_take_slot(bus);
-        if (error) {
-            mr_bus_disconnect(bus);
-            return error;
-        }
-        atomic_store_explicit(&bus->shm->broker_pid, (int32_t)getpid(), memory_order_release);
-        *out = bus;
-        return 0;
+        error = begin_serving(bus, mode, group);
+        if (!error)
+            *out = bus;
+        return error;
     }
     return -EAGAIN;
 }

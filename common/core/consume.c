@@ -334,7 +334,12 @@ int mr_consumer_ack_with(struct mr_consumer *consumer, struct mr_producer *produ
     if (!error)
         error = mr_append_place(producer, msgs, n);
     return error ? error
-                 : mr_move(consumer, producer, msgs, n, consumer->pos, consumer->given, timeout_ns);
+                 : mr_move(consumer, &(struct mr_move){.producer = producer,
+                                                       .msgs = msgs,
+                                                       .n = n,
+                                                       .pos = consumer->pos,
+                                                       .records = consumer->given,
+                                                       .timeout_ns = timeout_ns});
 }
 
 int mr_consumer_give_back(struct mr_consumer *consumer)

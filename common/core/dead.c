@@ -43,12 +43,21 @@ static size_t add_number(unsigned char *headers, size_t used, size_t cap, const 
     return now < 0 ? used : (size_t)now;
 }
 
-/* Moves the record r at pos, whole bytes long, to the dead-letter topic. */
-static int move_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at,
-                       uint64_t bytes, const struct mr_record_shm *record, const char *reason)
+/* A record that is to go. */
+struct letter {
+    uint64_t pos, bytes;     /* its position, and its whole size */
+    const unsigned char *at; /* where it lies */
+    struct mr_record_shm r;
+    const char *reason;
+};
+
+/* Moves the record to the dead-letter topic. */
+static int move_letter(struct mr_consumer *consumer, const struct letter *letter)
 {
     struct mr_topic *topic = consumer->topic, *dead = NULL;
-    const struct mr_record_shm r = *record;
+    const struct mr_record_shm r = letter->r;
+    const unsigned char *at = letter->at + sizeof r;
+    const char *reason = letter->reason;
     struct mr_member_shm *slot = &topic->members[consumer->seat.member];
     struct mr_producer *producer = NULL;
     int error = open_dead(topic, &dead);
@@ -68,7 +77,6 @@ static int move_letter(struct mr_consumer *consumer, uint64_t pos, const unsigne
     if (error)
         goto free_headers;
     uint32_t key_len = r.key_len == MR_KEY_NONE ? 0 : r.key_len;
-    at += sizeof r;
     memcpy(headers, at + key_len, r.headers_len);
     size_t used = r.headers_len, reason_len = strnlen(reason, 400);
     ssize_t now = mr_header_add(headers, used, cap, "mr-reason", reason, reason_len);
@@ -80,18 +88,23 @@ static int move_letter(struct mr_consumer *consumer, uint64_t pos, const unsigne
     used = add_number(headers, used, cap, "mr-tries", load(&slot->tries));
     used = add_number(headers, used, cap, "mr-pid", load(&slot->failed_pid));
     used = add_number(headers, used, cap, "mr-time", mr_wall_ns());
-    struct mr_message letter = {.value = at + key_len + r.headers_len,
-                                .value_len = r.value_len,
-                                .key = r.key_len == MR_KEY_NONE ? NULL : at,
-                                .key_len = key_len,
-                                .headers = headers,
-                                .headers_len = (uint16_t)used,
-                                .flags = r.flags,
-                                .partition = 0,
-                                .ts_ns = r.ts_ns};
-    error = mr_append_place(producer, &letter, 1);
+    struct mr_message msg = {.value = at + key_len + r.headers_len,
+                             .value_len = r.value_len,
+                             .key = r.key_len == MR_KEY_NONE ? NULL : at,
+                             .key_len = key_len,
+                             .headers = headers,
+                             .headers_len = (uint16_t)used,
+                             .flags = r.flags,
+                             .partition = 0,
+                             .ts_ns = r.ts_ns};
+    error = mr_append_place(producer, &msg, 1);
     if (!error)
-        error = mr_move(consumer, producer, &letter, 1, pos + bytes, 1, -1);
+        error = mr_move(consumer, &(struct mr_move){.producer = producer,
+                                                    .msgs = &msg,
+                                                    .n = 1,
+                                                    .pos = letter->pos + letter->bytes,
+                                                    .records = 1,
+                                                    .timeout_ns = -1});
     mr_producer_close(producer);
 free_headers:
     free(headers);
@@ -120,22 +133,21 @@ static struct mr_wait refused(const struct mr_consumer *consumer, const char *na
  * if that topic were full.
  * Returns 0 it has moved; 1 it waits alone, with *why; or a negative errno: it is still the claim's
  * first. */
-static int move_or_park(struct mr_consumer *consumer, uint64_t pos, const unsigned char *at,
-                        uint64_t bytes, const struct mr_record_shm *r, const char *reason, int *why)
+static int move_or_park(struct mr_consumer *consumer, const struct letter *letter, int *why)
 {
     static struct mr_cond nobody; /* a private word: a sleep that a signal handler ends */
     char name[MR_TOPIC_NAME_MAX + 8];
     uint64_t since = mr_now_ns(), said = 0;
     mr_dead_name(consumer->topic, name, sizeof name);
     for (;;) {
-        *why = move_letter(consumer, pos, at, bytes, r, reason);
+        *why = move_letter(consumer, letter);
         if (!*why || *why == -EINTR || mr_consumer_mine(consumer) ||
             mr_topic_check(consumer->topic))
             return *why;
-        int error = mr_group_park(consumer->topic, &consumer->seat, pos, bytes);
+        int error = mr_group_park(consumer->topic, &consumer->seat, letter->pos, letter->bytes);
         if (error != -EUSERS)
             return error ? error : 1;
-        struct mr_wait wait = refused(consumer, name, r->offset, *why);
+        struct mr_wait wait = refused(consumer, name, letter->r.offset, *why);
         error = mr_bus_notice(consumer->topic->bus, &wait, since, &said);
         if (error)
             return error;
@@ -148,15 +160,15 @@ int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned ch
 {
     struct mr_topic *topic = consumer->topic;
     const struct mr_connect_options *options = &topic->bus->options;
-    struct mr_record_shm r;
-    uint64_t bytes = mr_record_read(at, pos, consumer->end, &r);
+    struct letter letter = {.pos = pos, .at = at, .reason = reason};
     int why;
-    if (!bytes)
+    letter.bytes = mr_record_read(at, pos, consumer->end, &letter.r);
+    if (!letter.bytes)
         return mr_blame(topic, -EBADMSG);
-    int parked = move_or_park(consumer, pos, at, bytes, &r, reason, &why);
+    int parked = move_or_park(consumer, &letter, &why);
     if (parked < 0)
         return parked;
-    consumer->acked = consumer->pos = consumer->stop = pos + bytes;
+    consumer->acked = consumer->pos = consumer->stop = pos + letter.bytes;
     consumer->left = 0;
     if (!parked) {
         consumer->stats.dead_lettered++;
@@ -165,9 +177,9 @@ int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned ch
         return 0;
     }
     if (consumer->seat.begin_offset != MR_NONE)
-        consumer->seat.begin_offset = r.offset + 1;
+        consumer->seat.begin_offset = letter.r.offset + 1;
     char name[MR_TOPIC_NAME_MAX + 8];
     mr_dead_name(topic, name, sizeof name);
-    struct mr_wait wait = refused(consumer, name, r.offset, why);
+    struct mr_wait wait = refused(consumer, name, letter.r.offset, why);
     return options->on_wait && options->on_wait(&wait, options->on_wait_arg) ? -EINTR : 1;
 }

@@ -163,14 +163,22 @@ static int adopt(struct mr_topic *topic, struct mr_seat *seat, uint32_t orphan)
     return 2;
 }
 
+/* What a fresh claim takes: [next, end). */
+struct run {
+    struct mr_tip tip; /* of the log */
+    uint64_t next, next_offset, end, end_offset;
+    uint64_t lost; /* records before next that were overwritten */
+};
+
 /* Where a claim of at most n records from next ends, and the offset there. Indexed boundaries save
  * looking at each record. */
-static int claim_end(struct mr_topic *topic, uint32_t p, uint64_t next, uint64_t next_offset,
-                     struct mr_tip tip, uint64_t n, uint64_t *end, uint64_t *end_offset)
+static inline int claim_end(struct mr_topic *topic, uint32_t p, struct run *run, uint64_t n)
 {
+    const struct mr_tip tip = run->tip;
+    const uint64_t next = run->next, next_offset = run->next_offset;
     if (tip.next_offset - next_offset <= n && tip.head - next <= CLAIM_BYTES) {
-        *end = tip.head;
-        *end_offset = tip.next_offset;
+        run->end = tip.head;
+        run->end_offset = tip.next_offset;
         return 0;
     }
     uint64_t offset;
@@ -179,8 +187,8 @@ static int claim_end(struct mr_topic *topic, uint32_t p, uint64_t next, uint64_t
             uint64_t at = mr_log_index_at(topic, p, next + ahead, tip.head, &offset);
             if (at != MR_NONE && at - next <= CLAIM_BYTES && offset - next_offset <= n &&
                 offset - next_offset >= n / 2) {
-                *end = at;
-                *end_offset = offset;
+                run->end = at;
+                run->end_offset = offset;
                 return 0;
             }
         }
@@ -196,65 +204,78 @@ static int claim_end(struct mr_topic *topic, uint32_t p, uint64_t next, uint64_t
         if (pos > next && pos + bytes - next > CLAIM_BYTES)
             break;
     }
-    *end = pos;
-    *end_offset = offset;
+    run->end = pos;
+    run->end_offset = offset;
     return 0;
 }
 
-/* Takes [next, ...) of partition p for the seat. Returns 1; 0 nothing there; -EBADMSG. */
-static int take(struct mr_topic *topic, struct mr_seat *seat, struct mr_group_part_shm *part,
-                uint32_t p, uint64_t until, uint64_t max, uint64_t members)
+/* Reads the log's tip, and lets run begin at the oldest record if those before were overwritten.
+ * Returns 1; 0 the next try sees more; -EBADMSG. */
+static inline int begin_run(struct mr_topic *topic, uint32_t p, struct run *run)
 {
-    struct mr_group_shm *group = &topic->groups[seat->group];
-    struct mr_member_shm *own = &topic->members[seat->member];
-    uint64_t next = load(&part->next), next_offset = load(&part->next_offset), lost = 0;
-    if (atomic_load_explicit(&topic->logs[p].head, memory_order_acquire) == next || next >= until)
-        return 0;
     /* The tail first: what it says is at or below the head that is read then. Further apart than
      * the ring is long, they are not of one moment; they are again as soon as no producer laps us
      * between the two. */
-    struct mr_tip tip;
     uint64_t tail;
     int turn = 0;
     do {
         tail = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
-        tip = mr_log_tip(topic, p);
-    } while (tip.head - tail > topic->ring_bytes && ++turn < TURNS);
-    if (tip.head - tail > topic->ring_bytes || tip.next_offset == MR_NONE)
+        run->tip = mr_log_tip(topic, p);
+    } while (run->tip.head - tail > topic->ring_bytes && ++turn < TURNS);
+    if (run->tip.head - tail > topic->ring_bytes || run->tip.next_offset == MR_NONE)
         return -EBADMSG; /* I2 broken */
-    if (next < tail) {   /* drop-oldest: overwritten before anyone took it */
-        uint64_t tail_offset = mr_log_offset(topic, p, tail);
-        /* overwritten again while we looked: the next try sees more */
-        if (tail_offset == MR_NONE || tail_offset < next_offset)
-            return atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) == tail
-                       ? -EBADMSG
-                       : 0;
-        lost = tail_offset - next_offset;
-        next = tail;
-        next_offset = tail_offset;
-        /* All that this seat was to take; or all that there is: a producer has made room for what
-         * it writes now. */
-        if (next >= until || next == tip.head) {
-            struct mr_tx tx = mr_tx_begin(topic, &group->lock);
-            mr_tx_set(&tx, &part->next, next);
-            mr_tx_set(&tx, &part->next_offset, next_offset);
-            mr_tx_set(&tx, &group->lost, load(&group->lost) + lost);
-            mr_tx_commit(&tx);
-            seat->lost += lost;
-            return 0;
-        }
+    if (run->next >= tail)
+        return 1;
+    /* drop-oldest: overwritten before any member took it */
+    uint64_t tail_offset = mr_log_offset(topic, p, tail);
+    /* overwritten again while we looked: the next try sees more */
+    if (tail_offset == MR_NONE || tail_offset < run->next_offset)
+        return atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) == tail ? -EBADMSG
+                                                                                        : 0;
+    run->lost = tail_offset - run->next_offset;
+    run->next = tail;
+    run->next_offset = tail_offset;
+    return 1;
+}
+
+/* Takes [next, ...) of partition p for the seat. Returns 1; 0 nothing there; -EBADMSG. */
+static int claim_next(struct mr_topic *topic, struct mr_seat *seat, uint32_t p, uint64_t until,
+                      uint64_t max)
+{
+    struct mr_group_shm *group = &topic->groups[seat->group];
+    struct mr_member_shm *own = &topic->members[seat->member];
+    struct mr_group_part_shm *part = mr_group_part(topic, seat->group, p);
+    struct run run = {.next = load(&part->next), .next_offset = load(&part->next_offset)};
+    if (atomic_load_explicit(&topic->logs[p].head, memory_order_acquire) == run.next ||
+        run.next >= until)
+        return 0;
+    int got = begin_run(topic, p, &run);
+    if (got <= 0)
+        return got;
+    const uint64_t next = run.next, next_offset = run.next_offset;
+    /* All that this seat was to take is lost; or all that there is: a producer has made room for
+     * what it writes now. */
+    if (run.lost && (next >= until || next == run.tip.head)) {
+        struct mr_tx tx = mr_tx_begin(topic, &group->lock);
+        mr_tx_set(&tx, &part->next, next);
+        mr_tx_set(&tx, &part->next_offset, next_offset);
+        mr_tx_set(&tx, &group->lost, load(&group->lost) + run.lost);
+        mr_tx_commit(&tx);
+        seat->lost += run.lost;
+        return 0;
     }
     /* A share, not all there is: what one takes the others cannot. (Guided self-scheduling:
      * remaining / workers, Polychronopoulos and Kuck, 1987.) */
-    uint64_t share = members > 1 ? (tip.next_offset - next_offset + members - 1) / members : max,
+    uint64_t members = seat->members, unclaimed = run.tip.next_offset - next_offset,
+             share = members > 1 ? (unclaimed + members - 1) / members : max,
              least = seat->least ? seat->least : 1;
     share = share < least ? least : share;
-    uint64_t n = share < max ? share : max, end, end_offset;
-    int error = claim_end(topic, p, next, next_offset, tip, n, &end, &end_offset);
+    int error = claim_end(topic, p, &run, share < max ? share : max);
     if (error && atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire) > next)
         return 0; /* drop-oldest: lapped while looking */
     if (error)
         return error;
+    uint64_t end = run.end, end_offset = run.end_offset;
     /* the pinned end lies inside: it is a record boundary, and rare enough to count its records by
      * hand */
     if (end > until) {
@@ -273,15 +294,15 @@ static int take(struct mr_topic *topic, struct mr_seat *seat, struct mr_group_pa
     mr_tx_set(&tx, &own->claimed_ns, mr_about_ns());
     mr_tx_set(&tx, &part->next, end);
     mr_tx_set(&tx, &part->next_offset, end_offset);
-    if (lost)
-        mr_tx_set(&tx, &group->lost, load(&group->lost) + lost);
+    if (run.lost)
+        mr_tx_set(&tx, &group->lost, load(&group->lost) + run.lost);
     mr_tx_commit(&tx);
     seat->partition = p;
     seat->begin = next;
     seat->end = end;
     seat->begin_offset = next_offset;
     seat->end_offset = end_offset;
-    seat->lost += lost;
+    seat->lost += run.lost;
     return 1;
 }
 
@@ -312,7 +333,7 @@ int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t 
             seat->in_turn = 1;
             continue;
         }
-        claimed = take(topic, seat, &parts[p], p, until ? until[p] : MR_NONE, max, scan.members);
+        claimed = claim_next(topic, seat, p, until ? until[p] : MR_NONE, max);
     }
     /* Our last claim is done, and may have been what held the group up. After a fresh claim the one
      * look at the members is enough: nobody else has claimed since, and what others have

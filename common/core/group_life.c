@@ -56,10 +56,10 @@ static uint32_t free_groups(const struct mr_topic *topic, uint32_t *count)
     return first;
 }
 
-int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum mr_start start,
-                  int64_t arg, int moved, uint32_t *out)
+int mr_group_make(struct mr_topic *topic, const struct mr_new_group *new_group, uint32_t *out)
 {
-    uint32_t count, needed = topic->group_cnt - MR_GROUPS + !moved, g = free_groups(topic, &count);
+    uint32_t count, needed = topic->group_cnt - MR_GROUPS + !new_group->moved,
+                    g = free_groups(topic, &count);
     for (uint32_t i = 0; i < topic->group_cnt && count < needed; i++) {
         if (!load(&topic->groups[i].serial) || mr_group_holds(topic, i))
             continue;
@@ -73,13 +73,13 @@ int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum
         return -EUSERS;
     struct mr_group_shm *group = &topic->groups[g];
     uint64_t serial = load(&topic->shm->serial) + 1;
-    mr_words_store(group->name, (MR_GROUP_NAME_MAX + 1) / 8, name);
+    mr_words_store(group->name, (MR_GROUP_NAME_MAX + 1) / 8, new_group->name);
     /* nothing there is held back before its position is set */
     for (uint32_t p = 0; p < topic->partition_cnt; p++)
         atomic_store_explicit(&mr_group_part(topic, g, p)->committed, MR_NONE,
                               memory_order_release);
     struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
-    mr_tx_set(&tx, &group->flags, flags | MR_GROUP_MAKING);
+    mr_tx_set(&tx, &group->flags, new_group->flags | MR_GROUP_MAKING);
     mr_tx_set(&tx, &group->orphans, 0);
     mr_tx_set(&tx, &group->acked, 0);
     mr_tx_set(&tx, &group->redelivered, 0);
@@ -90,7 +90,7 @@ int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum
         mr_tx_set(&tx, &topic->shm->group_high, g + 1);
     mr_tx_set(&tx, &group->serial, serial);
     mr_tx_commit(&tx);
-    int error = place(topic, g, start, arg);
+    int error = place(topic, g, new_group->start, new_group->arg);
     if (error)
         mr_group_abandon(topic, g);
     else

@@ -17,12 +17,16 @@ int mr_topic_lock_try(struct mr_topic *topic);
 int mr_groups_unsettled(const struct mr_topic *topic);
 
 /* mr_group_make takes a free group slot for a group in the making and sets its start positions.
- *   moved    another group will be over when this one is live: it may take the last slot
  * Returns 0 with *group; -EUSERS; -EBADMSG, -EINTR and the like: then nothing is left of it, or
- * what the next taker of the topic's lock mends. */
-int mr_group_make(struct mr_topic *topic, const char *name, uint64_t flags, enum mr_start start,
-                  int64_t arg, int moved, uint32_t *group);
-
+ * what the next to take the topic's lock repairs. */
+struct mr_new_group {
+    const char *name;
+    uint64_t flags; /* MR_PRIVATE, MR_ORDERED */
+    enum mr_start start;
+    int64_t arg; /* of start, as for a consumer */
+    int moved;   /* another group will be over when this one is live: it may take the last slot */
+};
+int mr_group_make(struct mr_topic *topic, const struct mr_new_group *new_group, uint32_t *group);
 /* mr_group_abandon frees the slot of a group in the making. */
 void mr_group_abandon(struct mr_topic *topic, uint32_t group);
 

@@ -75,21 +75,25 @@ uint64_t mr_log_index_at(const struct mr_topic *topic, uint32_t p, uint64_t pos,
     return at;
 }
 
-/* Walks from the record at *pos to the first one with at least this offset and time, or to the
+struct found {
+    uint64_t pos, offset;
+};
+
+/* Walks from the record at at->pos to the first one with at least this offset and time, or to the
  * end. */
 static int walk(const struct mr_topic *topic, const unsigned char *ring, struct mr_tip tip,
-                uint64_t offset_wanted, uint64_t ts_wanted, uint64_t *pos, uint64_t *offset)
+                uint64_t offset_wanted, uint64_t ts_wanted, struct found *at)
 {
     struct mr_record_shm r;
-    for (uint64_t bytes; *pos < tip.head; *pos += bytes) {
-        bytes = mr_log_header(topic, ring, *pos, tip.head, &r);
+    for (uint64_t bytes; at->pos < tip.head; at->pos += bytes) {
+        bytes = mr_log_header(topic, ring, at->pos, tip.head, &r);
         if (!bytes)
             return -EBADMSG;
-        *offset = r.offset;
+        at->offset = r.offset;
         if (r.offset >= offset_wanted && r.ts_ns >= ts_wanted)
             return 0;
     }
-    *offset = tip.next_offset;
+    at->offset = tip.next_offset;
     return 0;
 }
 
@@ -100,10 +104,10 @@ int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t
     if (!ring)
         return -ENOMEM;
     struct mr_tip tip = mr_log_tip(topic, p);
-    uint64_t at = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire);
-    uint64_t wanted = arg < 0 ? 0 : (uint64_t)arg, found = 0;
+    struct found found = {.pos = atomic_load_explicit(&topic->logs[p].tail, memory_order_acquire)};
+    uint64_t wanted = arg < 0 ? 0 : (uint64_t)arg;
     /* I2 broken, or lapped since tip was read */
-    if (tip.next_offset == MR_NONE || tip.head - at > topic->ring_bytes)
+    if (tip.next_offset == MR_NONE || tip.head - found.pos > topic->ring_bytes)
         return -EBADMSG;
     if (start == MR_START_END) {
         *pos = tip.head;
@@ -123,14 +127,14 @@ int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t
         uint64_t entry = atomic_load_explicit(&index[i].pos, memory_order_acquire);
         uint64_t key = atomic_load_explicit(by_time ? &index[i].ts_ns : &index[i].offset,
                                             memory_order_relaxed);
-        if (entry > at && entry < tip.head && (by_time ? key < wanted : key <= wanted))
-            at = entry;
+        if (entry > found.pos && entry < tip.head && (by_time ? key < wanted : key <= wanted))
+            found.pos = entry;
     }
-    int error = walk(topic, ring, tip, by_time ? 0 : wanted, by_time ? wanted : 0, &at, &found);
+    int error = walk(topic, ring, tip, by_time ? 0 : wanted, by_time ? wanted : 0, &found);
     if (error)
         return error;
-    *pos = at;
-    *offset = found;
+    *pos = found.pos;
+    *offset = found.offset;
     return 0;
 }
 

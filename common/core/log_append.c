@@ -97,7 +97,8 @@ struct space {
     uint64_t bound; /* the tail may go so far */
     /* the first offset that has no room, as far as the number of records goes */
     uint64_t offset_end;
-    int fresh; /* bound is as new as it gets */
+    int fresh;          /* bound is as new as it gets */
+    struct mr_tip head; /* of the log before this append */
 };
 
 static int drops(const struct mr_topic *topic)
@@ -114,9 +115,10 @@ static uint64_t room_end(const struct mr_topic *topic, uint64_t tail)
 
 /* Moves the tail so that records up to position `until`, the next of them with this offset and the
  * last one with offset last, have room beyond head. Returns 1; 0 no room now; -EBADMSG. */
-static int make_space(struct mr_topic *topic, uint32_t p, struct space *space,
-                      const struct mr_tip *head, uint64_t until, uint64_t offset, uint64_t last)
+static int make_space(struct mr_topic *topic, uint32_t p, struct space *space, uint64_t until,
+                      uint64_t offset, uint64_t last)
 {
+    const struct mr_tip *head = &space->head;
     struct mr_log_shm *log = &topic->logs[p];
     const unsigned char *ring = mr_topic_ring(topic, p);
     /* the tail must be past this */
@@ -153,14 +155,15 @@ static int make_space(struct mr_topic *topic, uint32_t p, struct space *space,
 /* The same for a batch that goes in as a whole or not at all: it asks for all its room before its
  * first record. */
 static int make_whole_space(struct mr_topic *topic, uint32_t p, struct space *space,
-                            const struct mr_tip *head, const struct mr_batch *batch)
+                            const struct mr_batch *batch)
 {
+    const struct mr_tip *head = &space->head;
     uint64_t until = head->head, last = head->next_offset + batch->n - 1;
     for (size_t i = 0; i < batch->n; i++)
         until += mr_message_bytes(message(batch, i));
     if (until <= space->end && last < space->offset_end)
         return 1;
-    return make_space(topic, p, space, head, until, head->next_offset, last);
+    return make_space(topic, p, space, until, head->next_offset, last);
 }
 
 /* Notes in the index that the first record at or after its last boundary is the one at pos. Returns
@@ -185,85 +188,101 @@ static uint64_t next_boundary(const struct mr_topic *topic, uint32_t p, uint64_t
     return indexed >= boundary && indexed < head ? boundary + MR_INDEX_STEP : boundary;
 }
 
-ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch)
+/* One append: what begin() finds out, write_records() changes and publish() stores. */
+struct append {
+    struct mr_log_shm *log;
+    struct mr_tip_shm *tip;       /* the one that is not valid now */
+    struct mr_source_shm *source; /* or NULL */
+    struct space space;
+    uint64_t pos, offset, last_ts; /* of what follows the records written so far */
+    uint64_t boundary;             /* from here on the next record is one for the index */
+    size_t done;                   /* messages written */
+};
+
+/* The room that there is at first; head is set. */
+static inline void first_space(struct mr_topic *topic, uint32_t p, struct space *space)
+{
+    const struct mr_log_shm *log = &topic->logs[p];
+    const struct mr_tip *head = &space->head;
+    space->tail = load(&log->tail);
+    space->end = room_end(topic, space->tail);
+    space->fresh = drops(topic);
+    if (space->fresh) {
+        space->bound = head->head;
+        space->offset_end =
+            topic->part_records_max ? head->next_offset + mr_log_records_max(topic, p) : MR_NONE;
+    } else {
+        space->bound = atomic_load_explicit(&log->limit, memory_order_relaxed);
+        space->offset_end = room_in_records(topic, p, space->bound, head->head, head->next_offset);
+    }
+}
+
+/* Looks at the log, whose lock is held. Returns 1; 0 a whole batch has no room now; or why nothing
+ * can be appended. */
+static inline int begin(struct mr_topic *topic, uint32_t p, const struct mr_batch *batch,
+                        struct append *append)
 {
     struct mr_log_shm *log = &topic->logs[p];
-    unsigned char *ring = mr_topic_ring(topic, p);
-    if (!ring)
-        return -ENOMEM;
-    ssize_t error = mr_log_lock(topic, p);
-    if (error)
-        return error;
-    uint64_t head = atomic_load_explicit(&log->head, memory_order_relaxed);
+    uint64_t head = load(&log->head);
     const struct mr_tip_shm *old = &log->tips[0];
     struct mr_tip_shm *tip = &log->tips[1];
-    if (atomic_load_explicit(&old->head, memory_order_relaxed) != head) {
+    if (load(&old->head) != head) {
         old = &log->tips[1];
         tip = &log->tips[0];
     }
-    size_t done = 0;
-    if (atomic_load_explicit(&topic->shm->sealed, memory_order_relaxed))
-        error = -EPIPE;
-    else if (atomic_load_explicit(&topic->shm->deleted, memory_order_relaxed))
-        error = -EIDRM;
-    else if (atomic_load_explicit(&old->head, memory_order_relaxed) != head)
-        error = -EBADMSG;
-    struct mr_source_shm *source = NULL;
-    if (!error && batch->source && !(source = mr_source_slot(topic, p, batch->source)))
-        error = -EUSERS;
-    if (error)
-        goto unlock;
+    if (load(&topic->shm->sealed))
+        return -EPIPE;
+    if (load(&topic->shm->deleted))
+        return -EIDRM;
+    uint64_t tail = load(&log->tail);
+    if (load(&old->head) != head)
+        return -EBADMSG;
+    append->source = NULL;
+    if (batch->source && !(append->source = mr_source_slot(topic, p, batch->source)))
+        return -EUSERS;
+    if (head % alignof(struct mr_record_shm) || head - tail > topic->ring_bytes)
+        return -EBADMSG; /* I2 broken */
+    append->log = log;
+    append->tip = tip;
+    append->pos = head;
+    append->offset = load(&old->next_offset);
+    append->last_ts = load(&old->last_ts_ns);
+    append->done = 0;
+    append->space.head =
+        (struct mr_tip){.head = head, .next_offset = append->offset, .last_ts_ns = append->last_ts};
+    first_space(topic, p, &append->space);
+    return batch->whole ? make_whole_space(topic, p, &append->space, batch) : 1;
+}
 
-    const struct mr_tip before = {
-        .head = head,
-        .next_offset = atomic_load_explicit(&old->next_offset, memory_order_relaxed),
-        .last_ts_ns = atomic_load_explicit(&old->last_ts_ns, memory_order_relaxed)};
+/* Writes as many messages of the batch as fit, beyond head: none of it is published yet. Returns 0;
+ * -EBADMSG. */
+static inline int write_records(struct mr_topic *topic, uint32_t p, struct mr_batch *batch,
+                                struct append *append, unsigned char *ring)
+{
     const uint64_t ring_bytes = topic->ring_bytes;
-    struct space space = {.tail = atomic_load_explicit(&log->tail, memory_order_relaxed)};
-    if (head % alignof(struct mr_record_shm) || head - space.tail > ring_bytes) { /* I2 broken */
-        error = -EBADMSG;
-        goto unlock;
-    }
-    space.end = room_end(topic, space.tail);
-    if (drops(topic)) {
-        space.bound = head;
-        space.offset_end =
-            topic->part_records_max ? before.next_offset + mr_log_records_max(topic, p) : MR_NONE;
-        space.fresh = 1;
-    } else {
-        space.bound = atomic_load_explicit(&log->limit, memory_order_relaxed);
-        space.offset_end = room_in_records(topic, p, space.bound, head, before.next_offset);
-    }
-    if (batch->whole) {
-        int got = make_whole_space(topic, p, &space, &before, batch);
-        if (got <= 0) {
-            error = got;
-            goto unlock;
-        }
-    }
-
     const uint32_t *order = batch->order;
     const size_t n = batch->n;
     const uint64_t now_ns = batch->now_ns;
     struct mr_place *place = batch->place;
-    uint64_t pos = head, at = head - place->lap, offset = before.next_offset,
-             last_ts = before.last_ts_ns, value_bytes = 0;
+    struct space *space = &append->space;
+    uint64_t pos = append->pos, at = pos - place->lap, offset = append->offset,
+             last_ts = append->last_ts, value_bytes = 0;
+    size_t done = 0;
     if (at >= ring_bytes) {
-        at = head % ring_bytes;
-        place->lap = head - at;
+        at = pos % ring_bytes;
+        place->lap = pos - at;
     }
-    uint64_t boundary = head > place->boundary ? next_boundary(topic, p, head) : place->boundary;
+    uint64_t boundary = pos > place->boundary ? next_boundary(topic, p, pos) : place->boundary;
     for (struct mr_message *msg = batch->msgs; done < n; msg++) {
         if (order)
             msg = &batch->msgs[order[done]];
         uint64_t bytes = mr_message_bytes(msg), until = pos + bytes;
-        if (until > space.end || offset >= space.offset_end) {
-            int got = make_space(topic, p, &space, &before, until, offset, offset);
+        if (until > space->end || offset >= space->offset_end) {
+            int got = make_space(topic, p, space, until, offset, offset);
             if (got < 0) { /* nothing of it is published */
                 while (done)
                     message(batch, --done)->offset = MR_OFFSET_NONE;
-                error = got;
-                goto unlock;
+                return got;
             }
             if (!got)
                 break;
@@ -283,41 +302,68 @@ ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch
         if (at >= ring_bytes)
             at -= ring_bytes;
     }
-    if (done) {
-        struct mr_producer_shm *who = &topic->producers[batch->producer];
-        struct mr_progress progress = {0};
-        if (source) {
-            progress = batch->progress[message(batch, done - 1) - batch->msgs];
-            if (!atomic_load_explicit(&source->id, memory_order_relaxed))
-                mr_source_add(topic, p, source, batch->source, head);
-        }
-        uint64_t count = atomic_load_explicit(&who->records, memory_order_relaxed) + done;
-        /* The other tip first, whole; it counts only once head says so. */
-        atomic_store_explicit(&tip->head, MR_NONE, memory_order_relaxed);
-        atomic_thread_fence(memory_order_release);
-        atomic_store_explicit(&tip->next_offset, offset, memory_order_relaxed);
-        atomic_store_explicit(&tip->last_ts_ns, last_ts, memory_order_relaxed);
-        atomic_store_explicit(&tip->producer, batch->producer, memory_order_relaxed);
-        atomic_store_explicit(&tip->serial, batch->serial, memory_order_relaxed);
-        atomic_store_explicit(&tip->count, count, memory_order_relaxed);
-        atomic_store_explicit(&tip->source, batch->source, memory_order_relaxed);
-        atomic_store_explicit(&tip->position, progress.position, memory_order_relaxed);
-        atomic_store_explicit(&tip->check, progress.check, memory_order_relaxed);
-        atomic_store_explicit(&tip->head, pos, memory_order_release);
-        /* release, pairs with every reader's acquire of head: the records below are whole. This is
-         * the moment of publication. */
-        atomic_store_explicit(&log->head, pos, memory_order_release);
-        atomic_store_explicit(&who->records, count, memory_order_relaxed);
-        atomic_store_explicit(
-            &who->bytes, atomic_load_explicit(&who->bytes, memory_order_relaxed) + (pos - head),
-            memory_order_relaxed);
-        if (source)
-            mr_source_store(source, progress.position, progress.check, pos);
-        place->end = pos;
-        place->boundary = boundary;
-        batch->value_bytes = value_bytes;
+    append->pos = pos;
+    append->offset = offset;
+    append->last_ts = last_ts;
+    append->boundary = boundary;
+    append->done = done;
+    batch->value_bytes = value_bytes;
+    return 0;
+}
+
+/* Publishes what write_records() has written, at least one record. */
+static inline void publish(struct mr_topic *topic, uint32_t p, const struct mr_batch *batch,
+                           const struct append *append)
+{
+    struct mr_log_shm *log = append->log;
+    struct mr_tip_shm *tip = append->tip;
+    struct mr_source_shm *source = append->source;
+    struct mr_producer_shm *who = &topic->producers[batch->producer];
+    uint64_t head = append->space.head.head, pos = append->pos,
+             count = load(&who->records) + append->done;
+    struct mr_progress progress = {0};
+    if (source) {
+        progress = batch->progress[message(batch, append->done - 1) - batch->msgs];
+        if (!load(&source->id))
+            mr_source_add(topic, p, source, batch->source, head);
     }
-unlock:
-    mr_unlock(&log->lock);
-    return error ? error : (ssize_t)done;
+    /* The other tip first, whole; it counts only once head says so. */
+    atomic_store_explicit(&tip->head, MR_NONE, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    atomic_store_explicit(&tip->next_offset, append->offset, memory_order_relaxed);
+    atomic_store_explicit(&tip->last_ts_ns, append->last_ts, memory_order_relaxed);
+    atomic_store_explicit(&tip->producer, batch->producer, memory_order_relaxed);
+    atomic_store_explicit(&tip->serial, batch->serial, memory_order_relaxed);
+    atomic_store_explicit(&tip->count, count, memory_order_relaxed);
+    atomic_store_explicit(&tip->source, batch->source, memory_order_relaxed);
+    atomic_store_explicit(&tip->position, progress.position, memory_order_relaxed);
+    atomic_store_explicit(&tip->check, progress.check, memory_order_relaxed);
+    atomic_store_explicit(&tip->head, pos, memory_order_release);
+    /* release, pairs with every reader's acquire of head: the records below are whole. This is the
+     * moment of publication. */
+    atomic_store_explicit(&log->head, pos, memory_order_release);
+    atomic_store_explicit(&who->records, count, memory_order_relaxed);
+    atomic_store_explicit(&who->bytes, load(&who->bytes) + (pos - head), memory_order_relaxed);
+    if (source)
+        mr_source_store(source, progress.position, progress.check, pos);
+    batch->place->end = pos;
+    batch->place->boundary = append->boundary;
+}
+
+ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch)
+{
+    unsigned char *ring = mr_topic_ring(topic, p);
+    if (!ring)
+        return -ENOMEM;
+    int error = mr_log_lock(topic, p);
+    if (error)
+        return error;
+    struct append append;
+    int got = begin(topic, p, batch, &append);
+    if (got > 0)
+        error = write_records(topic, p, batch, &append, ring);
+    if (got > 0 && !error && append.done)
+        publish(topic, p, batch, &append);
+    mr_unlock(&topic->logs[p].lock);
+    return got <= 0 ? got : error ? error : (ssize_t)append.done;
 }

@@ -131,8 +131,13 @@ static int find_target(struct mr_topic *topic, const char *name, uint64_t flags,
         flags = load(&topic->groups[g].flags);
         old = g;
     }
-    int error =
-        mr_group_make(topic, name, flags & (MR_PRIVATE | MR_ORDERED), start, arg, old < none, &g);
+    int error = mr_group_make(topic,
+                              &(struct mr_new_group){.name = name,
+                                                     .flags = flags & (MR_PRIVATE | MR_ORDERED),
+                                                     .start = start,
+                                                     .arg = arg,
+                                                     .moved = old < none},
+                              &g);
     if (!error)
         *out = (struct target){.group = g, .old = old, .making = 1};
     return error;

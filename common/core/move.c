@@ -15,9 +15,9 @@ void mr_dead_name(const struct mr_topic *topic, char *name, size_t cap)
     snprintf(name, cap, "%s" MR_DEAD_SUFFIX, topic->name);
 }
 
-int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs,
-            size_t n, uint64_t pos, uint64_t records, int64_t timeout_ns)
+int mr_move(struct mr_consumer *consumer, const struct mr_move *move)
 {
+    struct mr_producer *producer = move->producer;
     struct mr_topic *to = mr_producer_topic(producer);
     struct mr_member_shm *slot = mr_consumer_slot(consumer);
     uint32_t i = mr_producer_slot(producer);
@@ -26,15 +26,15 @@ int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct m
      * somebody may ask about it. */
     atomic_store_explicit(asked, consumer->topic->shm->created_ns, memory_order_release);
     atomic_store_explicit(&slot->moving_topic, to->shm->created_ns, memory_order_relaxed);
-    atomic_store_explicit(&slot->moving_producer, (uint64_t)msgs[0].partition << 32 | i,
+    atomic_store_explicit(&slot->moving_producer, (uint64_t)move->msgs[0].partition << 32 | i,
                           memory_order_relaxed);
     atomic_store_explicit(&slot->moving_serial, mr_producer_serial(producer), memory_order_relaxed);
-    atomic_store_explicit(&slot->moving_count, load(&to->producers[i].records) + n,
+    atomic_store_explicit(&slot->moving_count, load(&to->producers[i].records) + move->n,
                           memory_order_relaxed);
-    atomic_store_explicit(&slot->moving, pos, memory_order_release);
-    int error = mr_producer_append_whole(producer, msgs, n, timeout_ns);
+    atomic_store_explicit(&slot->moving, move->pos, memory_order_release);
+    int error = mr_producer_append_whole(producer, move->msgs, move->n, move->timeout_ns);
     if (!error)
-        error = mr_consumer_ack_to(consumer, pos, records);
+        error = mr_consumer_ack_to(consumer, move->pos, move->records);
     if (error == -ESTALE)
         /* the slot is an heir's by now, and so is what stands there; it asks about ours, or has
          * asked */

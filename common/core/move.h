@@ -18,8 +18,14 @@
 /* mr_move appends n messages, as mr_append_place has placed them, and acknowledges up to position
  * pos, which is `records` records more. The caller has checked that the claim is still its own.
  * Returns 0 or a negative errno: nothing appended, nothing acknowledged; -ESTALE: appended only. */
-int mr_move(struct mr_consumer *consumer, struct mr_producer *producer, struct mr_message *msgs,
-            size_t n, uint64_t pos, uint64_t records, int64_t timeout_ns);
+struct mr_move {
+    struct mr_producer *producer;
+    struct mr_message *msgs;
+    size_t n;
+    uint64_t pos, records;
+    int64_t timeout_ns; /* < 0 none */
+};
+int mr_move(struct mr_consumer *consumer, const struct mr_move *move);
 
 /* mr_move_settle finishes what the former owner of a slot had begun. Returns 0 go on; 1 the claim
  * is empty now; or a negative errno. */

@@ -44,11 +44,11 @@ variant() {
 }
 
 variant 'the head is published before the bytes' log_append.c \
-    's/(        write_record\(ring \+ at)/        atomic_store(&log->head, pos + bytes);\n$1/' 'append a batch'
+    's/(        write_record\(ring \+ at)/        atomic_store(&append->log->head, pos + bytes);\n$1/' 'append a batch'
 variant 'one tip instead of two' log_append.c \
     's/tip = &log->tips\[1\];/tip = &log->tips[0];/; s/tip = &log->tips\[0\];\n    \}/tip = &log->tips[1];\n    }/' 'append a batch' 'append one'
 variant 'the tail passes what is not acknowledged' log_append.c \
-    's/space\.bound = atomic_load_explicit\(&log->limit, memory_order_relaxed\);/space.bound = head;/' "past the ring's end" 'full topic'
+    's/space->bound = atomic_load_explicit\(&log->limit, memory_order_relaxed\);/space->bound = head->head;/' "past the ring's end" 'full topic'
 variant 'no redo: a transaction is applied word by word' tx.c \
     's/atomic_store_explicit\(&redo->armed, tx->n, memory_order_release\);//' 'claim'
 variant 'an armed redo log is dropped instead of replayed' tx.c \
@@ -66,7 +66,7 @@ variant 'what a dead member held is forgotten' reap.c \
 variant 'acknowledged when claimed' group.c \
     's/mr_tx_set\(&tx, &own->cursor, next\);/mr_tx_set(&tx, &own->cursor, end);/' 'claim'
 variant 'records leave no note before they are moved' move.c \
-    's/atomic_store_explicit\(&slot->moving, pos, memory_order_release\);//' 'acknowledge with'
+    's/atomic_store_explicit\(&slot->moving, move->pos, memory_order_release\);//' 'acknowledge with'
 variant 'what has arrived elsewhere is not looked for' move.c \
     's/int there = arrived\(topic, slot\);/int there = 0;/' 'on its way'
 variant 'a source'"'"'s progress is noted after the records only' log.c \

@@ -44,20 +44,12 @@ static unsigned groups_used(void)
     return n;
 }
 
-struct making {
-    const char *name;
-    uint64_t flags;
-    enum mr_start start;
-    int moved;
-};
-
 static int makes_half_a_group(void *arg)
 {
-    const struct making *making = arg;
+    const struct mr_new_group *making = arg;
     struct mr_topic *t = topic_of_child("t");
     uint32_t group;
-    if (mr_topic_lock(t) ||
-        mr_group_make(t, making->name, making->flags, making->start, 0, making->moved, &group))
+    if (mr_topic_lock(t) || mr_group_make(t, making, &group))
         return 1;
     kill(getpid(), SIGKILL);
     return 1;
@@ -65,10 +57,10 @@ static int makes_half_a_group(void *arg)
 
 START_TEST(group_whose_maker_died_holds_no_producer_back)
 {
-    static const struct making makings[] = {{"h", 0, MR_START_STORED, 0},
-                                            {"p", MR_PRIVATE, MR_START_STORED, 0},
-                                            {"g", 0, MR_START_BEGINNING, 1}};
-    struct making making = makings[_i];
+    static const struct mr_new_group makings[] = {{"h", 0, MR_START_STORED, 0, 0},
+                                                  {"p", MR_PRIVATE, MR_START_STORED, 0, 0},
+                                                  {"g", 0, MR_START_BEGINNING, 0, 1}};
+    struct mr_new_group making = makings[_i];
     use((struct mr_settings){.records_max = 2});
     put_numbers(producer, 0, 0, 2);
     ck_assert_uint_eq(take_all(keeper), 2);
@@ -86,7 +78,7 @@ START_TEST(what_a_group_in_the_making_held_back_is_free_again)
     use((struct mr_settings){.records_max = 2});
     mr_consumer_close(keeper);
     struct mr_consumer *p = consumer_with(topic, (struct mr_consumer_options){.flags = MR_PRIVATE});
-    struct making making = {"h", 0, MR_START_BEGINNING, 0};
+    struct mr_new_group making = {"h", 0, MR_START_BEGINNING, 0, 0};
     put_numbers(producer, 0, 0, 2);
     ck_assert_uint_eq(take_all(p), 2);
     mr_consumer_close(p);
@@ -118,7 +110,7 @@ START_TEST(limit_is_as_before_when_the_first_group_dies_in_the_making)
     topic = topic_make("t", (struct mr_settings){.records_max = 2});
     producer = producer_on(topic);
     struct mr_consumer *p = consumer_with(topic, (struct mr_consumer_options){.flags = MR_PRIVATE});
-    struct making making = {"h", 0, MR_START_BEGINNING, 0};
+    struct mr_new_group making = {"h", 0, MR_START_BEGINNING, 0, 0};
     put_numbers(producer, 0, 0, 2);
     ck_assert_uint_eq(take_all(p), 2);
     mr_consumer_close(p);
@@ -142,7 +134,7 @@ static int claims_and_dies(void *arg)
 
 START_TEST(what_the_dead_held_is_not_lost_with_one_who_died_moving_the_group)
 {
-    struct making making = {"g", 0, MR_START_END, 1};
+    struct mr_new_group making = {"g", 0, MR_START_END, 0, 1};
     use((struct mr_settings){0});
     mr_consumer_close(keeper);
     put_numbers(producer, 0, 0, 5);

@@ -252,7 +252,8 @@ static int makes_h_at_the_end(void *arg)
     (void)arg;
     struct mr_topic *t = topic_of_child("t");
     uint32_t g;
-    if (mr_topic_lock(t) || mr_group_make(t, "h", 0, MR_START_END, 0, 0, &g))
+    if (mr_topic_lock(t) ||
+        mr_group_make(t, &(struct mr_new_group){.name = "h", .start = MR_START_END}, &g))
         return 1;
     stand_still(first[1]);
     return 1;

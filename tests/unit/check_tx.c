@@ -312,7 +312,10 @@ static int dies_moving(void *arg)
     (void)arg;
     struct mr_topic *t = topic_of_child("t");
     uint32_t group;
-    if (mr_topic_lock(t) || mr_group_make(t, "a", 0, MR_START_BEGINNING, 0, 1, &group) ||
+    if (mr_topic_lock(t) ||
+        mr_group_make(t,
+                      &(struct mr_new_group){.name = "a", .start = MR_START_BEGINNING, .moved = 1},
+                      &group) ||
         mr_log_lock(t, 0))
         return 1;
     atomic_store(&t->logs[0].lock.redo.armed, 4);
