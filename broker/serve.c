@@ -169,12 +169,12 @@ static int create(struct server *server, const char *name, const struct mr_setti
         s.tries = defaults->tries;
     if (!s.mode)
         s.mode = defaults->mode;
-    int error = mr_topic_make(server->bus, name, &s);
+    int error = mr_topic_create_segment(server->bus, name, &s);
     if (error == -EEXIST) {
         /* One that was deleted may still have its name: only its owner, which we are, can take it
          * away. */
         supervise_topics(server->keep);
-        error = mr_topic_make(server->bus, name, &s);
+        error = mr_topic_create_segment(server->bus, name, &s);
     }
     if (error)
         return error;

@@ -254,7 +254,7 @@ void supervise_tick(struct supervision *keep)
     /* what was left without a lock, or while a stopped process held one */
     for (size_t i = 0; i < keep->topic_cnt; i++)
         if (keep->topics[i].topic)
-            mr_topic_mend(keep->topics[i].topic);
+            mr_topic_repair(keep->topics[i].topic);
     if (*keep->held_up) {
         *keep->held_up = 0;
         for (size_t i = 0; i < keep->topic_cnt && !*keep->held_up; i++)

@@ -22,7 +22,7 @@ int mr_consumer_mine(const struct mr_consumer *consumer)
     if (!error &&
         (load(&slot->owner) != topic->bus->self || load(&slot->group) != consumer->seat.group + 1 ||
          load(&topic->groups[consumer->seat.group].serial) != consumer->seat.serial))
-        error = mr_blame(topic, -ESTALE);
+        error = mr_topic_error(topic, -ESTALE);
     return error;
 }
 

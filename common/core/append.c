@@ -167,7 +167,7 @@ static size_t append_to(struct mr_producer *producer, uint32_t p, struct call *c
     struct mr_batch *batch = &call->batch;
     struct waiting waiting = {0};
     size_t done = 0;
-    batch->place = &producer->places[p];
+    batch->cursor = &producer->cursors[p];
     while (!call->error) {
         ssize_t got = mr_log_append(topic, p, batch);
         if (got < 0) {
@@ -277,7 +277,7 @@ static int check_messages(const struct mr_producer *producer, struct mr_message 
         return -EINVAL;
     const struct mr_producer_shm *slot = &topic->producers[producer->slot];
     if (load(&slot->state) != 'a' || load(&slot->serial) != producer->serial)
-        return mr_blame(topic, -ESTALE);
+        return mr_topic_error(topic, -ESTALE);
     for (size_t i = 0; i < n; i++) {
         if (mr_message_bytes(&msgs[i]) > topic->record_max)
             return -EMSGSIZE;
@@ -350,7 +350,7 @@ int mr_producer_progress(struct mr_producer *producer, uint32_t partition, struc
     return mr_log_progress(producer->topic, partition, producer->source, out);
 }
 
-int mr_append_place(struct mr_producer *producer, struct mr_message *msgs, size_t n)
+int mr_append_assign(struct mr_producer *producer, struct mr_message *msgs, size_t n)
 {
     struct mr_topic *topic = producer->topic;
     int error = check_messages(producer, msgs, n);
@@ -441,7 +441,7 @@ int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns)
 {
     uint64_t ends[MR_PARTITIONS_MAX];
     for (uint32_t p = 0; p < producer->topic->partition_cnt; p++)
-        ends[p] = producer->places[p].end;
+        ends[p] = producer->cursors[p].end;
     return join(producer->topic, ends, &producer->cancelled, timeout_ns);
 }
 

@@ -69,7 +69,7 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
         free(consumer->peek_pos);
         free(consumer->peek_offset);
         free(consumer);
-        return mr_blame(topic, error);
+        return mr_topic_error(topic, error);
     }
     if (!(options->flags & MR_PEEK)) {
         consumer->joined = 1;
@@ -191,7 +191,7 @@ ssize_t mr_consumer_claim(struct mr_consumer *consumer, size_t max, int64_t time
         timeout_ns == 0 || !consumer->joined || consumer->until || mr_consumer_holds(consumer);
     uint64_t bytes = look ? 0 : mr_wait_inviting(consumer);
     if (bytes)
-        mr_wait_gather(consumer, bytes, records);
+        mr_wait_coalesce(consumer, bytes, records);
     int got = look || bytes ? mr_deliver(consumer, max) : 0;
     if (got)
         return at_hand(consumer, got);
@@ -288,7 +288,7 @@ int mr_consumer_next(struct mr_consumer *consumer, struct mr_record *out)
     struct mr_record_shm r;
     uint64_t bytes = mr_record_read(consumer->at, consumer->pos, consumer->stop, &r);
     if (!bytes || r.offset != consumer->next_offset)
-        return mr_blame(consumer->topic, -EBADMSG);
+        return mr_topic_error(consumer->topic, -EBADMSG);
     if (consumer->joined) {
         consumer->hand = consumer->pos;
         consumer->hand_at = consumer->at;
@@ -332,7 +332,7 @@ int mr_consumer_ack_with(struct mr_consumer *consumer, struct mr_producer *produ
         return -EINVAL;
     int error = mr_consumer_mine(consumer);
     if (!error)
-        error = mr_append_place(producer, msgs, n);
+        error = mr_append_assign(producer, msgs, n);
     return error ? error
                  : mr_move(consumer, &(struct mr_move){.producer = producer,
                                                        .msgs = msgs,
@@ -381,7 +381,7 @@ static int fail(struct mr_consumer *consumer, const char *reason, int now)
         return error;
     if (load(&slot->owner) != topic->bus->self || load(&group->serial) != consumer->seat.serial) {
         mr_unlock(&group->lock);
-        return mr_blame(topic, -ESTALE);
+        return mr_topic_error(topic, -ESTALE);
     }
     uint64_t tries = load(&slot->blamed) == hand ? load(&slot->tries) + 1 : 1;
     struct mr_tx tx = mr_tx_begin(topic, &group->lock);

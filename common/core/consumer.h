@@ -39,8 +39,8 @@ struct mr_consumer {
     struct mr_cond peek_cond; /* a peeking consumer sleeps here; only mr_consumer_cancel wakes it */
     _Atomic int cancelled;    /* by mr_consumer_cancel, until a wait has ended by it */
     uint64_t spin_ns;
-    uint64_t gather_pauses; /* see gather */
-    uint32_t gather_turn;
+    uint64_t coalesce_pauses; /* see mr_wait_coalesce */
+    uint32_t coalesce_turn;
     /* when something was given out last, in a group with others; 0: not known */
     uint64_t claimed_ns;
     uint64_t claimed;   /* so many records */

@@ -28,7 +28,7 @@ static int open_dead(struct mr_topic *topic, struct mr_topic **out)
     settings.full = MR_FULL_BLOCK;
     if (settings.size_bytes < 2 * (topic->record_max + HEADERS_ROOM))
         settings.size_bytes = 2 * (topic->record_max + HEADERS_ROOM);
-    error = mr_topic_make(topic->bus, name, &settings);
+    error = mr_topic_create_segment(topic->bus, name, &settings);
     if (error == -EPERM) /* another user's bus: its broker has to */
         error = mr_topic_create(topic->bus, name, &settings, 0);
     return error && error != -EEXIST ? error : mr_topic_open(topic->bus, name, out);
@@ -97,7 +97,7 @@ static int move_letter(struct mr_consumer *consumer, const struct letter *letter
                              .flags = r.flags,
                              .partition = 0,
                              .ts_ns = r.ts_ns};
-    error = mr_append_place(producer, &msg, 1);
+    error = mr_append_assign(producer, &msg, 1);
     if (!error)
         error = mr_move(consumer, &(struct mr_move){.producer = producer,
                                                     .msgs = &msg,
@@ -164,7 +164,7 @@ int mr_dead_letter(struct mr_consumer *consumer, uint64_t pos, const unsigned ch
     int why;
     letter.bytes = mr_record_read(at, pos, consumer->end, &letter.r);
     if (!letter.bytes)
-        return mr_blame(topic, -EBADMSG);
+        return mr_topic_error(topic, -EBADMSG);
     int parked = move_or_park(consumer, &letter, &why);
     if (parked < 0)
         return parked;

@@ -278,7 +278,7 @@ int mr_deliver(struct mr_consumer *consumer, uint64_t max)
         }
         if (kind)
             consumer->again = kind == 2;
-        int error = kind == 2 ? mr_move_settle(consumer) : 0;
+        int error = kind == 2 ? mr_move_finish(consumer) : 0;
         if (error == 1) {
             consumer->acked = consumer->end = consumer->pos = consumer->stop = 0;
             continue; /* its only records had already reached the other topic */

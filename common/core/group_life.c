@@ -17,7 +17,7 @@ static int lock_log(struct mr_topic *topic, uint32_t p, int wait)
 
 /* Sets a group's position in every partition, each under its log's lock, so that no producer moves
  * the tail past it meanwhile. */
-static int place(struct mr_topic *topic, uint32_t group, enum mr_start start, int64_t arg)
+static int set_start(struct mr_topic *topic, uint32_t group, enum mr_start start, int64_t arg)
 {
     for (uint32_t p = 0; p < topic->partition_cnt; p++) {
         int error = mr_log_lock(topic, p);
@@ -90,7 +90,7 @@ int mr_group_make(struct mr_topic *topic, const struct mr_new_group *new_group, 
         mr_tx_set(&tx, &topic->shm->group_high, g + 1);
     mr_tx_set(&tx, &group->serial, serial);
     mr_tx_commit(&tx);
-    int error = place(topic, g, new_group->start, new_group->arg);
+    int error = set_start(topic, g, new_group->start, new_group->arg);
     if (error)
         mr_group_abandon(topic, g);
     else
@@ -135,7 +135,7 @@ int mr_group_free(struct mr_topic *topic, uint32_t g, int wait)
     return 0;
 }
 
-int mr_groups_unsettled(const struct mr_topic *topic)
+int mr_groups_unfinished(const struct mr_topic *topic)
 {
     for (uint32_t g = 0, n = mr_groups_used(topic); g < n; g++)
         if (load(&topic->groups[g].serial) &&

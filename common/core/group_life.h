@@ -13,8 +13,8 @@ int mr_topic_lock_try(struct mr_topic *topic);
 
 /* The caller of all that follow holds the topic's lock. */
 
-/* mr_groups_unsettled: is a group half made, or over and not yet gone? Lock-free. */
-int mr_groups_unsettled(const struct mr_topic *topic);
+/* mr_groups_unfinished: is a group half made, or over and not yet gone? Lock-free. */
+int mr_groups_unfinished(const struct mr_topic *topic);
 
 /* mr_group_make takes a free group slot for a group in the making and sets its start positions.
  * Returns 0 with *group; -EUSERS; -EBADMSG, -EINTR and the like: then nothing is left of it, or

@@ -38,7 +38,7 @@ static int offset_of(const struct mr_topic *topic, uint32_t p, const struct mr_t
     if (error)
         return error;
     if (!mr_log_header(topic, ring, pos, tip->head, &r) || r.offset >= tip->next_offset)
-        return acquire(&topic->logs[p].tail) > pos ? -EAGAIN : mr_blame(topic, -EBADMSG);
+        return acquire(&topic->logs[p].tail) > pos ? -EAGAIN : mr_topic_error(topic, -EBADMSG);
     *out = r.offset;
     return 0;
 }
@@ -51,9 +51,10 @@ static int ends_of(const struct mr_topic *topic, uint32_t p, struct mr_tip *tip,
     *tail = acquire(&topic->logs[p].tail);
     if (tip->next_offset == MR_NONE ||
         (*tail <= tip->head && tip->head - *tail > topic->ring_bytes)) /* I2; the tail only grows */
-        return mr_blame(topic, -EBADMSG);
+        return mr_topic_error(topic, -EBADMSG);
     if (*tail > tip->head)
-        return acquire(&topic->logs[p].head) == tip->head ? mr_blame(topic, -EBADMSG) : -EAGAIN;
+        return acquire(&topic->logs[p].head) == tip->head ? mr_topic_error(topic, -EBADMSG)
+                                                          : -EAGAIN;
     return 0;
 }
 
@@ -66,7 +67,8 @@ static int offset_at(const struct mr_topic *topic, uint32_t p, uint64_t pos, uin
         uint64_t tail;
         error = ends_of(topic, p, &tip, &tail);
         if (!error && pos > tip.head)
-            error = acquire(&topic->logs[p].head) == tip.head ? mr_blame(topic, -EBADMSG) : -EAGAIN;
+            error = acquire(&topic->logs[p].head) == tip.head ? mr_topic_error(topic, -EBADMSG)
+                                                              : -EAGAIN;
         if (!error)
             error = offset_of(topic, p, &tip, pos < tail ? tail : pos, out);
     }
@@ -221,7 +223,7 @@ static int share_count(const struct mr_topic *topic, uint32_t p, const struct cl
     uint64_t low = claims->next, low_offset = claims->next_offset, held = 0, first = 0, end = 0;
     if (claims->next > tip->head ||
         claims->next_offset > tip->next_offset) /* I1; the log was looked at later */
-        return mr_blame(topic, -EBADMSG);
+        return mr_topic_error(topic, -EBADMSG);
     if (claims->next <
         tail) { /* drop-oldest: what nobody has claimed starts at the oldest record */
         int error = offset_of(topic, p, tip, tail, &low_offset);
@@ -235,14 +237,14 @@ static int share_count(const struct mr_topic *topic, uint32_t p, const struct cl
         if (claims->held[i].cursor >= claims->held[i].end || cursor >= claims->held[i].end)
             continue;
         if (claims->held[i].end > claims->next) /* I4 */
-            return moved_on(topic, claims, i, mr_blame(topic, -EBADMSG));
+            return moved_on(topic, claims, i, mr_topic_error(topic, -EBADMSG));
         int error = offset_of(topic, p, tip, cursor, &first);
         if (!error && claims->held[i].end == claims->next)
             end = claims->next_offset;
         else if (!error)
             error = offset_of(topic, p, tip, claims->held[i].end, &end);
         if (!error && end < first)
-            error = mr_blame(topic, -EBADMSG);
+            error = mr_topic_error(topic, -EBADMSG);
         if (error)
             return moved_on(topic, claims, i, error);
         held += end - first;
@@ -258,7 +260,7 @@ static int share_count(const struct mr_topic *topic, uint32_t p, const struct cl
                           .next_offset = claims->next_offset,
                           .end_offset = tip->next_offset};
     if (out->lag > tip->next_offset - low_offset) /* I5: a record in two claims */
-        return mr_blame(topic, -EBADMSG);
+        return mr_topic_error(topic, -EBADMSG);
     return 1;
 }
 
@@ -296,7 +298,7 @@ int64_t mr_consumer_lag(const struct mr_consumer *consumer)
         if (consumer->joined && found >= 0 && share.serial != consumer->seat.serial)
             return -ESTALE;
         if (found < 0 || tip.next_offset == MR_NONE)
-            return found < 0 ? found : mr_blame(topic, -EBADMSG);
+            return found < 0 ? found : mr_topic_error(topic, -EBADMSG);
         lag += consumer->joined ? share.lag : minus(tip.next_offset, consumer->peek_offset[p]);
     }
     return mr_intact(topic) < 0 ? -EIO : (int64_t)lag;
@@ -425,7 +427,7 @@ static int member_look(const struct mr_topic *topic, uint32_t idx, struct mr_mem
     if (!member->group)
         return 0;
     if (member->group > topic->group_cnt || member->partition >= topic->partition_cnt)
-        return mr_blame(topic, -EBADMSG);
+        return mr_topic_error(topic, -EBADMSG);
     uint32_t p = (uint32_t)member->partition;
     *info = (struct mr_member_info){.group_idx = (uint32_t)member->group - 1,
                                     .partition = p,
@@ -481,8 +483,8 @@ static int topic_partition(const struct mr_topic *topic, uint32_t p, struct mr_t
         topic, p); /* before the groups' positions, which grow up to what is there then */
     uint64_t tail = acquire(&topic->logs[p].tail), from = mr_groups_limit(topic, p);
     from = from > tail ? from : tail;
-    error =
-        tip.next_offset == MR_NONE ? mr_blame(topic, -EBADMSG) : offset_at(topic, p, from, &offset);
+    error = tip.next_offset == MR_NONE ? mr_topic_error(topic, -EBADMSG)
+                                       : offset_at(topic, p, from, &offset);
     if (error)
         return error;
     info->records_in += part.next_offset;

@@ -58,7 +58,8 @@ static int init_segment(int fd, const struct mr_geometry *g, const struct mr_set
     return error;
 }
 
-int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings *settings)
+int mr_topic_create_segment(struct mr_bus *bus, const char *name,
+                            const struct mr_settings *settings)
 {
     if (mr_name_check('t', name) || mr_settings_bad(settings))
         return -EINVAL;
@@ -156,7 +157,7 @@ int mr_topic_created(struct mr_bus *bus, const char *name, uint64_t *created_ns)
 /* Takes a deleted topic's name away, with its lock held. All who do so hold it, so that between the
  * look and the step the name does not come to lead to the next topic. In /dev/shm only its owner
  * can: for others, the bus's broker does it when it next looks. */
-static int take_name(const struct mr_topic *topic)
+static int remove_name(const struct mr_topic *topic)
 {
     char path[MR_PATH_MAX];
     mr_segment_name(path, topic->bus->owner, topic->bus->name, topic->name);
@@ -188,7 +189,7 @@ int mr_topic_open(struct mr_bus *bus, const char *name, struct mr_topic **out)
          * nothing, and believes less. */
         int locked = topic->write ? mr_topic_lock(topic) : -EPERM;
         if (topic->write && locked != -EINTR) /* a damaged lock must not keep it for ever */
-            take_name(topic);
+            remove_name(topic);
         if (!locked)
             mr_unlock(&topic->shm->lock);
         error = -ENOENT;
@@ -345,7 +346,7 @@ int mr_topic_delete(struct mr_topic *topic, enum mr_delete how)
     error = mark_deleted(topic, how);
     int marked = !error;
     if (marked)
-        error = take_name(topic);
+        error = remove_name(topic);
     if (!locked)
         mr_unlock(&topic->shm->lock);
     if (!marked)

@@ -4,11 +4,12 @@
 
 #include "topic.h"
 
-/* mr_topic_make creates a topic's segment. settings: all filled in (partitions >= 1, full not
+/* mr_topic_create_segment creates a topic's segment. settings: all filled in (partitions >= 1, full not
  * DEFAULT, tries >= 1, mode).
  * Returns 0; -EEXIST; -ENOSPC; -EINVAL name or settings; -EPERM the bus is another user's. Killed
  * inside: there or not, nothing in between. */
-int mr_topic_make(struct mr_bus *bus, const char *name, const struct mr_settings *settings);
+int mr_topic_create_segment(struct mr_bus *bus, const char *name,
+                            const struct mr_settings *settings);
 
 /* mr_topic_lost: 1 if somebody took the topic's name away without deleting it. It is marked deleted
  * now, and who waits on it is woken: whoever comes next would get another topic of that name. */

@@ -141,7 +141,7 @@ int mr_log_find(struct mr_topic *topic, uint32_t p, enum mr_start start, int64_t
 /* A producer died in here. If it had published, its own counter and its source's slot may not know
  * yet; what it had not published must not be found by the index. Dying in this repair leaves the
  * same work to the next. */
-static void mend(struct mr_topic *topic, uint32_t p)
+static void repair(struct mr_topic *topic, uint32_t p)
 {
     struct mr_log_shm *log = &topic->logs[p];
     uint64_t head = atomic_load_explicit(&log->head, memory_order_relaxed);
@@ -176,7 +176,7 @@ int mr_log_lock(struct mr_topic *topic, uint32_t p)
     int error = mr_lock(topic, &topic->logs[p].lock);
     if (error <= 0)
         return error;
-    mend(topic, p);
+    repair(topic, p);
     return 0;
 }
 
@@ -185,7 +185,7 @@ int mr_log_lock_try(struct mr_topic *topic, uint32_t p)
     int error = mr_lock_try(topic, &topic->logs[p].lock);
     if (error <= 0)
         return error;
-    mend(topic, p);
+    repair(topic, p);
     return 0;
 }
 

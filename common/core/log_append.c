@@ -263,16 +263,16 @@ static inline int write_records(struct mr_topic *topic, uint32_t p, struct mr_ba
     const uint32_t *order = batch->order;
     const size_t n = batch->n;
     const uint64_t now_ns = batch->now_ns;
-    struct mr_place *place = batch->place;
+    struct mr_append_cursor *cursor = batch->cursor;
     struct space *space = &append->space;
-    uint64_t pos = append->pos, at = pos - place->lap, offset = append->offset,
+    uint64_t pos = append->pos, at = pos - cursor->lap, offset = append->offset,
              last_ts = append->last_ts, value_bytes = 0;
     size_t done = 0;
     if (at >= ring_bytes) {
         at = pos % ring_bytes;
-        place->lap = pos - at;
+        cursor->lap = pos - at;
     }
-    uint64_t boundary = pos > place->boundary ? next_boundary(topic, p, pos) : place->boundary;
+    uint64_t boundary = pos > cursor->boundary ? next_boundary(topic, p, pos) : cursor->boundary;
     for (struct mr_message *msg = batch->msgs; done < n; msg++) {
         if (order)
             msg = &batch->msgs[order[done]];
@@ -346,8 +346,8 @@ static inline void publish(struct mr_topic *topic, uint32_t p, const struct mr_b
     atomic_store_explicit(&who->bytes, load(&who->bytes) + (pos - head), memory_order_relaxed);
     if (source)
         mr_source_store(source, progress.position, progress.check, pos);
-    batch->place->end = pos;
-    batch->place->boundary = append->boundary;
+    batch->cursor->end = pos;
+    batch->cursor->boundary = append->boundary;
 }
 
 ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch)

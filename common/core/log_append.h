@@ -10,7 +10,7 @@ static inline uint64_t mr_message_bytes(const struct mr_message *msg)
 }
 
 /* What a producer remembers of a partition. All zeros at first. */
-struct mr_place {
+struct mr_append_cursor {
     uint64_t end; /* where the last record appended through it ends; 0: none */
     /* a position that lies at the ring's begin, the last one before head for most of a lap: saves
      * dividing by its size */
@@ -30,8 +30,8 @@ struct mr_batch {
     uint64_t source;   /* 0: none; else progress belongs to msgs, index by index */
     const struct mr_progress *progress;
     uint64_t now_ns;
-    struct mr_place *place; /* of the partition appended to */
-    uint64_t value_bytes;   /* out: how long the values of those appended are in all */
+    struct mr_append_cursor *cursor; /* of the partition appended to */
+    uint64_t value_bytes;            /* out: how long the values of those appended are in all */
 };
 
 /* mr_log_append writes and publishes as many messages of the batch as fit. The lock is taken

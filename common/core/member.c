@@ -319,7 +319,7 @@ int mr_group_give_back(struct mr_topic *topic, struct mr_seat *seat)
     if (error)
         goto unlock;
     if (!mr_group_seated(topic, seat)) {
-        error = mr_blame(topic, -ESTALE);
+        error = mr_topic_error(topic, -ESTALE);
     } else if (load(&topic->members[seat->member].cursor) >=
                load(&topic->members[seat->member].end)) {
         error = 0;

@@ -71,7 +71,7 @@ static int arrived(const struct mr_topic *topic, const struct mr_member_shm *slo
     return error ? error : found;
 }
 
-int mr_move_settle(struct mr_consumer *consumer)
+int mr_move_finish(struct mr_consumer *consumer)
 {
     struct mr_topic *topic = consumer->topic;
     struct mr_member_shm *slot = mr_consumer_slot(consumer);

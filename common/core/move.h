@@ -15,7 +15,7 @@
 
 #include "consumer.h"
 
-/* mr_move appends n messages, as mr_append_place has placed them, and acknowledges up to position
+/* mr_move appends n messages, as mr_append_assign has placed them, and acknowledges up to position
  * pos, which is `records` records more. The caller has checked that the claim is still its own.
  * Returns 0 or a negative errno: nothing appended, nothing acknowledged; -ESTALE: appended only. */
 struct mr_move {
@@ -27,9 +27,9 @@ struct mr_move {
 };
 int mr_move(struct mr_consumer *consumer, const struct mr_move *move);
 
-/* mr_move_settle finishes what the former owner of a slot had begun. Returns 0 go on; 1 the claim
+/* mr_move_finish finishes what the former owner of a slot had begun. Returns 0 go on; 1 the claim
  * is empty now; or a negative errno. */
-int mr_move_settle(struct mr_consumer *consumer);
+int mr_move_finish(struct mr_consumer *consumer);
 
 /* mr_dead_name writes the dead-letter topic's name, of MR_TOPIC_NAME_MAX + 5 bytes at most, its end
  * included. */

@@ -70,7 +70,7 @@ int mr_group_park(struct mr_topic *topic, struct mr_seat *seat, uint64_t pos, ui
         goto unlock;
     uint32_t longer = parked_before(topic, seat, pos);
     if (!mr_group_seated(topic, seat)) {
-        error = mr_blame(topic, -ESTALE);
+        error = mr_topic_error(topic, -ESTALE);
     } else if (load(&member->cursor) != pos || load(&member->end) < pos + bytes) {
         error = -EBADMSG;
     } else if ((load(&group->flags) & MR_ORDERED) ||

@@ -24,8 +24,8 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     if (options && options->source && (error = mr_log_source_room(topic, options->source)))
         return error;
     struct mr_producer *producer = calloc(1, sizeof *producer);
-    struct mr_place *places = calloc(topic->partition_cnt, sizeof *places);
-    if (!producer || !places) {
+    struct mr_append_cursor *cursors = calloc(topic->partition_cnt, sizeof *cursors);
+    if (!producer || !cursors) {
         error = -ENOMEM;
         goto free_producer;
     }
@@ -59,12 +59,12 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     mr_tx_set(&tx, &slot->state, 'a');
     mr_tx_commit(&tx);
     mr_unlock(&topic->shm->lock);
-    producer->places = places;
+    producer->cursors = cursors;
     *out = producer;
     return 0;
 
 free_producer:
-    free(places);
+    free(cursors);
     free(producer);
     return error;
 }
@@ -93,7 +93,7 @@ void mr_producer_close(struct mr_producer *producer)
             mr_groups_tell(topic, INT_MAX);
     }
     free(producer->order);
-    free(producer->places);
+    free(producer->cursors);
     free(producer);
 }
 

@@ -10,10 +10,10 @@ struct mr_producer {
     uint32_t slot;
     uint64_t serial; /* our slot's serial: tells whether it is still ours */
     uint64_t source;
-    struct mr_place *places; /* per partition */
-    uint32_t run_partition;  /* where keyless records go now, */
-    uint64_t run_bytes;      /* and how many bytes went there in this run */
-    uint32_t *order;         /* indices of a batch sorted by partition */
+    struct mr_append_cursor *cursors; /* per partition */
+    uint32_t run_partition;           /* where keyless records go now, */
+    uint64_t run_bytes;               /* and how many bytes went there in this run */
+    uint32_t *order;                  /* indices of a batch sorted by partition */
     size_t order_cap;
     _Atomic int cancelled; /* by mr_producer_cancel, until a wait has ended by it */
     struct mr_producer_stats stats;

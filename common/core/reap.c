@@ -99,7 +99,7 @@ static int holdings(const struct mr_topic *topic, uint64_t client)
  * topic's lock held.
  *   wait     for groups' locks that live processes hold; else what is under those is left for the
  *            next time */
-static void bury(struct mr_topic *topic, uint64_t client, int wait)
+static void record_death(struct mr_topic *topic, uint64_t client, int wait)
 {
     struct mr_topic_shm *shm = topic->shm;
     int found = holdings(topic, client);
@@ -131,31 +131,31 @@ static void count_left(struct mr_topic *topic)
 }
 
 /* Is there what taking the topic's lock mends? Lock-free. */
-static int unsettled(const struct mr_topic *topic)
+static int unfinished(const struct mr_topic *topic)
 {
     for (uint32_t i = 0, n = mr_producers_used(topic); i < n; i++)
         if (load(&topic->producers[i].state) == 'l')
             return 1;
-    return mr_groups_unsettled(topic) || (holdings(topic, MR_CLIENT_GONE) & 2);
+    return mr_groups_unfinished(topic) || (holdings(topic, MR_CLIENT_GONE) & 2);
 }
 
-void mr_topic_mend(struct mr_topic *topic)
+void mr_topic_repair(struct mr_topic *topic)
 {
-    if (!unsettled(topic) || mr_topic_lock_try(topic))
+    if (!unfinished(topic) || mr_topic_lock_try(topic))
         return; /* a live process that holds the lock has mended it, or the next does */
     count_left(topic);
-    bury(topic, MR_CLIENT_GONE, 0);
+    record_death(topic, MR_CLIENT_GONE, 0);
     mr_unlock(&topic->shm->lock);
     mr_topic_wake(topic);
 }
 
 void mr_topic_reap(struct mr_topic *topic, uint64_t client)
 {
-    mr_topic_mend(topic); /* it may have died, or left, in the middle of something */
+    mr_topic_repair(topic); /* it may have died, or left, in the middle of something */
     if (holdings(topic, client)) {
         if (mr_topic_lock(topic))
             return; /* damaged or stopped: the next to wait tries again */
-        bury(topic, client, 1);
+        record_death(topic, client, 1);
         mr_unlock(&topic->shm->lock);
     }
     /* Even when nothing was found: the dead one may have been woken for a record that somebody else
@@ -169,14 +169,14 @@ static void reap_now(struct mr_topic *topic, uint64_t client)
 {
     if (mr_topic_lock_try(topic))
         return;
-    bury(topic, client, 0);
+    record_death(topic, client, 0);
     mr_unlock(&topic->shm->lock);
     mr_topic_wake(topic);
 }
 
 void mr_topic_reap_dead(struct mr_topic *topic)
 {
-    mr_topic_mend(topic);
+    mr_topic_repair(topic);
     for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
         uint64_t owner = load(&topic->members[i].owner);
         if (load(&topic->members[i].group) && owner && !mr_client_alive(topic->bus, owner))
@@ -191,7 +191,7 @@ void mr_topic_reap_dead(struct mr_topic *topic)
 
 void mr_topic_relieve(struct mr_topic *topic)
 {
-    mr_topic_mend(topic); /* first: it may bring to light a private member that has died */
+    mr_topic_repair(topic); /* first: it may bring to light a private member that has died */
     for (uint32_t i = 0, n = mr_members_used(topic); i < n; i++) {
         uint64_t group = load(&topic->members[i].group), owner = load(&topic->members[i].owner);
         if (group && group <= topic->group_cnt && owner &&

@@ -32,7 +32,7 @@ int mr_log_source_room(struct mr_topic *topic, uint64_t id)
         const struct mr_source_shm *source = mr_source_slot(topic, p, id);
         mr_unlock(&topic->logs[p].lock);
         if (!source)
-            return mr_blame(topic, -EUSERS);
+            return mr_topic_error(topic, -EUSERS);
     }
     return mr_intact(topic);
 }

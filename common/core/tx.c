@@ -62,7 +62,7 @@ static int repair(struct mr_topic *topic, struct mr_lock_shm *lock)
     return 1;
 }
 
-static int take(struct mr_lock_shm *lock)
+static int try_lock_for_a_while(struct mr_lock_shm *lock)
 {
     for (int i = 0; i < SPINS; i++) {
         int error = pthread_mutex_trylock(&lock->mutex);
@@ -90,7 +90,7 @@ __attribute__((noinline)) static int wait_for(struct mr_topic *topic, struct mr_
 {
     uint64_t since = 0, said = 0;
     for (;;) {
-        int error = take(lock);
+        int error = try_lock_for_a_while(lock);
         if (error != ETIMEDOUT)
             return error;
         if (!since)
@@ -119,7 +119,7 @@ __attribute__((always_inline)) static inline int answered(struct mr_topic *topic
             return repaired;
     } else if (error) {
         /* ENOTRECOVERABLE, EINVAL: not a mutex any more */
-        return error < 0 ? error : mr_blame(topic, -EBADMSG);
+        return error < 0 ? error : mr_topic_error(topic, -EBADMSG);
     } else if (atomic_load_explicit(&lock->redo.armed, memory_order_relaxed)) { /* I7 broken */
         pthread_mutex_unlock(&lock->mutex);
         return -EBADMSG;

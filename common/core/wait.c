@@ -14,13 +14,13 @@
  * the last ones */
 #define LEAST_MAX 64u
 
-/* see gather: so much is worth a claim at once; in a small ring, a quarter of it */
-#define GATHER_BYTES 32768u
+/* see mr_wait_coalesce: so much is worth a claim at once; in a small ring, a quarter of it */
+#define COALESCE_BYTES 32768u
 
-#define GATHER_RECORDS    64u  /* who takes fewer at a time would only make a queue */
-#define GATHER_PAUSES_MIN 96u  /* about 2.4 us */
-#define GATHER_PAUSES_MAX 768u /* about 20 us */
-#define GATHER_TRY        8u
+#define COALESCE_RECORDS    64u  /* who takes fewer at a time would only make a queue */
+#define COALESCE_PAUSES_MIN 96u  /* about 2.4 us */
+#define COALESCE_PAUSES_MAX 768u /* about 20 us */
+#define COALESCE_TRY        8u
 
 /* Lock-free: how many bytes may there be to claim? An orphan counts as more than enough. */
 uint64_t mr_wait_inviting(const struct mr_consumer *consumer)
@@ -45,18 +45,18 @@ uint64_t mr_wait_inviting(const struct mr_consumer *consumer)
  * there is left alone to grow for as long as what is worth a claim will take at the rate seen last
  * time; for the shortest time only if that is far too long, as a slow stream is not to be held up,
  * or if the topic may be full before. Where nothing grew in the second half of a pause (the stream
- * may wait for us) only every GATHER_TRY-th claim tries again.
- *   bytes   what mr_wait_inviting() has just said records that a claim, or the topic, can hold at
- *           most */
-void mr_wait_gather(struct mr_consumer *consumer, uint64_t bytes, uint64_t records)
+ * may wait for us) only every COALESCE_TRY-th claim tries again.
+ *   bytes   what mr_wait_inviting() has just said records that a claim, or the topic, can hold at most */
+void mr_wait_coalesce(struct mr_consumer *consumer, uint64_t bytes, uint64_t records)
 {
-    uint64_t worth = consumer->topic->ring_bytes / 4 < GATHER_BYTES
+    uint64_t worth = consumer->topic->ring_bytes / 4 < COALESCE_BYTES
                          ? consumer->topic->ring_bytes / 4
-                         : GATHER_BYTES;
-    if (bytes >= worth || records < GATHER_RECORDS ||
-        (!consumer->gather_pauses && ++consumer->gather_turn % GATHER_TRY))
+                         : COALESCE_BYTES;
+    if (bytes >= worth || records < COALESCE_RECORDS ||
+        (!consumer->coalesce_pauses && ++consumer->coalesce_turn % COALESCE_TRY))
         return;
-    uint64_t half = (consumer->gather_pauses ? consumer->gather_pauses : GATHER_PAUSES_MIN) / 2;
+    uint64_t half =
+        (consumer->coalesce_pauses ? consumer->coalesce_pauses : COALESCE_PAUSES_MIN) / 2;
     for (uint64_t i = 0; i < half; i++)
         mr_pause_cpu();
     uint64_t before = mr_wait_inviting(consumer);
@@ -65,12 +65,12 @@ void mr_wait_gather(struct mr_consumer *consumer, uint64_t bytes, uint64_t recor
     uint64_t now = mr_wait_inviting(consumer),
              wanted = now > before ? worth * half / (now - before) : 0;
     if (now <= before)
-        consumer->gather_pauses = 0;
-    else if (wanted < GATHER_PAUSES_MIN || wanted > 4 * GATHER_PAUSES_MAX ||
+        consumer->coalesce_pauses = 0;
+    else if (wanted < COALESCE_PAUSES_MIN || wanted > 4 * COALESCE_PAUSES_MAX ||
              consumer->topic->part_records_max)
-        consumer->gather_pauses = GATHER_PAUSES_MIN;
+        consumer->coalesce_pauses = COALESCE_PAUSES_MIN;
     else
-        consumer->gather_pauses = wanted < GATHER_PAUSES_MAX ? wanted : GATHER_PAUSES_MAX;
+        consumer->coalesce_pauses = wanted < COALESCE_PAUSES_MAX ? wanted : COALESCE_PAUSES_MAX;
 }
 
 /* Spins for as long as has paid lately. Returns 1 if something may be there. */
@@ -82,7 +82,7 @@ int mr_wait_spin(struct mr_consumer *consumer, uint64_t records, int64_t timeout
     for (int i = 0;; i++) {
         uint64_t bytes = mr_wait_inviting(consumer);
         if (bytes) {
-            mr_wait_gather(consumer, bytes, records);
+            mr_wait_coalesce(consumer, bytes, records);
             consumer->spin_ns =
                 consumer->spin_ns * 2 < MR_SPIN_NS_MAX ? consumer->spin_ns * 2 : MR_SPIN_NS_MAX;
             return 1;

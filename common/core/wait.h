@@ -13,10 +13,10 @@
  * enough. Lock-free; a moment's value. */
 uint64_t mr_wait_inviting(const struct mr_consumer *consumer);
 
-/* mr_wait_gather lets a little that may be claimed grow, for some microseconds.
+/* mr_wait_coalesce lets a little that may be claimed grow, for some microseconds.
  *   bytes    what mr_wait_inviting has just returned, > 0
  *   records  how many a claim, or the topic, can hold at most */
-void mr_wait_gather(struct mr_consumer *consumer, uint64_t bytes, uint64_t records);
+void mr_wait_coalesce(struct mr_consumer *consumer, uint64_t bytes, uint64_t records);
 
 /* mr_wait_spin spins for as long as has paid lately. Returns 1 if there may be something to claim;
  * else 0. */

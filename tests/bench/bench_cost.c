@@ -212,7 +212,7 @@ static void add_place(const char *series, double at, uint64_t bytes, unsigned pa
     must(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &place->bus) == 0, "make a bus");
     for (int error = 0; place->topics < topics && error == 0;) {
         snprintf(topic, sizeof topic, "t%u", place->topics++);
-        error = mr_topic_make(place->bus, topic, &settings);
+        error = mr_topic_create_segment(place->bus, topic, &settings);
         settings.size_bytes = MR_SIZE_MIN; /* of all but the first */
         if (error) {
             fprintf(stderr, "bench_cost: %s at %g: not measured: %s\n", series, at,

@@ -77,7 +77,7 @@ int main(void)
     struct mr_topic *topic;
     snprintf(name, sizeof name, "bench-%d", (int)getpid());
     must(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &bus) == 0, "make a bus");
-    int error = mr_topic_make(bus, "t", &settings);
+    int error = mr_topic_create_segment(bus, "t", &settings);
     if (error == 0) {
         must(mr_topic_open(bus, "t", &topic) == 0, "open the topic");
         fill(topic);

@@ -84,7 +84,7 @@ static void redelivery(int with_broker, double *ms, int n)
     struct mr_settings settings = {
         .size_bytes = 65536, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 1000, .mode = 0600};
     if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 ||
-        mr_topic_make(server, "t", &settings) < 0)
+        mr_topic_create_segment(server, "t", &settings) < 0)
         bench_fail("make a topic");
     mr_bus_disconnect(server); /* the bus stays without a broker */
     if (with_broker)
@@ -132,8 +132,8 @@ static void repair(double *us, double *free_us, int n)
     struct mr_settings settings = {
         .size_bytes = 65536, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
     if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 ||
-        mr_topic_make(server, "t", &settings) < 0 || mr_topic_open(server, "t", &topic) < 0 ||
-        mr_consumer_open(topic, NULL, &consumer) < 0)
+        mr_topic_create_segment(server, "t", &settings) < 0 ||
+        mr_topic_open(server, "t", &topic) < 0 || mr_consumer_open(topic, NULL, &consumer) < 0)
         bench_fail("make a topic");
     struct mr_lock_shm *lock = &topic->groups[0].lock;
     for (int i = 0; i < n; i++) {
@@ -176,8 +176,8 @@ static void machinery(void)
     struct mr_settings settings = {
         .size_bytes = 1 << 20, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
     if (mr_bus_serve(bus_name, 0600, (gid_t)-1, NULL, &server) < 0 ||
-        mr_topic_make(server, "t", &settings) < 0 || mr_topic_open(server, "t", &topic) < 0 ||
-        mr_producer_open(topic, NULL, &producer) < 0 ||
+        mr_topic_create_segment(server, "t", &settings) < 0 ||
+        mr_topic_open(server, "t", &topic) < 0 || mr_producer_open(topic, NULL, &producer) < 0 ||
         mr_consumer_open(topic, NULL, &consumer) < 0)
         bench_fail("make a topic");
     struct mr_message msgs[BATCH];

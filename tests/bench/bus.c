@@ -53,7 +53,7 @@ void bench_topic_make(const char *name, uint64_t size_bytes, uint64_t records)
     }
     while (i + 1 < TOPICS_MAX && topics[i][0])
         i++;
-    must(topics[i][0] ? -ENOSPC : mr_topic_make(server, name, &settings), "make a topic");
+    must(topics[i][0] ? -ENOSPC : mr_topic_create_segment(server, name, &settings), "make a topic");
     snprintf(topics[i], sizeof topics[i], "%s", name);
 }
 

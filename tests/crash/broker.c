@@ -95,7 +95,7 @@ static void create(struct world *w)
     be_quiet();
     child_must(serve(w) == 0, "serve");
     begin();
-    int error = mr_topic_make(bus, "made", &w->settings);
+    int error = mr_topic_create_segment(bus, "made", &w->settings);
     if (!error)
         supervise_topic(keep, "made");
     end(error);

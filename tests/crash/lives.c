@@ -246,7 +246,7 @@ static void make(struct world *w)
 {
     attach(w);
     begin();
-    int error = mr_topic_make(bus, "made", &w->settings);
+    int error = mr_topic_create_segment(bus, "made", &w->settings);
     end(error);
 }
 static void set_columns(struct world *w)

@@ -76,7 +76,7 @@ variant 'the wake is left out' append.c \
 
 # What held the promise up before: each of these is a fault that random kills hit.
 variant 'a half-made group is mended by newcomers only' reap.c \
-    's/if \(!unsettled\(topic\) \|\| mr_topic_lock_try\(topic\)\)/if (1)/' 'join, a new group' 'join, a private group'
+    's/if \(!unfinished\(topic\) \|\| mr_topic_lock_try\(topic\)\)/if (1)/' 'join, a new group' 'join, a private group'
 variant 'a private group is live before it has a member' group_life.c \
     's/    else\n        \*out = g;/    else {\n        *out = g;\n        atomic_store(&group->flags, flags);\n    }/' 'join, a private group'
 variant 'a private group outlives the slot of its member' reap.c \

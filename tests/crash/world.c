@@ -150,7 +150,8 @@ void world_adds(struct world *w, unsigned cnt)
 void world_shelf(struct world *w, enum shelf_name name, const char *group)
 {
     struct shelf *shelf = &w->shelf[name];
-    world_must(mr_topic_make(w->bus, shelf_names[name], &w->settings) == 0, "make a topic");
+    world_must(mr_topic_create_segment(w->bus, shelf_names[name], &w->settings) == 0,
+               "make a topic");
     world_must(mr_topic_open(w->bus, shelf_names[name], &shelf->topic) == 0, "open a topic");
     world_must(mr_producer_open(shelf->topic, NULL, &shelf->producer) == 0, "open a producer");
     if (group)

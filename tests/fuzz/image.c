@@ -154,7 +154,7 @@ void image_begin(struct image *bus, struct image *topic)
     mr_guard();
     snprintf(name, sizeof name, "test-%d-fuzz", (int)getpid());
     MUST(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &image_bus) == 0);
-    MUST(mr_topic_make(image_bus, "t", &settings) == 0 &&
+    MUST(mr_topic_create_segment(image_bus, "t", &settings) == 0 &&
          mr_topic_open(image_bus, "t", &image_topic) == 0);
     fill_topic();
     take_image(bus, NULL, 0);

@@ -234,7 +234,7 @@ inline acknowledge()
     fi
 }
 
-/* mr_move_settle */
+/* mr_move_finish */
 inline settle()
 {
     if

@@ -105,7 +105,7 @@ static void leave_bus(void)
         .size_bytes = 4096, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
     strcpy(name, bus_new_name());
     ck_assert_int_eq(mr_bus_serve(name, 0600, (gid_t)-1, NULL, &left), 0);
-    ck_assert_int_eq(mr_topic_make(left, "t", &settings), 0);
+    ck_assert_int_eq(mr_topic_create_segment(left, "t", &settings), 0);
     mr_bus_disconnect(left);
 }
 
@@ -247,7 +247,7 @@ START_TEST(topic_made_between_is_not_deleted_for_the_old_one)
         /* Opening what is marked deleted takes its name away. */
         if (mr_topic_open(other.bus, "t", &old) == 0)
             mr_topic_close(old);
-        else if (mr_topic_make(other.bus, "t", &settings) == 0) {
+        else if (mr_topic_create_segment(other.bus, "t", &settings) == 0) {
             ck_assert_int_eq(mr_topic_open(other.bus, "t", &other.topic), 0);
             ck_assert_int_eq(mr_producer_open(other.topic, NULL, &other.producer), 0);
             ck_assert_int_eq(put(other.producer, 0, "x"), 1);

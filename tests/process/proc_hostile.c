@@ -452,7 +452,8 @@ START_TEST(symlinks_are_not_followed_by_bus_or_topic)
 
     path_of(path, "link");
     ck_assert_int_eq(symlink(target, path), 0);
-    int opened = mr_topic_open(bus, "link", &t), made = mr_topic_make(bus, "link", &settings);
+    int opened = mr_topic_open(bus, "link", &t),
+        made = mr_topic_create_segment(bus, "link", &settings);
     const char *name = bus_new_name();
     mr_segment_name(segment, geteuid(), name, NULL);
     snprintf(path, sizeof path, "/dev/shm%s", segment);
@@ -485,7 +486,7 @@ START_TEST(modes_are_as_asked_whatever_the_umask)
     mr_segment_name(segment, geteuid(), name, NULL);
     umask(0777);
     int served = mr_bus_serve(name, 0664, (gid_t)-1, NULL, &other),
-        made = mr_topic_make(bus, "private", &settings);
+        made = mr_topic_create_segment(bus, "private", &settings);
     umask(022);
     ck_assert_int_eq(served, 0);
     ck_assert_int_eq(made, 0);
@@ -513,7 +514,7 @@ START_TEST(names_do_not_lead_out_of_the_namespace)
     struct mr_topic *t;
     struct mr_bus *b;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        ck_assert_int_eq(mr_topic_make(bus, names[i], &settings), -EINVAL);
+        ck_assert_int_eq(mr_topic_create_segment(bus, names[i], &settings), -EINVAL);
         ck_assert_int_eq(mr_topic_create(bus, names[i], NULL, 0), -EINVAL);
         ck_assert_int_eq(mr_topic_open(bus, names[i], &t), -EINVAL);
         options.group = names[i];

@@ -222,7 +222,7 @@ START_TEST(record_that_kills_three_times_is_put_aside_and_the_rest_goes_on)
     ck_assert_ptr_ne(seen, MAP_FAILED);
     struct mr_settings settings = {
         .size_bytes = 4096, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
-    ck_assert_int_eq(mr_topic_make(bus, "t.dead", &settings), 0);
+    ck_assert_int_eq(mr_topic_create_segment(bus, "t.dead", &settings), 0);
     struct mr_producer *producer = producer_on(topic);
     put_numbers(producer, 0, 0, 40);
     for (int death = 0; death < 3; death++)
@@ -258,7 +258,7 @@ START_TEST(attaching_touches_few_pages)
 {
     struct mr_settings settings = {
         .size_bytes = 16 << 20, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 3, .mode = 0600};
-    ck_assert_int_eq(mr_topic_make(bus, "large", &settings), 0);
+    ck_assert_int_eq(mr_topic_create_segment(bus, "large", &settings), 0);
     for (int i = 0; i < 5; i++) {
         struct mr_bus *mine;
         struct mr_topic *large;

@@ -93,7 +93,7 @@ struct mr_topic *topic_make(const char *name, struct mr_settings settings)
     settings.full = settings.full ? settings.full : MR_FULL_BLOCK;
     settings.tries = settings.tries ? settings.tries : 3;
     settings.mode = settings.mode ? settings.mode : 0600;
-    ck_assert_int_eq(mr_topic_make(bus, name, &settings), 0);
+    ck_assert_int_eq(mr_topic_create_segment(bus, name, &settings), 0);
     ck_assert_int_eq(mr_topic_open(bus, name, &topic), 0);
     return topic;
 }

@@ -243,9 +243,9 @@ int prepare_clean(struct act *act)
     int error = mr_bus_serve(act->other_bus, 0600, (gid_t)-1, &options, &bus);
     if (error)
         return bad(w, "another bus: %s", strerror(-error));
-    error = mr_topic_make(bus, "x", &settings);
+    error = mr_topic_create_segment(bus, "x", &settings);
     if (!error)
-        error = mr_topic_make(bus, "y", &settings);
+        error = mr_topic_create_segment(bus, "y", &settings);
     mr_bus_disconnect(bus);
     if (error || put_three(act->other_bus))
         return bad(w, "topics of another bus: %s", strerror(-error));

@@ -14,7 +14,7 @@ static int make(struct act *act, const char *name, struct mr_topic **out)
 {
     struct mr_settings settings = {
         .size_bytes = ROOM, .partitions = 1, .full = MR_FULL_BLOCK, .tries = 1000, .mode = 0600};
-    int error = mr_topic_make(act->w->bus, name, &settings);
+    int error = mr_topic_create_segment(act->w->bus, name, &settings);
     if (!error)
         error = mr_topic_open(act->w->bus, name, out);
     return error ? bad(act->w, "new topic %s: %s", name, strerror(-error)) : 0;

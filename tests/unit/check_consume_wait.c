@@ -233,16 +233,16 @@ static void a_little(uint64_t size_bytes, unsigned much)
     use((struct mr_settings){.size_bytes = size_bytes});
     struct mr_consumer *c = consumer();
     const unsigned n[] = {much / 40 + 1, much / 40}; /* records of 40 bytes, header included */
-    c->gather_pauses = 1;                            /* as if it had grown last time */
+    c->coalesce_pauses = 1;                          /* as if it had grown last time */
     put_numbers(producer, 0, 0, 1);
     ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1); /* who polls takes what there is */
-    ck_assert_uint_eq(c->gather_pauses, 1);
+    ck_assert_uint_eq(c->coalesce_pauses, 1);
     next_is(c, "0");
     ck_assert_int_eq(mr_consumer_ack(c), 0);
     for (int i = 0; i < 2; i++) {
         put_numbers(producer, 0, 0, n[i]);
         ck_assert_int_eq(mr_consumer_claim(c, 0, -1), (int)n[i]);
-        ck_assert_uint_eq(c->gather_pauses, i == 0); /* what is much is worth it at once */
+        ck_assert_uint_eq(c->coalesce_pauses, i == 0); /* what is much is worth it at once */
         while (mr_consumer_next(c, &(struct mr_record){0}) > 0)
             ;
         ck_assert_int_eq(mr_consumer_ack(c), 0);
@@ -266,10 +266,10 @@ START_TEST(who_takes_few_at_a_time_leaves_none_to_grow)
 {
     use((struct mr_settings){.records_max = _i ? 63 : 0});
     struct mr_consumer *c = consumer();
-    c->gather_pauses = 1; /* as if it had grown last time */
+    c->coalesce_pauses = 1; /* as if it had grown last time */
     put_numbers(producer, 0, 0, 2);
     ck_assert_int_eq(mr_consumer_claim(c, _i ? 0 : 63, -1), 2);
-    ck_assert_uint_eq(c->gather_pauses, 1);
+    ck_assert_uint_eq(c->coalesce_pauses, 1);
     mr_consumer_close(c);
 }
 END_TEST

@@ -180,7 +180,7 @@ START_TEST(record_that_cannot_be_moved_waits_alone)
     struct mr_settings settings = {
         .size_bytes = 4096, .partitions = 1, .full = MR_FULL_FAIL, .tries = 3, .mode = 0600};
     use((struct mr_settings){.tries = 1});
-    ck_assert_int_eq(mr_topic_make(bus, "t.dead", &settings), 0); /* made so before */
+    ck_assert_int_eq(mr_topic_create_segment(bus, "t.dead", &settings), 0); /* made so before */
     ck_assert_int_eq(mr_topic_open(bus, "t.dead", &dead), 0);
     ck_assert_int_eq(mr_topic_seal(dead), 0);
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
@@ -297,8 +297,8 @@ static int moves_and_dies(void *arg)
         atomic_store(&slot->moving, c->pos);
         kill(getpid(), SIGKILL);
     }
-    if (mr_topic_make(t->bus, "t.dead", &settings) || mr_topic_open(t->bus, "t.dead", &d) ||
-        mr_producer_open(d, NULL, &p))
+    if (mr_topic_create_segment(t->bus, "t.dead", &settings) ||
+        mr_topic_open(t->bus, "t.dead", &d) || mr_producer_open(d, NULL, &p))
         return 2;
     atomic_store(&slot->moving_serial, mr_producer_serial(p));
     atomic_store(&slot->moving_producer, mr_producer_slot(p));

@@ -54,10 +54,12 @@ START_TEST(settings_out_of_range_are_refused)
     bad[12].record_max_bytes = MR_RECORD_OVERHEAD - 1;
     bad[13].record_max_bytes = UINT64_MAX;
     for (int i = 0; i < 13; i++)
-        ck_assert_msg(mr_topic_make(bus, "t", &bad[i]) == -EINVAL, "settings %d were accepted", i);
-    ck_assert_int_eq(mr_topic_make(bus, "t", &bad[13]), 0); /* more than fits is what fits */
-    ck_assert_int_eq(mr_topic_make(bus, "../t", &good), -EINVAL);
-    ck_assert_int_eq(mr_topic_make(bus, "", &good), -EINVAL);
+        ck_assert_msg(mr_topic_create_segment(bus, "t", &bad[i]) == -EINVAL,
+                      "settings %d were accepted", i);
+    ck_assert_int_eq(mr_topic_create_segment(bus, "t", &bad[13]),
+                     0); /* more than fits is what fits */
+    ck_assert_int_eq(mr_topic_create_segment(bus, "../t", &good), -EINVAL);
+    ck_assert_int_eq(mr_topic_create_segment(bus, "", &good), -EINVAL);
 }
 END_TEST
 
@@ -86,8 +88,8 @@ END_TEST
 START_TEST(topic_is_made_once)
 {
     struct mr_settings settings = plain();
-    ck_assert_int_eq(mr_topic_make(bus, "t", &settings), 0);
-    ck_assert_int_eq(mr_topic_make(bus, "t", &settings), -EEXIST);
+    ck_assert_int_eq(mr_topic_create_segment(bus, "t", &settings), 0);
+    ck_assert_int_eq(mr_topic_create_segment(bus, "t", &settings), -EEXIST);
 }
 END_TEST
 
@@ -98,7 +100,7 @@ static int makes(void *arg)
     (void)arg;
     if (mr_bus_connect(mr_bus_name(bus), NULL, &own))
         return 2;
-    int error = mr_topic_make(own, "t", &settings);
+    int error = mr_topic_create_segment(own, "t", &settings);
     return error == 0 ? 0 : error == -EEXIST ? 1 : 3;
 }
 
@@ -121,7 +123,7 @@ START_TEST(more_than_there_is_room_for_is_enospc_and_leaves_nothing)
 {
     struct mr_settings settings = plain();
     settings.size_bytes = MR_SIZE_MAX;
-    ck_assert_int_eq(mr_topic_make(bus, "t", &settings), -ENOSPC);
+    ck_assert_int_eq(mr_topic_create_segment(bus, "t", &settings), -ENOSPC);
     ck_assert_int_eq(opens("t"), -ENOENT);
 }
 END_TEST
@@ -513,7 +515,7 @@ START_TEST(deletion_whose_process_was_killed_is_finished_by_who_opens)
     mr_topic_close(topic);
     ck_assert_int_eq(opens("t"), -ENOENT);
     ck_assert_int_eq(access(path_of("t"), F_OK), -1);
-    ck_assert_int_eq(mr_topic_make(bus, "t", &settings), 0);
+    ck_assert_int_eq(mr_topic_create_segment(bus, "t", &settings), 0);
 }
 END_TEST
 
