@@ -33,8 +33,8 @@ int mr_consumer_ack_to(struct mr_consumer *consumer, uint64_t pos, uint64_t reco
     int error = mr_consumer_mine(consumer);
     if (error)
         return error;
-    /* release, pairs with the acquire of whoever computes committed: we are done reading below pos.
-     * This is the moment of acknowledgement. */
+    /* release, pairs with the acquire of the process that computes committed: we are done reading
+     * below pos. This is the moment of acknowledgement. */
     atomic_store_explicit(&slot->cursor, pos, memory_order_release);
     atomic_store_explicit(&slot->acked, load(&slot->acked) + records, memory_order_relaxed);
     consumer->acked = pos;

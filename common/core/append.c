@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* a producer without room looks again so often: somebody may have died without telling */
+/* a producer without room looks again so often: a process may have died unnoticed */
 #define RETRY_NS 50000000
 #define JOIN_NS  500000000 /* one that waits for the end of the work looks again so often */
 /* keyless records stay in one partition so long: whole batches, and all partitions in turn */
@@ -50,7 +50,7 @@ static void name_holder(const struct mr_topic *topic, uint32_t p, struct mr_wait
     wait->held_ns = wait->pid && since && since < now ? now - since : 0;
 }
 
-/* Asks whoever brings a group's committed to `want` to wake us. */
+/* Asks the process that brings a group's committed to `want` to wake us. */
 static void store_want(struct mr_topic *topic, uint32_t p, uint64_t want)
 {
     struct mr_log_shm *log = &topic->logs[p];

@@ -441,8 +441,8 @@ int mr_bus_remove(const char *name)
         bus_free(bus);
         return error;
     }
-    /* One that cannot be used has nobody to tell. One that cannot be looked at now may well have.
-     */
+    /* A bus that cannot be used has no clients to tell. One that cannot be looked at now may have
+     * some. */
     if (error != -EBADMSG && error != -EPROTO && error != -EIO && error != -EPERM &&
         error != -EREMOTE)
         return error;
@@ -497,8 +497,8 @@ ssize_t mr_bus_topics(const struct mr_bus *bus, char ***names)
     char prefix[MR_PATH_MAX], path[MR_PATH_MAX];
     mr_segment_name(prefix, bus->owner, bus->name, "");
     ssize_t n = mr_segment_list(prefix + 1, names), kept = 0;
-    /* Anybody may put a file there; what cannot be a topic is none, and would not even be fit to
-     * print. */
+    /* Any user may put a file there. What cannot be a topic is left out; its name may not even be
+     * fit to print. */
     for (ssize_t i = 0; i < n; i++) {
         if (mr_name_check('t', (*names)[i]))
             continue;

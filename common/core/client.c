@@ -73,7 +73,7 @@ static int take_slot_once(struct mr_bus *bus)
             uint64_t generation =
                 atomic_load_explicit(&client->generation, memory_order_relaxed) + 1;
             uint64_t id = generation << 16 | (slot + 1);
-            /* The dead owner's id goes first: nobody may take our pid and name for its. */
+            /* The dead owner's id goes first: our pid and name must not be taken for its own. */
             atomic_store_explicit(&client->id, 0, memory_order_release);
             atomic_store_explicit(&client->generation, generation, memory_order_release);
             atomic_store_explicit(&client->pid, (int32_t)getpid(), memory_order_relaxed);

@@ -92,7 +92,7 @@ int mr_topic_set_columns(struct mr_topic *topic, const void *line, size_t len, u
             error = mr_segment_write(fd, line, len, columns_at(topic));
             close(fd);
         }
-        if (!error) /* release: whoever sees the word finds the bytes */
+        if (!error) /* release: a process that sees the word finds the bytes */
             atomic_store_explicit(&topic->shm->columns,
                                   (uint64_t)len << 32 | (uint64_t)flags << 1 | 1,
                                   memory_order_release);

@@ -1,11 +1,11 @@
 /* cond.c - see cond.h.
  *
- * The word's states: even = nobody flagged, odd = flagged. prepare sets bit 0. signal adds 1 to an
- * odd word: the flag is cleared and the count goes on, in one step. Two signallers that both saw
- * the flag leave it set again: one futile FUTEX_WAKE later, nothing worse. Whoever was woken sets
- * the flag again before it looks, for there may be more sleepers. (Not the signaller, after its
- * FUTEX_WAKE: the woken one may run first, take a part, and find no flag when it passes the rest
- * on. tests/model/cond.pml has the case.) */
+ * The word's states: even = no waiter flagged, odd = flagged. prepare sets bit 0. signal adds 1 to
+ * an odd word: the flag is cleared and the count goes on, in one step. Two signallers that both saw
+ * the flag leave it set again: one futile FUTEX_WAKE later, nothing worse. A waiter that was woken
+ * sets the flag again before it looks, for there may be more sleepers. (Not the signaller, after
+ * its FUTEX_WAKE: the woken one may run first, take a part, and find no flag when it passes the
+ * rest on. tests/model/cond.pml has the case.) */
 #include "cond.h"
 
 #include <errno.h>

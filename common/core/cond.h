@@ -3,7 +3,7 @@
  *
  * glibc's process-shared pthread_cond_t keeps waiter groups in shared memory and waits for killed
  * waiters to confirm: one kill -9 can hang all others for ever. Here the only state is a counter
- * whose lowest bit says "somebody may sleep"; the queue of sleepers is the kernel's, which forgets
+ * whose lowest bit says "a waiter may sleep"; the queue of sleepers is the kernel's, which forgets
  * the dead. (The idea is the eventcount of Reed and Kanodia, 1979, with a sleepers' flag.)
  *
  *     waiter                                        signaller
@@ -11,9 +11,9 @@
  *     check the condition; true: go on              mr_cond_signal(c, 1)
  *     mr_cond_wait(c, ticket, timeout_ns)
  *
- * A signal after prepare makes wait return at once, so no wakeup is lost while all live. One who
- * was woken and dies passes nothing on, therefore every wait is bounded and whoever notices a death
- * wakes all (broker, or the next to find EOWNERDEAD). */
+ * A signal after prepare makes wait return at once, so no wakeup is lost while all live. A waiter
+ * that was woken and dies passes nothing on. Therefore every wait is bounded, and the process that
+ * notices a death wakes all (the broker, or the next to find EOWNERDEAD). */
 #ifndef COMMON_CORE_COND_H
 #define COMMON_CORE_COND_H
 
@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 struct mr_cond {
-    /* bit 0: somebody may sleep; the rest counts signals. A kill between any two stores leaves at
+    /* bit 0: a waiter may sleep; the rest counts signals. A kill between any two stores leaves at
      * worst a set flag */
     _Atomic uint32_t word;
 };

@@ -434,7 +434,7 @@ int mr_consumer_drained(struct mr_consumer *consumer)
     }
     uint64_t died = load(&topic->shm->producers_died);
     if (!died && !load(&topic->shm->producers_done) && !load(&topic->shm->sealed))
-        return 0; /* nobody has come yet */
+        return 0; /* no producer has come yet */
     for (uint32_t p = 0; p < topic->partition_cnt; p++) {
         int error = mr_group_settle(topic, consumer->seat.group, p);
         if (error)

@@ -58,7 +58,7 @@ static int connect_bounded(int fd, uid_t owner, const char *bus, int64_t timeout
         if (errno != EINTR)
             return errno == EAGAIN ? -ETIMEDOUT : -errno;
     }
-    /* Anybody may bind an abstract name, so the name alone proves nothing. */
+    /* Any process may bind an abstract name, so the name alone proves nothing. */
     socklen_t len_there = sizeof *holder;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, holder, &len_there) < 0)
         return -errno;

@@ -135,7 +135,7 @@ static struct mr_wait refused(const struct mr_consumer *consumer, const char *na
  * first. */
 static int move_or_park(struct mr_consumer *consumer, const struct letter *letter, int *why)
 {
-    static struct mr_cond nobody; /* a private word: a sleep that a signal handler ends */
+    static struct mr_cond unsignalled; /* a private word: a sleep that a signal handler ends */
     char name[MR_TOPIC_NAME_MAX + 8];
     uint64_t since = mr_now_ns(), said = 0;
     mr_dead_name(consumer->topic, name, sizeof name);
@@ -151,7 +151,7 @@ static int move_or_park(struct mr_consumer *consumer, const struct letter *lette
         error = mr_bus_notice(consumer->topic->bus, &wait, since, &said);
         if (error)
             return error;
-        mr_cond_wait(&nobody, 0, RETRY_NS);
+        mr_cond_wait(&unsignalled, 0, RETRY_NS);
     }
 }
 

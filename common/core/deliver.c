@@ -34,7 +34,7 @@ int mr_deliver_peek(struct mr_consumer *consumer, const struct mr_consumer_optio
     return 0;
 }
 
-/* ---- copying out of a log that does not wait for us: copy, then check that nobody overwrote it
+/* ---- copying out of a log that does not wait for us: copy, then check that it was not overwritten
  * meanwhile ---- */
 
 static int room_for_copy(struct mr_consumer *consumer, uint64_t bytes)

@@ -336,7 +336,7 @@ int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t 
         claimed = claim_next(topic, seat, p, until ? until[p] : MR_NONE, max);
     }
     /* Our last claim is done, and may have been what held the group up. After a fresh claim the one
-     * look at the members is enough: nobody else has claimed since, and what others have
+     * look at the members is enough: no other member has claimed since, and what others have
      * acknowledged comes into account next time. */
     if (claimed == 1) {
         uint64_t low = load(&parts[before].next);

@@ -4,8 +4,8 @@
  * unacknowledged one. A member slot holds one claim [cursor, end): what lies below cursor is
  * acknowledged, by one store of its owner and without a lock; taking a claim is a transaction under
  * the group's lock. A member that leaves or dies with something unacknowledged leaves its slot as
- * an orphan (owner 0), and whoever claims next takes the slot over as it is, so redelivery needs no
- * room and cannot overflow.
+ * an orphan (owner 0), and the next member to claim takes the slot over as it is, so redelivery
+ * needs no room and cannot overflow.
  *
  *     slot:  free --join--> owned, empty <--claim / acknowledge--> owned, holding --leave or die-->
  *            orphan --claim by another--> owned, holding
@@ -18,11 +18,10 @@
  *                        ____________________________________________________/
  *
  * MAKING holds a log back from when its start position there is set; it only holds back, as it may
- * never come to be.
- * OVER holds nothing back. Each taker of the topic's lock finds both as leftovers and mends them
- * (mr_topic_lock). A group is moved to other positions by making a new one under its name: one
- * transaction, in the topic's log because it is about two groups, makes the old one OVER, orphans
- * and all, and the new one live with its first member.
+ * never come to be. OVER holds nothing back. Each taker of the topic's lock finds both as leftovers
+ * and mends them (mr_topic_lock). A group is moved to other positions by making a new one under its
+ * name: one transaction, in the topic's log because it is about two groups, makes the old one OVER,
+ * orphans and all, and the new one live with its first member.
  *
  * Blame: in_hand is the record that the owner looked at. If the owner dies, its try is counted
  * (blamed, tries) and it is delivered alone next time. I1 committed <= next <= head; I4 every

@@ -1,8 +1,8 @@
 /* group_life.c - see group_life.h: groups made, moved, over, and their slots used again; and the
- * topic's lock, whose taker mends what others left half done.
+ * topic's lock, whose taker repairs what others left half done.
  *
- * What is mended is found by the state in the segment, never by the news that a lock's owner has
- * died: that news reaches one process, which may die or give up before it has acted on it. */
+ * The state in the segment shows what to repair. EOWNERDEAD does not: one process gets it, and may
+ * die or give up before it has acted on it. */
 #include "group_life.h"
 
 #include <errno.h>
@@ -146,8 +146,8 @@ int mr_groups_unfinished(const struct mr_topic *topic)
 
 /* ---- the topic's lock ---- */
 
-/* Whoever holds the topic's lock finds here only what others left: making, moving and ending go on
- * under this lock. */
+/* With the topic's lock held: making, moving and ending go on under this lock, so what is half done
+ * was left so. */
 static void sweep(struct mr_topic *topic)
 {
     uint32_t n = mr_groups_used(topic);

@@ -123,8 +123,8 @@ int mr_partition_info(const struct mr_topic *topic, uint32_t p, struct mr_partit
  *
  * A claim changes a member's words and the group's `next` in one transaction, so they have to be
  * read as of one moment, or a record is counted twice, or not at all. The words of a transaction
- * count from when it is armed: until it is applied (its process may be stopped, or dead and nobody
- * has repaired it yet) they are read from the redo log. Two collections in a row that find the same
+ * count from when it is armed: until it is applied (its process may be stopped, or dead and not
+ * repaired yet) they are read from the redo log. Two collections in a row that find the same
  * words have found them as they were at the moment between: positions do not come back. */
 
 struct redo {
@@ -224,8 +224,7 @@ static int share_count(const struct mr_topic *topic, uint32_t p, const struct cl
     if (claims->next > tip->head ||
         claims->next_offset > tip->next_offset) /* I1; the log was looked at later */
         return mr_topic_error(topic, -EBADMSG);
-    if (claims->next <
-        tail) { /* drop-oldest: what nobody has claimed starts at the oldest record */
+    if (claims->next < tail) { /* drop-oldest: what is unclaimed starts at the oldest record */
         int error = offset_of(topic, p, tip, tail, &low_offset);
         if (error)
             return error;

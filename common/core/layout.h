@@ -39,7 +39,7 @@ static inline uint64_t load(const _Atomic uint64_t *word)
 #define MR_LOCK_CLIENT(slot) (1 + (off_t)(slot))
 
 struct mr_client_shm {
-    /* generation << 16 | slot + 1; 0 free. Stored last by whoever holds the slot's OFD lock */
+    /* generation << 16 | slot + 1; 0 free. Stored last, by the holder of the slot's OFD lock */
     _Atomic uint64_t id;
     _Atomic uint64_t generation; /* of the last owner */
     _Atomic uint64_t since_ns;
@@ -60,7 +60,7 @@ struct mr_bus_shm {
     _Atomic int32_t broker_pid;  /* meaningful while the serving lock is held */
     _Atomic uint32_t change_cnt; /* topics created or deleted */
     struct mr_cond changed;
-    /* the name was taken away: whoever is attached should look for the next bus of this name */
+    /* the name was taken away: clients should look for the next bus of this name */
     _Atomic uint32_t removed;
     alignas(64) struct mr_client_shm clients[];
 };
@@ -71,7 +71,7 @@ static_assert(offsetof(struct mr_bus_shm, clients) == 64, "layout changed: raise
 #define MR_REDO_MAX 22u /* words that one transaction changes at most */
 
 struct mr_redo_shm {
-    /* number of valid entries; nonzero is the commit point. I7: 0 whenever nobody holds the lock */
+    /* number of valid entries; nonzero is the commit point. I7: 0 whenever the lock is free */
     _Atomic uint64_t armed;
     struct {
         _Atomic uint64_t word;  /* offset of the word in the segment, bytes */
@@ -160,8 +160,8 @@ struct mr_group_shm {
 #define MR_PARKED      (UINT64_MAX - 1)
 #define MR_CLIENT_GONE 0xffffu /* a client id that is never alive */
 
-/* States of a group slot, besides free (serial 0) and live (neither flag). Both are mended by the
- * next taker of the topic's lock. */
+/* States of a group slot, besides free (serial 0) and live (neither flag). The next to take
+ * the topic's lock repairs both. */
 /* no member yet: holds back where its start position is set, cannot be joined */
 #define MR_GROUP_MAKING 0x100u
 /* holds nothing back; committed still tells what was acknowledged, until the logs know it */

@@ -63,7 +63,7 @@ int mr_topic_create_segment(struct mr_bus *bus, const char *name,
 {
     if (mr_name_check('t', name) || mr_settings_bad(settings))
         return -EINVAL;
-    /* the file would be ours, and so nobody would take it for the bus's */
+    /* the file would be ours, and clients would not take it for the bus's */
     if (bus->owner != geteuid())
         return -EPERM;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -294,8 +294,8 @@ static int attached(const struct mr_topic *topic)
     return alive;
 }
 
-/* Nothing is owed to anybody? Asked with all logs locked, so that nothing can be appended before
- * the answer is acted on. */
+/* Does no group need anything more? Asked with all logs locked, so that nothing can be appended
+ * before the answer is acted on. */
 static int finished(struct mr_topic *topic)
 {
     for (uint32_t p = 0; p < topic->partition_cnt; p++) {
@@ -339,7 +339,7 @@ int mr_topic_delete(struct mr_topic *topic, enum mr_delete how)
     if (fd < 0)
         return fd;
     close(fd);
-    int locked = mr_topic_lock(topic); /* nobody joins meanwhile */
+    int locked = mr_topic_lock(topic); /* no client joins meanwhile */
     /* A lock that is damaged can be had by no one, so nothing needs it to be kept from others. */
     if (locked < 0 && (locked != -EBADMSG || how != MR_DELETE_ANYWAY))
         return locked;

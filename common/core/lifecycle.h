@@ -4,8 +4,8 @@
 
 #include "topic.h"
 
-/* mr_topic_create_segment creates a topic's segment. settings: all filled in (partitions >= 1, full not
- * DEFAULT, tries >= 1, mode).
+/* mr_topic_create_segment creates a topic's segment. settings: all filled in (partitions >= 1, full
+ * not DEFAULT, tries >= 1, mode).
  * Returns 0; -EEXIST; -ENOSPC; -EINVAL name or settings; -EPERM the bus is another user's. Killed
  * inside: there or not, nothing in between. */
 int mr_topic_create_segment(struct mr_bus *bus, const char *name,

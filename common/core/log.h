@@ -94,7 +94,7 @@ static inline uint64_t mr_record_read(const unsigned char *at, uint64_t pos, uin
                                  .check = r->check,
                                  .offset = r->offset,
                                  .ts_ns = r->ts_ns};
-    /* read once: what is checked is what is used, whoever scribbles meanwhile */
+    /* read once: what is checked is what is used, whatever is written there meanwhile */
     atomic_signal_fence(memory_order_acquire);
     uint64_t bytes = mr_record_bytes(once.value_len, once.key_len == MR_KEY_NONE ? 0 : once.key_len,
                                      once.headers_len);

@@ -12,7 +12,7 @@
 
 /* Finds a slot that is free and stays so: *slot, member_cnt if there is none. The caller holds the
  * topic's lock and no group's. A transaction that frees or fills a slot may still be armed, its
- * owner dead; replayed later it would take the slot from whoever has it then. So armed logs are
+ * owner dead; replayed later it would take the slot from its next owner. So armed logs are
  * finished first, and the slot is looked at again. Ends: each turn means that such a log has filled
  * the slot. */
 int mr_slot_free(struct mr_topic *topic, uint32_t *slot)
@@ -107,7 +107,7 @@ static int find_target(struct mr_topic *topic, const char *name, uint64_t flags,
     char private_name[MR_GROUP_NAME_MAX + 1];
     uint32_t none = topic->group_cnt, old = none, g = none;
     if (flags & MR_PRIVATE) {
-        /* Not a name that mr_name_check lets anybody ask for. */
+        /* mr_name_check refuses this name, so no client can ask for it. */
         snprintf(private_name, sizeof private_name, "private:%ld:%llu", (long)getpid(),
                  (unsigned long long)load(&topic->shm->serial) + 1);
         name = private_name;
@@ -143,8 +143,8 @@ static int find_target(struct mr_topic *topic, const char *name, uint64_t flags,
     return error;
 }
 
-/* What the group has counted goes on under its new positions. Nobody looks at a group in the
- * making: plain stores. */
+/* What the group has counted goes on under its new positions. No process looks at a group in
+ * the making: plain stores. */
 static void carry_counts(struct mr_topic *topic, uint32_t from, uint32_t to)
 {
     struct mr_group_shm *old = &topic->groups[from], *group = &topic->groups[to];
@@ -199,7 +199,7 @@ static int set_joined(struct mr_tx *tx, struct mr_topic *topic, const struct tar
 }
 
 /* Records that a dead-letter topic did not take are due at once for a newcomer, which may have come
- * because that is mended.
+ * because that topic takes records again.
  * With the group's lock held. */
 static void unpark(struct mr_topic *topic, uint32_t group)
 {

@@ -22,8 +22,8 @@ int mr_move(struct mr_consumer *consumer, const struct mr_move *move)
     struct mr_member_shm *slot = mr_consumer_slot(consumer);
     uint32_t i = mr_producer_slot(producer);
     _Atomic uint64_t *asked = &to->producers[i].asked;
-    /* Before the note, and taken back after it: our producer's slot is not used again while
-     * somebody may ask about it. */
+    /* Before the note, and taken back after it: our producer's slot is not used again while an
+     * heir may ask about it. */
     atomic_store_explicit(asked, consumer->topic->shm->created_ns, memory_order_release);
     atomic_store_explicit(&slot->moving_topic, to->shm->created_ns, memory_order_relaxed);
     atomic_store_explicit(&slot->moving_producer, (uint64_t)move->msgs[0].partition << 32 | i,
@@ -55,8 +55,8 @@ static int arrived(const struct mr_topic *topic, const struct mr_member_shm *slo
     uint64_t i = load(&slot->moving_producer) & UINT32_MAX, p = load(&slot->moving_producer) >> 32;
     int error = -EBADMSG;
     if (i < to->producer_cnt && p < to->partition_cnt) {
-        /* The dead one may have published under a lock that nobody has taken since: take it, so
-         * that its count is mended first. */
+        /* The dead one may have published under a lock that was not taken since: take it, so that
+         * its count is repaired first. */
         error = mr_log_lock(to, (uint32_t)p);
         if (!error) {
             found = load(&to->producers[i].serial) == load(&slot->moving_serial) &&

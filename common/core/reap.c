@@ -130,7 +130,7 @@ static void count_left(struct mr_topic *topic)
     }
 }
 
-/* Is there what taking the topic's lock mends? Lock-free. */
+/* Is there anything that the next to take the topic's lock repairs? Lock-free. */
 static int unfinished(const struct mr_topic *topic)
 {
     for (uint32_t i = 0, n = mr_producers_used(topic); i < n; i++)
@@ -142,7 +142,7 @@ static int unfinished(const struct mr_topic *topic)
 void mr_topic_repair(struct mr_topic *topic)
 {
     if (!unfinished(topic) || mr_topic_lock_try(topic))
-        return; /* a live process that holds the lock has mended it, or the next does */
+        return; /* a live process that holds the lock has repaired it, or the next one does */
     count_left(topic);
     record_death(topic, MR_CLIENT_GONE, 0);
     mr_unlock(&topic->shm->lock);
@@ -158,8 +158,8 @@ void mr_topic_reap(struct mr_topic *topic, uint64_t client)
         record_death(topic, client, 1);
         mr_unlock(&topic->shm->lock);
     }
-    /* Even when nothing was found: the dead one may have been woken for a record that somebody else
-     * must now take. */
+    /* Even when nothing was found: the dead client may have been woken for a record that another
+     * must claim now. */
     mr_topic_wake(topic);
 }
 

@@ -14,8 +14,8 @@ void mr_topic_reap(struct mr_topic *topic, uint64_t client_id);
  * holds: what is under one waits for the next call. */
 void mr_topic_reap_dead(struct mr_topic *topic);
 
-/* mr_topic_repair mends what mr_topic_lock mends, and counts members and producers that left without
- * a lock. */
+/* mr_topic_repair mends what mr_topic_lock mends, and counts members and producers that left
+ * without a lock. */
 void mr_topic_repair(struct mr_topic *topic);
 
 /* mr_topic_relieve mends what holds producers back and must not: groups half made, private groups

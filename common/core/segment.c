@@ -34,7 +34,7 @@ int mr_segment_user(const char *text, size_t len, uid_t *out)
     if (strspn(user, "0123456789") == len) {
         errno = 0;
         unsigned long number = strtoul(user, &end, 10);
-        if (errno || number >= UINT32_MAX) /* the last one means nobody at all */
+        if (errno || number >= UINT32_MAX) /* the last number means no user */
             return -EINVAL;
         *out = (uid_t)number;
         return 0;

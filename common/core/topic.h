@@ -57,9 +57,9 @@ static inline int mr_intact(const struct mr_topic *topic)
     return atomic_load_explicit(&topic->damaged, memory_order_relaxed) ? -EIO : 0;
 }
 
-/* mr_topic_error is what to return for an error that was found in a topic's words: zeros that mr_guard
- * put there explain it better, and so do those that are there because somebody else took the pages
- * out. */
+/* mr_topic_error is what to return for an error that was found in a topic's words: zeros that
+ * mr_guard put there explain it better, and so do those that are there because somebody else took
+ * the pages out. */
 static inline int mr_topic_error(const struct mr_topic *topic, int error)
 {
     if (mr_intact(topic) < 0)

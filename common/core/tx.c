@@ -50,7 +50,7 @@ static int repair(struct mr_topic *topic, struct mr_lock_shm *lock)
         atomic_fetch_add_explicit(&topic->shm->replays, 1, memory_order_relaxed);
     int error = replay(topic, &lock->redo);
     if (error) {
-        /* The log stays armed, which tells whoever comes that this lock cannot be trusted. (Left
+        /* The log stays armed, which tells the next process that this lock cannot be trusted. (Left
          * inconsistent, the mutex would say so itself, but glibc's trylock then takes it for
          * good.) */
         pthread_mutex_consistent(&lock->mutex);
@@ -84,8 +84,8 @@ static int try_lock_for_a_while(struct mr_lock_shm *lock)
 #endif
 }
 
-/* Somebody has the lock: returns what pthread_mutex_lock would; or -EINTR: the wait was given up.
- * Not inlined: mr_lock is every append's. */
+/* The lock is taken: waits for it. Returns what pthread_mutex_lock would; or -EINTR: the wait was
+ * given up. Not inlined: mr_lock is every append's. */
 __attribute__((noinline)) static int wait_for(struct mr_topic *topic, struct mr_lock_shm *lock)
 {
     uint64_t since = 0, said = 0;

@@ -1,10 +1,10 @@
 /* tx.h - robust locks, and changes of several words that happen as a whole or not at all.
  *
  * A change of more than one word under a lock is a transaction: write (word, new value) pairs into
- * the lock's redo log, store their number (the commit point), apply, store 0. Whoever finds the
- * owner dead replays an armed log, drops an unarmed one, wakes every waiter of the topic, and only
- * then makes the mutex consistent, so that a repairer that dies leaves the same work to the next.
- * Replaying is idempotent.
+ * the lock's redo log, store their number (the commit point), apply, store 0. The process that
+ * finds the owner dead replays an armed log, drops an unarmed one, wakes every waiter of the topic,
+ * and only then makes the mutex consistent, so that a repairer that dies leaves the same work to
+ * the next. Replaying is idempotent.
  *
  *     free --lock--> held --set*--> held, log filled --commit: arm--> armed --apply--> held
  *     --unlock--> free
@@ -13,9 +13,9 @@
  *
  * A kill leaves a prefix of the program's stores (one process's stores reach memory in order on
  * x86; elsewhere the kernel's exit path is a full barrier before the lock is handed on), so only
- * the compiler's order has to be pinned: release stores.
- * Lock order: topic, group, log. Never two of one kind (except all logs, in rising order, under the
- * topic's). No system call and no foreign code under a lock. */
+ * the compiler's order has to be pinned: release stores. Lock order: topic, group, log. Never two
+ * of one kind (except all logs, in rising order, under the topic's). No system call and no foreign
+ * code under a lock. */
 #ifndef COMMON_CORE_TX_H
 #define COMMON_CORE_TX_H
 

@@ -46,7 +46,9 @@ uint64_t mr_wait_inviting(const struct mr_consumer *consumer)
  * time; for the shortest time only if that is far too long, as a slow stream is not to be held up,
  * or if the topic may be full before. Where nothing grew in the second half of a pause (the stream
  * may wait for us) only every COALESCE_TRY-th claim tries again.
- *   bytes   what mr_wait_inviting() has just said records that a claim, or the topic, can hold at most */
+ *   bytes    what mr_wait_inviting has just returned
+ *   records  how many a claim, or the topic, can hold at most
+ */
 void mr_wait_coalesce(struct mr_consumer *consumer, uint64_t bytes, uint64_t records)
 {
     uint64_t worth = consumer->topic->ring_bytes / 4 < COALESCE_BYTES

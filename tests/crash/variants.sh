@@ -78,7 +78,7 @@ variant 'the wake is left out' append.c \
 variant 'a half-made group is mended by newcomers only' reap.c \
     's/if \(!unfinished\(topic\) \|\| mr_topic_lock_try\(topic\)\)/if (1)/' 'join, a new group' 'join, a private group'
 variant 'a private group is live before it has a member' group_life.c \
-    's/    else\n        \*out = g;/    else {\n        *out = g;\n        atomic_store(&group->flags, flags);\n    }/' 'join, a private group'
+    's/    else\n        \*out = g;/    else {\n        *out = g;\n        atomic_store(&group->flags, new_group->flags);\n    }/' 'join, a private group'
 variant 'a private group outlives the slot of its member' reap.c \
     's/    mr_tx_set\(tx, &group->flags, load\(&group->flags\) \| MR_GROUP_OVER\);[^\n]*\n//' 'leave, a private group' 'clean up'
 variant 'a repair credits whoever has the slot now' log.c \
