@@ -7,21 +7,20 @@
  * an orphan (owner 0), and the next member to claim takes the slot over as it is, so redelivery
  * needs no room and cannot overflow.
  *
- *     slot:  free --join--> owned, empty <--claim / acknowledge--> owned, holding --leave or die-->
- *            orphan --claim by another--> owned, holding
+ *     slot:   free --join--> owned, empty --claim--> owned, holding --acknowledge--> owned, empty
+ *             owned, holding --leave or die--> orphan --another claims--> owned, holding
+ *             owned, empty --leave or die--> free
  *
- * A group's own states, each entered by one transaction or one store:
+ *     group:  free --make--> MAKING --first member joins--> live --(1)--> OVER --> free
+ *             MAKING --its maker died or gave up--> free
+ *             (1) the only member of a private group leaves or dies, or the group is moved
  *
- *     free --make--> MAKING --first member joins--> live --its only member leaves or dies
- *     (private), or moved--> OVER --> free
- *                        \____ maker died or gave up
- *                        ____________________________________________________/
- *
- * MAKING holds a log back from when its start position there is set; it only holds back, as it may
- * never come to be. OVER holds nothing back. Each taker of the topic's lock finds both as leftovers
- * and mends them (mr_topic_lock). A group is moved to other positions by making a new one under its
- * name: one transaction, in the topic's log because it is about two groups, makes the old one OVER,
- * orphans and all, and the new one live with its first member.
+ * Each arrow of a group is one transaction or one store. MAKING holds a log back from when its
+ * start position there is set; it only holds back, as it may never become live. OVER holds nothing
+ * back. Each taker of the topic's lock finds both as leftovers and repairs them (mr_topic_lock). A
+ * group is moved to other positions by making a new one under its name: one transaction, in the
+ * topic's log because it is about two groups, makes the old one OVER, orphans and all, and the new
+ * one live with its first member.
  *
  * Blame: in_hand is the record that the owner looked at. If the owner dies, its try is counted
  * (blamed, tries) and it is delivered alone next time. I1 committed <= next <= head; I4 every
@@ -31,6 +30,7 @@
 
 #include "log.h"
 
+/* mr_producers_used, mr_members_used: all slots in use lie below this. */
 static inline uint32_t mr_producers_used(const struct mr_topic *topic)
 {
     uint64_t high = atomic_load_explicit(&topic->shm->producer_high, memory_order_relaxed);
@@ -43,7 +43,7 @@ static inline uint32_t mr_members_used(const struct mr_topic *topic)
     return high < topic->member_cnt ? (uint32_t)high : topic->member_cnt;
 }
 
-/* live: what people see */
+/* mr_group_there: 1 if the group is live: what users see, and what can be joined. */
 static inline int mr_group_there(const struct mr_topic *topic, uint32_t group)
 {
     const struct mr_group_shm *at = &topic->groups[group];
@@ -52,6 +52,7 @@ static inline int mr_group_there(const struct mr_topic *topic, uint32_t group)
              (MR_GROUP_MAKING | MR_GROUP_OVER));
 }
 
+/* mr_group_lock takes the group's lock. Waits for it. 0 or a negative errno. */
 static inline int mr_group_lock(struct mr_topic *topic, uint32_t group)
 {
     int error = mr_lock(topic, &topic->groups[group].lock);
@@ -87,34 +88,38 @@ static inline int mr_group_seated(const struct mr_topic *topic, const struct mr_
            atomic_load_explicit(&member->owner, memory_order_relaxed) == topic->bus->self;
 }
 
-/* mr_group_commit recomputes and stores committed of one partition, with the group's lock held, and
- * tells producers who wait for it. */
+/* mr_group_commit brings committed of one partition up to date, and wakes producers that wait for
+ * it. The caller holds the group's lock.
+ * Order    release, pairs with mr_groups_limit: below committed the group reads nothing any more.
+ */
 void mr_group_commit(struct mr_topic *topic, uint32_t group, uint32_t p);
 
-/* mr_groups_tell wakes at most `wake` sleeping members of every group: there are new records, or
- * there will be no more. */
+/* mr_groups_tell wakes at most `wake` sleeping members of every group: there are new records, or no
+ * more will come. Order: seq_cst fence, as mr_cond_signal. */
 void mr_groups_tell(struct mr_topic *topic, int wake);
 
-/* mr_group_claim takes an orphan, or the next records of a partition.
- *   until   NULL, or per partition the position not to go past (a record boundary)
- *   max     records at most, >= 1
- * Returns   1 a fresh claim, 2 an orphan taken over: seat says what; 0 nothing to claim; -ESTALE
- *           the group or the slot is not ours any more; -EBADMSG. */
+/* mr_group_claim takes an orphan over, or claims the next records of a partition. Waits for the
+ * group's lock.
+ *   until    NULL, or per partition the position in bytes not to go past, a record boundary
+ *   max      records at most, >= 1
+ * Returns  1 a fresh claim, 2 an orphan taken over, seat says which; 0 nothing to claim; -ESTALE
+ *          the group or the slot is not ours any more; -ENOMEM; -EBADMSG; -EINTR; -EIO.
+ * Killed   the claim is taken or not; if it is, its slot becomes an orphan. */
 int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t *until,
                    uint64_t max);
 
-/* mr_group_settle recomputes and stores committed of one partition under the group's lock. Returns
- * 0 or a negative errno. */
+/* mr_group_settle is mr_group_commit for a caller without the group's lock: waits for it. Returns 0
+ * or a negative errno. mr_groups_settle does it for all groups: for a producer that finds no room,
+ * and holds no log's lock then (lock order). */
 int mr_group_settle(struct mr_topic *topic, uint32_t group, uint32_t p);
-/* The same for all groups: what a producer does that finds no room, without holding its log's lock
- * (lock order). */
 int mr_groups_settle(struct mr_topic *topic, uint32_t p);
 
-/* mr_group_behind finds the slot of the member that holds the group up in partition p; member_cnt
- * if none does. Lock-free. */
+/* mr_group_behind returns the slot of the member that holds the group up in partition p; member_cnt
+ * if none does. Lock-free: for a message. */
 uint32_t mr_group_behind(const struct mr_topic *topic, uint32_t group, uint32_t p);
 
-/* mr_group_purge: the group skips what nobody has claimed. Returns the number of records. */
+/* mr_group_purge lets the group skip all that is unclaimed. Waits for the group's lock. Returns the
+ * number of records, or a negative errno: then some partitions may have been skipped. */
 ssize_t mr_group_purge(struct mr_topic *topic, uint32_t group);
 
 #endif

@@ -5,7 +5,18 @@
  * topic  /millrace.<uid>.<bus>.<topic> header | locks and state | producers | members | groups |
  *        logs | index | sources || ring 0 | ring 1 ... || columns
  *
- * Any change here raises MR_LAYOUT, so that two versions refuse each other instead of guessing. */
+ * Any change here raises MR_LAYOUT, so that two versions refuse each other instead of guessing.
+ *
+ * What holds for each function of the core's headers, unless its comment says otherwise:
+ *   topic, p  a topic that is open; a partition in [0, partition_cnt), and so for slots and groups
+ *   Returns   0, or a negative errno: then outputs are untouched
+ *   Blocks    never. "Waits for a lock" means as mr_lock does: -EINTR the wait was given up,
+ *             -EBADMSG the lock is damaged, -EIO the file was cut short
+ *   Safe      in several threads, but one handle in one thread at a time; not in signal handlers;
+ *             not in a forked child
+ *   Order     what a lock guards is ordered by the lock; without a lock, a value is a moment's
+ *   Killed    inside a transaction (tx.h): all of it or nothing, once the next to take the lock has
+ *             repaired it; inside what only reads: nothing */
 #ifndef COMMON_CORE_LAYOUT_H
 #define COMMON_CORE_LAYOUT_H
 

@@ -4,6 +4,7 @@
 
 #include "log.h"
 
+/* mr_message_bytes returns the whole size in bytes of the record that the message becomes. */
 static inline uint64_t mr_message_bytes(const struct mr_message *msg)
 {
     return mr_record_bytes(msg->value_len, msg->key ? msg->key_len : 0, msg->headers_len);
@@ -34,10 +35,15 @@ struct mr_batch {
     uint64_t value_bytes;            /* out: how long the values of those appended are in all */
 };
 
-/* mr_log_append writes and publishes as many messages of the batch as fit. The lock is taken
- * inside.
- * Returns   how many; 0 no room now; -EPIPE sealed; -EIDRM deleted; -EUSERS the source is new and
- *           the partition knows MR_SOURCES others; -EBADMSG; -EINTR (see mr_lock). */
+/* mr_log_append writes and publishes the batch's first messages, as many as have room now. Their
+ * offset and partition are filled in. Waits for the log's lock.
+ *   batch    n >= 1, and each message at most record_max bytes long
+ * Returns  how many, > 0; 0 no room now; -EPIPE sealed; -EIDRM deleted; -EUSERS the source is new
+ *          and the partition knows MR_SOURCES others; -ENOMEM the ring cannot be mapped; -EBADMSG;
+ *          -EINTR; -EIO. On error nothing was published.
+ * Order    release: a reader of head sees the records below it whole.
+ * Killed   before head is stored: nothing is published; after: all of it, and the next to lock
+ *          repairs the producer's count and the source's progress. */
 ssize_t mr_log_append(struct mr_topic *topic, uint32_t p, struct mr_batch *batch);
 
 #endif

@@ -7,9 +7,7 @@
  * the next. Replaying is idempotent.
  *
  *     free --lock--> held --set*--> held, log filled --commit: arm--> armed --apply--> held
- *     --unlock--> free
- *                      \________________________ death: EOWNERDEAD, repaired by the next to lock
- *                      ________/
+ *     held --unlock--> free          each state --death--> EOWNERDEAD: repaired by the next to lock
  *
  * A kill leaves a prefix of the program's stores (one process's stores reach memory in order on
  * x86; elsewhere the kernel's exit path is a full barrier before the lock is handed on), so only
@@ -32,29 +30,37 @@ static inline void mr_pause_cpu(void)
 #endif
 }
 
+/* mr_lock_init makes a lock, in a segment that no other process knows yet. */
 int mr_lock_init(struct mr_lock_shm *lock);
 
-/* mr_lock takes a lock. Returns 0; 1 taken from a dead owner and repaired; -EINTR the wait was
- * given up (on_wait names a stopped holder every half second); -EBADMSG the lock's bytes are
- * damaged. */
+/* mr_lock takes a lock.
+ * Returns  0; 1 taken from a dead owner, whose armed redo log has been replayed; -EINTR the wait
+ *          was given up; -EBADMSG the lock's bytes are damaged; -EIO the file was cut short. With a
+ *          negative errno the lock is not held.
+ * Blocks   while a live process has the lock. on_wait is called every half second and names it.
+ * Killed   before the mutex is made consistent: the next to lock repairs the same again. */
 int mr_lock(struct mr_topic *topic, struct mr_lock_shm *lock);
-/* mr_lock_try does not wait: -EBUSY a live process has the lock. */
+/* mr_lock_try is the same, but never blocks: -EBUSY a live process has the lock. */
 int mr_lock_try(struct mr_topic *topic, struct mr_lock_shm *lock);
 void mr_unlock(struct mr_lock_shm *lock);
 
+/* A transaction on a topic's words, under a lock that its maker holds. */
 struct mr_tx {
     struct mr_topic *topic;
     struct mr_redo_shm *redo;
     uint64_t n;
 };
 
+/* mr_tx_begin begins a transaction in the redo log of a lock that the caller holds. Until commit
+ * nothing has happened: a transaction may also be left. */
 static inline struct mr_tx mr_tx_begin(struct mr_topic *topic, struct mr_lock_shm *lock)
 {
     return (struct mr_tx){.topic = topic, .redo = &lock->redo};
 }
 
-/* mr_tx_set notes one word's new value; at most MR_REDO_MAX in a transaction. The word itself
- * changes at commit. */
+/* mr_tx_set notes a word's new value. The word itself changes at commit.
+ *   word     in the topic's control area; noted twice, the last value counts
+ * At most MR_REDO_MAX words in a transaction (asserted). */
 static inline void mr_tx_set(struct mr_tx *tx, _Atomic uint64_t *word, uint64_t value)
 {
     assert(tx->n < MR_REDO_MAX);
@@ -65,8 +71,11 @@ static inline void mr_tx_set(struct mr_tx *tx, _Atomic uint64_t *word, uint64_t 
     tx->n++;
 }
 
-/* mr_tx_commit makes the words noted what they are to be. A copy is applied, so that the
- * transaction itself can stay in registers. */
+/* mr_tx_commit gives the words their noted values. A copy is applied, so that the transaction
+ * itself can stay in registers.
+ * Order    release: each word's store, and the store that arms the log before them.
+ * Killed   after the log was armed: all words have their values once the lock is repaired, before:
+ *          none. Between two words, a process that reads without the lock sees some of them. */
 void mr_tx_apply(const struct mr_tx *tx);
 static inline void mr_tx_commit(struct mr_tx *tx)
 {
