@@ -29,32 +29,41 @@ struct mr_bus {
     struct mr_bus *next; /* of this process; for the fork handler */
 };
 
-/* mr_bus_serve is mr_bus_connect for the broker: creates the bus if missing and takes the serving
- * lock. mode: of the segment, as chmod, also of one that is there (0: leaves that, else 0600);
- * group: (gid_t)-1 leaves it. Returns 0; -EBUSY another broker serves (mr_bus_holder names it). */
+/* mr_bus_serve is mr_bus_connect for the broker: it makes the bus if there is none, and takes the
+ * serving lock.
+ *   mode     of the segment, as for chmod, also of one that is there; 0: leaves it, else 0600
+ *   group    of the segment; (gid_t)-1: leaves it
+ * Returns  0; -EBUSY another broker serves (mr_bus_holder names it); -EPERM another user's bus;
+ *          -EINVAL name; -EUSERS; -ENOSPC; or another negative errno.
+ * Killed   the kernel drops the lock; a segment has its name only when it is whole. */
 int mr_bus_serve(const char *name, unsigned mode, gid_t group,
                  const struct mr_connect_options *options, struct mr_bus **out);
-int mr_bus_holder(const char *name); /* pid of the broker that serves a bus; 0 none; or a negative
-                                        errno: it cannot be told */
-/* mr_bus_address is what -b and MILLRACE_BUS take: "NAME", or "USER/NAME" for another user's bus,
- * USER a user's name or number. text NULL: $MILLRACE_BUS, else "default". Returns 0; -EINVAL. *name
- * points into text. Whatever takes a bus's name here takes this. */
+/* mr_bus_holder returns the pid of the broker that serves a bus; 0 none; or a negative errno: it
+ * cannot be told. Blocks at most 0.1 s, for a broker that has not said its pid yet. */
+int mr_bus_holder(const char *name);
+/* mr_bus_address takes a bus's address apart, as -b and MILLRACE_BUS give it: "NAME", or
+ * "USER/NAME" for another user's bus, USER a user's name or number.
+ *   text     NULL: $MILLRACE_BUS, else "default"
+ * Returns 0 with *owner and *name, which points into text; -EINVAL. All functions that take a bus's
+ * name take an address. */
 int mr_bus_address(const char *text, uid_t *owner, const char **name);
-/* mr_bus_named: 0 once the bus's file has lost its name: whoever comes now finds none, or the next
- * bus, with other clients. */
+/* mr_bus_named: 1 while the bus's file has its name; 0 once it lost it: a client that comes now
+ * finds no bus, or the next one, with other clients. 1 also if it cannot be told. */
 int mr_bus_named(const struct mr_bus *bus);
 uint32_t mr_bus_slots(const struct mr_bus *bus);
 uid_t mr_bus_owner(const struct mr_bus *bus);
 uint64_t mr_bus_self(const struct mr_bus *bus);
 
-/* mr_client_id says who is in a slot: the client's id and pid, or 0. */
+/* mr_client_id returns the id of the client in a slot, in [0, client_cnt), with its pid if pid is
+ * not NULL; 0: the slot is free. Order: acquire. */
 uint64_t mr_client_id(const struct mr_bus *bus, uint32_t slot, int32_t *pid);
-/* mr_client_alive: 1 while that very client lives, or if the table is damaged or not named any
- * more: on its word nobody is dead, for who is in the next bus of that name is not in this one. 0
- * it is dead or gone; or a negative errno: it cannot be told, so only 0 is a death. One
+/* mr_client_alive: 1 while that very client lives, and if the table is damaged or has lost its
+ * name: it tells of no deaths then, as the clients of the next bus of that name are not in it. 0
+ * the client is dead or gone. A negative errno: it cannot be told; only 0 is a death. One
  * F_OFD_GETLK, 0.3 us. */
 int mr_client_alive(const struct mr_bus *bus, uint64_t id);
-/* mr_client_about copies pid and name of client id; pid 0 when it is not in its slot any more. */
+/* mr_client_about copies pid and name of client id; pid 0 and "" when it is not in its slot any
+ * more. */
 void mr_client_about(const struct mr_bus *bus, uint64_t id, int32_t *pid,
                      char name[static MR_CLIENT_NAME_MAX + 1]);
 /* mr_client_pid: the pid of client id, also of a dead one until its slot is used again; 0
@@ -74,36 +83,45 @@ int mr_client_lock_others(struct mr_bus *bus, short type);
 /* mr_bus_lock_serving takes the serving lock. Returns 0; -EAGAIN another broker has it; or another
  * negative errno. */
 int mr_bus_lock_serving(struct mr_bus *bus);
-/* mr_bus_forget frees a dead client's slot. */
+/* mr_bus_forget frees a dead client's slot; a live client's stays. */
 void mr_bus_forget(struct mr_bus *bus, uint64_t id);
 
-/* mr_bus_remove unlinks the bus segment of this uid. Returns 0; -ENOENT; -EPERM another's; or why
- * it cannot be told whether anybody is attached. */
+/* mr_bus_remove unlinks the bus segment of this uid, and tells the clients. Returns 0; -ENOENT;
+ * -EPERM another user's; or another negative errno: it cannot be told whether it has clients. */
 int mr_bus_remove(const char *name);
-/* mr_bus_withdraw is the same for the broker that serves it. unused: only if no other client is
- * attached, asked in the same step: who comes meanwhile finds no bus. Returns 0; -EBUSY; -ENOENT it
- * has no name any more. */
+/* mr_bus_withdraw is the same for the broker that serves the bus.
+ *   unused   1: only if no other client is attached; a client that comes meanwhile finds no bus
+ * Returns  0; -EBUSY a client is attached; -ENOENT the bus has lost its name; or another negative
+ *          errno.
+ * Killed   after `removed` was stored: it is believed only once the name is gone. */
 int mr_bus_withdraw(struct mr_bus *bus, int unused);
-void mr_bus_changed(struct mr_bus *bus); /* wakes mr_bus_wait_change */
-/* the file has lost its name: mr_bus_wait_change says so to whoever waits */
+/* mr_bus_changed counts a change of the bus's topics and wakes mr_bus_wait_change. Order: release.
+ */
+void mr_bus_changed(struct mr_bus *bus);
+/* mr_bus_disown says that the file has lost its name, and wakes mr_bus_wait_change. */
 void mr_bus_disown(struct mr_bus *bus);
-/* buses of this uid, by their segments; one free(). Returns their number */
+/* mr_bus_list finds the buses of this uid by their segments: *names is one allocation, to be freed.
+ * Returns their number, or a negative errno. */
 int mr_bus_list(char ***names);
 
+/* mr_bus_intact: 0, or -EIO the bus's file was cut short. */
 static inline int mr_bus_intact(const struct mr_bus *bus)
 {
     return atomic_load_explicit(&bus->damaged, memory_order_relaxed) ? -EIO : 0;
 }
-/* mr_bus_usable is what every call on a handle asks first: 0; -EIO; -ESTALE in a forked child;
- * -EPERM an observer. */
+/* mr_bus_usable: what each call on a handle asks first: 0; -EIO cut short; -ESTALE in a forked
+ * child; -EPERM an observer's. */
 static inline int mr_bus_usable(const struct mr_bus *bus)
 {
     return mr_bus_intact(bus) < 0 ? -EIO : !*bus->alive ? -ESTALE : !bus->self ? -EPERM : 0;
 }
 /* mr_bus_stopped: nonzero once *stop is set. */
 int mr_bus_stopped(const struct mr_bus *bus);
-/* mr_bus_notice calls on_wait if the wait is old enough; *said_ns (0 at first) is when it last did.
- * Returns 0 or -EINTR. */
+/* mr_bus_notice calls on_wait if the wait is old enough: after 0.5 s, then again after as much.
+ *   since_ns  when the wait began, CLOCK_MONOTONIC
+ *   said_ns   0 at first; becomes the time of the last call
+ * Returns 0; -EINTR the wait is given up, by on_wait or by *stop. Call it without a lock: on_wait
+ * is the user's code. */
 int mr_bus_notice(const struct mr_bus *bus, struct mr_wait *wait, uint64_t since_ns,
                   uint64_t *said_ns);
 

@@ -5,17 +5,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Names are stored as words, so that reading one while it changes is no data race. */
+/* mr_words_store stores a text as word_cnt words, cut to 8 * word_cnt - 1 bytes: so that reading a
+ * name while it changes is no data race. Order: relaxed. */
 void mr_words_store(_Atomic uint64_t *words, size_t word_cnt, const char *text);
 
-/* text: 8 * word_cnt bytes, terminated */
+/* mr_words_load reads it: text has room for 8 * word_cnt bytes, and is terminated. */
 void mr_words_load(const _Atomic uint64_t *words, size_t word_cnt, char *text);
 
-uint64_t mr_now_ns(void); /* CLOCK_MONOTONIC */
+/* mr_now_ns: CLOCK_MONOTONIC, in ns. */
+uint64_t mr_now_ns(void);
 
-/* the same clock as it was at the last tick, at most 10 ms ago: 5 ns instead of 22 */
+/* mr_about_ns: the same clock as it was at the last tick, at most 10 ms ago: 5 ns instead of 22. */
 uint64_t mr_about_ns(void);
 
-uint64_t mr_wall_ns(void); /* CLOCK_REALTIME */
+/* mr_wall_ns: CLOCK_REALTIME, in ns; it may jump. */
+uint64_t mr_wall_ns(void);
 
 #endif

@@ -4,22 +4,28 @@
 
 #include "topic.h"
 
-/* mr_topic_create_segment creates a topic's segment. settings: all filled in (partitions >= 1, full
- * not DEFAULT, tries >= 1, mode).
- * Returns 0; -EEXIST; -ENOSPC; -EINVAL name or settings; -EPERM the bus is another user's. Killed
- * inside: there or not, nothing in between. */
+/* mr_topic_create_segment makes a topic's segment itself, as the broker does when mr_topic_create
+ * asks it.
+ *   settings  all filled in: partitions >= 1, full not DEFAULT, tries >= 1, mode with 0600
+ * Returns  0; -EEXIST; -ENOSPC; -EINVAL name or settings; -EPERM the bus is another user's; or
+ *          another negative errno.
+ * Blocks   while the kernel allocates the memory: about 0.3 s a GiB.
+ * Killed   the topic is there or not; nothing else is left. */
 int mr_topic_create_segment(struct mr_bus *bus, const char *name,
                             const struct mr_settings *settings);
 
-/* mr_topic_lost: 1 if somebody took the topic's name away without deleting it. It is marked deleted
- * now, and who waits on it is woken: whoever comes next would get another topic of that name. */
+/* mr_topic_lost: 1 if the topic's name was taken away without deleting it; else 0. The topic is
+ * marked deleted then and its waiters are woken, as the next to open the name would get another
+ * topic. Order: acquire and release. */
 int mr_topic_lost(struct mr_topic *topic);
 
-/* mr_topic_created reads when the topic of that name was made, also if it is damaged. 0; -ENOENT;
- * -EPERM another user's file; -EBADMSG too short to be a topic; or another negative errno. */
+/* mr_topic_created reads when the topic of that name was made, CLOCK_REALTIME in ns, also if it is
+ * damaged. Returns 0; -ENOENT; -EPERM another user's file; -EBADMSG too short for a topic; or
+ * another negative errno: it cannot be told. */
 int mr_topic_created(struct mr_bus *bus, const char *name, uint64_t *created_ns);
 
-/* removes the file of this uid, whatever is in it */
+/* mr_topic_unlink removes the topic's file of this uid, whatever is in it. Its processes are not
+ * told. */
 int mr_topic_unlink(const char *bus, const char *topic);
 
 #endif

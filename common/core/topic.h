@@ -39,9 +39,10 @@ struct mr_topic {
  * is none, or none that can be used. */
 struct mr_topic *mr_topic_again(struct mr_bus *bus, const char *name);
 
-/* mr_topic_attach maps a topic and checks it: it may be deleted, or damaged since. name is a
- * topic's name. Returns 0 with *out, which only its caller knows before mr_topic_keep; or the
- * errors of mr_topic_open. */
+/* mr_topic_attach maps a topic and checks it. It may be deleted, or damaged since.
+ *   name     a topic's name, checked by the caller
+ * Returns  0 with *out, which only its caller knows before mr_topic_keep; or the errors of
+ *          mr_topic_open. */
 int mr_topic_attach(struct mr_bus *bus, const char *name, struct mr_topic **out);
 /* mr_topic_keep lists an attached topic among the bus's open ones, where mr_topic_again finds
  * it. */
@@ -49,17 +50,18 @@ void mr_topic_keep(struct mr_topic *topic);
 /* mr_topic_unmap ends a handle that is not listed, or not any more. */
 void mr_topic_unmap(struct mr_topic *topic);
 
-void mr_topic_wake(struct mr_topic *topic); /* wakes every waiter of the topic */
+/* mr_topic_wake wakes every waiter of the topic, as after a death (mr_cond_wake_all). */
+void mr_topic_wake(struct mr_topic *topic);
 
-/* mr_topic_intact, for those who ask per record. */
+/* mr_intact is mr_topic_intact for callers that ask once a record: 0, or -EIO the file was cut
+ * short. */
 static inline int mr_intact(const struct mr_topic *topic)
 {
     return atomic_load_explicit(&topic->damaged, memory_order_relaxed) ? -EIO : 0;
 }
 
-/* mr_topic_error is what to return for an error that was found in a topic's words: zeros that
- * mr_guard put there explain it better, and so do those that are there because somebody else took
- * the pages out. */
+/* mr_topic_error returns what to return for an error found in a topic's words: -EIO if mr_guard put
+ * zeros there, -EBADMSG if another process took the pages out, else the error. */
 static inline int mr_topic_error(const struct mr_topic *topic, int error)
 {
     if (mr_intact(topic) < 0)
@@ -69,9 +71,11 @@ static inline int mr_topic_error(const struct mr_topic *topic, int error)
                : -EBADMSG;
 }
 
-/* mr_topic_ring returns partition p's ring, mapped twice, or NULL when mapping failed;
- * mr_topic_ring_get says why: 0 or a negative errno. mr_topic_rings maps all of them, or says why
- * not. */
+/* mr_topic_ring_get maps partition p's ring, twice back to back, if it is not mapped yet. Returns 0
+ * with *out, or a negative errno with *out NULL: -EIDRM the name means another file by now, -ENOMEM
+ * and the like. mr_topic_ring and mr_topic_map_ring return the ring, or NULL; mr_topic_rings maps
+ * all of them. The handle's threads may call them at the same time; they wait for the bus's
+ * local_lock. */
 int mr_topic_ring_get(struct mr_topic *topic, uint32_t p, unsigned char **out);
 unsigned char *mr_topic_map_ring(struct mr_topic *topic, uint32_t p);
 int mr_topic_rings(struct mr_topic *topic);
@@ -81,11 +85,14 @@ static inline unsigned char *mr_topic_ring(struct mr_topic *topic, uint32_t p)
     return ring ? ring : mr_topic_map_ring(topic, p);
 }
 
-/* mr_topic_reopen opens the file of an attached topic again, for what is not mapped. Returns a
- * descriptor; -EIDRM the name means another file by now. */
+/* mr_topic_reopen opens the file of an attached topic again, for what is not mapped.
+ *   write    1: for reading and writing
+ * Returns a descriptor, to be closed; -EIDRM the name means another file by now; or another
+ * negative errno. */
 int mr_topic_reopen(const struct mr_topic *topic, int write);
 
-/* mr_topic_check: 0, or why nothing can be done with it: -EIO, -ESTALE, -EPERM, -EIDRM. */
+/* mr_topic_check: 0, or why nothing can be done with the topic: -EIO cut short; -ESTALE in a forked
+ * child; -EPERM an observer's; -EIDRM deleted. */
 static inline int mr_topic_check(const struct mr_topic *topic)
 {
     int error = mr_intact(topic);
@@ -96,6 +103,7 @@ static inline int mr_topic_check(const struct mr_topic *topic)
                                                                               : 0;
 }
 
+/* The words of one group and partition; the index; the MR_SOURCES sources of a partition. */
 static inline struct mr_group_part_shm *mr_group_part(const struct mr_topic *topic, uint32_t group,
                                                       uint32_t p)
 {
@@ -109,7 +117,6 @@ static inline struct mr_index_shm *mr_topic_index(const struct mr_topic *topic, 
            (uint64_t)p * topic->index_cnt;
 }
 
-/* MR_SOURCES of them. */
 static inline struct mr_source_shm *mr_topic_sources(const struct mr_topic *topic, uint32_t p)
 {
     return (struct mr_source_shm *)(void *)(topic->base + topic->sources_off) +
