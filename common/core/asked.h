@@ -10,14 +10,15 @@
 
 #include "topic.h"
 
-/* mr_topic_find opens the topic of the bus that was made at that time. Another user's file, or one
- * that is too short for a topic, cannot be it. Returns 1; 0 it is gone; or a negative errno: it
- * cannot be opened, or one that may be it cannot be looked at. */
+/* mr_topic_find opens the topic of the bus that was made at created_ns. Another user's file, or one
+ * too short for a topic, cannot be it.
+ * Returns  1 with *out, to be closed; 0 it is gone; or a negative errno: it cannot be opened, or a
+ *          file that may be it cannot be looked at (I13). */
 int mr_topic_find(struct mr_bus *bus, uint64_t created_ns, struct mr_topic **out);
 
 /* mr_asked: does a member of the topic made at source_ns still note the producer in slot `slot` of
- * topic `to`, with this serial? Returns 1; 0 none does, and none will; or a negative errno: it
- * cannot be known now. Takes no lock. */
+ * topic `to`, with this serial? Takes no lock. Returns 1; 0 none does, and none will; or a negative
+ * errno: it cannot be known now. Order: acquire. */
 int mr_asked(struct mr_topic *to, uint32_t slot, uint64_t serial, uint64_t source_ns);
 
 #endif

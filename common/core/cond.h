@@ -27,23 +27,24 @@ struct mr_cond {
 };
 
 /* mr_cond_prepare flags a waiter and returns the ticket for wait. Order: seq_cst; what is checked
- * next is not older than the flag. */
+ * next is not older than the flag. Killed: the flag stays, and costs one futile FUTEX_WAKE. */
 uint32_t mr_cond_prepare(struct mr_cond *cond);
 
-/* mr_cond_wait sleeps until signalled since `ticket`, at most timeout_ns >= 0. Returns 0;
- * -ETIMEDOUT; -EINTR by a signal handler. */
+/* mr_cond_wait sleeps until a signal since `ticket`, at most timeout_ns >= 0. Returns 0, also
+ * without a signal now and then; -ETIMEDOUT; -EINTR by a signal handler. */
 int mr_cond_wait(struct mr_cond *cond, uint32_t ticket, int64_t timeout_ns);
 
 /* mr_cond_wait_many is the same for n <= 64 condition variables: until any is signalled. */
 int mr_cond_wait_many(struct mr_cond *const *conds, const uint32_t *tickets, size_t n,
                       int64_t timeout_ns);
 
-/* mr_cond_signal wakes at most `wake` sleepers; one fence and one load when nobody sleeps. Order:
- * seq_cst fence first. */
+/* mr_cond_signal wakes at most `wake` sleepers, mr_cond_broadcast all: one fence and one load when
+ * none sleeps. Order: seq_cst fence first; pairs with prepare: either the signaller sees the flag,
+ * or the waiter what was changed before. Killed before FUTEX_WAKE: sleepers wake at their bound. */
 void mr_cond_signal(struct mr_cond *cond, int wake);
 void mr_cond_broadcast(struct mr_cond *cond);
 /* mr_cond_wake_all is mr_cond_broadcast after a death: it does not believe the flag, which a
- * signaller that died may have cleared and woken nobody. */
+ * signaller that died may have cleared without a wake. */
 void mr_cond_wake_all(struct mr_cond *cond);
 /* mr_cond_signal_fenced is mr_cond_signal for a caller that has issued a seq_cst fence since it
  * changed the condition (one fence, many conds). */

@@ -36,22 +36,26 @@ socklen_t mr_control_address(uid_t owner, const char *bus, struct sockaddr_un *a
  * op, terminated topic). 0 or -EBADMSG. */
 int mr_control_check(const struct mr_control_msg *msg, size_t n);
 
-/* mr_control_request connects, checks that the server runs as `owner` or root, sends request (magic
- * is filled in), and waits up to timeout_ns for the answer; reply NULL: none is waited for. Returns
- * 0 (the answer's status is in reply); -ECONNREFUSED nobody listens, or the server went away or
- * refused this user without an answer; -EPERM the socket is somebody else's; -ETIMEDOUT (a stopped
- * broker); -EBADMSG. Signals do not end the wait. Never raises SIGPIPE. */
+/* mr_control_request sends a request, whose magic is filled in, to the process that serves the bus,
+ * and waits for the answer. The server must run as `owner` or root.
+ *   reply       NULL: no answer is waited for
+ *   timeout_ns  how long to wait at most; 0: not
+ * Returns  0, the answer's status is in reply; -ECONNREFUSED no process listens, or the server went
+ *          away or refused this user without an answer; -EPERM another user's process has the
+ *          socket; -ETIMEDOUT the broker is stopped, or busy; -EBADMSG. Signals do not end the
+ *          wait. Never raises SIGPIPE. */
 int mr_control_request(uid_t owner, const char *bus, const struct mr_control_msg *request,
                        struct mr_control_msg *reply, int64_t timeout_ns);
 
-/* mr_control_holder says which process listens on a bus's socket: of any user, and pid 0 if it is
- * in another pid namespace. Returns 0; -ECONNREFUSED none does (one may hold the name, though);
+/* mr_control_holder finds the process that listens on a bus's socket, of any user; pid 0 if it is
+ * in another pid namespace. Returns 0; -ECONNREFUSED none listens (one may hold the name, though);
  * -ETIMEDOUT it takes no connections. */
 int mr_control_holder(uid_t owner, const char *bus, struct ucred *out);
 
-/* The same in two steps, for who has something to say while it waits. mr_control_send returns a
- * descriptor, to be closed; mr_control_answer waits on it for the answer to a request `op`, and may
- * be called again after -ETIMEDOUT. */
+/* mr_control_send and mr_control_answer are mr_control_request in two steps, for a caller that has
+ * something to say while it waits. mr_control_send returns a descriptor, to be closed;
+ * mr_control_answer waits on it for the answer to a request `op`, and may be called again after
+ * -ETIMEDOUT. */
 int mr_control_send(uid_t owner, const char *bus, const struct mr_control_msg *request,
                     int64_t timeout_ns);
 int mr_control_answer(int fd, uint32_t op, struct mr_control_msg *reply, int64_t timeout_ns);

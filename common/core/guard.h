@@ -6,10 +6,11 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* mr_guard_add makes a mapping known. *damaged becomes 1 before its first page of zeros can be
- * read; it has to live until
- * mr_guard_remove. Returns  0; -ENOMEM. Safe from any thread, also while another one is in the
- *                           handler; takes no lock. */
+/* mr_guard_add makes a mapping known.
+ *   at       its address, of `bytes` bytes
+ *   damaged  becomes 1 before its first page of zeros can be read; lives until mr_guard_remove
+ * Returns  0; -ENOMEM. Safe from any thread, also while another one is in the handler; takes no
+ *          lock. */
 int mr_guard_add(const void *at, uint64_t bytes, _Atomic int *damaged);
 void mr_guard_remove(const void *at); /* before munmap; one that is not known is ignored */
 

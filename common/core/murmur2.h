@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* mr_murmur2 returns the hash of len bytes. Pure. */
 uint32_t mr_murmur2(const void *data, size_t len);
 
 #endif

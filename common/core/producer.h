@@ -19,8 +19,8 @@ struct mr_producer {
     struct mr_producer_stats stats;
 };
 
-/* mr_producer_slot: the index of the producer's slot in its topic. mr_producer_serial: the number
- * that no other handle of the topic ever has. */
+/* mr_producer_slot returns the index of the producer's slot in its topic; mr_producer_serial the
+ * number that no other handle of the topic ever has; mr_producer_topic its topic. */
 uint32_t mr_producer_slot(const struct mr_producer *producer);
 uint64_t mr_producer_serial(const struct mr_producer *producer);
 struct mr_topic *mr_producer_topic(const struct mr_producer *producer);

@@ -48,17 +48,22 @@ int mr_segment_is(const char *name, uint64_t device, uint64_t inode);
  * or no regular one. Else 0, also when there is none. */
 int mr_segment_foreign(const char *name, uid_t owner);
 
-/* mr_segment_map maps [offset, offset + bytes). write: PROT_WRITE too. Returns 0 or a negative
- * errno. */
+/* mr_segment_map maps [offset, offset + bytes) of the file, both multiples of the page size, or
+ * bytes up to the file's end.
+ *   write    1: PROT_WRITE too
+ * Returns 0 with *out, to be unmapped; or a negative errno. */
 int mr_segment_map(int fd, uint64_t offset, uint64_t bytes, int write, void **out);
 /* mr_segment_map_twice maps the range twice, back to back, so that what runs past its end goes on
- * at its start. */
+ * at its start: 2 * bytes to be unmapped. */
 int mr_segment_map_twice(int fd, uint64_t offset, uint64_t bytes, int write, unsigned char **out);
 
-/* mr_segment_list returns all names in /dev/shm that start with prefix (without the leading '/'),
- * the prefix cut off, sorted, as one NULL-terminated allocation, and their number. */
+/* mr_segment_list finds all names in /dev/shm that start with prefix (without the leading '/'), and
+ * cuts the prefix off: sorted, ending with NULL, one allocation, to be freed. Returns their number,
+ * or a negative errno. */
 ssize_t mr_segment_list(const char *prefix, char ***names);
 
+/* mr_segment_pid_namespace returns the inode of this process's pid namespace; 0 if it cannot be
+ * told. */
 uint64_t mr_segment_pid_namespace(void);
 
 #endif

@@ -18,7 +18,10 @@ uint64_t mr_wait_inviting(const struct mr_consumer *consumer);
  *   records  how many a claim, or the topic, can hold at most */
 void mr_wait_coalesce(struct mr_consumer *consumer, uint64_t bytes, uint64_t records);
 
-/* mr_wait_spin spins for as long as has paid lately. Returns 1 if there may be something to claim;
+/* mr_wait_spin spins for as long as has paid lately, at most MR_SPIN_NS_MAX, and then coalesces.
+ *   records     as for mr_wait_coalesce
+ *   timeout_ns  0: does not spin
+ * Returns 1 if there may be something to claim;
  * else 0. */
 int mr_wait_spin(struct mr_consumer *consumer, uint64_t records, int64_t timeout_ns);
 
