@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* a producer without room looks again so often: a process may have died unnoticed */
+/* how often a producer without room looks again: a process may have died unnoticed */
 #define RETRY_NS 50000000
-#define JOIN_NS  500000000 /* one that waits for the end of the work looks again so often */
-/* keyless records stay in one partition so long: whole batches, and all partitions in turn */
+#define JOIN_NS  500000000 /* how often mr_producer_join looks again under a broker */
+/* bytes of keyless records that go to one partition in a row: whole batches, all partitions in turn
+ */
 #define RUN_BYTES 16384u
 /* a waiting producer wants ring >> 3 free, not one record's worth: fewer, longer sleeps */
 #define SLACK_SHIFT 3
@@ -121,7 +122,7 @@ static int wait_for_room(struct mr_producer *producer, uint32_t p, const struct 
     if (topic->full == MR_FULL_FAIL || call->timeout_ns == 0) {
         if (waiting->since)
             return -EAGAIN;
-        /* Once more with fresh eyes: committed is brought up to date only by who looks. */
+        /* Once more: committed is brought up to date only by a process that looks for it. */
         waiting->since = mr_now_ns();
         mr_topic_relieve(topic);
         return mr_groups_settle(topic, p);

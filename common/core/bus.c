@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define WAKE_NS 500000000u /* mr_bus_wait_change looks at *stop so often */
+#define WAKE_NS 500000000u /* how often mr_bus_wait_change looks at *stop */
 
 /* ---- fork: the child shares our lock's open file description and would keep us alive after our
  * death ---- */
@@ -386,7 +386,7 @@ int mr_bus_withdraw(struct mr_bus *bus, int unused)
         return error;
     error = mr_bus_named(bus) ? 0 : -ENOENT;
     if (!error) {
-        /* Before, so that a kill in between leaves who waits to find it within its bound; it is
+        /* Before, so that after a kill in between the waiters find it within their bound; it is
          * believed only once the name is gone. */
         atomic_store_explicit(&bus->shm->removed, 1, memory_order_release);
         error = shm_unlink(path) < 0 ? -errno : 0;

@@ -6,10 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NOTICE_NS 500000000u /* a wait is worth a word after this, and again after as much */
-#define SLOT_TRIES                                                                                 \
-    100 /* a millisecond each: a slot that is free is locked for some microseconds  \
-                        */
+#define NOTICE_NS 500000000u /* a wait is told after this, and again after as much */
+/* a millisecond each: a free slot is locked for some microseconds */
+#define SLOT_TRIES 100
 
 int mr_bus_stopped(const struct mr_bus *bus)
 {
@@ -94,7 +93,7 @@ int mr_client_take_slot(struct mr_bus *bus)
 {
     int error = take_slot_once(bus);
     for (int i = 0; i < SLOT_TRIES && error == -EAGAIN && mr_bus_named(bus);
-         i++) { /* taken by others, or by who removes the bus */
+         i++) { /* locked by others, or by the process that removes the bus */
         usleep(1000);
         error = take_slot_once(bus);
     }
@@ -105,7 +104,7 @@ int mr_client_take_slot(struct mr_bus *bus)
     return mr_bus_named(bus) ? error : -ENOENT;
 }
 
-/* ---- who is there ---- */
+/* ---- clients ---- */
 
 int mr_bus_lock_serving(struct mr_bus *bus)
 {

@@ -184,9 +184,9 @@ ssize_t mr_consumer_claim(struct mr_consumer *consumer, size_t max, int64_t time
     mr_wait_measure(consumer);
     uint64_t records =
         topic->part_records_max && topic->part_records_max < max ? topic->part_records_max : max;
-    /* Who is going to wait may first look without a lock: it tries for good before it sleeps. One
-     * that only polls has to try at once, for a death may have left its work half done where only
-     * the lock's next owner completes it. */
+    /* A consumer that will wait may first look without a lock, as it claims before it sleeps. One
+     * that polls has to claim at once: a death may have left work half done, which only the next to
+     * take the lock completes. */
     int look =
         timeout_ns == 0 || !consumer->joined || consumer->until || mr_consumer_holds(consumer);
     uint64_t bytes = look ? 0 : mr_wait_inviting(consumer);

@@ -11,9 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOLDER_NS                                                                                  \
-    100000000 /* who is asked for its name, and does not take connections, is left alone after     \
-                 this */
+/* how long mr_control_holder waits for a process that takes no connections */
+#define HOLDER_NS 100000000
 
 static int64_t now_ns(void)
 {

@@ -113,7 +113,8 @@ close_topic:
     return error;
 }
 
-#define RETRY_NS 50000000 /* a record that can neither go nor wait alone is tried again so often */
+#define RETRY_NS                                                                                   \
+    50000000 /* how often a record that can be neither moved nor parked is tried again */
 
 /* What on_wait is told of a record that the dead-letter topic does not take. */
 static struct mr_wait refused(const struct mr_consumer *consumer, const char *name, uint64_t offset,

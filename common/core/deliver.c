@@ -11,7 +11,8 @@
 /* an observer cannot ask to be woken: it looks again after this, then after longer and longer */
 #define PEEK_STEP_NS 10000000
 #define PEEK_BYTES   65536u
-#define PEEK_TURNS   1000 /* lapped so often in a row, an observer sleeps before it looks again */
+/* an observer lapped so many times in a row sleeps before it looks again */
+#define PEEK_TURNS 1000
 
 int mr_deliver_peek(struct mr_consumer *consumer, const struct mr_consumer_options *options)
 {
@@ -67,7 +68,7 @@ static int copy_out(struct mr_consumer *consumer, uint32_t p, uint64_t begin, ui
 /* ---- what to give out next ---- */
 
 /* Makes [pos, stop) of the seat's claim what mr_consumer_next gives. A blamed record stands alone,
- * so that who dies of it dies of nothing else. */
+ * so that a consumer that dies of it puts no blame on others. */
 static int deliver_ring(struct mr_consumer *consumer)
 {
     struct mr_topic *topic = consumer->topic;

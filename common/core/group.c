@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define TURNS 1000 /* what changes so often while it is looked at is damage */
+#define TURNS 1000 /* words that change so many times while they are read are damaged */
 /* a claim beyond this only keeps records from other members and room from producers */
 #define CLAIM_BYTES 131072u
 
@@ -351,7 +351,7 @@ int mr_group_claim(struct mr_topic *topic, struct mr_seat *seat, const uint64_t 
                load(&topic->logs[seat->partition].head) != load(&parts[seat->partition].next);
     mr_group_unlock(topic, seat->group);
     if (more)
-        /* a producer wakes one member; who finds more than its share wakes the next */
+        /* a producer wakes one member; a member that leaves records unclaimed wakes the next */
         mr_cond_signal(&group->data, 1);
     return claimed;
 }

@@ -6,9 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define LOOKS                                                                                      \
-    10000 /* each in vain means that another process changed what was looked at, within a          \
-             microsecond */
+/* bounds the retries: each means that another process changed, within a microsecond, what was read */
+#define LOOKS 10000
 
 static inline uint64_t acquire(const _Atomic uint64_t *word)
 {

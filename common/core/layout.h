@@ -192,7 +192,7 @@ struct mr_tip_shm {
     _Atomic uint64_t head;
     _Atomic uint64_t next_offset;
     _Atomic uint64_t last_ts_ns; /* the latest time of any record so far */
-    _Atomic uint64_t producer;   /* slot of who published it, */
+    _Atomic uint64_t producer;   /* slot of the producer that published it, */
     _Atomic uint64_t serial;     /* its serial, */
     /* and that producer's records with it: repaired into its slot if it is still that producer's */
     _Atomic uint64_t count;

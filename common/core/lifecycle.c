@@ -14,7 +14,7 @@
 /* a large segment takes the kernel a while to allocate: about 0.3 s a GiB */
 #define CREATE_PATIENCE_NS 10000000000u
 
-/* while the broker does not answer, *stop is looked at so often */
+/* how often *stop is looked at while the broker does not answer */
 #define CREATE_STEP_NS 100000000
 
 /* how often mr_topic_ensure finds a topic deleted that was just there, before it gives up */
@@ -306,7 +306,7 @@ static int finished(struct mr_topic *topic)
     return 1;
 }
 
-/* With the topic's lock held: who is not attached cannot attach meanwhile. */
+/* With the topic's lock held: no client attaches meanwhile. */
 static int mark_deleted(struct mr_topic *topic, enum mr_delete how)
 {
     int unused = how == MR_DELETE_UNUSED || how == MR_DELETE_IDLE;

@@ -4,10 +4,9 @@
 
 #include <errno.h>
 
-/* far more publications than fit between two loads of a reader: no observer is led about for
- * ever */
+/* bounds a reader's retries; far more publications than fit between two of its loads */
 #define TIP_TURNS 100000
-/* a group slot that is used again so often while it is looked at is damage */
+/* a group slot that is used again so many times while it is read is damaged */
 #define SERIAL_TURNS 1000
 
 struct mr_tip mr_log_tip(const struct mr_topic *topic, uint32_t p)

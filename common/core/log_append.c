@@ -97,7 +97,7 @@ struct space {
     uint64_t bound; /* the tail may go so far */
     /* the first offset that has no room, as far as the number of records goes */
     uint64_t offset_end;
-    int fresh;          /* bound is as new as it gets */
+    int fresh;          /* bound was looked up in this append */
     struct mr_tip head; /* of the log before this append */
 };
 

@@ -37,8 +37,7 @@ int mr_slot_free(struct mr_topic *topic, uint32_t *slot)
     }
 }
 
-/* Before the slot's own words: who looks for the dead without a lock must see it as soon as it has
- * an owner. */
+/* See member.h for why this comes before the slot's own words. */
 void mr_slot_high(struct mr_tx *tx, struct mr_topic *topic, uint32_t slot)
 {
     if (slot >= load(&topic->shm->member_high))
@@ -125,7 +124,7 @@ static int find_target(struct mr_topic *topic, const char *name, uint64_t flags,
         if (error)
             return error;
         mr_group_unlock(topic, g);
-        error = has_members(topic, g); /* who would not know that their positions move */
+        error = has_members(topic, g); /* members do not expect their positions to move */
         if (error)
             return error < 0 ? error : -EBUSY;
         flags = load(&topic->groups[g].flags);

@@ -42,7 +42,7 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     mr_words_store(slot->name, (MR_CLIENT_NAME_MAX + 1) / 8,
                    options && options->name ? options->name : topic->bus->client_name);
     struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
-    /* first: who looks for the dead looks below it */
+    /* first: the dead are looked for below it */
     if (producer->slot >= load(&topic->shm->producer_high))
         mr_tx_set(&tx, &topic->shm->producer_high, producer->slot + 1);
     mr_tx_set(&tx, &slot->records, 0);
@@ -89,7 +89,7 @@ void mr_producer_close(struct mr_producer *producer)
         if (!error)
             mr_unlock(&topic->shm->lock);
         if (mr_intact(topic) == 0)
-            /* who waits for the end of it all (MR_UNTIL_DRAINED) looks again */
+            /* consumers that wait for the end (MR_UNTIL_DRAINED) look again */
             mr_groups_tell(topic, INT_MAX);
     }
     free(producer->order);
@@ -121,7 +121,7 @@ int mr_topic_complete_source(struct mr_topic *topic, uint64_t source)
         cnt++;
     }
     mr_unlock(&shm->lock);
-    mr_groups_tell(topic, INT_MAX); /* consumers that wait for the end of it all look again */
+    mr_groups_tell(topic, INT_MAX); /* consumers that wait for the end look again */
     return cnt;
 }
 

@@ -83,7 +83,8 @@ int mr_producer_slot_lock(struct mr_topic *topic, uint32_t *slot)
         mr_unlock(&topic->shm->lock);
         if (best == topic->producer_cnt)
             return -EUSERS;
-        if (mr_asked(topic, best, serial, asked)) { /* or an error: who cannot look takes nothing */
+        if (mr_asked(topic, best, serial,
+                     asked)) { /* or an error: then the slot is not used (I13) */
             skip[best / 64] |= (uint64_t)1 << best % 64;
             continue;
         }

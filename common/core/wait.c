@@ -17,7 +17,7 @@
 /* see mr_wait_coalesce: so much is worth a claim at once; in a small ring, a quarter of it */
 #define COALESCE_BYTES 32768u
 
-#define COALESCE_RECORDS    64u  /* who takes fewer at a time would only make a queue */
+#define COALESCE_RECORDS    64u  /* a consumer that claims fewer would only lengthen the queue */
 #define COALESCE_PAUSES_MIN 96u  /* about 2.4 us */
 #define COALESCE_PAUSES_MAX 768u /* about 20 us */
 #define COALESCE_TRY        8u
@@ -40,15 +40,12 @@ uint64_t mr_wait_inviting(const struct mr_consumer *consumer)
     return bytes;
 }
 
-/* While a producer goes on publishing little by little, each look at its log takes the line with
- * `head` away from it, and a claim costs the same for one record as for many. So a little that is
- * there is left alone to grow for as long as what is worth a claim will take at the rate seen last
- * time; for the shortest time only if that is far too long, as a slow stream is not to be held up,
- * or if the topic may be full before. Where nothing grew in the second half of a pause (the stream
- * may wait for us) only every COALESCE_TRY-th claim tries again.
- *   bytes    what mr_wait_inviting has just returned
- *   records  how many a claim, or the topic, can hold at most
- */
+/* While a producer publishes little by little, each look at its log takes the cache line with
+ * `head` away from it, and a claim costs the same for one record as for many. So if little is
+ * available, this waits up to the predicted time for a claim's worth, at the rate seen last time.
+ * It waits the shortest time only if that prediction is far too long, as a slow stream is not to be
+ * held up, or if the topic may be full before. If nothing came in the second half of a pause (the
+ * stream may wait for us), only every COALESCE_TRY-th claim tries again. */
 void mr_wait_coalesce(struct mr_consumer *consumer, uint64_t bytes, uint64_t records)
 {
     uint64_t worth = consumer->topic->ring_bytes / 4 < COALESCE_BYTES
@@ -102,7 +99,6 @@ int mr_wait_spin(struct mr_consumer *consumer, uint64_t records, int64_t timeout
     return 0;
 }
 
-/* How long to sleep at most, out of what is left of the timeout; 0: the time is over. */
 int64_t mr_wait_bound(struct mr_consumer *consumer, int64_t timeout_ns, uint64_t since)
 {
     int64_t bound;

@@ -89,7 +89,7 @@ variant 'a slot is used again though somebody may ask' producer_slot.c \
 variant 'orphans go before the positions move' member.c \
     's/(        old = g;\n)/        for (uint32_t i = 0; i < topic->member_cnt; i++)\n            if (load(&topic->members[i].group) == g + 1)\n                atomic_store(&topic->members[i].group, 0);\n$1/' 'move a group'
 variant 'what the dead-letter topic refuses ends the consumer' dead.c \
-    's/int error = mr_group_park\(consumer->topic, &consumer->seat, pos, bytes\);/return *why;\n        int error = 0;/' 'cannot be buried'
+    's/int error = mr_group_park\(consumer->topic, &consumer->seat, letter->pos, letter->bytes\);/return *why;\n        int error = 0;/' 'cannot be buried'
 variant 'private groups have names to join by' member.c \
     's/"private:%ld:%llu"/"private-%ld-%llu"/; s/ \|\| \(load\(&topic->groups\[g\]\.flags\) & MR_PRIVATE\)\)/)/' "private group's name"
 variant 'a topic is deleted by an earlier look' lifecycle.c \
