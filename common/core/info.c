@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* bounds the retries: each means that another process changed, within a microsecond, what was read */
+/* bounds the retries: each means that what was read has changed within a microsecond */
 #define LOOKS 10000
 
 static inline uint64_t acquire(const _Atomic uint64_t *word)

@@ -459,7 +459,7 @@ END_TEST
 
 /* ---- a repair is stopped, and the slot that it is about is used again ---- */
 
-/* What mend() does in log.c, in two parts: O's batch is published and not counted yet. Our stop
+/* What repair() does in log.c, in two parts: O's batch is published and not counted yet. Our stop
  * between them is simulated by holding the log's lock, as a repair does. */
 static int opens_a_producer(void *arg)
 {
