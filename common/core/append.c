@@ -318,7 +318,7 @@ static ssize_t append(struct mr_producer *producer, struct mr_message *msgs,
     /* A call that has accepted some does not tell that it was cancelled: the next wait does. */
     if (!done && call.error == -ECANCELED)
         mr_cancel_take(&producer->cancelled);
-    error = mr_intact(topic); /* some may lie in pages of zeros that nobody else sees */
+    error = mr_intact(topic); /* some may lie in pages of zeros that no other process sees */
     return error ? error : done ? (ssize_t)done : call.error;
 }
 

@@ -1,8 +1,8 @@
 /* cancel.h - a handle's wait, ended by another thread or a signal handler.
  *
- * The handle has a word that is set until a wait has ended by it: one that is just about to begin
- * must not miss it, so whoever waits looks at the word after mr_cond_prepare, and whoever sets it
- * wakes the condition variable afterwards. */
+ * The handle has a word that is set until a wait has ended by it. A wait that is about to begin
+ * must not miss it: the waiter looks at the word after mr_cond_prepare, and the canceller wakes the
+ * condition variable after it has set the word. */
 #ifndef COMMON_CORE_CANCEL_H
 #define COMMON_CORE_CANCEL_H
 
@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-/* mr_cancel_set sets the word and wakes who waits on cond. Async-signal-safe. */
+/* mr_cancel_set sets the word and wakes the waiters of cond. Never blocks; async-signal-safe. */
 void mr_cancel_set(_Atomic int *word, struct mr_cond *cond);
 
 /* mr_cancel_seen: -ECANCELED while the word is set, else 0. mr_cancel_take also clears it. */

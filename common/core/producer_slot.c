@@ -112,7 +112,7 @@ int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_produ
     if (alive < 0)
         return mr_intact(topic) < 0 ? -EIO : alive;
     if (state == 'a' && !alive)
-        state = 'x'; /* nobody has written it down yet */
+        state = 'x'; /* its death is not recorded yet */
     struct mr_producer_info info = {.pid = (int32_t)load(&producer->pid),
                                     .state = (int)state,
                                     .records = load(&producer->records),
