@@ -42,8 +42,8 @@ static int call_mode(const struct cli_option *option, const char *value)
     long mode;
     if (number(value, 8, 0777, &mode) < 0 || (mode & 0600) != 0600 || (mode & 0111))
         return cli_wrong(option, value,
-                         "not octal rights such as 0600 or 0660 (the owner reads and writes, "
-                         "there is no right to execute)");
+                         "not octal permissions such as 0600 or 0660: the owner must read and "
+                         "write, and execution is not allowed");
     *(uint32_t *)option->target = (uint32_t)mode;
     return 0;
 }
@@ -170,7 +170,7 @@ int arguments_check(const struct arguments *args, unsigned accepts, const char *
     const struct cli_option *other = cli_given_other(&args->given, accepts);
     char shown[CLI_SHOWN];
     if (other)
-        return program_usage("%s: does not go with %s", cli_shown(shown, other), what);
+        return program_usage("%s cannot be used with %s", cli_shown(shown, other), what);
     return EXIT_OK;
 }
 

@@ -174,7 +174,7 @@ static void clean_open(struct cleaning *cleaning, struct mr_topic *topic)
         report(cleaning, name, 0, "clients are attached");
     else
         removed(cleaning, name, error == -EIDRM ? 0 : error,
-                owed.records ? owed.text : "nothing is owed");
+                owed.records ? owed.text : "everything is acknowledged");
 }
 
 static void clean_topic(struct cleaning *cleaning, struct mr_bus *bus, const char *name)
@@ -229,7 +229,7 @@ static void clean_readable(struct cleaning *cleaning, struct mr_bus *bus)
     } else if (error && error != -ENOENT) {
         undecided(cleaning, NULL, error);
     } else if (cleaning->left) {
-        report(cleaning, NULL, 0, "it has topics");
+        report(cleaning, NULL, 0, "it still has topics");
     } else {
         removed(cleaning, NULL, error, "no topics, no clients");
     }

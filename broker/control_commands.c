@@ -88,12 +88,13 @@ int command_wait(const struct command_line *line)
     struct goal goal;
     const char *name = line->operands[0], *wrong = mr_name_check('t', name);
     if (wrong)
-        return program_usage("%s: not a topic's name: it %s", name, wrong);
+        return program_usage("%s: bad name of a topic: %s", name, wrong);
     if (!line->wait_for)
-        return program_usage("wait: say what for: --for exists|drained|sealed|consumers=N");
+        return program_usage("wait: --for is missing; use exists, drained, sealed or consumers=N");
     if (goal_parse(line->wait_for, &goal) < 0)
-        return program_usage("wait: --for %s: not one of exists, drained, sealed, consumers=N",
-                             line->wait_for);
+        return program_usage(
+            "wait: --for %s: unknown goal; use exists, drained, sealed or consumers=N",
+            line->wait_for);
 
     uint64_t start_ns = mr_now_ns();
     for (int said = 0;;) {
@@ -107,8 +108,8 @@ int command_wait(const struct command_line *line)
         int64_t waited_ns = (int64_t)(mr_now_ns() - start_ns);
         if (line->timeout_ns >= 0 && waited_ns >= line->timeout_ns) {
             char text[32];
-            program_error("%s: %s is not so after %s%s", name, line->wait_for,
-                          text_ns(text, (uint64_t)line->timeout_ns),
+            program_error("%s: timed out after %s waiting for %s%s", name,
+                          text_ns(text, (uint64_t)line->timeout_ns), line->wait_for,
                           error == -ENOENT ? " (no such topic)" : "");
             return EXIT_TIMEOUT;
         }
@@ -182,7 +183,7 @@ static int ask_failed(const struct command_line *line, int error)
     if (error == -EPERM)
         program_socket_fail(line->bus, line->bus);
     else if (error == -ECONNREFUSED)
-        program_error("%s: the broker, pid %d, is not taking requests: it begins, or ends, or is "
+        program_error("%s: the broker, pid %d, takes no requests: it is starting or ending, or is "
                       "in another network namespace",
                       line->bus, pid);
     else
@@ -250,7 +251,7 @@ int command_stop(const struct command_line *line)
             error = ask(line, MR_CONTROL_STOP, &reply);
     }
     if (holder < 0) {
-        program_fail(holder, "%s: whether the broker, pid %d, has ended cannot be told", line->bus,
+        program_fail(holder, "%s: cannot tell whether the broker, pid %d, has ended", line->bus,
                      pid);
         return EXIT_FAILED;
     }

@@ -47,11 +47,11 @@ static int forget(struct mr_topic *topic, const char *file)
         return program_exit_for((int)got);
     }
     if (!all) {
-        program_error("%s: has no rows of %s by producer --resume, or has forgotten it", name,
-                      file);
+        program_error("%s: has no rows of %s from producer --resume, or has already forgotten it",
+                      name, file);
         return EXIT_FAILED;
     }
-    program_notice("%s: forgot %s: producer --resume sends it from its start now", name, file);
+    program_notice("%s: forgot %s: producer --resume now sends it from its start", name, file);
     return EXIT_OK;
 }
 

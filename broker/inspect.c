@@ -21,7 +21,7 @@ static int looked(const struct mr_topic *topic, int error)
 {
     if (error >= 0 || error == -ERANGE)
         return EXIT_OK;
-    program_fail(error, "%s: look", mr_topic_name(topic));
+    program_fail(error, "%s: inspect", mr_topic_name(topic));
     return EXIT_FAILED;
 }
 
@@ -77,7 +77,7 @@ static int status_groups(struct status_tables *tables, const struct mr_topic *to
                      *member.name ? " (" : "", member.name, *member.name ? ")" : "",
                      text_ns(held, member.held_ns), program_stopped(member.pid) ? ", stopped" : "");
         else if (group.orphans)
-            snprintf(who, sizeof who, "nobody (its consumer is gone)");
+            snprintf(who, sizeof who, "none (its consumer is gone)");
         table_text(table, who);
     }
     return looked(topic, found);
@@ -165,7 +165,7 @@ static int status_bus(const struct command_line *line, const struct mr_bus *bus)
     for (uint32_t idx = 0; pid >= 0 && (found = mr_client_info(bus, idx, &client)) >= 0; idx++)
         clients += found && client.pid != pid;
     if (pid < 0 || found != -ERANGE) {
-        program_fail(pid < 0 ? pid : found, "bus \"%s\": look", line->bus);
+        program_fail(pid < 0 ? pid : found, "bus \"%s\": inspect", line->bus);
         return EXIT_FAILED;
     }
     if (line->json) {

@@ -37,10 +37,10 @@ static int run_command(struct arguments *args)
     args->line.operands++;
     args->line.operand_cnt--;
     if (args->line.operand_cnt < command->operands_min)
-        return program_usage("%s: which topic? (broker %s %s)", command->name, command->name,
-                             command->operands);
+        return program_usage("%s: an argument is missing (broker %s %s)", command->name,
+                             command->name, command->operands);
     if (args->line.operand_cnt > command->operands_max)
-        return program_usage("%s: %s is one word too many (broker %s%s%s)", command->name,
+        return program_usage("%s: unexpected argument %s (broker %s%s%s)", command->name,
                              args->line.operands[command->operands_max], command->name,
                              *command->operands ? " " : "", command->operands);
     return command->run(&args->line);

@@ -374,7 +374,7 @@ static void unmake_topic(struct server *server, const char *name)
         int error = mr_topic_delete(topic, MR_DELETE_IDLE);
         if (error)
             program_notice("%s: kept: %s", name,
-                           error == -EBUSY ? "it is in use by now" : mr_strerror(error));
+                           error == -EBUSY ? "it is now in use" : mr_strerror(error));
         mr_topic_close(topic);
     }
 }
@@ -392,7 +392,7 @@ static int make_topics(struct server *server)
             error = mr_topic_open(server->bus, specs[i].name, &there);
         mr_topic_close(there);
         if (exists && !error) {
-            program_notice("%s: exists already and stays as it is", specs[i].name);
+            program_notice("%s: already exists; left as it is", specs[i].name);
         } else if (error) {
             if (exists)
                 program_topic_fail(error, server->bus, specs[i].name);
@@ -435,9 +435,9 @@ static int start(struct server *server, const sigset_t *set)
     if (error == -EBUSY) {
         int pid = mr_bus_holder(o->bus);
         if (pid > 0)
-            program_error("%s: pid %d serves this bus already", o->bus, pid);
+            program_error("%s: pid %d already serves this bus", o->bus, pid);
         else
-            program_error("%s: another broker serves this bus already", o->bus);
+            program_error("%s: another broker already serves this bus", o->bus);
         return error;
     }
     if (error == -EPERM)
@@ -482,9 +482,8 @@ int broker_serve(const struct serve_options *options)
         error = loop(&server);
         if (error == -EIDRM) {
             mr_bus_disown(server.bus);
-            program_error("%s: somebody removed its segment from /dev/shm: ending. A new broker "
-                          "goes on with the topics that are "
-                          "left; who is attached has to start again",
+            program_error("%s: its segment was removed from /dev/shm; ending. A new broker "
+                          "continues with the topics that are left; restart the attached processes",
                           options->bus);
         } else if (error)
             program_fail(error, "%s: serve", options->bus);

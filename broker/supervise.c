@@ -53,7 +53,7 @@ static void topic_open(struct supervision *keep, struct kept_topic *kept, int sa
     if (!error)
         mr_topic_reap_dead(kept->topic); /* those that died while nobody served */
     else if (kept->listed && !said)
-        program_fail(error, "%s: not looked after", kept->name);
+        program_fail(error, "%s: not supervised", kept->name);
 }
 
 static int lost(const struct kept_topic *kept)
@@ -61,7 +61,7 @@ static int lost(const struct kept_topic *kept)
     if (!mr_topic_lost(kept->topic))
         return 0;
     program_notice(
-        "%s: somebody removed its segment from /dev/shm; who uses it learns that it was deleted",
+        "%s: its segment was removed from /dev/shm; its clients are told that it was deleted",
         kept->name);
     return 1;
 }
@@ -108,7 +108,7 @@ void supervise_topic(struct supervision *keep, const char *name)
     struct kept_topic *kept = place < keep->topic_cnt ? &keep->topics[place] : NULL;
     if (!kept || strcmp(kept->name, name) != 0) {
         if (topic_add(keep, place, name) < 0)
-            program_fail(-ENOMEM, "%s: not looked after", name);
+            program_fail(-ENOMEM, "%s: not supervised", name);
     } else if (!kept->topic) {
         topic_open(keep, kept, 1);
     } else if (topic_gone(kept)) {
@@ -126,7 +126,7 @@ void supervise_topics(struct supervision *keep)
     char **names;
     ssize_t n = mr_bus_topics(keep->bus, &names);
     if (n < 0) {
-        program_fail((int)n, "%s: topics cannot be listed", mr_bus_name(keep->bus));
+        program_fail((int)n, "%s: list topics", mr_bus_name(keep->bus));
         return;
     }
     for (size_t i = 0; i < keep->topic_cnt; i++)
@@ -207,7 +207,7 @@ void supervise_client(struct supervision *keep, uint32_t slot, int ended)
         bury(keep, id);
         unwatch(watch);
         if (pid) /* else it has left, or its slot went to a newcomer, between two of our looks */
-            program_notice("pid %" PRId32 "%s%s%s died; what it held goes to others", pid,
+            program_notice("pid %" PRId32 "%s%s%s died; the records it held go to others", pid,
                            *name ? " (" : "", name, *name ? ")" : "");
     } else if (ended && watch->pidfd >= 0) {
         /* Whoever looks into a dying process (ps does) keeps its memory, that keeps the file, and
@@ -339,7 +339,7 @@ size_t supervise_finish(struct supervision *keep)
         if (error)
             program_fail(error, "%s: kept", it->name);
         else
-            program_notice("%s: kept: %s; a new broker goes on with it, \"broker -b %s clean "
+            program_notice("%s: kept: %s; a new broker continues with it, \"broker -b %s clean "
                            "--all\" removes it",
                            it->name, owed.text, mr_bus_name(keep->bus));
     }

@@ -50,7 +50,7 @@ int command_topic(struct mr_bus *bus, const char *name, struct mr_topic **out)
 {
     const char *wrong = mr_name_check('t', name);
     if (wrong) {
-        program_usage("%s: not a topic's name: it %s", name, wrong);
+        program_usage("%s: bad name of a topic: %s", name, wrong);
         return EXIT_USAGE;
     }
     int error = mr_topic_open(bus, name, out);
@@ -126,7 +126,7 @@ static int create_failed(const struct mr_bus *bus, const char *name, int error,
     char wanted[32], left[32];
     if (error == -ENOSPC && statvfs("/dev/shm", &shm) == 0)
         program_error(
-            "%s: no room for %s%s in /dev/shm, where %s are left; choose a smaller --size", name,
+            "%s: no room for %s%s in /dev/shm, where %s are free; choose a smaller --size", name,
             settings->size_bytes ? text_bytes(wanted, settings->size_bytes)
                                  : "a topic of the broker's --size",
             settings->partitions > 1 ? " and the index of its partitions" : "",
@@ -144,7 +144,7 @@ int command_create(const struct command_line *line)
 {
     const char *name = line->operands[0], *wrong = mr_name_check('t', name);
     if (wrong)
-        return program_usage("%s: not a topic's name: it %s", name, wrong);
+        return program_usage("%s: bad name of a topic: %s", name, wrong);
     struct mr_bus *bus;
     int status = command_connect(line, MR_OBSERVER, &bus);
     if (status)
@@ -160,7 +160,7 @@ int command_create(const struct command_line *line)
     } else if (error == -EEXIST && line->if_not_exists) {
         status = EXIT_OK;
     } else if (error == -EEXIST) {
-        program_error("%s: exists already (--if-not-exists accepts that)", name);
+        program_error("%s: already exists (--if-not-exists accepts that)", name);
         status = EXIT_FAILED;
     } else if (error == -ECONNREFUSED) {
         program_bus_fail(-ENOENT, line->bus);
@@ -180,7 +180,7 @@ static int list_one(struct mr_topic *topic, void *arg)
     struct mr_topic_info info;
     int error = mr_topic_info(topic, &info);
     if (error) {
-        program_fail(error, "%s: look", mr_topic_name(topic));
+        program_fail(error, "%s: inspect", mr_topic_name(topic));
         return EXIT_FAILED;
     }
     table_text(table, mr_topic_name(topic));
@@ -473,7 +473,7 @@ int command_describe(const struct command_line *line)
             error = describe_text(topic, &facts, line->colour);
         }
         if (error) {
-            program_fail(error, "%s: look", line->operands[0]);
+            program_fail(error, "%s: inspect", line->operands[0]);
             status = EXIT_FAILED;
         }
         free(facts.columns);

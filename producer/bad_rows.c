@@ -53,13 +53,13 @@ int bad_rows_add(struct bad_rows *bad, const struct input *in, const struct inpu
         snprintf(begin, sizeof(begin), " (the row begins in line %" PRIu64 ")", row->line);
     bad->cnt++;
     if (bad->policy == BAD_STOP) {
-        program_error("%s: %s%s%s; stopped (--bad-rows skip goes on without it)", in->name, where,
+        program_error("%s: %s%s%s; stopped (--bad-rows skip continues without it)", in->name, where,
                       row->reason, begin);
         return EXIT_FAILED;
     }
     if (bad->cnt <= SHOWN_MAX)
         program_notice("%s: %s%s%s; %s", in->name, where, row->reason, begin,
-                       bad->out ? "kept apart" : "skipped");
+                       bad->out ? "kept" : "skipped");
     if (bad->cnt == SHOWN_MAX)
         program_notice("further bad rows are counted, not shown");
     return keep(bad, row);

@@ -56,7 +56,7 @@ static int check_file(struct run *run, const char *file)
         (!standard && access(file, R_OK) < 0))
         return run_file_failed(name, -errno);
     if ((o->bad == BAD_KEEP && is_same_file(o->bad_path, &st)) || is_same_file(o->stats_path, &st))
-        return program_usage("%s would be written over while it is read", name);
+        return program_usage("%s would be overwritten while it is read", name);
     if (S_ISREG(st.st_mode) && !standard) {
         run->total_bytes += (uint64_t)st.st_size;
         return check_first(run, file);

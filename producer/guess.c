@@ -31,20 +31,18 @@ int guess_begin(struct run *run, const struct input *in)
                        .looks = format == INPUT_LINES && run->options->format == INPUT_AUTO &&
                                 !run->options->delimiter.text && !run->options->key_sep.text};
     if (in->how.guessed && format == INPUT_TSV && MR_SEPARATOR_OF(run->columns.flags) != '\t') {
-        program_error("%s: %s has columns, in rows that are neither CSV nor TSV (-i lines sends "
-                      "lines as they are)",
-                      in->name, topic);
+        program_error(
+            "%s: the rows of %s are neither CSV nor TSV (-i lines sends lines as they are)",
+            in->name, topic);
         return EXIT_FAILED;
     }
     if (in->how.guessed)
-        program_notice(
-            "%s: %s has columns, so this is read as %s (-i lines sends lines as they are)",
-            in->name, topic, format == INPUT_TSV ? "TSV" : "CSV");
+        program_notice("%s: read as %s, since %s has columns (-i lines sends lines as they are)",
+                       in->name, format == INPUT_TSV ? "TSV" : "CSV", topic);
     else if (run->columns.line && !has_rows(format) && format != INPUT_ENVELOPES)
-        program_notice(
-            "%s: %s has columns, but this is not read as their rows (-i csv does that): what "
-            "comes goes in as it is",
-            in->name, topic);
+        program_notice("%s: %s has columns, but this is not read as rows of it: everything is sent "
+                       "as it is (-i csv reads rows)",
+                       in->name, topic);
     return 0;
 }
 
@@ -87,28 +85,27 @@ static int check_text(const struct input *in, const struct input_row *row)
         return 0;
     if (is_utf16(row)) {
         if (format == INPUT_LINES) {
-            program_notice("%s: this seems to be UTF-16, and is cut into lines at the wrong "
-                           "bytes then: iconv -f "
-                           "UTF-16 -t UTF-8 converts it",
+            program_notice("%s: this looks like UTF-16, and lines are cut at the wrong bytes; "
+                           "convert it: iconv -f UTF-16 -t UTF-8",
                            in->name);
             return 0;
         }
-        program_error("%s: this is UTF-16, which is not read; convert it: iconv -f UTF-16 -t UTF-8",
-                      in->name);
+        program_error(
+            "%s: this is UTF-16, which is not supported; convert it: iconv -f UTF-16 -t UTF-8",
+            in->name);
         return EXIT_FAILED;
     }
     if (!has_lone_cr(in, row))
         return 0;
     if (has_rows(format)) {
-        program_error("%s: the first row has a carriage return that ends no line; if the lines "
-                      "of this file end so, "
-                      "convert it: tr '\\r' '\\n'",
+        program_error("%s: the first row has a carriage return that ends no line; if the lines of "
+                      "this file end with it, convert them: tr '\\r' '\\n'",
                       in->name);
         return EXIT_FAILED;
     }
     if ((row->flags & MR_EOL_MASK) == MR_EOL_NONE)
-        program_notice("%s: one line, with carriage returns in it; if its lines end so, convert "
-                       "it: tr '\\r' '\\n'",
+        program_notice("%s: one line, with carriage returns in it; if they are its line ends, "
+                       "convert it: tr '\\r' '\\n'",
                        in->name);
     return 0;
 }
@@ -144,13 +141,12 @@ static void look(struct guess *guess, const struct input *in, const struct input
     }
     guess->looks = 0;
     if (csv_count(row->data, row->len, (unsigned char)guess->sep) == guess->names)
-        program_notice(
-            "%s: read as lines, but it looks like CSV: %s reads the first line as the names of the "
-            "columns (-i lines: no such notice)",
-            in->name,
-            guess->sep == ','   ? "-i csv"
-            : guess->sep == ';' ? "-i csv --sep ';'"
-                                : "-i tsv");
+        program_notice("%s: read as lines, but it looks like CSV: %s reads the first line as the "
+                       "names of the columns (-i lines silences this)",
+                       in->name,
+                       guess->sep == ','   ? "-i csv"
+                       : guess->sep == ';' ? "-i csv --sep ';'"
+                                           : "-i tsv");
 }
 
 int guess_row(struct run *run, const struct input *in, const struct input_row *row)

@@ -41,15 +41,15 @@ static int differ(const struct line *line, const struct line *other, int guessed
     char how[64], other_how[64];
 
     if (line->len == other->len && memcmp(line->text, other->text, line->len) == 0)
-        program_error("%s: the header is that of %s, but the fields are written in another way:\n"
-                      "  %s: %s\n  %s: %s\n  Nothing of this file was sent. Read both in one way "
-                      "(-i csv, -i tsv, --sep), or send it to another topic.",
+        program_error("%s: the header is the same as that of %s, but its fields are written "
+                      "differently:\n  %s: %s\n  %s: %s\n  Nothing of this file was sent. Read "
+                      "both the same way (-i csv, -i tsv, --sep), or send it to another topic.",
                       line->where, other->where, line->where, how_written(how, line->flags),
                       other->where, how_written(other_how, other->flags));
     else
         program_error(
-            "%s: the header is not that of %s:\n  %s: %.*s\n  %s: %.*s\n"
-            "  Nothing of this file was sent. %s",
+            "%s: the header differs from that of %s:\n  %s: %.*s\n  %s: %.*s\n  Nothing of this "
+            "file was sent. %s",
             line->where, other->where, line->where, shown_len(line), line->text, other->where,
             shown_len(other), other->text,
             guessed
@@ -143,9 +143,8 @@ int header_other_fields(const struct run *run, const struct input *in)
 {
     char how[64], other_how[64];
 
-    program_error("%s: its fields are %s, those of topic %s are %s; read it so (-i csv, -i tsv, "
-                  "--sep), or send it "
-                  "to another topic",
+    program_error("%s: its fields are %s, those of topic %s are %s; read it the same way (-i csv, "
+                  "-i tsv, --sep), or send it to another topic",
                   in->name, how_written(how, header_flags(in)), run->options->topic,
                   how_written(other_how, run->columns.flags));
     return EXIT_FAILED;
@@ -226,8 +225,8 @@ __attribute__((cold)) int header_uneven(struct run *run, const struct input *in,
     char reason[96];
 
     if (run->options->strict) {
-        snprintf(reason, sizeof(reason), "the row has %zu field%s, and the header %zu", field_cnt,
-                 field_cnt == 1 ? "" : "s", uneven->field_cnt);
+        snprintf(reason, sizeof(reason), "the row has %zu field%s, but the header has %zu",
+                 field_cnt, field_cnt == 1 ? "" : "s", uneven->field_cnt);
         return sender_refuse(row, 1, reason);
     }
     if (!uneven->first_line) {

@@ -71,10 +71,10 @@ static int check_formats(const struct options *o, const struct options_seen *see
         if (seen->repeat && o->repeat > 1 && strcmp(o->files[i], "-") == 0)
             return cli_usage("--repeat cannot read standard input again");
         if (o->follow && format == INPUT_FILE)
-            return cli_usage("-F: a file that grows is never whole, as -i file needs it");
+            return cli_usage("-F and -i file cannot be combined: a growing file is never complete");
         if ((o->follow || o->resume) && strcmp(o->files[i], "-") == 0)
             return cli_usage("%s needs a FILE: standard input %s", o->follow ? "-F" : "--resume",
-                             o->follow ? "is read until it ends in any case"
+                             o->follow ? "is always read to its end"
                                        : "cannot be read again from its start");
         for (size_t j = 0; j < i; j++)
             if (strcmp(o->files[i], "-") == 0 && strcmp(o->files[j], "-") == 0)
@@ -97,9 +97,9 @@ static int check_pairs(const struct options *o, const struct options_seen *seen)
         {o->envelopes, seen->format, "-J and -i", "envelopes are lines of JSON"},
         {o->envelopes, o->key != NULL, "-J and -k", "the envelopes have their keys"},
         {seen->no_header, seen->columns != NULL, "--no-header and --columns",
-         "--columns says already that there is no header"},
+         "--columns already implies it"},
         {seen->timeout, seen->fail_if_full, "--timeout and --fail-if-full",
-         "the one waits, the other does not"},
+         "one waits, the other does not"},
         {seen->rate, seen->delay, "-r and --delay", "both say when the next record is due"},
         {o->timing != NULL, seen->rate, "--timing and -r", "both say when the next record is due"},
         {o->timing != NULL, seen->delay, "--timing and --delay",
@@ -111,16 +111,15 @@ static int check_pairs(const struct options *o, const struct options_seen *seen)
         {o->dry_run, o->ids, "-n and --ids", "-n sends nothing"},
         {o->dry_run, o->join, "-n and --join", "-n sends nothing"},
         {o->dry_run, o->resume, "-n and --resume", "-n does not look at the topic"},
-        {o->follow, seen->repeat, "-F and --repeat",
-         "a file that grows has no end to begin again after"},
+        {o->follow, seen->repeat, "-F and --repeat", "a growing file has no end"},
         {o->follow, o->file_cnt > 1, "-F and several FILEs", "the first would never end"},
         {o->resume, seen->repeat, "--resume and --repeat", "each row is sent once"},
-        {o->resume, seen->skip, "--resume and --skip", "the topic knows which rows to pass over"},
+        {o->resume, seen->skip, "--resume and --skip", "the topic knows which rows to skip"},
     };
 
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
         if (pairs[i].first && pairs[i].second)
-            return cli_usage("%s do not fit together: %s", pairs[i].names, pairs[i].why);
+            return cli_usage("%s cannot be combined: %s", pairs[i].names, pairs[i].why);
     if (seen->jitter && !seen->rate && !seen->delay)
         return cli_usage("--jitter needs -r or --delay");
     return 0;
@@ -139,7 +138,7 @@ int option_rules_check(struct options *o, const struct options_seen *seen)
     if (end)
         return end;
     if ((wrong = mr_name_check('t', o->topic)))
-        return cli_usage("\"%s\" cannot be the name of a topic: %s", o->topic, wrong);
+        return cli_usage("%s: bad name of a topic: %s", o->topic, wrong);
     if ((end = check_formats(o, seen)))
         return end;
     if (seen->columns) {

@@ -126,7 +126,7 @@ int report_end(struct report *report, const struct figures *figures)
         snprintf(bad, sizeof(bad), ", %s bad row%s", text_grouped(number, figures->bad_rows),
                  figures->bad_rows == 1 ? "" : "s");
     if (figures->passed)
-        snprintf(passed, sizeof(passed), ", %s there already",
+        snprintf(passed, sizeof(passed), ", %s already there",
                  text_grouped(number, figures->passed));
     if (figures->started)
         program_notice(

@@ -63,14 +63,15 @@ static int read_time(const struct run *run, struct input_row *row, int64_t *ts_n
     char reason[128];
 
     if (found < run->time_column) {
-        snprintf(reason, sizeof(reason), "the row has %d columns, and column %d is to be its time",
-                 (int)found, (int)run->time_column);
+        snprintf(reason, sizeof(reason),
+                 "the row has %d columns, and its time is expected in column %d", (int)found,
+                 (int)run->time_column);
         return sender_refuse(row, row->len + 1, reason);
     }
     if (timestamp_parse(field.text, field.len, ts_ns) == 0)
         return 0;
     snprintf(reason, sizeof(reason),
-             "\"%.*s\" is no time (like 2026-11-21T10:15:30.5+01:00, or seconds since 1970)",
+             "\"%.*s\" is not a time (like 2026-11-21T10:15:30.5+01:00, or seconds since 1970)",
              field.len > 40 ? 40 : (int)field.len, field.text);
     return sender_refuse(row, (uint64_t)(field.text - row->data) + 1, reason);
 }
@@ -137,17 +138,17 @@ static int go_on(const struct run *run, struct input *in)
     int error;
 
     if (run->options->resume) {
-        program_error("%s: %s: --resume cannot count the rows of two files as one (all rows of the "
-                      "first were sent; start again for the other, "
-                      "under another name or without --resume)",
-                      in->name, ended == FOLLOW_CUT ? "cut short" : "another file now");
+        program_error(
+            "%s: %s, and --resume counts the rows of one file only; all rows of the first were "
+            "sent (start again for the new one, under another name or without --resume)",
+            in->name, ended == FOLLOW_CUT ? "cut short" : "replaced by another file");
         return EXIT_FAILED;
     }
     error = input_again(in);
     if (error)
         return run_read_failed(in, error);
     program_notice("%s: %s; reading it from its start", in->name,
-                   ended == FOLLOW_CUT ? "cut short" : "another file now");
+                   ended == FOLLOW_CUT ? "cut short" : "replaced by another file");
     return 0;
 }
 
@@ -213,7 +214,7 @@ static int resume_file(struct run *run, const char *file)
                            run_has_header(run->options, in.how.format));
     input_close(&in);
     if (!status)
-        program_notice("%s: %s has rows up to number %llu, going on after them", file,
+        program_notice("%s: %s has its rows up to number %llu; continuing after them", file,
                        run->options->topic, (unsigned long long)resume->furthest);
     return status;
 }
@@ -232,9 +233,9 @@ static int begin_without_header(struct run *run, const struct input *in)
     if (!o->columns && topic->line && !MR_SAME_FIELDS(header_flags(in), topic->flags))
         return header_other_fields(run, in);
     if (o->strict && !o->columns && !topic->line) {
-        program_error("%s: --strict: how many fields a row is to have is not known without a "
-                      "header; give --columns",
-                      in->name);
+        program_error(
+            "%s: --strict: without a header the number of fields is unknown; give --columns",
+            in->name);
         return EXIT_USAGE;
     }
     return header_find_columns(run, in, o->columns, len);
@@ -280,7 +281,7 @@ static int run_file(struct run *run, const char *file)
     if (!status)
         status = run_input(run, file);
     if (!status && run->taken == before && !enough(run))
-        program_notice("%s: all %llu rows%s are in %s already: nothing was sent", file,
+        program_notice("%s: all %llu rows%s are already in %s; nothing was sent", file,
                        (unsigned long long)run->resume.row,
                        run->bad.cnt > bad_before ? " but bad ones" : "", run->options->topic);
     if (!status && !enough(run))

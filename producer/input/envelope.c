@@ -15,7 +15,7 @@ static int find_members(struct reading *r, const struct js_value *object)
             if (!js_is(&name, envelope_members[i]))
                 continue;
             if (envelope_has(r, (enum member)i))
-                return REFUSE(r, name.text, "\"%s\" is there twice", envelope_members[i]);
+                return REFUSE(r, name.text, "\"%s\" occurs twice", envelope_members[i]);
             if (value.kind != JS_NULL)
                 r->member[i] = value;
             break;
@@ -221,7 +221,7 @@ int envelope_read(const char *line, size_t len, struct envelope_columns *columns
     if (js_parse(line, len, &object, &wrong))
         return REFUSE(&r, line + wrong.at, "not JSON: %s", wrong.reason);
     if (object.kind != JS_OBJECT)
-        return REFUSE(&r, object.text, "not an envelope: it is no JSON object");
+        return REFUSE(&r, object.text, "not an envelope: not a JSON object");
     status = find_members(&r, &object);
     if (!status)
         status = read_key(&r);

@@ -109,7 +109,7 @@ static int read_columns(struct reading *r)
     if (line.len == r->columns->len && memcmp(line.text, r->columns->line, line.len) == 0 &&
         csv_sep(flags) == separator(r->columns))
         return 0;
-    return REFUSE(r, r->member[COLUMNS].text, "its columns are not those of the topic");
+    return REFUSE(r, r->member[COLUMNS].text, "its columns differ from those of the topic");
 }
 
 /* ---- rows ---- */
@@ -185,7 +185,7 @@ static int next_field(struct reading *r, struct fields *fields, struct js_value 
         if (!js_next(&fields->extra, &fields->extra_at, NULL, field)) {
             if (!js_next(fields->object, &fields->at, &behind, &value))
                 return 0;
-            envelope_note(r, behind.text, "a column after those beyond the header");
+            envelope_note(r, behind.text, "a column after the fields beyond the header");
             return -EINVAL;
         }
     }
@@ -313,7 +313,7 @@ static int check_names(struct reading *r)
             continue;
         }
         return REFUSE(r, fields.name.text ? fields.name.text : field.text,
-                      "column %zu is not that of the topic", i + 1);
+                      "column %zu differs from that of the topic", i + 1);
     }
     return more < 0 ? 1 : 0;
 }

@@ -96,9 +96,9 @@ static void drop(struct follow *follow, size_t i)
 
 static void lose(struct follow *follow, size_t i)
 {
-    program_error("%s: another file had this name and was gone before it could be opened: lines "
-                  "in it are lost",
-                  follow->path);
+    program_error(
+        "%s: another file had this name and was gone before it could be opened; its lines are lost",
+        follow->path);
     drop(follow, i);
 }
 
@@ -110,9 +110,8 @@ static struct follow_file *add(struct follow *follow)
     char *name = follow->next_cnt < FOLLOW_QUEUE ? strdup(follow->name) : NULL;
 
     if (!name) {
-        program_error("%s: %d files that had this name are still to be read: another one is "
-                      "not, and its lines "
-                      "are lost",
+        program_error("%s: %d files of this name are waiting to be read, the limit; the lines of "
+                      "another one are lost",
                       follow->path, FOLLOW_QUEUE);
         return NULL;
     }
@@ -223,10 +222,9 @@ static int take_events(struct follow *follow)
 
             at += sizeof(*event) + event->len;
             if (event->mask & IN_Q_OVERFLOW)
-                program_error(
-                    "%s: too much happened in its folder meanwhile: if other files had this name, "
-                    "their lines may be lost",
-                    follow->path);
+                program_error("%s: too many changes in its folder; if other files had this name, "
+                              "their lines may be lost",
+                              follow->path);
             else if (event->wd == follow->folder_watch && event->len)
                 about |= note(follow, event);
         }

@@ -216,16 +216,15 @@ give_bad(struct input *in, const struct csv_row *found, struct input_row *row, i
     locate(in, found, row);
     if (too_long && in->how.format == INPUT_ENVELOPES)
         snprintf(row->reason, sizeof(row->reason),
-                 "the line is longer than %zu bytes: more than any record of this topic",
+                 "the line is longer than %zu bytes, the limit for a record of this topic",
                  in->how.record_max);
     else if (too_long && found->fault == CSV_OK)
         snprintf(row->reason, sizeof(row->reason),
-                 "%s is longer than %zu bytes, the most that one record can have",
+                 "%s is longer than %zu bytes, the limit for a record",
                  in->how.format == INPUT_FILE ? "the file" : "the row", in->how.record_max);
     else if (too_long && found->fault == CSV_OPEN_QUOTE)
-        snprintf(row->reason, sizeof(row->reason),
-                 "%s within %zu bytes, the most that one record can have", text,
-                 in->how.record_max);
+        snprintf(row->reason, sizeof(row->reason), "%s within %zu bytes, the limit for a record",
+                 text, in->how.record_max);
     else
         snprintf(row->reason, sizeof(row->reason), "%s", text);
     return INPUT_BAD;
@@ -369,7 +368,7 @@ static int wait_for_writer(struct input *in)
     int ready = wait_readable(in->fd, TELL_NS);
 
     if (ready == 0) {
-        program_notice("%s: a named pipe, and nothing has come from it yet; waiting", in->name);
+        program_notice("%s: a named pipe that has no data yet; waiting", in->name);
         ready = wait_readable(in->fd, -1);
     }
     in->unheard = 0;

@@ -51,8 +51,8 @@ int run_read_failed(const struct input *in, int error)
         return program_exit_for(error);
     if (error != INPUT_CUT)
         return run_file_failed(in->name, error);
-    program_error("%s: it was cut short while it was read, after line %llu; what came behind is "
-                  "lost (-F goes on with such a file)",
+    program_error("%s: cut short while it was read, after line %llu; the rest is lost (-F "
+                  "continues with such a file)",
                   in->name, (unsigned long long)in->line - 1);
     return EXIT_FAILED;
 }

@@ -63,7 +63,7 @@ static int lock_source(struct resume *resume, struct mr_topic *topic, const char
             return -EBUSY;
         if (waited >= LOCK_TELL_NS && !told) {
             program_notice(
-                "%s: another producer --resume is sending it to %s, waiting for that to end", file,
+                "%s: another producer --resume is sending it to %s; waiting for that to end", file,
                 mr_topic_name(topic));
             told = 1;
         }
@@ -144,9 +144,8 @@ int resume_complete(const struct resume *resume, struct mr_topic *topic)
 
 int resume_no_room(const struct resume *resume, const char *topic)
 {
-    program_error("%s: %s already remembers 128 other files of --resume, as many as it can; let "
-                  "it forget one "
-                  "that is done with (./broker forget-source %s FILE), and start this again",
+    program_error("%s: %s already remembers 128 other files of --resume, the limit; forget one "
+                  "that is finished (./broker forget-source %s FILE), then start this again",
                   resume->file, topic, topic);
     return EXIT_FAILED;
 }
@@ -174,9 +173,9 @@ static uint64_t next_remembered(const struct resume *resume, uint64_t row)
 
 static int other_file(const char *file, const char *topic, uint64_t row, const char *how)
 {
-    program_error("%s: not the file that %s has accepted rows of: row %" PRIu64
-                  " %s; nothing was sent "
-                  "(if this is another file: ./broker forget-source %s %s, then all of it is sent)",
+    program_error("%s: not the file whose rows %s has: row %" PRIu64
+                  " %s; nothing was sent (if this is another file: ./broker forget-source %s %s, "
+                  "then send it again)",
                   file, topic, row, how, topic, file);
     return EXIT_FAILED;
 }
@@ -197,12 +196,12 @@ int resume_verify(struct resume *resume, struct input *in, const char *topic, in
                 return program_exit_for(error);
             }
         } else if (event == INPUT_END) {
-            return other_file(in->name, topic, resume->furthest, "is not there");
+            return other_file(in->name, topic, resume->furthest, "is missing");
         } else if (event != INPUT_REST && header) {
             header = 0;
         } else if (event != INPUT_REST && ++n == next) {
             if (event == INPUT_BAD || !is_as_it_was(resume, n, text_hash(0, row.data, row.len)))
-                return other_file(in->name, topic, n, "is another one there");
+                return other_file(in->name, topic, n, "differs");
             next = next_remembered(resume, n);
         }
     }

@@ -28,8 +28,8 @@ static int key_from_column(struct sender *s, struct input_row *row, struct mr_me
 
     if (found < s->key_column) {
         snprintf(reason, sizeof(reason),
-                 "the row has %" PRId32 " columns, and column %" PRId32 " is to be its key", found,
-                 s->key_column);
+                 "the row has %" PRId32 " columns, and its key is expected in column %" PRId32,
+                 found, s->key_column);
         return sender_refuse(row, row->len + 1, reason);
     }
     if (key.quoted && memchr(key.text, '"', key.len)) {
@@ -66,7 +66,7 @@ __attribute__((cold)) static int too_long(const struct sender *s, struct input_r
     char reason[sizeof(row->reason)];
 
     snprintf(reason, sizeof(reason),
-             "%s %" PRIu64 " bytes long, the most that one record can have is %" PRIu64, what, size,
+             "%s %" PRIu64 " bytes long; the limit for a record is %" PRIu64, what, size,
              s->record_max);
     return sender_refuse(row, 1, reason);
 }
@@ -97,7 +97,7 @@ static int join_headers(struct sender *s, struct input_row *row, struct envelope
     if (!more)
         return 0;
     if (envelope->headers_len + more > MR_HEADERS_MAX)
-        return sender_refuse(row, 1, "its headers and those of -H are too many bytes");
+        return sender_refuse(row, 1, "its headers together with those of -H are too large");
     if (!(to = arena_take(&s->arena, envelope->headers_len + more)))
         return -ENOMEM;
     if (envelope->headers_len)
@@ -241,13 +241,14 @@ static int refused(const struct sender *s, int error)
     case -EAGAIN:
         program_error("%s: full after %" PRIu64 " accepted records (start a consumer%s)", s->topic,
                       s->records,
-                      s->options->timeout_ns == 0 ? ", or leave out --fail-if-full to wait for one"
-                                                  : "; this topic does not let wait");
+                      s->options->timeout_ns == 0 ? ", or leave out --fail-if-full to wait"
+                                                  : "; the topic rejects when full (full=fail)");
         return EXIT_TIMEOUT;
     case -ETIMEDOUT:
-        program_error("%s: full for %s after %" PRIu64
-                      " accepted records: gave up (./broker status shows who holds them)",
-                      s->topic, text_ns(after, (uint64_t)s->options->timeout_ns), s->records);
+        program_error(
+            "%s: full for %s after %" PRIu64
+            " accepted records: gave up (./broker status shows which consumer holds them)",
+            s->topic, text_ns(after, (uint64_t)s->options->timeout_ns), s->records);
         return EXIT_TIMEOUT;
     default:
         program_fail(error, "%s: after %" PRIu64 " accepted records", s->topic, s->records);
@@ -318,9 +319,8 @@ static int join(const struct sender *s)
     if (!error && s->resume && s->resume->passed)
         error = join_all(s->handle, timeout);
     if (error == -ETIMEDOUT)
-        program_error(
-            "%s: not acknowledged by all groups within %s (./broker lag %s shows by which)",
-            s->topic, text_ns(after, (uint64_t)timeout), s->topic);
+        program_error("%s: not acknowledged by all groups within %s (./broker lag %s shows which)",
+                      s->topic, text_ns(after, (uint64_t)timeout), s->topic);
     else if (error && error != -EINTR)
         program_fail(error, "%s: --join", s->topic);
     return program_exit_for(error);

@@ -66,7 +66,7 @@ start_broker -t orders,size=64k,partitions=4 -t small,max-records=5
 expect 0 broker ping
 says out '^pid [0-9]+, [0-9.]+ ms$'
 expect 1 broker
-says err "pid $broker_pid serves"
+says err "pid $broker_pid already serves"
 expect 0 broker list
 says out '^orders +4 +64 KiB'
 expect 0 broker create extra --size 5M --tries 7 --full drop-oldest
@@ -257,7 +257,7 @@ expect 0 broker -d -t orders
 wait_until "it serves" broker ping -q >out
 pid=$(sed 's/pid \([0-9]*\).*/\1/' out)
 expect 1 broker -d
-says err "pid $pid serves"
+says err "pid $pid already serves"
 kill -STOP "$pid"
 expect 3 broker ping
 says err 'does not answer'

@@ -103,11 +103,11 @@ expect 1 producer -J other.env edit
 says err 'topic edit: id,price'
 printf '{"value":{"id":1,"price":2}}\n{"value":{"id":1,"cost":2}}\n' >other.env
 expect 7 producer -J --bad-rows skip other.env edit
-says err 'line 2, byte 19: column 2 is not that of the topic'
+says err 'line 2, byte 19: column 2 differs from that of the topic'
 printf '{"value":"%05000d"}\n' 1 >long.env
 broker -q create small --size 4096
 expect 1 producer -J long.env small
-says err 'long.env: line 1, byte 1: the record is 5000 bytes long, the most that one record can have is 4064'
+says err 'long.env: line 1, byte 1: the record is 5000 bytes long; the limit for a record is 4064'
 for options in "-i csv" "-i ndjson" "-k x" "--key-col id" "-K :" "--columns a" "--no-header" "--sep ;" "-D x" "--timing at"; do
     # shellcheck disable=SC2086
     expect 2 producer -J $options edit.env edit

@@ -63,7 +63,7 @@ is got $'n\n1\n2\nhalf\n3\n4'
 : >cut.csv
 printf 'm\n5\n' >>cut.csv # another header than that of the topic
 ended cut 1
-says cut.err 'cut.csv: the header is not that of'
+says cut.err 'cut.csv: the header differs from that of'
 
 # ---- it is replaced ---------------------------------------------------------------------------------------------------------------
 put log 'a1\na2\n'
@@ -75,7 +75,7 @@ wait_until "it is gone" has log.err 'log: gone; waiting for another file of this
 printf 'a4\nhalf' >&4
 exec 4>&-
 put log 'b1\n'
-wait_until "the new one was seen" has log.err 'log: another file now; reading it from its start'
+wait_until "the new one was seen" has log.err 'log: replaced by another file; reading it from its start'
 printf 'b2\n' >>log
 gets log 7
 is got $'a1\na2\na3\na4\nhalf\nb1\nb2'
@@ -117,7 +117,7 @@ done
 kill -CONT "${pids[quick]}"
 gets quick 1
 is got six
-says quick.err '^producer: logs/app: another file had this name and was gone before it could be opened: lines in it are lost'
+says quick.err '^producer: logs/app: another file had this name and was gone before it could be opened; its lines are lost'
 # Away and back again is the same file; so is one that only got another name beside.
 kill -STOP "${pids[quick]}"
 mv logs/app logs/app.back

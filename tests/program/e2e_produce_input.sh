@@ -107,7 +107,7 @@ expect 0 producer -q --no-header --key-col 1 marked.csv unnamed
 json unnamed '"key":"x,y",' '"key":"z",'
 content unnamed marked.csv
 expect 7 producer -n --no-header --timing 1 --bad-rows skip marked.csv t
-says err 'line 1, byte 5: "x,y" is no time'
+says err 'line 1, byte 5: "x,y" is not a time'
 printf '\xef\xbb\xbf{"a":1}\n{"a":1}\n' >marked.ndjson
 expect 0 producer -q marked.ndjson objects
 timeout 20 consumer -q -e --where 'a == 1' objects | cmp - marked.ndjson || wrong "--where of a marked object"
@@ -118,7 +118,7 @@ put two.csv 'a\n"x";y\n'
 put three.tsv 'a\n"\n'
 expect 0 producer -q one.csv alike
 expect 1 producer --sep ';' two.csv alike
-says err '^producer: two.csv: the header is that of topic alike, but the fields are written in another way:'
+says err '^producer: two.csv: the header is the same as that of topic alike, but its fields are written differently:'
 says err '^  two.csv: separated by ";"$'
 says err '^  topic alike: separated by ","$'
 expect 1 producer three.tsv alike
@@ -142,7 +142,7 @@ says err '^producer: uneven: 4 rows with fewer fields than the header and 1 with
 says stats '"records":7,.*"fewer_fields":4,"more_fields":1,.*"exit":0}'
 content uneven uneven.csv
 expect 1 producer --strict uneven.csv strict
-says err '^producer: uneven.csv: line 3, byte 1: the row has 2 fields, and the header 3; stopped'
+says err '^producer: uneven.csv: line 3, byte 1: the row has 2 fields, but the header has 3; stopped'
 expect 7 producer --strict --bad-rows kept --stats stats uneven.csv strict
 printf '4,5\n10\n11,12,13,14\n"15,\n16"\n\n' | cmp - kept || wrong "--strict: kept $(cat kept)"
 says stats '"records":2,.*"bad_rows":5,.*"fewer_fields":0,"more_fields":0,'
@@ -162,9 +162,9 @@ says err 'uneven: 2 records'
 expect 0 producer --no-header rest.csv uneven
 says err 'the first from line 2 of rest.csv'
 expect 2 producer --strict --no-header rest.csv nocolumns
-says err 'how many fields a row is to have is not known'
+says err 'without a header the number of fields is unknown'
 expect 1 producer --no-header --sep ';' rest.csv uneven
-says err 'rest.csv: its fields are separated by ";", those of topic uneven are separated by ","; read it so'
+says err 'rest.csv: its fields are separated by ";", those of topic uneven are separated by ","; read it the same way'
 expect 2 producer --strict -i lines rest.csv t
 expect 2 producer --strict -J rest.csv t
 expect 0 producer -n --strict even.csv t
@@ -175,19 +175,19 @@ put quoted.csv 'id,text\n1,"a\nb"\n2,c\n'
 expect 0 producer -q quoted.csv rows
 # Into a topic with columns, as what the topic is.
 expect 0 producer rows <quoted.csv
-says err '^producer: standard input: rows has columns, so this is read as CSV \(-i lines sends lines as they are\)$'
+says err '^producer: standard input: read as CSV, since rows has columns \(-i lines sends lines as they are\)$'
 says err 'rows: 2 records'
 cp quoted.csv noname
 expect 0 producer -q noname rows
 { cat quoted.csv && tail -n +2 quoted.csv && tail -n +2 quoted.csv; } >rows.want
 content rows rows.want
 expect 1 producer rows < <(printf '3,d\n')
-says err 'standard input: the header is not that of topic rows'
+says err 'standard input: the header differs from that of topic rows'
 says err '^  Nothing of this file was sent. If it has no header: -i csv --no-header. If it is not CSV: -i lines.$'
 content rows rows.want
 expect 0 producer -i csv --no-header rows < <(printf '3,d\n')
 expect 0 producer -i lines rows < <(printf '4,e\n')
-says err 'standard input: rows has columns, but this is not read as their rows'
+says err 'standard input: rows has columns, but this is not read as rows of it'
 printf '3,d\n4,e\n' >>rows.want
 content rows rows.want
 expect 0 producer -q --sep ';' semi.csv guessed
@@ -197,11 +197,11 @@ expect 0 producer -q guessed.tsv <uneven.tsv
 json guessed.tsv '"\\"' '"value":\{"a":"1"|"value":\{"a":1' '"\\"' '"a":1'
 printf '{"value":{"a":1},"columns":"a\\n","sep":"|","quotes":false}\n' | producer -q -J strange || wrong "-J: $?"
 expect 1 producer strange <quoted.csv
-says err 'strange has columns, in rows that are neither CSV nor TSV'
+says err 'the rows of strange are neither CSV nor TSV'
 # The same with --resume, which counts rows, not lines.
 expect 0 producer -q -c 1 --resume noname rows
 expect 0 producer --resume noname rows
-says err 'rows: 1 record, .* 1 there already'
+says err 'rows: 1 record, .* 1 already there'
 # Into a topic without any, as lines; what looks like CSV is said to.
 expect 0 producer plain <quoted.csv
 says err 'looks like CSV: -i csv reads the first line as'
@@ -220,14 +220,14 @@ expect 0 producer -n -i lines plain < <(printf 'id,name\n1,x\n')
 for to in UTF-16 UTF-16LE UTF-16BE; do
     iconv -f UTF-8 -t $to quoted.csv >wide16.csv
     expect 1 producer wide16.csv wide16
-    says err '^producer: wide16.csv: this is UTF-16, which is not read; convert it: iconv'
+    says err '^producer: wide16.csv: this is UTF-16, which is not supported; convert it: iconv'
     expect 1 producer -n --no-header --bad-rows skip wide16.csv wide16
     says err 'this is UTF-16'
     expect 1 producer -n -i tsv wide16.csv wide16
     expect 1 producer -n -i ndjson wide16.csv wide16
     expect 1 producer -n -J wide16.csv wide16
     expect 0 producer -n wide16 <wide16.csv
-    says err 'standard input: this seems to be UTF-16'
+    says err 'standard input: this looks like UTF-16'
 done
 tr '\n' '\r' <semi.csv >mac.csv
 for options in '' --no-header '-i tsv' '--columns a'; do
@@ -272,7 +272,7 @@ limited() {
 }
 export -f limited
 expect 7 bash -c 'limited --bad-rows skip long few'
-says err 'long: line 1, byte 1: the row is longer than [0-9]+ bytes, the most that one record can have'
+says err 'long: line 1, byte 1: the row is longer than [0-9]+ bytes, the limit for a record'
 says err 'few: 1 record, 5 B'
 expect 7 bash -c 'limited -q --bad-rows kept -i csv --no-header long few'
 head -c 67108865 long | cmp - kept || wrong "the bad row was not kept as it stood"
@@ -309,7 +309,7 @@ for how in truncate empty; do
     if [ $how = truncate ]; then truncate -s 800004 shrinks; else : >shrinks; fi
     start drain consumer "cut-$how"
     ended shrink 1
-    says shrink.err '^producer: shrinks: it was cut short while it was read, after line [0-9]+'
+    says shrink.err '^producer: shrinks: cut short while it was read, after line [0-9]+'
     records=$(number stats records)
     wait_until "all were taken" broker -q lag "cut-$how" --max 0 >lags
     stop_with INT drain 130

@@ -77,8 +77,8 @@ put bad-times.csv 'id,at\n1,0\n2,yesterday\n3\n4,0.1\n5,\n6,0.2\n'
 expect 7 producer --timing at --bad-rows kept bad-times.csv bad
 due bad 100 200
 printf '2,yesterday\n3\n5,\n' | cmp - kept || wrong "the rows without a time were not kept as they stood"
-says err 'bad-times.csv: line 3, byte 3: "yesterday" is no time'
-says err 'bad-times.csv: line 4, byte 2: the row has 1 columns, and column 2 is to be its time'
+says err 'bad-times.csv: line 3, byte 3: "yesterday" is not a time'
+says err 'bad-times.csv: line 4, byte 2: the row has 1 columns, and its time is expected in column 2'
 expect 1 producer --timing at bad-times.csv stop
 says err '1 record,'
 

@@ -81,11 +81,11 @@ broker -q create again --partitions 3
 expect 0 producer --resume -c 2100 lines again
 says err 'again: 2,100 records'
 expect 0 producer --resume --stats stats lines again
-says err '^producer: lines: again has rows up to number 2100, going on after them$'
-says err 'again: 2,900 records, .* 2,100 there already'
+says err '^producer: lines: again has its rows up to number 2100; continuing after them$'
+says err 'again: 2,900 records, .* 2,100 already there'
 says stats '"records":2900,.*"resumed":2100,.*"exit":0}'
 expect 0 producer --resume --stats stats lines again
-says err '^producer: lines: all 5000 rows are in again already: nothing was sent$'
+says err '^producer: lines: all 5000 rows are already in again; nothing was sent$'
 says stats '"records":0,.*"resumed":5000,.*"exit":0}'
 printf 'more\nand ' >>lines
 expect 0 producer --resume lines again # "and " is a row without a line end
@@ -100,12 +100,12 @@ printf 'more\nand \n' | sort - <(seq -f 'n%g' 5000) >want
 cmp want <(sed 's/^and $/and /' got) || wrong "again: rows are missing or twice"
 printf 'then\n' >>lines # the last row has become another one
 expect 1 producer --resume lines again
-says err '^producer: lines: not the file that again has accepted rows of: row 5002 is another one there; nothing was sent'
+says err '^producer: lines: not the file whose rows again has: row 5002 differs; nothing was sent'
 sed -i 's/^n4900$/changed/' lines
 expect 1 producer --resume lines again
 head -n 100 lines >short && mv short lines
 expect 1 producer --resume lines again
-says err 'row 5002 is not there'
+says err 'row 5002 is missing'
 : >lines
 expect 1 producer --resume lines again
 expect 0 producer --resume -i csv --no-header lines again # read another way it is another source
@@ -120,18 +120,18 @@ for round in 1 2; do
     expect 0 producer --resume -i file a.csv whole
     expect 0 producer --resume -k fixed a.csv keyed
 done
-says err 'a.csv: all 2 rows are in keyed already'
+says err 'a.csv: all 2 rows are already in keyed'
 gives files '\xef\xbb\xbfid,t\r\n1,a\r\n2,b\r\n1,a\r\n2,b'
 timeout 60 consumer -q -e -J whole | wc -l | grep -qx 1 || wrong "-i file"
 timeout 60 consumer -q --peek -o beginning -e -J files >rows.env
 for round in 1 2; do expect 0 producer --resume -J rows.env copy; done
-says err 'rows.env: all 4 rows are in copy already'
+says err 'rows.env: all 4 rows are already in copy'
 timeout 60 consumer -q --peek -o beginning -e -J copy | sed 's/"topic":"copy","partition":0/"topic":"files","partition":1/' | cmp - rows.env || wrong "-J --resume"
 
 # --seal is done even if the kill came just before it; when all is done nothing is wrong.
 expect 0 producer -q --resume --seal a.csv sealed
 expect 0 producer --resume --seal a.csv sealed
-says err 'a.csv: all 2 rows are in sealed already'
+says err 'a.csv: all 2 rows are already in sealed'
 printf '\n3,c' >>a.csv
 expect 6 producer --resume a.csv sealed # the second row is as it was, but there is a third
 says err 'sealed: after 0 accepted records: the topic is sealed'
@@ -156,7 +156,7 @@ wait_until "it has read all" has grown.err 'read to its end'
 printf 'new\n' >log.new
 mv log.new log
 ended grown 1
-says grown.err 'log: another file now: --resume cannot count the rows of two files as one'
+says grown.err 'log: replaced by another file, and --resume counts the rows of one file only'
 
 # Two at a time would send everything twice.
 broker -q create busy --size 4096
@@ -164,7 +164,7 @@ seq 2000 >busy
 start busy producer --resume busy busy
 wait_until "the topic is full" has busy.err full
 expect 1 producer --resume busy busy
-says err 'busy: another producer --resume is sending it to busy, waiting'
+says err 'busy: another producer --resume is sending it to busy; waiting'
 says err 'busy: another producer --resume is sending it to busy; two would'
 if unshare -n true 2>/dev/null; then
     expect 1 unshare -n "$MILLRACE_BIN/producer" --resume busy busy
@@ -206,7 +206,7 @@ expect 0 consumer -q -c 10 -g drain begun
 kill9 late
 expect 8 consumer -q -g drain --drain begun
 expect 0 producer --resume --seal begun begun
-says err 'all 3010 rows are in begun already'
+says err 'all 3010 rows are already in begun'
 expect 0 consumer -q -g drain --drain begun
 
 # ---- as many files as a topic can remember -----------------------------------------------------------------------------------------------
@@ -224,13 +224,13 @@ for ((i = 0; i < 128; i += 50)); do
     says err 'nothing was sent'
 done
 expect 1 broker forget-source many many/128
-says err '^broker: many: has no rows of many/128 by producer --resume, or has forgotten it$'
+says err '^broker: many: has no rows of many/128 from producer --resume, or has already forgotten it$'
 expect 4 broker forget-source nosuch many/128
 expect 1 broker forget-source many many/nofolder/x
 expect 2 broker forget-source many
 rm many/7
 expect 0 broker forget-source many many/7
-says err '^broker: many: forgot many/7: producer --resume sends it from its start now$'
+says err '^broker: many: forgot many/7: producer --resume now sends it from its start$'
 expect 1 broker forget-source many many/7
 expect 0 producer --resume many/128 many
 says err 'many: 1 record'
@@ -238,7 +238,7 @@ expect 1 producer --resume -k key many/1 many # read another way it is another s
 # logrotate: another file has the path.
 printf 'a\nb\n' >many/1
 expect 1 producer --resume many/1 many
-says err 'not the file that many has accepted rows of.*broker forget-source many many/1'
+says err 'not the file whose rows many has.*broker forget-source many many/1'
 cd many
 expect 0 broker -q forget-source many ./1
 cd ..

@@ -108,7 +108,7 @@ expect 7 producer --bad-rows bad --stats stats mixed.csv small
 cmp -s bad mixed.bad || wrong "the bad rows were not kept as they stood"
 says err 'line 6, byte 4: text after the closing quote'
 says err 'line 7, byte 1: the quote never closes'
-says err 'line 8, byte 1: the row is (200000 bytes long, the most .* is|longer than) 4064'
+says err 'line 8, byte 1: the row is (200000 bytes long; the limit .* is|longer than) 4064'
 says stats '"records":3,.*"bad_rows":4,.*"exit":7}'
 gives small 'a,b\n1,2\n"p\nq",4\n7,8\n'
 expect 7 producer -q --bad-rows skip - small <mixed.csv -i csv

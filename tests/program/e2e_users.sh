@@ -15,7 +15,7 @@ for bus in "$user/$name" "$uid/$name"; do
     expect 0 broker -b "$bus" ping
     expect 0 broker -b "$bus" status
     expect 1 broker -b "$bus"
-    says err "pid $broker_pid serves this bus already"
+    says err "pid $broker_pid already serves this bus"
 done
 for bus in "no-such-user/$name" "/$name" "$user/" "$user/a/b" "4294967295/$name"; do
     for command in "producer t" "consumer -e t" "broker list" broker; do
@@ -95,7 +95,7 @@ broker -q stop || stop_broker_status=$?
 wait "$broker_pid" || stop_broker_status=$?
 broker_pid=
 [ $stop_broker_status = 0 ] || wrong "the broker's end: $stop_broker_status: $(cat broker.err)"
-! grep -qE 'kept|not looked after' broker.err || wrong "the broker says: $(cat broker.err)"
+! grep -qE 'kept|not supervised' broker.err || wrong "the broker says: $(cat broker.err)"
 [ ! -e "/dev/shm/millrace.0.$name" ] || wrong "the bus stays for another user's file"
 expect 0 broker clean --all -b "$name"
 for squatted in x a.dead zz fifo; do

@@ -117,7 +117,7 @@ for ((i = 0; i < 20; i++)); do
     [ $status = 1 ] || fail "round $i: the second broker ended with status $status"
     if [ "$loser" = "$one" ]; then names=(first second); else names=(second first); fi
     unset "pids[${names[0]}]"
-    says "${names[0]}.err" "^broker: $MILLRACE_BUS: pid ${pids[${names[1]}]} serves this bus already"
+    says "${names[0]}.err" "^broker: $MILLRACE_BUS: pid ${pids[${names[1]}]} already serves this bus"
     broker -q stop || fail "round $i: broker stop: exit status $?"
     finish "${names[1]}"
 done
@@ -156,7 +156,7 @@ ended full 6
 ended reader 1
 says full.err 'gone: .*the topic was deleted'
 says reader.err 'gone: deleted'
-says broker.err 'gone: somebody removed its segment'
+says broker.err 'gone: its segment was removed'
 kill9 blocked
 # Made again before the broker has looked: it looks after the new one.
 broker -q create twice --size 64k
@@ -185,7 +185,7 @@ status=0
 wait "$broker_pid" || status=$?
 broker_pid=
 [ $status = 1 ] || fail "the broker whose bus was removed ended with status $status"
-says broker.err "$MILLRACE_BUS: somebody removed its segment from /dev/shm"
+says broker.err "$MILLRACE_BUS: its segment was removed from /dev/shm"
 ended missing 3
 start_broker
 ended idle 1

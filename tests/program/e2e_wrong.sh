@@ -141,7 +141,7 @@ expect 4 broker describe t # none of them made a topic
 
 # ---- two brokers, no broker --------------------------------------------------------------------------------------------------
 expect 1 broker
-told "^broker: $MILLRACE_BUS: pid $broker_pid serves this bus already"
+told "^broker: $MILLRACE_BUS: pid $broker_pid already serves this bus"
 seq 100 | producer -q t
 kill_broker
 # The bus is there: what needs no broker works, what needs one says so, and how to start it.

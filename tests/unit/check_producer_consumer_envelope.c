@@ -296,8 +296,8 @@ static const struct {
 } bad[] = {
     {"", "not JSON", 1},
     {"{\"value\":\"x\"", "not JSON: a ',' or '}' is missing", 13},
-    {"[]", "no JSON object", 1},
-    {"17", "no JSON object", 1},
+    {"[]", "not a JSON object", 1},
+    {"17", "not a JSON object", 1},
     {"{}", "has a \"value\"", 1},
     {"{\"value\":null}", "has a \"value\"", 1},
     {"{\"value\":[1]}", "has a \"value\"", 10},
@@ -305,7 +305,7 @@ static const struct {
     {"{\"value\":{\"_extra\":[1]}}", "has no columns", 10},
     {"{\"value\":{\"a\":{}}}", "a column is a string", 15},
     {"{\"value\":{\"a\":1,\"_extra\":[[]]}}", "a column is a string", 27},
-    {"{\"value\":{\"a\":1,\"_extra\":[],\"b\":2}}", "a column after those", 30},
+    {"{\"value\":{\"a\":1,\"_extra\":[],\"b\":2}}", "a column after the fields", 30},
     {"{\"value\":{\"a\":1,\"tags\":[\"x\"]}}", "\"tags\" is an array: a column is", 18},
     {"{\"value\":{\"a\":1,\"tags\":[]}}", "\"tags\" is an array", 18},
     {"{\"value\":{\"a\":1,\"_extra_2\":[1]}}", "(only \"_extra\" has", 18},
@@ -314,7 +314,7 @@ static const struct {
      "(only \"_extra_3\" has", 18},
     {"{\"value\":{\"a\":1,\"_extra_2\":[1]},\"columns\":\"_extra,_extra\"}",
      "(only \"_extra_3\" has", 18},
-    {"{\"value\":\"x\",\"value\":\"y\"}", "is there twice", 15},
+    {"{\"value\":\"x\",\"value\":\"y\"}", "occurs twice", 15},
     {"{\"value\":\"x\",\"key\":1}", "\"key\" is not a string or null", 20},
     {"{\"value\":\"x\",\"raw\":1}", "\"raw\" is not a string", 20},
     {"{\"value\":\"x\",\"value_base64\":\"/w=\"}", "not base64", 30},
@@ -365,12 +365,12 @@ START_TEST(rows_of_other_columns_are_refused)
 {
     ck_assert_int_eq(read_text("{\"value\":{\"a\":1,\"b\":2}}"), 0);
     ck_assert_int_eq(read_text("{\"value\":{\"a\":1,\"c\":2}}"), 1);
-    ck_assert_ptr_nonnull(strstr(fault.reason, "column 2 is not that of the topic"));
+    ck_assert_ptr_nonnull(strstr(fault.reason, "column 2 differs from that of the topic"));
     ck_assert_int_eq(read_text("{\"value\":{\"b\":1,\"a\":2}}"), 1);
     ck_assert_int_eq(read_text("{\"value\":{\"a\":1,\"b\":2,\"c\":3}}"), 1);
     ck_assert_int_eq(read_text("{\"value\":{\"a\":1,\"_extra\":[3]}}"), 1);
     ck_assert_int_eq(read_text("{\"value\":{\"a\":1},\"columns\":\"a,c\\n\"}"), 1);
-    ck_assert_ptr_nonnull(strstr(fault.reason, "its columns are not those of the topic"));
+    ck_assert_ptr_nonnull(strstr(fault.reason, "its columns differ from those of the topic"));
     ck_assert_int_eq(read_text("{\"value\":{\"a\":1,\"b\":2},\"columns\":\"a,b\"}"), 0);
     ck_assert_int_eq(read_text("{\"value\":\"a line\"}"), 0);
 }
