@@ -1,5 +1,5 @@
-/* clean.c - removes what dead brokers left. It takes the serving lock of each bus while it looks,
- * so that no broker begins meanwhile. Files are removed by mr_topic_unlink, mr_topic_delete,
+/* clean.c - removes what dead brokers left behind. It holds the serving lock of each bus
+ * meanwhile, so that no broker starts. Files are removed by mr_topic_unlink, mr_topic_delete,
  * mr_bus_withdraw and mr_bus_remove alone, whose names all start with "/millrace.<uid>.". */
 #include "backlog.h"
 #include "cli/program.h"
@@ -23,7 +23,7 @@ struct cleaning {
     const struct command_line *line;
     struct table table;
     const char *bus;
-    size_t left; /* topics of the bus at hand that stay */
+    size_t left; /* topics of the current bus that stay */
     int status;
 };
 
@@ -38,7 +38,7 @@ static void report(struct cleaning *cleaning, const char *topic, int removed, co
     cleaning->left += !removed;
 }
 
-/* What was to be removed: 0 or -ENOENT is success. */
+/* Reports a removal: error 0 or -ENOENT is success. */
 static void removed(struct cleaning *cleaning, const char *topic, int error, const char *why)
 {
     if (error && error != -ENOENT) {
@@ -48,7 +48,7 @@ static void removed(struct cleaning *cleaning, const char *topic, int error, con
     report(cleaning, topic, !error || error == -ENOENT, why);
 }
 
-/* What was to be decided could not be looked at: it stays, and the command has failed (I13). */
+/* Reports a segment that could not be inspected: it stays, and the command fails (I13). */
 static void undecided(struct cleaning *cleaning, const char *topic, int error)
 {
     cleaning->status = EXIT_FAILED;
@@ -57,8 +57,8 @@ static void undecided(struct cleaning *cleaning, const char *topic, int error)
     report(cleaning, topic, 0, mr_strerror(error));
 }
 
-/* Does the process have a mapping whose line ends so? Returns 1; 0; or a negative errno. One that
- * is gone, or another user's, has none. */
+/* Whether the process has a mapping whose line ends with `end`. Returns 1; 0, also for a process
+ * that is gone or another user's; or a negative errno. */
 static int maps(const char *pid, const char *end, char **line, size_t *cap)
 {
     char path[300];
@@ -77,8 +77,8 @@ static int maps(const char *pid, const char *end, char **line, size_t *cap)
     return found;
 }
 
-/* The pid of a process that has a segment mapped, for segments whose own account of their clients
- * cannot be read. 0 none; or a negative errno. */
+/* The pid of a process that has a segment mapped, for segments whose table of clients cannot be
+ * read. 0: none; or a negative errno. */
 static int mapped_by(const char *segment)
 {
     char end[MR_PATH_MAX + 16], *line = NULL;
@@ -104,8 +104,8 @@ static int mapped_by(const char *segment)
     return found < 0 ? found : pid;
 }
 
-/* What can be removed though it cannot be used: what is damaged, of another version, or without its
- * bus. Any other error is one of looking, and says nothing about the segment. */
+/* 1 if the error means that the segment is unusable and may be removed: damaged, of another
+ * version, or without its bus. Other errors say nothing about the segment. */
 static int beyond_use(int error)
 {
     return error == -EBADMSG || error == -EPROTO || error == -EIO || error == -ENOENT;
@@ -117,7 +117,7 @@ static void clean_unreadable(struct cleaning *cleaning, const char *topic, int w
 {
     char name[MR_PATH_MAX], text[300];
     mr_segment_name(name, geteuid(), cleaning->bus, topic);
-    if (why == -EREMOTE) { /* the processes of another namespace may not be visible from here */
+    if (why == -EREMOTE) { /* processes of another namespace may be invisible here */
         report(cleaning, topic, 0, "it belongs to another pid namespace; clean it there");
         return;
     }
@@ -138,7 +138,7 @@ static void clean_unreadable(struct cleaning *cleaning, const char *topic, int w
     }
 }
 
-/* Says what stays of a topic because it owes something. */
+/* Reports a topic that stays because of unacknowledged records. */
 static void report_owed(struct cleaning *cleaning, const struct mr_topic *topic,
                         const struct backlog *owed)
 {
@@ -147,15 +147,15 @@ static void report_owed(struct cleaning *cleaning, const struct mr_topic *topic,
     report(cleaning, mr_topic_name(topic), 0, text);
 }
 
-/* The look says what there is; whether it may go is asked again where it is marked, for anything
- * may have come in between. */
+/* backlog_look gives the report; deletion checks again in the step that marks the topic, as
+ * clients may have attached meanwhile. */
 static void clean_open(struct cleaning *cleaning, struct mr_topic *topic)
 {
     const char *name = mr_topic_name(topic);
     struct backlog owed;
     int all = cleaning->line->all;
     if (!cleaning->line->dry_run)
-        mr_topic_reap_dead(topic); /* so that only the living count as attached */
+        mr_topic_reap_dead(topic); /* so that only live processes count as attached */
     int error = backlog_look(topic, &owed);
     if (error) {
         clean_unreadable(cleaning, name, error);
@@ -182,7 +182,7 @@ static void clean_topic(struct cleaning *cleaning, struct mr_bus *bus, const cha
     struct mr_topic *topic;
     int error = mr_topic_open(bus, name, &topic);
     if (error == -ENOENT || error == -EIDRM)
-        return; /* gone by itself */
+        return; /* removed meanwhile */
     if (error) {
         clean_unreadable(cleaning, name, error);
         return;
@@ -191,7 +191,7 @@ static void clean_topic(struct cleaning *cleaning, struct mr_bus *bus, const cha
     mr_topic_close(topic);
 }
 
-/* How many others are attached; or a negative errno. */
+/* The number of other attached clients, or a negative errno. */
 static int64_t live_clients(const struct mr_bus *bus)
 {
     int64_t n = 0;
@@ -219,7 +219,7 @@ static void clean_readable(struct cleaning *cleaning, struct mr_bus *bus)
     int64_t clients = live_clients(bus);
     int error = clients < 0 ? (int)clients : clients ? -EBUSY : 0;
     if (!error && !cleaning->left && !cleaning->line->dry_run)
-        error = mr_bus_withdraw(bus, 1); /* asked again in the same step */
+        error = mr_bus_withdraw(bus, 1); /* checks again in the same step */
     if (error == -EBUSY && clients > 0) {
         snprintf(text, sizeof text, "%" PRId64 " client%s attached", clients,
                  clients == 1 ? " is" : "s are");
@@ -257,8 +257,7 @@ static void clean_bus(struct cleaning *cleaning, const char *name)
     char text[64];
     cleaning->bus = name;
     cleaning->left = 0;
-    /* First as an observer: mr_bus_serve would make the bus segment if only topics are left of a
-     * bus. */
+    /* First as an observer: mr_bus_serve would create a bus segment where only topics are left. */
     struct mr_bus *bus = NULL;
     int error = mr_bus_connect(name, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
     if (!error && !cleaning->line->dry_run) {
@@ -272,8 +271,7 @@ static void clean_bus(struct cleaning *cleaning, const char *name)
                                                   : 0;
     if (pid < 0) {
         undecided(cleaning, NULL, pid);
-    } else if (pid ||
-               error == -EBUSY) { /* one that has just begun, or ended, has not said its pid */
+    } else if (pid || error == -EBUSY) { /* a broker that is starting or ending has no pid there */
         snprintf(text, sizeof text, pid ? "pid %d serves it" : "a broker serves it", pid);
         report(cleaning, NULL, 0, text);
     } else if (!error) {

@@ -104,8 +104,8 @@ void command_table_help_of(const struct command *command)
 
 /* ---- by name ---- */
 
-/* What a word that is no command was to be. What changes or ends something is proposed only to who
- * began like it: "top" is not "stop". */
+/* The command that an unknown word may have meant. A command that changes or ends something is
+ * suggested only if it has the same first letter: not "stop" for "top". */
 static const char *suggest(const char *word, const char **names)
 {
     static const char *const others[][2] = {

@@ -1,5 +1,5 @@
-/* commands.h - what broker does beside serving: one function a command. Each prints its own errors
- * and returns an exit status. */
+/* commands.h - one function for each command of the broker. Each prints its own errors and
+ * returns an exit status. */
 #ifndef BROKER_COMMANDS_H
 #define BROKER_COMMANDS_H
 
@@ -17,7 +17,7 @@ struct command_line {
     int64_t timeout_ns;          /* -1 for ever */
     uint64_t lag_max;            /* UINT64_MAX: no limit */
     int operand_cnt;
-    char **operands; /* their number was checked */
+    char **operands; /* their number is checked */
 };
 
 /* topics.c */
@@ -43,21 +43,21 @@ int command_redrive(const struct command_line *line);
 /* clean.c */
 int command_clean(const struct command_line *line);
 
-/* What they share (topics.c). Both return an exit status, after having printed why when it is not
- * 0. command_connect: flags as in mr_connect_options. command_topic: opens operand `name`. */
+/* Shared by the commands (topics.c). Both return an exit status, with the error printed.
+ * command_connect: flags as in mr_connect_options. command_topic: opens operand `name`. */
 int command_connect(const struct command_line *line, uint32_t flags, struct mr_bus **out);
 int command_topic(struct mr_bus *bus, const char *name, struct mr_topic **out);
-/* command_each calls visit for every topic that can be opened, and says which cannot. Returns
- * the worst exit status; that we lack the rights to a topic is none. */
+/* command_each calls visit for every topic that can be opened, and reports the others. Returns
+ * the worst exit status; a lack of permission is not a failure. */
 int command_each(struct mr_bus *bus, int (*visit)(struct mr_topic *topic, void *arg), void *arg);
 /* command_state: "open", "sealed", "deleted", "damaged". */
 const char *command_state(const struct mr_topic_info *info);
-/* command_figure adds a figure of a topic to a table: "-" if the topic is damaged, for then it
- * is not known. */
+/* command_figure adds a figure of a topic to a table: "-" if the topic is damaged and it is
+ * unknown. */
 void command_figure(struct table *table, const struct mr_topic_info *info, uint64_t figure);
 const char *command_full(uint32_t full); /* "block", "drop-oldest", "fail" */
-/* command_group finds a group by its name. Returns its slot; -ENOENT; or another negative errno:
- * it cannot be told. */
+/* command_group finds a group by its name. Returns its slot; -ENOENT; or another negative errno
+ * if that is unknown. */
 int command_group(const struct mr_topic *topic, const char *name, struct mr_group_info *out);
 
 #endif

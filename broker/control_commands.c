@@ -1,4 +1,4 @@
-/* control_commands.c - commands for scripts: wait until something is so, ask whether the broker
+/* control_commands.c - commands for scripts: wait for a condition, check that the broker
  * answers, end it. */
 #include "backlog.h"
 #include "cli/program.h"
@@ -45,8 +45,8 @@ static int goal_parse(const char *text, struct goal *goal)
     return strncmp(text, "consumers=", 10) == 0 ? text_count(text + 10, &goal->consumers) : -EINVAL;
 }
 
-/* Drained: a producer has come (so that a script that starts one in the background does not win the
- * race), all are gone, and every group has acknowledged everything. */
+/* Drained: a producer has attached (a script may have started one in the background that is not
+ * there yet), all have left, and every group has acknowledged everything. */
 static int drained(const struct mr_topic_info *info)
 {
     int came = info->records_in > 0 || info->producers_done > 0 || info->producers_died > 0 ||
@@ -54,7 +54,7 @@ static int drained(const struct mr_topic_info *info)
     return came && info->producers == 0 && info->records_waiting == 0;
 }
 
-/* Looks with fresh eyes each time: the bus may have gone and come back, and so may the topic. */
+/* Connects anew each time: bus and topic may have been removed and created again. */
 static int reached(const struct command_line *line, const struct goal *goal, int *error)
 {
     struct mr_bus *bus;
@@ -71,7 +71,7 @@ static int reached(const struct command_line *line, const struct goal *goal, int
     } else if (!*error) {
         *error = mr_topic_info(topic, &info);
         if (!*error && info.damaged &&
-            goal->what == DRAINED) /* what cannot be read is not nothing */
+            goal->what == DRAINED) /* records that cannot be read are not drained */
             *error = -EBADMSG;
         if (!*error && !info.deleted)
             yes = goal->what == SEALED    ? info.sealed
@@ -177,7 +177,8 @@ static int ask_failed(const struct command_line *line, int error)
         error = mr_bus_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
         if (error == 0)
             mr_bus_disconnect(bus);
-        program_bus_fail(error ? error : -ENOENT, line->bus); /* it may be there, but not for us */
+        program_bus_fail(error ? error : -ENOENT,
+                         line->bus); /* it may exist, but be closed to this user */
         return error == -EPERM ? EXIT_FAILED : EXIT_NO_BROKER;
     }
     if (error == -EPERM)
@@ -235,8 +236,8 @@ int command_stop(const struct command_line *line)
         pid = reply.pid;
     else if (error != -ECONNREFUSED || pid <= 0)
         return ask_failed(line, error);
-    /* Refused, but there: it ends already, or it has just begun and does not listen yet; so ask
-     * again until it is gone. */
+    /* Refused while it runs: it is ending, or starting and not listening yet; ask again until it
+     * has ended. */
     uint64_t start_ns = mr_now_ns();
     int holder;
     for (int said = 0; (holder = mr_bus_holder(line->bus)) == pid;) {

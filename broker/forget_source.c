@@ -1,5 +1,5 @@
-/* forget_source.c - a topic forgets a file of producer --resume: its place in the table is free,
- * and the path can be used for another file. */
+/* forget_source.c - makes a topic forget a file of producer --resume: that frees its entry in
+ * the table, and the path can be used for another file. */
 #include "cli/program.h"
 #include "commands.h"
 
@@ -9,8 +9,8 @@
 
 #define KNOWN_MAX 128 /* sources in a partition */
 
-/* Forgets each source of the file that the partition knows: one for each way in which it was read.
- * Returns how many, or a negative errno. */
+/* Forgets each source of the file that the partition knows: one for each way of reading it.
+ * Returns the number forgotten, or a negative errno. */
 static ssize_t forget_in(struct mr_topic *topic, uint32_t partition, uint64_t file)
 {
     uint64_t ids[KNOWN_MAX];

@@ -1,5 +1,5 @@
-/* inspect.c - commands that only look, mapping everything read-only. They work with no broker,
- * whoever holds the locks. */
+/* inspect.c - commands that only inspect, mapping everything read-only. They work without a
+ * broker and take no lock. */
 #include "cli/program.h"
 #include "commands.h"
 #include "core/client.h"
@@ -15,8 +15,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* What the functions of millrace.h answer: 0 or -ERANGE, the end of a list, is success. Returns an
- * exit status, after having printed why when it is not 0. */
+/* Takes a result of the functions of millrace.h: 0 or more, and -ERANGE (the end of a list), are
+ * success. Returns an exit status, with the error printed. */
 static int looked(const struct mr_topic *topic, int error)
 {
     if (error >= 0 || error == -ERANGE)
@@ -25,8 +25,8 @@ static int looked(const struct mr_topic *topic, int error)
     return EXIT_FAILED;
 }
 
-/* The member of a group that has held its claim longest: the one the others wait for. Returns 1; 0
- * when nobody holds anything; or a negative errno. */
+/* Finds the member of a group that has held its claim longest. Returns 1; 0 if no member holds
+ * records; or a negative errno. */
 static int holder(const struct mr_topic *topic, uint32_t group_idx, struct mr_member_info *out)
 {
     struct mr_member_info member;
@@ -188,7 +188,7 @@ static int status_bus(const struct command_line *line, const struct mr_bus *bus)
     return EXIT_OK;
 }
 
-/* Ends a table, with an empty line before it when people read it and it has rows. */
+/* Ends a table; in text form an empty line precedes one with rows. */
 static int end_part(struct table *table, int shown)
 {
     if (!shown)
@@ -256,7 +256,7 @@ int command_status(const struct command_line *line)
     return status;
 }
 
-/* ---- groups, lag, pending: tables of one topic or all, of one group or all ---- */
+/* ---- groups, lag, pending: one topic or all, one group or all ---- */
 
 struct view {
     struct table table;
@@ -265,8 +265,8 @@ struct view {
     int above_max;
 };
 
-/* Who holds records of a group's partition: "12,14", and the name of the first. Returns 0 or a
- * negative errno. */
+/* The pids that hold records of a group's partition ("12,14"), and the name of the first.
+ * Returns 0 or a negative errno. */
 static int holders(const struct mr_topic *topic, uint32_t group_idx, uint32_t partition, char *pids,
                    size_t cap, char *name)
 {
@@ -317,7 +317,7 @@ static int groups_one(struct mr_topic *topic, void *arg)
     return looked(topic, found);
 }
 
-/* Shows one topic, if an operand names it, or all. visit gets the view. */
+/* Shows the topic of the first operand, or all topics. visit gets the view. */
 static int show(struct view *view, const struct column *columns, size_t column_cnt,
                 int (*visit)(struct mr_topic *topic, void *arg))
 {

@@ -46,9 +46,9 @@ static int run_command(struct arguments *args)
     return command->run(&args->line);
 }
 
-/* Goes on in a child of its own session. Returns 0 in the child, with the write end of a pipe that
- * the parent waits on; the parent returns the exit status + 1: ready, or why not (the child has
- * said so on standard error). */
+/* Continues in a child with a session of its own. Returns 0 in the child, with the write end of
+ * a pipe that the parent waits on; in the parent 1 + its exit status, once the child is ready or
+ * has failed (and printed why). */
 static int detach(int *ready_fd)
 {
     int ends[2], status;
@@ -67,7 +67,7 @@ static int detach(int *ready_fd)
         ssize_t n;
         while ((n = read(ends[0], &byte, 1)) < 0 && errno == EINTR)
             if (program_stop)
-                kill(pid, program_stop); /* in its own session it has not heard of it */
+                kill(pid, program_stop); /* in its own session it did not get the signal */
         if (n == 1)
             return EXIT_OK + 1;
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -83,7 +83,7 @@ static int detach(int *ready_fd)
         close(null);
     }
     if (chdir("/") < 0)
-        program_error("/: %s", strerror(errno)); /* a folder's errors are not the library's */
+        program_error("/: %s", strerror(errno)); /* the library's texts do not fit a folder */
     *ready_fd = ends[1];
     return 0;
 }

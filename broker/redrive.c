@@ -1,5 +1,5 @@
-/* redrive.c - dead letters back to their topic, each in one step with its acknowledgement there:
- * once, whenever this is killed. */
+/* redrive.c - sends dead letters back to their topic, each in one step with its acknowledgement:
+ * exactly once, whenever this is killed. */
 #include "cli/program.h"
 #include "commands.h"
 
@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROUP "redrive" /* of the dead-letter topic: remembers what went back */
+#define GROUP "redrive" /* of the dead-letter topic: remembers which records were sent back */
 
-/* What dead letters carry besides their record's own headers. */
+/* 1 for a header that dead-lettering has added to the record's own. */
 static int says_why(const char *name, size_t len)
 {
     static const char *const added[] = {"mr-reason", "mr-topic", "mr-partition", "mr-offset",
@@ -22,8 +22,8 @@ static int says_why(const char *name, size_t len)
     return 0;
 }
 
-/* Makes of a letter the message that it was. headers: MR_HEADERS_MAX bytes. Returns 0 or
- * -EBADMSG. */
+/* Restores the message that a dead letter was made of. headers: MR_HEADERS_MAX bytes. Returns 0
+ * or -EBADMSG. */
 static int as_it_was(const struct mr_record *letter, uint32_t partitions, unsigned char *headers,
                      struct mr_message *out)
 {
@@ -112,7 +112,7 @@ int command_redrive(const struct command_line *line)
         if (!error)
             error = send_back(from, to, settings.partitions, &cnt);
     } else if (error == -ENOENT) {
-        error = 0; /* nothing has died yet */
+        error = 0; /* there are no dead letters yet */
     }
     if (error == -EPERM && !dead) {
         program_topic_fail(error, bus, name);

@@ -1,12 +1,12 @@
 /* serve.c - the loop of the serving broker.
  *
  *   listening socket --> connections: one request each --> HELLO, CREATE, PING, STOP
- *   pidfds of clients -> supervise_client: a death at once tick, 1 s -> supervise_tick: what nobody
- *   told us signalfd ----------> the end: up to 5 s for attached consumers to take what waits for
- *   them, then supervise_finish
+ *   pidfds of clients -> supervise_client: a death, at once
+ *   tick, 1 s ---------> supervise_tick: changes that were not reported
+ *   signalfd ----------> the end: up to 5 s for attached consumers to finish, then supervise_finish
  *
- * It waits for nobody but in epoll_wait: sockets are nonblocking, and a lock whose holder is
- * stopped is given up after half a second. */
+ * It waits only in epoll_wait: sockets are nonblocking, and after half a second it gives up a lock
+ * whose holder is stopped. */
 #include "serve.h"
 #include "cli/program.h"
 #include "core/control.h"
@@ -29,14 +29,14 @@
 #define CONNECTIONS_MAX 64u
 #define SPARE_FDS       (CONNECTIONS_MAX + 16u) /* for requests, and for opening topics meanwhile */
 #define SECOND_NS       1000000000u
-/* A client that has connected sends its request within this time: a process that hardly gets a
- * processor still does. Where no place is left it has less, as others wait for one. */
+/* A connected client has this long to send its request, even if it hardly gets a processor; less
+ * when no connection is free, since others wait for one. */
 #define REQUEST_NS      (10 * (uint64_t)SECOND_NS)
 #define REQUEST_FULL_NS (2 * (uint64_t)SECOND_NS)
 #define ENDING_NS       (5u * SECOND_NS)
-#define ENDING_STEP_NS  50000000u /* how often the end looks whether the consumers are done */
+#define ENDING_STEP_NS  50000000u /* how often ending checks whether the consumers have finished */
 
-/* epoll's data: what it is about, and which one. */
+/* data of an epoll event: its kind and index. */
 enum { ABOUT_LISTENER, ABOUT_SIGNALS, ABOUT_CONNECTION, ABOUT_CLIENT };
 #define ABOUT(what, idx) ((uint64_t)(what) << 32 | (idx))
 
@@ -46,15 +46,15 @@ struct server {
     struct supervision *keep;
     int epoll, signals, listener;
     int accepting; /* the listener is in the epoll set */
-    int held_up;   /* by a lock whose holder is stopped */
+    int held_up;   /* a lock was not taken since its holder is stopped */
     unsigned connection_cnt;
     struct {
         int fd; /* -1 free */
         uint64_t since_ns;
     } connections[CONNECTIONS_MAX];
     uint64_t tick_ns;   /* when the next is due */
-    int ending;         /* how often we were told to end */
-    uint64_t ending_ns; /* since when */
+    int ending;         /* how many requests to end have arrived */
+    uint64_t ending_ns; /* when the first of them arrived */
 };
 
 /* ---- connections ---- */
@@ -77,7 +77,7 @@ static void hang_up(struct server *server, unsigned idx)
     accept_more(server, 1);
 }
 
-/* Whether the peer has a group beside its own. */
+/* 1 if the peer has this supplementary group. */
 static int in_group(int fd, gid_t group)
 {
     gid_t few[64], *groups = few;
@@ -113,7 +113,7 @@ static void take_connections(struct server *server)
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
             if (errno != EAGAIN)
-                /* no descriptor or memory: the tick tries again; until then it would only spin */
+                /* no descriptor or memory: listening would only spin; the tick tries again */
                 accept_more(server, 0);
             return;
         }
@@ -171,8 +171,7 @@ static int create(struct server *server, const char *name, const struct mr_setti
         s.mode = defaults->mode;
     int error = mr_topic_create_segment(server->bus, name, &s);
     if (error == -EEXIST) {
-        /* One that was deleted may still have its name: only its owner, which we are, can take it
-         * away. */
+        /* A deleted topic may still have its name: only its owner, this process, can remove it. */
         supervise_topics(server->keep);
         error = mr_topic_create_segment(server->bus, name, &s);
     }
@@ -217,7 +216,7 @@ static void answer_request(struct server *server, unsigned idx)
         break;
     }
     if (msg.op != MR_CONTROL_HELLO)
-        /* a client that is gone, or does not read, has only itself to blame */
+        /* a failure is the client's: it is gone or does not read */
         send(fd, &msg, sizeof msg, MSG_NOSIGNAL);
     hang_up(server, idx);
 }
@@ -229,7 +228,8 @@ static void told_to_end(struct server *server)
     if (server->ending++)
         return;
     server->ending_ns = mr_now_ns();
-    /* Whoever asks from now on gets "no broker" at once, instead of a topic that is about to go. */
+    /* Later requests are to fail with "no broker" at once, not to get a topic that is about to
+     * be removed. */
     close(server->listener);
     server->listener = -1;
     server->accepting = 0;
@@ -332,7 +332,7 @@ static int listen_on_bus(struct server *server)
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    /* A broker that was killed may keep the name a moment longer than the serving lock. */
+    /* A killed broker may keep the name a moment longer than the serving lock. */
     int rc = -1;
     for (int i = 0;
          i < 100 && (rc = bind(fd, (struct sockaddr *)&address, len)) < 0 && errno == EADDRINUSE;
@@ -357,7 +357,7 @@ static int watch_signals(struct server *server, const sigset_t *set)
     return 0;
 }
 
-/* One descriptor a client: the usual limit of 1,024 is below the 2,047 slots. */
+/* Each client takes a descriptor, and the usual limit of 1,024 is below the 2,047 slots. */
 static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
@@ -379,7 +379,7 @@ static void unmake_topic(struct server *server, const char *name)
     }
 }
 
-/* All of them or none; but what clients use already stays. */
+/* All of them or none, except those that clients already use. */
 static int make_topics(struct server *server)
 {
     struct topic_spec *specs = server->options->specs;
@@ -388,7 +388,7 @@ static int make_topics(struct server *server)
         specs[i].made = !error;
         struct mr_topic *there = NULL;
         int exists = error == -EEXIST;
-        if (exists) /* or what has its name cannot be used */
+        if (exists) /* the existing one may be unusable */
             error = mr_topic_open(server->bus, specs[i].name, &there);
         mr_topic_close(there);
         if (exists && !error) {
@@ -493,8 +493,8 @@ int broker_serve(const struct serve_options *options)
             close(server.connections[idx].fd);
     if (server.listener >= 0)
         close(server.listener);
-    /* After a failure what was adopted stays for the next broker, but a bus made for nothing goes;
-     * if it is still ours. */
+    /* After a failure adopted topics stay for the next broker; a bus that is empty is removed,
+     * if it is still this broker's. */
     if (server.keep && error != -EIDRM &&
         (error ? supervise_empty(server.keep) : supervise_finish(server.keep) == 0)) {
         int gone = mr_bus_withdraw(

@@ -15,18 +15,18 @@
 
 struct kept_topic {
     char *name;
-    struct mr_topic *topic; /* NULL: it cannot be opened, which was said once; */
+    struct mr_topic *topic; /* NULL: it cannot be opened, which was reported once; */
     int error;              /* and why */
     int listed;             /* its segment is still there */
 };
 
 struct watch {
-    uint64_t id;   /* of the client in this slot, as last seen; 0 nobody */
-    int pidfd;     /* -1: none; the tick alone looks after it */
+    uint64_t id;   /* of the client in this slot, as last seen; 0: none */
+    int pidfd;     /* -1: none; only the tick watches it */
     int lingering; /* its process has ended, but its lock is still held */
 };
 
-/* the first look at a lingering lock; then twice as long each time, until the tick is as good */
+/* delay of the first look at a lingering lock; it doubles until the tick is as frequent */
 #define LINGER_NS 1000000u
 
 struct supervision {
@@ -34,7 +34,7 @@ struct supervision {
     int epoll;
     uint64_t tag;
     int *held_up;
-    /* descriptors from here on are for requests: short of them, a death is noticed by the tick */
+    /* descriptors from here on are for requests; without a pidfd the tick notices a death */
     int pidfd_end;
     uint32_t changes_seen;
     struct kept_topic *topics; /* sorted by name */
@@ -51,7 +51,7 @@ static void topic_open(struct supervision *keep, struct kept_topic *kept, int sa
     int error = kept->error = mr_topic_open(keep->bus, kept->name, &kept->topic);
     kept->listed = error != -ENOENT && error != -EIDRM;
     if (!error)
-        mr_topic_reap_dead(kept->topic); /* those that died while nobody served */
+        mr_topic_reap_dead(kept->topic); /* those that died without a broker */
     else if (kept->listed && !said)
         program_fail(error, "%s: not supervised", kept->name);
 }
@@ -72,7 +72,7 @@ static int topic_gone(const struct kept_topic *kept)
            atomic_load_explicit(&kept->topic->shm->deleted, memory_order_acquire);
 }
 
-/* Where the topic of that name is among the sorted ones, or belongs. */
+/* The index of the topic of that name, or where it is to be inserted. */
 static size_t place_of(const struct supervision *keep, const char *name)
 {
     size_t low = 0, high = keep->topic_cnt;
@@ -112,7 +112,7 @@ void supervise_topic(struct supervision *keep, const char *name)
     } else if (!kept->topic) {
         topic_open(keep, kept, 1);
     } else if (topic_gone(kept)) {
-        /* deleted and made again: the old mapping must go before the name is opened */
+        /* deleted and created again: close the old mapping before opening the name */
         mr_topic_close(kept->topic);
         kept->topic = NULL;
         topic_open(keep, kept, 0);
@@ -152,7 +152,7 @@ void supervise_topics(struct supervision *keep)
 
 static void bury(struct supervision *keep, uint64_t id)
 {
-    /* it may have held something in a topic that nobody has told us of yet */
+    /* it may have held records of a topic that is not open here yet */
     supervise_topics(keep);
     for (size_t i = 0; i < keep->topic_cnt; i++)
         if (keep->topics[i].topic)
@@ -163,7 +163,7 @@ static void bury(struct supervision *keep, uint64_t id)
 static void unwatch(struct watch *watch)
 {
     if (watch->pidfd >= 0)
-        close(watch->pidfd); /* which takes it out of the epoll set, too: nobody else has a copy */
+        close(watch->pidfd); /* also removes it from the epoll set, since there is no copy */
     *watch = (struct watch){.pidfd = -1};
 }
 
@@ -188,31 +188,30 @@ void supervise_client(struct supervision *keep, uint32_t slot, int ended)
     if (id == mr_bus_self(keep->bus))
         return;
     if (watch->id && watch->id != id) {
-        /* It has left; or, with every slot taken, it died and a newcomer took its slot before we
-         * looked. */
+        /* It has left; or it died, and with no other slot free a new client took its slot before
+         * this look. */
         if (id)
             bury(keep, watch->id);
         unwatch(watch);
-        ended = 0; /* that was the one before */
+        ended = 0; /* that was the previous client */
     }
     if (!id)
         return;
     if (!watch->id)
         watch_process(keep, slot, id, pid);
-    /* Only now: if it lives after pidfd_open, then its pid was still its own at that time, and the
-     * pidfd is its. */
+    /* Only now: if it is alive after pidfd_open, its pid was not reused before, so the pidfd
+     * refers to it. */
     if (!mr_client_alive(keep->bus, id)) {
         char name[MR_CLIENT_NAME_MAX + 1];
         mr_client_about(keep->bus, id, &pid, name);
         bury(keep, id);
         unwatch(watch);
-        if (pid) /* else it has left, or its slot went to a newcomer, between two of our looks */
+        if (pid) /* else it left, or its slot was reused, between two looks */
             program_notice("pid %" PRId32 "%s%s%s died; the records it held go to others", pid,
                            *name ? " (" : "", name, *name ? ")" : "");
     } else if (ended && watch->pidfd >= 0) {
-        /* Whoever looks into a dying process (ps does) keeps its memory, that keeps the file, and
-         * that the lock, for a moment.
-         * The pidfd would report the same again at once. */
+        /* A process that inspects a dying one (as ps does) keeps its memory for a moment, hence
+         * the file and the lock. The pidfd would report the same again at once. */
         close(watch->pidfd);
         watch->pidfd = -1;
         watch->lingering = 1;
@@ -243,7 +242,7 @@ void supervise_linger(struct supervision *keep)
 void supervise_tick(struct supervision *keep)
 {
     int look = mr_bus_wait_change(keep->bus, &keep->changes_seen, 0) == 0;
-    /* opening it again says what is wrong, if it still is */
+    /* opening it again reports the error, if it persists */
     for (size_t i = 0; i < keep->topic_cnt; i++)
         look |= !keep->topics[i].topic || mr_topic_intact(keep->topics[i].topic) < 0 ||
                 lost(&keep->topics[i]);
@@ -251,7 +250,7 @@ void supervise_tick(struct supervision *keep)
         supervise_topics(keep);
     for (uint32_t slot = 0; slot < keep->slot_cnt; slot++)
         supervise_client(keep, slot, 0);
-    /* what was left without a lock, or while a stopped process held one */
+    /* work left over without a lock, or while a stopped process held one */
     for (size_t i = 0; i < keep->topic_cnt; i++)
         if (keep->topics[i].topic)
             mr_topic_repair(keep->topics[i].topic);
@@ -306,7 +305,7 @@ int supervise_waited_for(const struct supervision *keep, uint64_t *records)
                                           : keep->topics[i].error;
         if (!error && owed.waited_for)
             *records += owed.records;
-        /* Nobody can take what is damaged; of what cannot be looked at, somebody may. */
+        /* No consumer can read a damaged topic; of one that cannot be inspected it is unknown. */
         waiting |= error ? error != -EBADMSG && error != -EIO : owed.waited_for;
     }
     return waiting;
@@ -332,7 +331,7 @@ size_t supervise_finish(struct supervision *keep)
             error = mr_topic_delete(it->topic, MR_DELETE_FINISHED);
             if (!error)
                 continue;
-            if (error == -ENOTEMPTY) /* a producer got in between */
+            if (error == -ENOTEMPTY) /* a producer appended meanwhile */
                 error = backlog_look(it->topic, &owed);
         }
         kept++;

@@ -1,7 +1,6 @@
-/* supervise.h - what a serving broker looks after: the topics of its bus, held open, and the
- * clients, watched for their death.
- * It keeps no state that the segments do not have: kill it, and the next one finds everything
- * there. */
+/* supervise.h - a serving broker keeps the topics of its bus open and watches its clients for
+ * their death. It has no state beyond the segments: if it is killed, the next broker finds
+ * everything there. */
 #ifndef BROKER_SUPERVISE_H
 #define BROKER_SUPERVISE_H
 
@@ -22,34 +21,34 @@ struct supervision;
 int supervise_open(struct mr_bus *bus, int epoll, uint64_t tag, int spare_fds, int *held_up,
                    struct supervision **out);
 
-/* supervise_topics opens topics that have appeared and closes those that are gone: it looks at
- * every topic's file. supervise_topic looks at one that has just been made. */
+/* supervise_topics opens new topics and closes removed ones, by the file of every topic.
+ * supervise_topic does so for one that was just created. */
 void supervise_topics(struct supervision *keep);
 void supervise_topic(struct supervision *keep, const char *name);
 
-/* supervise_client looks at one client slot: starts to watch a new client, and buries a dead one,
- * whose claims go on to others.
+/* supervise_client inspects one client slot: starts to watch a new client, and reaps a dead one,
+ * whose claims go to others.
  *   ended    its pidfd has fired */
 void supervise_client(struct supervision *keep, uint32_t slot, int ended);
 
-/* supervise_linger is to be called at supervise_due_ns (CLOCK_MONOTONIC; UINT64_MAX: not at all): a
- * process has ended, but not its lock. */
+/* Call supervise_linger at supervise_due_ns (CLOCK_MONOTONIC; UINT64_MAX: never): a process has
+ * ended, but its lock is still held. */
 uint64_t supervise_due_ns(const struct supervision *keep);
 void supervise_linger(struct supervision *keep);
 
-/* supervise_tick is the backstop, once a second: topics that others created or deleted, or whose
- * file is gone, all client slots. */
+/* supervise_tick, once a second, finds what was not reported: topics that others created or
+ * deleted, or whose file is gone, and changes in all client slots. */
 void supervise_tick(struct supervision *keep);
 
-/* supervise_waited_for: 1 while attached consumers still have to take records, or that cannot be
- * told; else 0. records: as many as are known. */
+/* supervise_waited_for: 1 while attached consumers have unacknowledged records, or if that is
+ * unknown; else 0. records: the number known. */
 int supervise_waited_for(const struct supervision *keep, uint64_t *records);
 
-/* supervise_empty: 1 when the bus has neither topics nor clients (but this one). */
+/* supervise_empty: 1 if the bus has no topics and no clients except this one. */
 int supervise_empty(const struct supervision *keep);
 
-/* supervise_finish removes the topics that owe nothing, and says which it keeps and why. Returns
- * how many it keeps. */
+/* supervise_finish removes finished topics, and reports which it keeps and why. Returns the
+ * number kept. */
 size_t supervise_finish(struct supervision *keep);
 
 void supervise_close(struct supervision *keep); /* NULL is allowed */

@@ -19,7 +19,7 @@ void table_begin(struct table *table, const struct column *columns, size_t colum
     js_init(&table->json, NULL, 0);
 }
 
-/* Whether the cell at hand is written as JSON; its key is, then. */
+/* Whether the current cell is written as JSON; if so, its key is written. */
 static int json_cell(struct table *table)
 {
     const struct column *column = &table->columns[table->at];

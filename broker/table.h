@@ -21,8 +21,8 @@ struct table {
     int failed; /* no memory */
 };
 
-/* table_begin starts a table; bold: the titles. Then come the cells, row by row, one call each;
- * then table_end writes it all to stdout. */
+/* table_begin starts a table; bold is for the titles. Add the cells row by row, one call each;
+ * table_end writes everything to stdout. */
 void table_begin(struct table *table, const struct column *columns, size_t column_cnt,
                  const char *kind, int as_json, int bold);
 
@@ -37,7 +37,7 @@ void table_percent(struct table *table, uint64_t percent); /* people: "98 %" */
 void table_time(struct table *table, uint64_t ts_ns);
 void table_bool(struct table *table, int truth);
 
-/* table_clear drops the rows that people would see. */
+/* table_clear drops the rows of the text form. */
 void table_clear(struct table *table);
 /* table_end writes the table, without titles when it has no rows, and frees it. Returns the number
  * of rows, or -ENOMEM. */

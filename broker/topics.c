@@ -1,5 +1,4 @@
-/* topics.c - commands on one topic or on all of them, and how every command gets at a bus and a
- * topic. */
+/* topics.c - commands on one topic or all, and how each command opens a bus and a topic. */
 #include "cli/program.h"
 #include "commands.h"
 #include "core/client.h"
@@ -74,8 +73,9 @@ int command_each(struct mr_bus *bus, int (*visit)(struct mr_topic *topic, void *
         struct mr_topic *topic;
         int error = mr_topic_open(bus, names[i], &topic);
         if (error == -ENOENT || error == -EIDRM)
-            continue;                                         /* deleted since it was listed */
-        int status = error == -EPERM ? EXIT_OK : EXIT_FAILED; /* it fails nothing for the others */
+            continue; /* deleted since it was listed */
+        int status =
+            error == -EPERM ? EXIT_OK : EXIT_FAILED; /* the other topics can still be visited */
         if (error) {
             program_topic_fail(error, bus, names[i]);
         } else {
@@ -153,8 +153,7 @@ int command_create(const struct command_line *line)
     int error = mr_topic_create(bus, name, &line->settings, 0);
     int unusable = error == -EEXIST ? mr_topic_open(bus, name, &there) : 0;
     mr_topic_close(there);
-    if (unusable &&
-        unusable != -ENOENT) { /* what has the name is no topic, or none that can be used */
+    if (unusable && unusable != -ENOENT) { /* the name belongs to something unusable */
         program_topic_fail(unusable, bus, name);
         status = EXIT_FAILED;
     } else if (error == -EEXIST && line->if_not_exists) {
@@ -248,8 +247,9 @@ static int facts_of(const struct mr_topic *topic, struct topic_facts *facts)
     return len < 0 && len != -ENODATA ? (int)len : 0;
 }
 
-/* The describe_ functions return 0 or a negative errno: what could not be looked at is not shown.
- */
+/* The describe_ functions return 0 or a negative errno: what could not be read is not shown.
+ *
+ * */
 static int describe_partitions(const struct mr_topic *topic, int colour)
 {
     static const struct column columns[] = {
@@ -305,7 +305,7 @@ static int describe_groups(const struct mr_topic *topic, int colour)
 static void put_shown(const char *text, size_t len)
 {
     char part[1024] = "";
-    while (len) { /* in parts, none of which is cut by the room there is */
+    while (len) { /* in parts that fit, escaped, into the buffer */
         size_t n = len < sizeof part / 4 ? len : sizeof part / 4 - 1;
         while (n < len && n > sizeof part / 4 - 4 && ((unsigned char)text[n] & 0xc0) == 0x80)
             n--; /* not within a character */
@@ -485,7 +485,7 @@ int command_describe(const struct command_line *line)
 
 /* ---- seal, purge, delete ---- */
 
-/* Opens the operand for writing, does something to it, and closes it. */
+/* Opens the operand for writing, calls act, and closes it. */
 static int with_topic(const struct command_line *line, const char *verb,
                       int (*act)(const struct command_line *line, struct mr_topic *topic))
 {
@@ -498,7 +498,7 @@ static int with_topic(const struct command_line *line, const char *verb,
     if (!status) {
         int error = act(line, topic);
         if (error == -EBUSY) {
-            status = EXIT_FAILED; /* said already */
+            status = EXIT_FAILED; /* already reported */
         } else if (error) {
             program_fail(error, "%s: %s", line->operands[0], verb);
             status = program_exit_for(error);
@@ -524,7 +524,8 @@ static int purge(const struct command_line *line, struct mr_topic *topic)
     return 0;
 }
 
-/* "pid 12 (slow), pid 14": who is attached to a topic, as far as that can be told. */
+/* The processes attached to a topic, as far as they can be read: "producer pid 12, consumer pid
+ * 14". */
 static void attached(const struct mr_topic *topic, char *text, size_t cap)
 {
     size_t used = 0;
