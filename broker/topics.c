@@ -247,9 +247,7 @@ static int facts_of(const struct mr_topic *topic, struct topic_facts *facts)
     return len < 0 && len != -ENODATA ? (int)len : 0;
 }
 
-/* The describe_ functions return 0 or a negative errno: what could not be read is not shown.
- *
- * */
+/* The describe_ functions return 0 or a negative errno: what could not be read is not shown. */
 static int describe_partitions(const struct mr_topic *topic, int colour)
 {
     static const struct column columns[] = {

@@ -28,7 +28,7 @@ int bad_rows_close(struct bad_rows *bad)
     return out && fclose(out) ? cannot_write(bad) : 0;
 }
 
-/* Writes a bad row as it stood in its file, its line end included. */
+/* Writes a bad row unchanged, with its line end. */
 static int keep(struct bad_rows *bad, const struct input_row *row)
 {
     size_t end_len;

@@ -1,5 +1,4 @@
-/* bad_rows.h - what happens to rows that cannot be sent: stop, skip, or keep them in a file
- * (--bad-rows). */
+/* bad_rows.h - rows that cannot be sent: stop, skip them, or keep them in a file (--bad-rows). */
 #ifndef PRODUCER_BAD_ROWS_H
 #define PRODUCER_BAD_ROWS_H
 

@@ -1,4 +1,4 @@
-/* check.c - all FILEs are looked at before anything is created or sent. */
+/* check.c - checks all FILEs before anything is created or sent. */
 #include "cli/program.h"
 #include "guess.h"
 #include "header.h"
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The first row of a file that is no pipe: what it shows, and, if it is one, the header. */
+/* Checks the first row of a file that is not a pipe: its format, and the header if it is one. */
 static int check_first(struct run *run, const char *file)
 {
     struct input in;

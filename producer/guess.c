@@ -46,7 +46,7 @@ int guess_begin(struct run *run, const struct input *in)
     return 0;
 }
 
-/* ---- texts that are none of ours ---- */
+/* ---- unsupported texts ---- */
 
 static int is_utf16(const struct input_row *row)
 {
@@ -54,7 +54,7 @@ static int is_utf16(const struct input_row *row)
 
     if (row->len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
         return 1;
-    /* Without a mark: ASCII, each letter with a NUL before or behind it. */
+    /* Without a mark: ASCII, each letter with a NUL before or after it. */
     if (row->len < 4 || (!text[0] == !text[1]))
         return 0;
     for (size_t i = 2; i < 4; i++)
@@ -63,7 +63,7 @@ static int is_utf16(const struct input_row *row)
     return 1;
 }
 
-/* Outside of quotes, and no part of a line end. */
+/* A CR outside of quotes that is not part of a line end. */
 static int has_lone_cr(const struct input *in, const struct input_row *row)
 {
     int quoted = 0;
@@ -112,7 +112,8 @@ static int check_text(const struct input *in, const struct input_row *row)
 
 /* ---- lines that look like CSV ---- */
 
-/* A line of names: more than one, each begins with a letter or a quote. Returns how many, or 0. */
+/* Counts the names if all fields look like names: two or more, each beginning with a letter or a
+ * quote. Returns 0 if they do not. */
 static size_t count_names(const struct input_row *row, char sep)
 {
     struct csv_field field;

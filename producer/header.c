@@ -12,7 +12,7 @@
 
 #define HEADER_SHOWN 1000
 
-/* A header line without byte order mark, and where it stands. */
+/* A header line without byte order mark, and its origin. */
 struct line {
     const char *where, *text;
     size_t len;
@@ -35,7 +35,7 @@ static const char *how_written(char buf[static 64], uint32_t flags)
     return buf;
 }
 
-/* Says how the one differs from the other. Returns EXIT_FAILED. */
+/* Reports how two headers differ. Returns EXIT_FAILED. */
 static int differ(const struct line *line, const struct line *other, int guessed)
 {
     char how[64], other_how[64];
@@ -64,7 +64,7 @@ uint32_t header_flags(const struct input *in)
            (in->how.format == INPUT_TSV ? MR_UNQUOTED : 0);
 }
 
-/* All FILEs have the first one's header. A byte order mark does not count. */
+/* All FILEs must have the header of the first one. A byte order mark is ignored. */
 static int same_header(struct run *run, const struct input *in, const struct input_row *row)
 {
     struct line line = {in->name, row->data + row->bom, row->len - row->bom, header_flags(in)};
@@ -150,7 +150,7 @@ int header_other_fields(const struct run *run, const struct input *in)
     return EXIT_FAILED;
 }
 
-/* COL of --timing, or COLxF; a column that is called like the whole of it comes first. */
+/* COL of --timing, or COLxF; a column whose name is the whole text takes precedence. */
 static int find_time(struct run *run, const char *name, const char *header, size_t len)
 {
     const char *timing = run->options->timing, *x = strrchr(timing, 'x');
@@ -210,7 +210,7 @@ int header_bad(const struct input *in, const struct input_row *row)
     return EXIT_FAILED;
 }
 
-/* ---- rows that do not fit ---- */
+/* ---- rows with more or fewer fields ---- */
 
 void header_expect(struct run *run, const char *line, size_t len, int sep)
 {

@@ -1,4 +1,4 @@
-/* main.c - producer: every row of FILE (CSV) goes to TOPIC. Options, run, exit status. */
+/* main.c - producer: sends every row of FILE to TOPIC. Options, run, exit status. */
 #include "attach.h"
 #include "cli/program.h"
 #include "header.h"
@@ -15,7 +15,8 @@ static int send_all(struct run *run)
 
     if (!status) {
         run->topic = at.topic;
-        /* done before sealed: who waits for both finds both */
+        /* close the producer before sealing: a process that waits for the seal then finds no
+         * producer */
         status = sender_close(&run->sender, run_files(run));
     }
     if (!status && o->seal) {
@@ -72,7 +73,7 @@ int main(int argc, char **argv)
         options_free(&options);
         return status;
     }
-    run = calloc(1, sizeof(*run)); /* the batch in it is too much for a small stack */
+    run = calloc(1, sizeof(*run)); /* its batch is too large for a small stack */
     if (!run) {
         program_error("out of memory");
         options_free(&options);

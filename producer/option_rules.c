@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Writes one name of --columns as the files' own format would have it. */
+/* Writes one name of --columns in the format of the files. */
 static size_t put_name(char *to, const struct options *o, const char *name, size_t len, int quoted)
 {
     int quote = o->sep != '\t' && (quoted || memchr(name, o->sep, len));
@@ -25,8 +25,8 @@ static size_t put_name(char *to, const struct options *o, const char *name, size
     return n;
 }
 
-/* The names are separated by commas here, whatever separates the fields of the files: they are kept
- * as the files would write them. */
+/* --columns separates names by commas, whatever separates the fields of the files; they are
+ * stored in the format of the files. */
 static int join_columns(struct options *o, const char *columns)
 {
     size_t len = strlen(columns), at = 0, n = 0;
@@ -83,7 +83,7 @@ static int check_formats(const struct options *o, const struct options_seen *see
     return 0;
 }
 
-/* Pairs of which one makes the other senseless, and why. */
+/* Pairs that exclude each other, and why. */
 static int check_pairs(const struct options *o, const struct options_seen *seen)
 {
     const struct {

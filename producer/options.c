@@ -101,7 +101,7 @@ static int read_line(int argc, char **argv, struct cli_line *line, struct option
     if ((end = cli_parse(line, argc, argv)))
         return end;
     note_seen(line, seen);
-    line->options = NULL; /* they end here */
+    line->options = NULL; /* the table ends here */
     o->steady = seen->rate;
     if (seen->delay)
         o->interval_ns = (double)delay_ns;

@@ -54,7 +54,7 @@ struct options {
     int seal;
     int dry_run;
     double interval_ns; /* between records; 0: no pacing */
-    /* -r: an average rate, as opposed to --delay: a pause between two records */
+    /* -r: an average rate; --delay: a pause between two records */
     int steady;
     double jitter; /* in [0, 1] */
     uint64_t repeat;
@@ -78,12 +78,12 @@ struct options_seen {
  * between them), and answers --help and --version.
  * Returns  0 go on with *out; else 1 + the exit status to end with (the message is printed). */
 int options_parse(int argc, char **argv, struct options *out, struct options_seen *seen);
-void options_free(struct options *options); /* due in both cases */
+void options_free(struct options *options); /* call it in both cases */
 
-/* options_format says how a FILE is read: as -i says, else by its suffix. */
+/* options_format: the format of a FILE, by -i, else by its suffix. */
 enum input_format options_format(const struct options *options, const char *file);
 
-/* options_line_end is what stood behind a row that ended so (MR_EOL_*). */
+/* options_line_end: the bytes of a line end (MR_EOL_*). */
 const char *options_line_end(const struct options *options, unsigned eol, size_t *len);
 
 #endif

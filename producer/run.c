@@ -32,8 +32,7 @@ static int is_paced(const struct run *run)
     return run->options->interval_ns > 0 || run->options->timing;
 }
 
-/* Before a pause everything that was due before is sent: a row is never held back for the sake of a
- * full batch. */
+/* Before a pause everything that is due is sent: a row is never held back to fill a batch. */
 static int wait_until_due(struct run *run, const struct input *in)
 {
     int64_t wait_ns = pace_wait_ns(&run->pace);
@@ -48,13 +47,13 @@ static int wait_until_due(struct run *run, const struct input *in)
 
 static int take_bad(struct run *run, const struct input *in, const struct input_row *row)
 {
-    /* the rows before it are sent, and what is said comes in order */
+    /* send the rows before it first, so that messages come in order */
     int status = sender_flush(&run->sender);
 
     return status ? status : bad_rows_add(&run->bad, in, row);
 }
 
-/* The row's own time, for --timing. Returns 0, or 1: it has none that can be read. */
+/* Reads the row's own time, for --timing. Returns 0; 1 if it has no valid one. */
 static int read_time(const struct run *run, struct input_row *row, int64_t *ts_ns)
 {
     struct csv_field field = {0};
@@ -94,7 +93,7 @@ static int take_row(struct run *run, const struct input *in, struct input_row *r
         if (cnt != run->uneven.field_cnt && header_uneven(run, in, row, cnt))
             return take_bad(run, in, row);
     }
-    /* those up to there have had their time */
+    /* rows already in the topic are not paced */
     if (is_paced(run) && run->resume.row > run->resume.furthest) {
         if (run->options->timing)
             pace_row(&run->pace, ts_ns);
@@ -110,7 +109,7 @@ static int take_row(struct run *run, const struct input *in, struct input_row *r
         return run_file_failed(in->name, status);
     if (status)
         return take_bad(run, in, row);
-    /* before the first row of them can be read */
+    /* before a consumer can read the first row */
     if (run->sender.columns.line && !run->columns_set) {
         const struct envelope_columns *columns = &run->sender.columns;
 
@@ -130,8 +129,8 @@ static int enough(const struct run *run)
     return run->taken >= run->options->count;
 }
 
-/* A file that is followed was cut or replaced: the new contents are another file, with a header of
- * its own. */
+/* A followed file was truncated or replaced: the new contents count as another file, with its
+ * own header. */
 static int go_on(const struct run *run, struct input *in)
 {
     enum follow_event ended = in->ended;
@@ -194,7 +193,7 @@ static int run_rows(struct run *run, struct input *in)
     return status ? status : flush(run, in);
 }
 
-/* Finds out what the topic has of the file, and opens a producer that goes on there. */
+/* Finds out which rows of the file the topic has, and opens a producer that continues there. */
 static int resume_file(struct run *run, const char *file)
 {
     struct resume *resume = &run->resume;
@@ -209,7 +208,7 @@ static int resume_file(struct run *run, const char *file)
         return status;
     if ((status = run_open_input(&in, run, file, run->sender.record_max)))
         return status;
-    in.how.follow = 0; /* only what is there */
+    in.how.follow = 0; /* only the present contents */
     status = resume_verify(resume, &in, run->options->topic,
                            run_has_header(run->options, in.how.format));
     input_close(&in);
@@ -219,7 +218,8 @@ static int resume_file(struct run *run, const char *file)
     return status;
 }
 
-/* Rows of CSV or TSV, the first one too. Their columns are those of --columns, or the topic's. */
+/* For CSV or TSV whose first row is a record: the columns are those of --columns, or the
+ * topic's. */
 static int begin_without_header(struct run *run, const struct input *in)
 {
     const struct options *o = run->options;

@@ -4,16 +4,16 @@
 
 #include "run_state.h"
 
-/* run_check looks at every FILE before anything is sent: there, readable, no directory, and all
- * headers alike.
- * Returns 0 or an exit status (everything is said). Pipes are not touched. */
+/* run_check checks every FILE before anything is sent: it exists, is readable and not a
+ * directory, and all headers are the same. Returns 0 or an exit status with the message printed.
+ * Pipes are not read. */
 int run_check(struct run *run);
 
-/* run_files sends them. run->topic, sender, bad, report must be ready. Returns 0 or an exit status
- * (everything is said). */
+/* run_files sends them; run->topic, sender, bad and report must be ready. Returns 0 or an exit
+ * status with the message printed. */
 int run_files(struct run *run);
 
-void run_figures(const struct run *run, struct figures *out); /* but exit_status */
+void run_figures(const struct run *run, struct figures *out); /* except exit_status */
 void run_free(struct run *run);
 
 #endif

@@ -10,26 +10,26 @@
 #include "send/resume.h"
 #include "send/sender.h"
 
-/* Rows that have another number of fields than the header. */
+/* Counts rows with more or fewer fields than the header. */
 struct uneven {
-    size_t field_cnt; /* of the header of the present FILE; 0: none is known */
+    size_t field_cnt; /* of the header of the current FILE; 0: unknown */
     int sep;          /* as csv_field takes it */
     uint64_t fewer, more;
-    const char *first_file; /* where the first of them is */
+    const char *first_file; /* the place of the first one */
     uint64_t first_line;
 };
 
-/* The columns that the topic had when we came. */
+/* The columns of the topic when this run began. */
 struct columns {
     char *line; /* without byte order mark; NULL: none */
     size_t len;
     uint32_t flags; /* as mr_topic_set_columns takes them */
 };
 
-/* What the first lines look like. */
+/* Guesses from the first lines of the current FILE. */
 struct guess {
-    int guessed;  /* the format of the present FILE, by the topic's columns */
-    int looks;    /* it is not known yet */
+    int guessed;  /* its format was guessed, by the topic's columns */
+    int looks;    /* still to be checked whether it looks like CSV */
     size_t names; /* in the first line, if that looks like a header of CSV */
     char sep;
 };
@@ -37,7 +37,7 @@ struct guess {
 struct run {
     const struct options *options;
     struct mr_topic *topic; /* NULL: a dry run */
-    int started;            /* it came as far as sending */
+    int started;            /* sending has begun */
     struct resume resume;
     struct sender sender;
     struct bad_rows bad;
@@ -51,7 +51,7 @@ struct run {
     struct uneven uneven;
     struct columns columns;
     struct guess guess;
-    int columns_set;      /* those that envelopes tell were given to the topic */
+    int columns_set;      /* those from envelopes are stored with the topic */
     uint64_t taken;       /* records handed to the sender: -c counts these */
     uint64_t skipped;     /* by --skip */
     uint64_t done_bytes;  /* of the FILEs already read */

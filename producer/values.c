@@ -12,7 +12,7 @@
 
 #define NAME_IN_HEADER_MAX 255
 
-/* Numbers of people, "0.5" or "2.5k": digits, one point, and perhaps a unit of thousands. */
+/* Decimal numbers such as "0.5" or "2.5k": digits, one point, and an optional unit. */
 static int parse_real(const char *value, const char *units, double *out)
 {
     static const double factors[] = {1e3, 1e6, 1e9};
@@ -20,7 +20,7 @@ static int parse_real(const char *value, const char *units, double *out)
     double number;
 
     if (value[strspn(value, "0123456789.")] && !strchr(units, value[strspn(value, "0123456789.")]))
-        return -EINVAL; /* keeps out what strtod knows besides: signs, hexadecimal, nan */
+        return -EINVAL; /* excludes what strtod also accepts: signs, hexadecimal, nan */
     number = strtod(value, &end);
     if (end == value)
         return -EINVAL;
