@@ -18,7 +18,7 @@ struct arguments {
     struct cli_line given;
 };
 
-/* arguments_parse reads the command line. Returns as cli_parse. arguments_free is due in all
+/* arguments_parse reads the command line. Returns as cli_parse. Call arguments_free in all
  * cases. */
 int arguments_parse(struct arguments *args, int argc, char **argv);
 void arguments_free(struct arguments *args);

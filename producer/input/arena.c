@@ -1,5 +1,5 @@
-/* arena.c - a list of blocks: as a rule one, which is used again for each batch; what does not fit
- * gets one of its own. */
+/* arena.c - a list of blocks: usually one, reused for each batch; what does not fit gets its
+ * own. */
 #include "arena.h"
 #include <stdlib.h>
 

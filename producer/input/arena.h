@@ -1,4 +1,4 @@
-/* arena.h - bytes that live as long as a batch: taken one after the other, let go all at once. */
+/* arena.h - memory for the bytes of a batch: allocated piece by piece, released all at once. */
 #ifndef PRODUCER_INPUT_ARENA_H
 #define PRODUCER_INPUT_ARENA_H
 
@@ -9,10 +9,9 @@ struct arena { /* all zero: empty */
     struct arena_block *newest;
 };
 
-/* arena_take returns n bytes (aligned for nothing but bytes), which stay where they are until
- * arena_reset; NULL: no memory. */
+/* arena_take returns n unaligned bytes, valid until arena_reset; NULL: no memory. */
 char *arena_take(struct arena *arena, size_t n);
-/* arena_reset lets all go; a block is kept for the next batch. */
+/* arena_reset releases everything; a block is kept for the next batch. */
 void arena_reset(struct arena *arena);
 void arena_free(struct arena *arena);
 

@@ -1,5 +1,5 @@
-/* envelope.c - the members are found first, then each part of the record is made of those that
- * speak of it. */
+/* envelope.c - finds the members first, then makes each part of the record of the members about
+ * it. */
 #include "envelope_parts.h"
 #include "text/json.h"
 #include <errno.h>
@@ -43,8 +43,8 @@ static int read_key(struct reading *r)
     return 0;
 }
 
-/* The exact form of a header: a pair of its name and its value, in the place that it has among the
- * headers. It counts if it says the same. */
+/* The exact form of a header: a pair of name and value at the header's position. It is used if
+ * it agrees with the plain form. */
 static int read_exact_header(struct reading *r, const struct js_value *pair, struct bytes *name,
                              struct bytes *value)
 {
@@ -133,8 +133,8 @@ static size_t line_ends_behind(struct bytes text)
     return n;
 }
 
-/* What raw has behind the value. Its last line ends are those of the value and then its own; what
- * is before may be written otherwise there. */
+/* The line end of raw after the value. raw ends in the line ends of the value, then its own; the
+ * text before may be written differently. */
 static uint16_t line_end(struct bytes raw, struct bytes value)
 {
     size_t of_raw = line_ends_behind(raw), of_value = line_ends_behind(value);
@@ -143,7 +143,7 @@ static uint16_t line_end(struct bytes raw, struct bytes value)
         return MR_EOL_NONE;
     if (of_raw == of_value + 1 && raw.text[raw.len - 1] == '\n')
         return MR_EOL_LF;
-    return envelope_cut_line_end(&raw); /* two bytes more, or the value was edited */
+    return envelope_cut_line_end(&raw); /* two more bytes, or the value was edited */
 }
 
 static int read_text(struct reading *r, const struct bytes *raw)

@@ -1,10 +1,10 @@
-/* envelope.h - one line of "consumer -J" back into the record that it was made from, bytes, line
- * end and columns included.
+/* envelope.h - turns a line of "consumer -J" back into its record, with the exact bytes, line end
+ * and columns.
  *
- * What counts: value, key, headers and ts; "raw" and "..._base64" carry bytes that JSON text
- * cannot, and count as long as they say the same as the plain members: who edits a plain member
- * means it. "columns" and "sep" are the topic's header line where the names in value do not tell it
- * exactly. partition is a wish for records without a key. Other members mean nothing here. */
+ * Members that matter: value, key, headers and ts. "raw" and "..._base64" carry bytes that JSON
+ * text cannot, and are used if they agree with the plain members: an edited plain member wins.
+ * "columns" and "sep" are the topic's header line where the names in value do not give it
+ * exactly. partition is a preference for records without a key. Other members are ignored. */
 #ifndef PRODUCER_INPUT_ENVELOPE_H
 #define PRODUCER_INPUT_ENVELOPE_H
 
@@ -20,8 +20,7 @@ struct envelope_name {
     size_t len;
 };
 
-/* The columns of all rows, as the first envelope that has a row gave them. All zero: not known
- * yet. */
+/* The columns of all rows, from the first envelope with a row. All zero: not known yet. */
 struct envelope_columns {
     char *line; /* NULL: not known yet */
     size_t len;
@@ -45,7 +44,7 @@ struct envelope_fault {
     char reason[160];
 };
 
-/* envelope_read reads one line. The parts of *out lie in the arena, or in line.
+/* envelope_read reads one line. The parts of *out are in the arena, or in line.
  *   columns    filled in by the first envelope with a row
  * Returns  0; 1 it is not an envelope: *fault says where and why, *columns is untouched;
  *          -ENOMEM. */

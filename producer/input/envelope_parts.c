@@ -64,8 +64,7 @@ int envelope_decode_base64(struct reading *r, const struct js_value *string, str
     return 0;
 }
 
-/* Whether the string that bytes become in JSON, U+FFFD for what is not UTF-8, is plain. Returns 0,
- * 1 or -ENOMEM. */
+/* See envelope_parts.h. */
 int envelope_says(struct bytes bytes, struct bytes plain)
 {
     struct js_writer json;
@@ -88,7 +87,7 @@ int envelope_says(struct bytes bytes, struct bytes plain)
     return same;
 }
 
-/* The bytes of a string that may have its exact form in another member. */
+/* The exact form may be in another member. */
 int envelope_decode_exact(struct reading *r, const struct js_value *plain,
                           const struct js_value *base64, struct bytes *out)
 {

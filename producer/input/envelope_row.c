@@ -13,7 +13,7 @@ static int separator(const struct envelope_columns *columns)
     return csv_sep(columns->flags);
 }
 
-/* Takes the line end off. */
+/* Removes the line end. */
 uint16_t envelope_cut_line_end(struct bytes *line)
 {
     if (!line->len || line->text[line->len - 1] != '\n')
@@ -64,7 +64,7 @@ void envelope_columns_free(struct envelope_columns *columns)
     *columns = (struct envelope_columns){0};
 }
 
-/* A byte, written as the character of that number: those from 0x80 are no UTF-8 by themselves. */
+/* A byte, written as the character with its number: bytes from 0x80 are not UTF-8 by themselves. */
 static int read_separator(struct reading *r, char *sep)
 {
     struct bytes text;
@@ -84,7 +84,7 @@ static int read_separator(struct reading *r, char *sep)
     return 0;
 }
 
-/* The columns as their own member has them. */
+/* The columns from their own member. */
 static int read_columns(struct reading *r)
 {
     struct bytes line;
@@ -114,8 +114,8 @@ static int read_columns(struct reading *r)
 
 /* ---- rows ---- */
 
-/* A row is an object, a member for each field; one that is an array has the fields beyond the
- * columns. */
+/* A row is an object with a member for each field; a member that is an array has the fields
+ * beyond the columns. */
 struct fields {
     const struct js_value *object;
     size_t at, extra_at;
@@ -123,7 +123,8 @@ struct fields {
     struct js_value name, extra;
 };
 
-/* How many columns have this name: of those known, else of the members before the array. */
+/* The number of columns with this name: of the known columns, else of the members before the
+ * array. */
 static size_t columns_named(const struct reading *r, const struct js_value *object,
                             const char *text)
 {
@@ -142,8 +143,8 @@ static size_t columns_named(const struct reading *r, const struct js_value *obje
     return cnt;
 }
 
-/* The name under which consumers write the fields beyond the columns: "_extra", or, where columns
- * are called so, the next "_extra_2", "_extra_3", ... that none of them has. */
+/* The name under which consumers write the fields beyond the columns: "_extra", or, if columns
+ * have that name, the first of "_extra_2", "_extra_3", ... that no column has. */
 static const char *extra_name(const struct reading *r, const struct js_value *object,
                               char buf[static 32])
 {
@@ -195,7 +196,7 @@ static int next_field(struct reading *r, struct fields *fields, struct js_value 
     return -EINVAL;
 }
 
-/* The text of a field, decoded to where at least field->len bytes are. */
+/* The text of a field, decoded into room, which has at least field->len bytes. */
 static struct bytes field_text(const struct js_value *field, char *room)
 {
     if (field->kind == JS_NULL)
@@ -226,9 +227,9 @@ static char *put_field(char *to, struct bytes field, int sep)
     return to;
 }
 
-/* Joins the fields (or, for a header, the names) of the row with sep, quoted where they must be. A
+/* Joins the fields (or, for a header, the names) of the row with sep, quoted where necessary. A
  * string takes no more room than its JSON, which has quotes around it and two bytes for a quote
- * inside; a number that sep makes quotes necessary for takes at most twice as much. */
+ * inside; a number that needs quotes because of sep takes at most twice as much. */
 static int join(struct reading *r, int sep, int names, struct bytes *out)
 {
     struct fields fields = {.object = &r->member[VALUE]};
@@ -257,7 +258,7 @@ static int join(struct reading *r, int sep, int names, struct bytes *out)
     return more < 0 ? 1 : 0;
 }
 
-/* Whether the bytes, as a row, have the fields that value has. Returns 0, 1 or -ENOMEM. */
+/* Whether the bytes, as a row, have the same fields as value. Returns 0, 1 or -ENOMEM. */
 static int is_this_row(struct reading *r, struct bytes bytes, int sep)
 {
     struct fields fields = {.object = &r->member[VALUE]};
@@ -283,7 +284,7 @@ static int is_this_row(struct reading *r, struct bytes bytes, int sep)
     return more == 0 && !csv_field(bytes.text, bytes.len, sep, &at, &from);
 }
 
-/* The columns as the names of the fields tell them. */
+/* The columns from the names of the fields. */
 static int check_names(struct reading *r)
 {
     struct fields fields = {.object = &r->member[VALUE]};

@@ -66,7 +66,7 @@ int fields_no_such(const struct fields *fields, const char *file, const char *he
     return EXIT_FAILED;
 }
 
-/* A field of the header against a name; the unquoted form counts. */
+/* 1 if a field of the header, without its quotes, is this name. */
 static int field_is(const struct csv_field *field, const char *name)
 {
     for (size_t i = 0; i < field->len; i++, name++) {

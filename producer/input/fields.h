@@ -1,4 +1,4 @@
-/* fields.h - the fields of a row of CSV or TSV, and columns by their names. */
+/* fields.h - fields of a row of CSV or TSV, and columns by name. */
 #ifndef PRODUCER_INPUT_FIELDS_H
 #define PRODUCER_INPUT_FIELDS_H
 
@@ -20,14 +20,13 @@ int fields_next(const struct fields *fields, const char *row, size_t len, size_t
 int32_t fields_get(const struct fields *fields, const char *row, size_t len, int32_t number,
                    struct csv_field *field);
 
-/* fields_find looks a column up: a name of the header first, then a number from 1. header NULL:
- * there is none, so a number.
+/* fields_find looks up a column: first as a name of the header, then as a number from 1. header
+ * NULL: there is none, so a number.
  * Returns the number, or 0: no such column. */
 int32_t fields_find(const struct fields *fields, const char *header, size_t len,
                     const char *wanted);
 
-/* fields_no_such says on standard error that file has no such column, and what it has. Returns
- * EXIT_FAILED. */
+/* fields_no_such prints that file has no such column, and its columns. Returns EXIT_FAILED. */
 int fields_no_such(const struct fields *fields, const char *file, const char *header, size_t len,
                    const char *wanted);
 

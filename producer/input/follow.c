@@ -1,4 +1,4 @@
-/* follow.c - stat says what happened to the file at hand, inotify which files had its name
+/* follow.c - stat tells what happened to the current file, inotify which files have had its name
  * since. */
 #include "follow.h"
 #include "cli/program.h"
@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #define TELL_NS INT64_C(500000000)
-#define LOST_NS                                                                                    \
-    INT64_C(1000000000) /* a file that could not be opened for so long is not waited for */
+/* a file that could not be opened for this long is given up */
+#define LOST_NS       INT64_C(1000000000)
 #define FOLDER_EVENTS (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE)
 #define FILE_EVENTS   (IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF)
 
@@ -45,11 +45,11 @@ int wait_readable(int fd, int64_t timeout_ns)
     return program_stop ? -EINTR : result;
 }
 
-/* ---- what is watched ---- */
+/* ---- watches ---- */
 
 static void watch_folder(struct follow *follow)
 {
-    if (follow->notify >= 0) /* by another name the same folder has the same watch */
+    if (follow->notify >= 0) /* the same folder by another name has the same watch */
         follow->folder_watch = inotify_add_watch(
             follow->notify, *follow->folder ? follow->folder : ".", FOLDER_EVENTS | IN_ONLYDIR);
 }
@@ -78,7 +78,7 @@ void follow_file(struct follow *follow, int fd)
     if (follow->file_watch >= 0)
         inotify_rm_watch(follow->notify, follow->file_watch);
     snprintf(path, sizeof(path), "/proc/self/fd/%d",
-             fd); /* its name may be another file's by now */
+             fd); /* another file may have its name by now */
     follow->file_watch = inotify_add_watch(follow->notify, path, FILE_EVENTS);
 }
 
@@ -102,8 +102,8 @@ static void lose(struct follow *follow, size_t i)
     drop(follow, i);
 }
 
-/* Notes that another file has the name. Returns it, or NULL: there is no room for it, which was
- * said. */
+/* Queues another file that has the name. Returns it, or NULL if there is no room, which is
+ * reported. */
 static struct follow_file *add(struct follow *follow)
 {
     struct follow_file *file = &follow->next[follow->next_cnt];
@@ -142,7 +142,7 @@ void follow_stop(struct follow *follow)
     follow->notify = -1;
 }
 
-/* ---- what was told ---- */
+/* ---- events ---- */
 
 static int is_same(int fd, const struct stat *other)
 {
@@ -160,8 +160,9 @@ static int look_at(const struct follow *follow, const char *name, struct stat *s
     return len < 0 || (size_t)len >= sizeof(path) ? -1 : stat(path, st);
 }
 
-/* A file that is not surely open has lost its name for good, removed or renamed over. It is the one
- * that we have open, unless we came too late and opened another one that had the name after it. */
+/* A file that may not be the open one has lost its name for good, removed or renamed over. The
+ * open file is that file, unless it was opened too late and is another one that got the name
+ * after it. */
 static void end_name(struct follow *follow, size_t i)
 {
     struct stat st;
@@ -173,8 +174,8 @@ static void end_name(struct follow *follow, size_t i)
         follow->next[i].sure = 1;
 }
 
-/* One change in the folder: files that are not surely open are followed to their new names. Returns
- * 1 if it was about one of those, or a new one. */
+/* Handles a change in the folder: files that may not be open yet are followed to their new
+ * names. Returns 1 if it was about one of those, or about a new file. */
 static int note(struct follow *follow, const struct inotify_event *event)
 {
     int came = (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0, known = 0, about = 0;
@@ -209,7 +210,7 @@ static int note(struct follow *follow, const struct inotify_event *event)
     return 1;
 }
 
-/* Takes in all that inotify has to tell. Returns 1 if it was about files of the queue. */
+/* Reads all events of inotify. Returns 1 if any was about files of the queue. */
 static int take_events(struct follow *follow)
 {
     char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
@@ -233,8 +234,8 @@ static int take_events(struct follow *follow)
 
 /* ---- opening ---- */
 
-/* Opens a file of the queue where it lies by now. What is no file is none to read, and what is open
- * already was told of twice. */
+/* Opens a file of the queue under its current name. It is dropped if it is not a regular file,
+ * or if it is already open, as its change was reported twice. */
 static void open_next(struct follow *follow, size_t *i, int current)
 {
     struct follow_file *file = &follow->next[*i];
@@ -257,13 +258,13 @@ static void open_next(struct follow *follow, size_t *i, int current)
     if (!S_ISREG(st.st_mode) || is_same(current, &st) ||
         (j < follow->next_cnt && (follow->next[j].looked || follow->next[j].sure))) {
         drop(follow, (*i)--);
-    } else if (j < *i) { /* that one was opened too late: it is this one */
+    } else if (j < *i) { /* the other entry was opened too late and is this file */
         lose(follow, j);
         (*i)--;
     }
 }
 
-/* Opens what can be opened, until nothing more was told of it meanwhile. Ends: each turn takes
+/* Opens the files of the queue, until no change was reported meanwhile. Ends, as each turn takes
  * another change of such a file. */
 static void open_all(struct follow *follow, int current)
 {
@@ -278,8 +279,8 @@ static void open_all(struct follow *follow, int current)
         follow->next[i].sure |= follow->next[i].fd >= 0 && !follow->next[i].touched;
 }
 
-/* Gives up those that could not be opened: gone to another folder, or without rights while a newer
- * one can be read. */
+/* Gives up files that could not be opened: moved to another folder, or unreadable while there is
+ * a newer one. */
 static void give_up(struct follow *follow, int64_t now)
 {
     struct stat st;
@@ -295,7 +296,7 @@ static void give_up(struct follow *follow, int64_t now)
     }
 }
 
-/* ---- the file at hand ---- */
+/* ---- the current file ---- */
 
 static enum follow_event look(struct follow *follow, int fd, off_t read_bytes, int64_t now)
 {
@@ -316,7 +317,7 @@ static enum follow_event look(struct follow *follow, int fd, off_t read_bytes, i
         open_next(follow, &last, fd);
         if (last == follow->next_cnt - 1)
             follow->next[last].sure = follow->next[last].fd >= 0;
-        watch_folder(follow); /* it may be another folder by now */
+        watch_folder(follow); /* the path may lead to another folder by now */
     }
     give_up(follow, now);
     if (fstat(fd, &own) == 0 && own.st_size != read_bytes) {
@@ -331,7 +332,7 @@ static enum follow_event look(struct follow *follow, int fd, off_t read_bytes, i
         }
         return FOLLOW_NOTHING;
     }
-    /* A process that has the old one open may still write its last lines. */
+    /* A process that has the old file open may still write its last lines. */
     if (!follow->replaced_ns)
         follow->replaced_ns = now;
     return now - follow->replaced_ns >= FOLLOW_NS ? FOLLOW_REPLACED : FOLLOW_NOTHING;
@@ -350,7 +351,7 @@ int follow_wait(struct follow *follow, int fd, off_t read_bytes, enum follow_eve
             program_notice("%s: read to its end, waiting for more", follow->path);
             follow->told_end = 1;
         }
-        /* what others do in the folder must not put it off */
+        /* other changes in the folder must not delay the notice */
         int64_t tell = follow->idle_ns + TELL_NS - now;
         if ((error = wait_readable(follow->notify,
                                    tell > 0 && tell < FOLLOW_NS ? tell : FOLLOW_NS)) < 0)

@@ -1,5 +1,5 @@
-/* input.c - rows out of one growing buffer. Each turn: take what is whole, move the rest to the
- * front, read once more. */
+/* input.c - rows out of one growing buffer. Each turn takes the whole rows, moves the rest to
+ * the front, and reads once more. */
 #include "input.h"
 #include "cli/program.h"
 #include "millrace.h"
@@ -26,8 +26,8 @@ static int open_file(struct input *in)
     in->fd = -1;
     if (in->how.follow && (error = follow_start(&in->follow, in->name)))
         return error;
-    /* Without O_NONBLOCK a named pipe that has no writer yet would be waited for in here, where a
-     * signal that came just before is slept through. */
+    /* Without O_NONBLOCK open would wait for a writer of a named pipe, and a signal that arrived
+     * just before would be missed. */
     in->fd = standard ? STDIN_FILENO : open(in->name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (in->fd < 0 || fstat(in->fd, &st) < 0)
         return -errno;
@@ -36,12 +36,12 @@ static int open_file(struct input *in)
     in->size_bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     in->unheard = !standard && S_ISFIFO(st.st_mode);
     in->read_bytes = 0;
-    if (standard && in->size_bytes) { /* someone may have read some of it before */
+    if (standard && in->size_bytes) { /* a process may have read part of it before */
         off_t at = lseek(in->fd, 0, SEEK_CUR);
 
         in->read_bytes = at > 0 ? (uint64_t)at : 0;
     }
-    (void)posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a pipe does not take the hint */
+    (void)posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* has no effect on a pipe */
     if (in->how.follow)
         follow_file(&in->follow, in->fd);
     return 0;
@@ -117,7 +117,7 @@ static int frame_line(const struct input *in, struct csv_row *row)
     return 1;
 }
 
-/* A whole file: also an empty one is a record. */
+/* A whole file: an empty one is a record, too. */
 static int frame_file(const struct input *in, struct csv_row *row)
 {
     if (!in->at_end || in->started)
@@ -129,8 +129,8 @@ static int frame_file(const struct input *in, struct csv_row *row)
 
 static size_t frame_csv(struct input *in)
 {
-    /* The mark stands before the first field's quote, so the framing begins after it; the row
-     * includes it. */
+    /* The byte order mark is before the quote of the first field, so the row is searched after
+     * it; the row includes it. */
     size_t bom = in->started ? 0 : csv_bom(in->buf, in->len);
     size_t cnt =
         csv_rows(in->buf, in->len, in->at + bom, in->how.sep, in->at_end, in->found, INPUT_FOUND);
@@ -154,7 +154,8 @@ static size_t frame(struct input *in)
     return (size_t)(in->how.format == INPUT_FILE ? frame_file : frame_line)(in, in->found);
 }
 
-/* Nothing new could complete the row: saves scanning a long row again for each small read. */
+/* 1 if the new bytes cannot complete the row: saves scanning a long row again after each small
+ * read. */
 static int hopeless(struct input *in)
 {
     int last;
@@ -193,8 +194,8 @@ static inline void take(struct input *in, const struct csv_row *found, struct in
     in->started = 1;
 }
 
-/* Finds line and byte of the fault, which may lie behind the row: a quoted field can go over many
- * lines before it goes wrong. */
+/* Finds line and byte of the fault, which may be after the row: a quoted field can span many
+ * lines before the fault. */
 static void locate(const struct input *in, const struct csv_row *found, struct input_row *row)
 {
     const char *from = in->buf + found->start, *fault = in->buf + found->fault_at, *lf;
@@ -230,7 +231,7 @@ give_bad(struct input *in, const struct csv_row *found, struct input_row *row, i
     return INPUT_BAD;
 }
 
-/* How many bytes at the end of the buffer may be the first half of a line end. */
+/* The number of bytes at the end of the buffer that may be part of a line end. */
 static size_t kept_back(const struct input *in)
 {
     if (in->at_end || in->how.format == INPUT_FILE)
@@ -238,9 +239,9 @@ static size_t kept_back(const struct input *in)
     return in->how.delimiter ? in->how.delimiter_len - 1 : 1;
 }
 
-/* The row that begins at `at` is longer than any record can be. What of it is here is given as a
- * bad row: up to its first line end if that is here (an unclosed quote), else all, with the rest to
- * follow. */
+/* The row at `at` is longer than a record can be. The part in the buffer is returned as a bad
+ * row: up to its first line end if there is one (an unclosed quote), else all of it, with the
+ * rest to follow. */
 __attribute__((cold)) static enum input_event give_too_long(struct input *in, struct input_row *row)
 {
     size_t bom = in->started || in->how.format != INPUT_CSV ? 0 : csv_bom(in->buf, in->len);
@@ -341,7 +342,8 @@ static int make_room(struct input *in)
     return 0;
 }
 
-/* What a read of nothing means. Returns 0 with in->at_end set, or not: it is worth another read. */
+/* Handles a read of 0 bytes. Returns 0, with in->at_end set unless another read is worthwhile;
+ * or an error. */
 static int reached_end(struct input *in)
 {
     enum follow_event event = FOLLOW_NOTHING;
@@ -354,7 +356,7 @@ static int reached_end(struct input *in)
         in->ended = in->at_end ? event : FOLLOW_NOTHING;
         return error;
     }
-    /* Files of /proc have no size, but contents. */
+    /* Files of /proc have contents, but size 0. */
     if (in->size_bytes && (in->size_bytes > in->read_bytes ||
                            (fstat(in->fd, &st) == 0 && (uint64_t)st.st_size < in->read_bytes)))
         return INPUT_CUT;

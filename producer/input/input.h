@@ -1,5 +1,5 @@
-/* input.h - one FILE as a series of rows that lie in the read buffer: nothing is copied, nothing is
- * read ahead of what was asked for.
+/* input.h - one FILE as a series of rows in the read buffer: rows are not copied, and nothing is
+ * read before it is asked for.
  *
  *     input_open(&in, &how, "data.csv");
  *     for (;;)
@@ -8,8 +8,8 @@
  *         ...
  *
  * CSV_BEHIND bytes behind each row can be read.
- * Memory: a row of the largest size that a record can have, plus one read; what is longer is
- * refused in pieces. */
+ * Memory: a row of the largest size of a record, plus one read; a longer row is refused in
+ * pieces. */
 #ifndef PRODUCER_INPUT_INPUT_H
 #define PRODUCER_INPUT_INPUT_H
 
@@ -20,16 +20,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INPUT_CUT   (-ENODATA) /* the file got shorter while it was read */
+#define INPUT_CUT   (-ENODATA) /* the file became shorter while it was read */
 #define INPUT_FOUND 64
 #define INPUT_CHUNK ((size_t)256 << 10) /* bytes: a read asks for half of it at least */
 
 enum input_event {
     INPUT_ROW,  /* a row that is well-formed */
     INPUT_BAD,  /* a row that is not: line, byte and reason say where and why */
-    INPUT_REST, /* the next piece of the bad row before, which was too long to be held */
-    INPUT_MORE, /* no whole row is here: call input_fill */
-    INPUT_END,  /* all rows were given */
+    INPUT_REST, /* the next piece of the previous bad row, which was too long to be held */
+    INPUT_MORE, /* no whole row is in the buffer: call input_fill */
+    INPUT_END,  /* there are no more rows */
 };
 
 struct input_row {
@@ -43,7 +43,8 @@ struct input_row {
     size_t bom;
     uint64_t line; /* the line that the row begins in, from 1 */
     /* a bad row only */
-    uint64_t bad_line, bad_byte; /* where the fault is: line and byte of that line, both from 1 */
+    uint64_t bad_line,
+        bad_byte; /* position of the fault: line, and byte in that line, both from 1 */
     char reason[192];
     int more; /* INPUT_REST follows */
 };
@@ -54,8 +55,8 @@ struct input_how {
     const char *delimiter; /* of lines; NULL: LF or CRLF */
     size_t delimiter_len;
     int guessed; /* the format, by the topic's columns */
-    int follow;  /* at its end wait for more of it; a regular file */
-    /* bytes; a header may be longer: up to MR_COLUMNS_MAX are held in any case */
+    int follow;  /* wait for more at its end; a regular file */
+    /* bytes; a header may be longer: up to MR_COLUMNS_MAX are always held */
     size_t record_max;
 };
 
@@ -63,8 +64,8 @@ struct input {
     struct input_how how;
     const char *name; /* for messages */
     int fd;
-    int unheard; /* a named pipe that nothing came from yet */
-    int at_end;  /* read(2) has said so; or, when it is followed, nothing more can come: */
+    int unheard; /* a named pipe without data so far */
+    int at_end;  /* by read(2); or, if it is followed, there can be no more data: */
     enum follow_event ended;
     struct follow follow;
     /* read so far; the size of a regular file when it was opened */
@@ -72,11 +73,11 @@ struct input {
     char *buf;
     size_t len, cap;
     size_t at;       /* of the next row */
-    size_t searched; /* no line end that could complete it lies before this */
+    size_t searched; /* no line end that could complete it is before this */
     uint64_t line;   /* of the next row, from 1 */
-    uint64_t bytes;  /* given out as rows so far, line ends included */
+    uint64_t bytes;  /* returned as rows so far, with line ends */
     int discarding;  /* inside a bad row that is too long */
-    int started;     /* the first row was given */
+    int started;     /* the first row was returned */
     /* Rows of CSV that were found and not given yet: from found_at to found_cnt. */
     struct csv_row found[INPUT_FOUND];
     size_t found_at, found_cnt;
@@ -87,8 +88,8 @@ struct input {
 int input_open(struct input *in, const struct input_how *how, const char *name);
 void input_close(struct input *in);
 
-/* input_again goes on at the start of the file, which was cut or replaced by another: after
- * INPUT_END with in->ended set. Lines count anew.
+/* input_again continues at the start of the file, which was truncated or replaced: after INPUT_END
+ * with in->ended set. Line numbers start again.
  * Returns 0 or -errno. */
 int input_again(struct input *in);
 
@@ -97,8 +98,8 @@ enum input_event input_next(struct input *in, struct input_row *row);
 
 /* input_fill reads once. Returns 0 (end of file too), -EINTR when a signal has asked to stop,
  * INPUT_CUT or another -errno.
- * Blocks until there is something to read, or a signal arrives: none is missed between the check
- * and the wait. */
+ * Blocks until there is data to read, or a signal arrives: none is missed between the check and
+ * the wait. */
 int input_fill(struct input *in);
 
 #endif

@@ -7,7 +7,7 @@
 /* run_has_header: whether the first row of such a FILE is a header. */
 int run_has_header(const struct options *options, enum input_format format);
 
-/* run_open_input opens a FILE; input_close is due if it returns 0. run_read_failed reports what
+/* run_open_input opens a FILE; call input_close if it returns 0. run_read_failed reports what
  * input_fill has returned, run_file_failed prints "NAME: strerror". All three return 0 or an exit
  * status, with the message printed. */
 int run_open_input(struct input *in, const struct run *run, const char *file, uint64_t record_max);

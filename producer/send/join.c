@@ -8,8 +8,8 @@
 #define LOOK_NS INT64_C(20000000)
 #define TELL_NS INT64_C(500000000)
 
-/* 1 if a group of the topic has not acknowledged all below ends, or there is no group; its name is
- * then in group ("": there is none). 0 all have; or a negative errno: it cannot be told. */
+/* 1 if a group of the topic, whose name is then in group, has not acknowledged all below ends,
+ * or if there is no group (""). 0 if all have; or a negative errno. */
 static int is_owed(const struct mr_topic *topic, const uint64_t *ends, uint32_t partitions,
                    char group[static MR_GROUP_NAME_MAX + 1])
 {

@@ -1,4 +1,4 @@
-/* pace.c - due times add up on the clock's scale, so that no error adds up with them. */
+/* pace.c - due times are added up on the scale of the clock, so that errors do not accumulate. */
 #include "pace.h"
 
 #define CATCH_UP_NS 1e8
@@ -25,8 +25,8 @@ void pace_start(struct pace *pace, const struct options *options, int64_t (*cloc
     };
 }
 
-/* What is more than a moment late is not made up for: a topic that was full for a minute does not
- * get a minute's records at once. */
+/* Only 0.1 s of a delay is made up for: a topic that was full for a minute does not get the
+ * records of a minute at once. */
 static void catch_up(struct pace *pace)
 {
     double now = (double)(pace->now_ns - pace->start_ns);

@@ -7,10 +7,10 @@
 
 struct pace {
     double interval_ns; /* between records */
-    /* keep to the clock: what was late is made up for, but never more than 0.1 s of it; else each
-     * pause is a whole one */
+    /* keep to the clock: up to 0.1 s of a delay is made up for; else each pause has its full
+     * length */
     int steady;
-    /* each interval is drawn evenly from 1 - jitter to 1 + jitter of its length */
+    /* each interval is drawn evenly between 1 - jitter and 1 + jitter times its length */
     double jitter;
     double factor; /* --timing: how many times as fast as the file's own times */
     int timed;     /* last_ts_ns is that of the row before */
@@ -25,12 +25,12 @@ struct pace {
 /* pace_start makes the first record due now. clock: program_now, or a test's. */
 void pace_start(struct pace *pace, const struct options *options, int64_t (*clock)(void));
 
-/* pace_row moves the next record's due time by the gap between the row's own time and that of the
- * row before; one that goes back means none. */
+/* pace_row delays the next record by the gap between the row's own time and that of the previous
+ * row; an earlier time means no gap. */
 void pace_row(struct pace *pace, int64_t ts_ns);
 
-/* pace_wait_ns says how long the next record has to wait; <= 0: it is due. The clock is read only
- * if it was not due when last read. */
+/* pace_wait_ns: how long the next record has to wait; <= 0: it is due. The clock is read only if
+ * it was not due when last read. */
 int64_t pace_wait_ns(struct pace *pace);
 
 /* pace_sent notes that a record was sent, at the time it was due or later, and draws when the next

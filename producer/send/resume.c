@@ -1,5 +1,5 @@
 /* resume.c - see resume.h. Before anything is sent, the file is read up to the last row that the
- * topic has: if that is not the row it was, nothing is. */
+ * topic has: if that row has changed, nothing is sent. */
 #include "resume.h"
 #include "cli/program.h"
 #include "core/log.h"
@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RUN           1024 /* so many rows without a key follow each other in one partition */
-#define LOCKS_AT      (UINT64_C(1) << 62) /* bytes: far behind the end of any segment */
+#define RUN           1024 /* number of consecutive rows without a key that go to one partition */
+#define LOCKS_AT      (UINT64_C(1) << 62) /* bytes: far beyond the end of any segment */
 #define LOCK_WAIT_NS  INT64_C(5000000000)
 #define LOCK_TELL_NS  INT64_C(500000000)
 #define LOCK_RETRY_NS 10000000
@@ -27,7 +27,7 @@ static uint64_t hash_text(uint64_t h, const char *text)
     return text ? text_hash(h, text, strlen(text) + 1) : text_hash(h, "", 0);
 }
 
-/* The file, and whatever changes which rows there are, their numbers or their places. */
+/* The file, and every option that changes its rows, their numbers or their partitions. */
 static uint64_t source_of(const struct options *o, enum input_format format, uint64_t id)
 {
     const int32_t numbers[] = {(int32_t)format, o->no_header, o->sep, o->partition};
@@ -41,10 +41,10 @@ static uint64_t source_of(const struct options *o, enum input_format format, uin
 
 /* ---- one process at a time ---- */
 
-/* A lock on a byte of the topic's own file, far behind its end: another one for each source. So it
- * holds for all who can send the file to this topic, whatever namespaces they live in and on
- * whatever file system the file is, needs no right to write to that, and goes with its process,
- * however that ends. */
+/* A lock on a byte of the topic's own file, far beyond its end; each source has its own byte. So
+ * it works between all processes that can send the file to this topic, in all namespaces and for
+ * files on any file system, needs no write permission for the file, and is released when its
+ * process ends in any way. */
 static int lock_source(struct resume *resume, struct mr_topic *topic, const char *file)
 {
     struct flock byte = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
@@ -73,7 +73,7 @@ static int lock_source(struct resume *resume, struct mr_topic *topic, const char
     return 0;
 }
 
-/* ---- how far the topic is ---- */
+/* ---- progress of the topic ---- */
 
 static int find_progress(struct resume *resume, struct mr_topic *topic)
 {
@@ -85,8 +85,8 @@ static int find_progress(struct resume *resume, struct mr_topic *topic)
     if (!(resume->last = calloc(settings.partitions, sizeof(*resume->last))))
         return -ENOMEM;
     for (uint32_t p = 0; p < settings.partitions; p++) {
-        /* mr_producer_progress needs a producer, and a sealed topic has none; that a file went in
-         * before the seal is worth knowing. */
+        /* mr_producer_progress needs a producer, which a sealed topic does not allow; but a file
+         * may have been sent completely before the seal. */
         if ((found = mr_log_progress(topic, p, resume->source, &resume->last[p])) < 0)
             return found;
         if (found && resume->last[p].position > resume->furthest)

@@ -1,10 +1,10 @@
-/* resume.h - --resume: which rows of a FILE the topic has already. Rows are counted from 1 as they
- * stand in the file, bad ones too, the header not.
+/* resume.h - --resume: which rows of a FILE the topic already has. Rows are counted from 1 in the
+ * order of the file, with bad ones, without the header.
  *
  * The topic keeps, in the step that publishes a record, the number and a hash of the row it was
- * made of, per partition and source; the source is the file and all options that change its rows or
- * their places. A row goes to the same partition each time: by its key, or else by its number. So
- * the rows that are there are, in each partition, those up to the number that it remembers, after a
+ * made of, per partition and source; the source is the file and all options that change its rows
+ * or their places. A row goes to the same partition each time: by its key, or else by its
+ * number. So each partition has exactly its rows up to the number that it remembers, after a
  * kill at any moment. */
 #ifndef PRODUCER_SEND_RESUME_H
 #define PRODUCER_SEND_RESUME_H
@@ -21,37 +21,37 @@ struct resume {
     /* of each partition: the row that it accepted last, before this process; position 0: none */
     struct mr_progress *last;
     uint64_t furthest; /* the last row of any partition; 0: the topic has none of them */
-    uint64_t row;      /* number of the row at hand */
-    uint64_t passed;   /* rows that were there already, all FILEs */
-    int lock;          /* held while we send from the file; -1: not held */
+    uint64_t row;      /* number of the current row */
+    uint64_t passed;   /* rows already in the topic, of all FILEs */
+    int lock;          /* held while this process sends the file; -1: not held */
 };
 
-/* resume_find names the source and finds out how far the topic is with it. Waits up to 5 s while
- * another process sends the same. Says what is wrong.
- * Returns 0 or an exit status; resume_end is due in both cases. */
+/* resume_find identifies the source and finds out which of its rows the topic has. Waits up to 5
+ * s while another process sends the same file. Returns 0 or an exit status with the message
+ * printed; call resume_end in both cases. */
 int resume_find(struct resume *resume, struct mr_topic *topic, const struct options *options,
                 const char *file, enum input_format format);
 void resume_end(struct resume *resume);
 
-/* resume_complete tells the topic that all of the file is there: a producer that died with it has
- * left nothing out. Returns 0 or an exit status (everything is said). */
+/* resume_complete tells the topic that it has the whole file: a producer that died while sending
+ * it is not missing records any more. Returns 0 or an exit status with the message printed. */
 int resume_complete(const struct resume *resume, struct mr_topic *topic);
 
-/* resume_no_room says that the topic remembers as many files as it can, and what to do. Returns
+/* resume_no_room reports that the topic cannot remember another file, and what to do. Returns
  * EXIT_FAILED. */
 int resume_no_room(const struct resume *resume, const char *topic);
 
 /* resume_verify reads the file, just opened, up to the last row that the topic has of it, and
- * compares hashes: 0 it is that file; or an exit status. */
+ * compares hashes. Returns 0 if it is that file; or an exit status. */
 int resume_verify(struct resume *resume, struct input *in, const char *topic, int header);
 
-/* resume_place says to which partition the row at hand goes. partition: the one asked for, or
+/* resume_place: the partition that the current row goes to. partition: the one asked for, or
  * MR_ANY. */
 int32_t resume_place(const struct resume *resume, int32_t partition, const void *key,
                      size_t key_len);
-/* resume_has: 1 if the partition has the row at hand already. */
+/* resume_has: 1 if the partition already has the current row. */
 int resume_has(const struct resume *resume, int32_t partition);
-/* resume_note is what the partition is to remember of the row at hand. */
+/* resume_note: what the partition is to remember of the current row. */
 struct mr_progress resume_note(const struct resume *resume, const char *row, size_t len);
 
 #endif

@@ -59,7 +59,7 @@ static void key_from_line(const struct sender *s, struct mr_message *message)
 
 /* ---- messages ---- */
 
-/* Cold, as its text would make room on the stack for every row. */
+/* Cold: inlined, its text would take stack space for every row. */
 __attribute__((cold)) static int too_long(const struct sender *s, struct input_row *row,
                                           const char *what, uint64_t size)
 {
@@ -135,8 +135,8 @@ static int message_of_envelope(struct sender *s, struct input_row *row, struct m
         .ts_ns = envelope.ts_ns,
         .partition = s->options->partition,
     };
-    /* A key says where its record goes, however many partitions there are here; without one it may
-     * stay where it was. */
+    /* A key determines the partition, for any number of partitions; without one the record may
+     * stay in its previous partition. */
     if (message->partition == MR_ANY && !message->key && envelope.partition < s->partitions)
         message->partition = (int32_t)envelope.partition;
     return 0;
@@ -228,14 +228,14 @@ static int settle(struct sender *s)
     return EXIT_FAILED;
 }
 
-/* Says why the topic takes no more, and how far it got. */
+/* Reports why the topic accepts no more, and how many records it accepted. */
 static int refused(const struct sender *s, int error)
 {
     char after[32];
 
     switch (error) {
     case -EINTR:
-        break; /* who pressed the key knows */
+        break; /* the user knows */
     case -EUSERS:
         return resume_no_room(s->resume, s->topic);
     case -EAGAIN:
@@ -281,8 +281,8 @@ int sender_flush(struct sender *s)
         status = n < 0 ? refused(s, (int)n) : settle(s);
         if (!status && s->batch_cnt && program_stop)
             status = refused(s, -EINTR);
-        /* Some were accepted, then the time went by: that the topic is still full is seen without
-         * waiting so long again. */
+        /* Some were accepted before the timeout: do not wait that long again to see that the
+         * topic is still full. */
         timeout = timeout == limit && limit > 0 ? 0 : limit;
     }
     s->batch_cnt = s->batch_bytes = 0;
@@ -303,7 +303,7 @@ int sender_open(struct sender *s, struct mr_topic *topic, uint64_t source)
         program_fail(error, "%s", s->topic);
         return program_exit_for(error);
     }
-    /* now: between two FILEs there is always a producer, for whoever drains */
+    /* only now, so that between two FILEs there is always a producer, for consumer --drain */
     status = sender_close(s, 0);
     s->handle = topic;
     s->producer = producer;
