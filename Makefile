@@ -60,7 +60,7 @@ help:
 	@echo 'make valgrind  the unit tests in valgrind [TESTS="NAME..."] [JOBS=1]'
 	@echo 'make lint      clang-format, clang-tidy, cppcheck, shellcheck, mandoc, every header alone, exports of the library'
 	@echo 'make bench     Millrace beside pipes, queues and what else is installed, in 5 minutes: tables, and results.json [TESTS="bench_csv..."]'
-	@echo 'make bench-curves  puts what it measured into the README, with curves'
+	@echo 'make bench-curves  puts what it measured into data/bench/, with curves'
 	@echo 'make install   into $(PREFIX), or elsewhere [PREFIX=DIR] [DESTDIR=DIR]; make uninstall removes it'
 	@echo 'make clean     removes bin/'
 
@@ -284,10 +284,10 @@ bench:
 	@$(build) all $(BENCHES:%=$(BIN)/%)
 	@CC='$(CC)' MILLRACE_BIN=$(BIN) tests/bench/report.sh run $(if $(TESTS),$(foreach t,$(TESTS),$(filter %/$(t) %/$(t).sh,$(MEASURES))),$(MEASURES))
 
-# What the last "make bench" has measured, into the README and data/bench/.
+# What the last "make bench" has measured, into data/bench/.
 bench-curves:
 	@scripts/deps.sh --bench
-	@MILLRACE_BIN=$(BIN) tests/bench/report.sh readme
+	@MILLRACE_BIN=$(BIN) tests/bench/report.sh page
 
 clean:
 	rm -rf $(BIN)

@@ -1,6 +1,10 @@
-# curves.awk - the curves as gnuplot wants them: a data block for each series, and for each picture NAME a text NAME_plot, what to plot.
+# curves.awk - the results as gnuplot wants them, for curves.gp to draw.
 # Usage: awk -f curves.awk results.json >curves-data.gp
-# Millrace is drawn strong, ceilings in grey and dashed, everybody else thin, so that one sees at once what is compared.
+# It writes data blocks, and texts that say what to plot:
+#   throughput_plot   all series of "stream", MB/s over the size of a record
+#   trip_plot         the round trips, one row each, the quickest at the top; trip_rows, trip_tics
+#   cost_plots        how many panels "cost" has; cost_NAME1, cost_UNIT1, cost_plot1, ...
+# Millrace is drawn heaviest, ceilings grey and dashed, all others thin.
 BEGIN { FS = "\"" }
 /^\{"group"/ {
     key = $4 SUBSEP $8
@@ -16,29 +20,61 @@ BEGIN { FS = "\"" }
 }
 function style(name, nth,    colours) {
     split("#1f6fb4 #e69f00 #56b4e9 #009e73 #cc79a7 #8c6d31 #7f3c8d", colours, " ")
-    return name ~ /^millrace/ ? "lw 3.5 ps 1.1 lc rgb '" (name ~ /one by one/ ? "#f0554b" : "#b2182b") "'" : \
-           name ~ /^(bare ring|memcpy)/ ? "lw 1.5 ps 0.7 dt 2 lc rgb '" (name ~ /memcpy/ ? "#aaaaaa" : name ~ /each/ ? "#777777" : "#333333") "'" : \
-           "lw 1.5 ps 0.8 lc rgb '" colours[nth % 7 + 1] "'"
+    if (name ~ /^millrace/)
+        return "lw 5 ps 1.3 lc rgb '" (name ~ /one by one/ ? "#f0554b" : "#b2182b") "'"
+    if (name ~ /^(bare ring|memcpy)/)
+        return "lw 1.2 ps 0.6 dt 2 lc rgb '" (name ~ /memcpy/ ? "#aaaaaa" : name ~ /each/ ? "#777777" : "#333333") "'"
+    return "lw 1.2 ps 0.7 lc rgb '" colours[nth % 7 + 1] "'"
 }
-function curves(picture, group,    i, name, block, text) {
-    for (i = 1; i <= series_cnt[group]; i++) {
-        name = series[group, i]
-        block = "$" picture i
-        printf "%s << EOD\n%sEOD\n", block, points[group, name]
-        text = text (i > 1 ? ", " : "") block " using 1:2 with linespoints pt 7 " style(name, i) " title '" name "'"
+function block(name, text) { printf "$%s << EOD\n%sEOD\n", name, text }
+# Millrace comes first in the key, and is drawn last, above the others.
+function throughput(    i, name, text, keys, lines) {
+    for (i = 1; i <= series_cnt["stream"]; i++) {
+        name = series["stream", i]
+        block("throughput" i, points["stream", name])
+        text = "$throughput" i " using 1:2 with linespoints pt 7 " style(name, i)
+        if (name ~ /^millrace/) {
+            keys = keys "keyentry with linespoints pt 7 " style(name, i) " title '" name "', "
+            lines = lines ", " text " notitle"
+        } else
+            rest = rest (rest ? ", " : "") text " title '" name "'"
     }
-    if (text)
-        printf "%s_plot = \"%s\"\n", picture, text
+    if (rest)
+        printf "throughput_plot = \"%s\"\n", keys rest lines
+}
+function shown(us) { return us >= 100 ? sprintf("%.0f", us) : us >= 10 ? sprintf("%.1f", us) : sprintf("%.2f", us) }
+function trip(    i, j, n, name, order, tics, ours, others, row) {
+    n = series_cnt["trip"]
+    if (!n) return
+    for (i = 1; i <= n; i++) { # by the median
+        name = series["trip", i]
+        for (j = i - 1; j >= 1 && quantile[order[j], "p50_us"] > quantile[name, "p50_us"]; j--)
+            order[j + 1] = order[j]
+        order[j + 1] = name
+    }
+    for (i = 1; i <= n; i++) {
+        name = order[i]
+        tics = tics (i > 1 ? ", " : "") "'" name "' " n - i + 1
+        row = n - i + 1 " " quantile[name, "p50_us"] " " quantile[name, "p99_us"] " " \
+            shown(quantile[name, "p50_us"]) " " shown(quantile[name, "p99_us"]) "\n"
+        if (name ~ /^millrace/) ours = ours row
+        else others = others row
+    }
+    block("trip_ours", ours)
+    block("trip_others", others)
+    printf "trip_rows = %d\ntrip_tics = \"%s\"\n", n, tics
+}
+function unit(name) { return name == "topic size" ? "MiB of the topic" : "how many " name }
+function cost(    i) {
+    for (i = 1; i <= series_cnt["cost"]; i++) {
+        block("cost" i, points["cost", series["cost", i]])
+        printf "cost_name%d = '%s'\ncost_unit%d = '%s'\n", i, series["cost", i], i, unit(series["cost", i])
+    }
+    if (series_cnt["cost"])
+        print "cost_plots = " series_cnt["cost"]
 }
 END {
-    curves("throughput", "stream")
-    curves("cost", "cost")
-    if (!series_cnt["trip"])
-        exit
-    print "$trip << EOD"
-    for (i = 1; i <= series_cnt["trip"]; i++) {
-        name = series["trip", i]
-        printf "\"%s\" %s %s %s\n", name, quantile[name, "p50_us"], quantile[name, "p99_us"], quantile[name, "p999_us"]
-    }
-    print "EOD\ntrip_plot = \"$trip using 2:xtic(1) title 'p50' lc rgb '#b2182b', '' using 3 title 'p99' lc rgb '#ef8a62', '' using 4 title 'p99.9' lc rgb '#fddbc7'\""
+    throughput()
+    trip()
+    cost()
 }

@@ -1,6 +1,7 @@
 # report.awk - tables out of the lines of results.json, and the bars, each met or missed by how much.
 # Usage: awk -v form=text|markdown -f report.awk results.json
-# In text every size of "stream" has a table of its own; in Markdown, which the README shows, three sizes stand side by side.
+# In text every size of "stream" has a table of its own; in Markdown, for data/bench/README.md,
+# three sizes stand side by side.
 BEGIN { FS = "\"" }
 /^\{"group"/ {
     group = $4; series = $8; at = substr($11, 2) + 0; metric = $14
@@ -82,8 +83,8 @@ function stream_cells(series, at, unit,    v) {
 function stream(    i, j, n, at, sizes, series, v, memcpy) {
     if (!series_cnt["stream"]) return
     if (form == "markdown") {
-        title("one producer, one consumer")
-        row("|64 B, M records/s|x pipe|x ring|1 KiB, MB/s|x pipe|x ring|64 KiB, MB/s|x pipe|x ring")
+        title("one producer, one consumer: M records/s of 64 B, MB/s of larger ones")
+        row("|64 B, M/s|x pipe|x ring|1 KiB, MB/s|x pipe|x ring|64 KiB, MB/s|x pipe|x ring")
         for (i = 1; i <= series_cnt["stream"]; i++) {
             series = name["stream", i]
             row(series stream_cells(series, 64, "M") stream_cells(series, 1024, "MB") stream_cells(series, 65536, "MB"))
@@ -210,6 +211,7 @@ END {
     if (form == "text") {
         print "\nMillrace, " who
     } else {
+        sub(/, Linux /, ",\nLinux ", who)
         print who "."
         bars()
     }

@@ -2,7 +2,9 @@
 # report.sh - one run of all that measures, and what it says. Every result is a line of JSON, as bench.h has it.
 # Usage: tests/bench/report.sh run PROGRAM...   runs them one after the other, keeps their lines in results.json, prints the tables and the bars
 #        tests/bench/report.sh table            prints them again
-#        tests/bench/report.sh readme           puts them into the README, between its two marks, and draws the curves into data/bench/
+#        tests/bench/report.sh page             copies results.json into data/bench/, puts the tables into
+#                                               its README.md, between two marks, and draws the curves
+#        tests/bench/report.sh curves           draws them again from data/bench/results.json
 #   MILLRACE_BIN   where the programs are [bin]: results.json lies in $MILLRACE_BIN/bench/
 # Exit: 0 also when a bar is missed · 1 a program failed · 2 usage
 set -u
@@ -11,6 +13,7 @@ cd "$(dirname "$0")/../.." || exit 1
 export MILLRACE_BIN="${MILLRACE_BIN:-bin}"
 results=$MILLRACE_BIN/bench/results.json
 here=tests/bench
+kept=data/bench
 
 # The machine, as one JSON object. Its texts have no quotes.
 machine() {
@@ -55,23 +58,38 @@ table() {
     awk -v form="$1" -f $here/report.awk -f $here/bars.awk "$results"
 }
 
-readme() {
-    local block=$MILLRACE_BIN/bench/readme.md
+curves() {
+    awk -f $here/curves.awk $kept/results.json >$kept/curves.gp || return
+    gnuplot -e "to = '$kept'" $kept/curves.gp $here/curves.gp
+    local status=$?
+    rm $kept/curves.gp
+    return $status
+}
+
+page() {
+    local block=$MILLRACE_BIN/bench/page.md page=$kept/README.md
     table markdown >"$block" || exit 1
     awk -v block="$block" '
         /^<!-- bench: end -->$/ { inside = 0 }
         !inside { print }
-        /^<!-- bench: begin/ { inside = marks = 1; print ""; while ((getline line <block) > 0) print line; print "" }
-        END { exit !marks }' README.md >"$block.new" || { echo "report.sh: README.md has no mark to put it at" >&2; exit 1; }
-    cat "$block.new" >README.md
+        /^<!-- bench: begin/ {
+            inside = marks = 1
+            print ""
+            while ((getline line <block) > 0) print line
+            print ""
+        }
+        END { exit !marks }' $page >"$block.new" ||
+        { echo "report.sh: $page has no mark to put it at" >&2; exit 1; }
+    cat "$block.new" >$page
     rm "$block" "$block.new"
-    mkdir -p data/bench
-    awk -f $here/curves.awk "$results" >"$MILLRACE_BIN/bench/curves-data.gp" && gnuplot -e "to = 'data/bench'" "$MILLRACE_BIN/bench/curves-data.gp" $here/curves.gp
+    cp "$results" $kept/results.json
+    curves
 }
 
 case ${1-} in
 run) shift; run "$@" ;;
 table) table text ;;
-readme) readme ;;
-*) sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
+page) page ;;
+curves) curves ;;
+*) sed -n '3,7s/^# //p' "$0" >&2; exit 2 ;;
 esac
