@@ -179,6 +179,11 @@ tests: $(CLOCK)
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
 # ---- where it is installed ---------------------------------------------------------------------------------------------------
+# Manual pages, by section.
+PAGES := $(wildcard $(foreach n,1 3 7,$(PROGRAMS:%=%/*.$(n)) common/*.$(n)))
+pages = $(filter %.$(1),$(PAGES))
+MANS := $(foreach n,1 3 7,$(if $(call pages,$(n)),$(n)))
+PAGES_TO = $(foreach n,$(MANS),$(patsubst %,'$(MAN)/man$(n)/%',$(notdir $(call pages,$(n)))))
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 VERSION := $(shell sed -n 's/^.define MR_VERSION "\([^"]*\)".*/\1/p' common/millrace.h)
@@ -207,7 +212,7 @@ export PKG_CONFIG
 .PHONY: install uninstall
 # All that install makes, uninstall removes; folders stay, since they may have been there before.
 install: all
-	@$(absolute)install -d -m 755 '$(BINS)' '$(LIBS_TO)/pkgconfig' '$(INCLUDES)' '$(MAN)/man1' '$(MAN)/man7' '$(BASH_COMPLETIONS)' '$(ZSH_COMPLETIONS)'
+	@$(absolute)install -d -m 755 '$(BINS)' '$(LIBS_TO)/pkgconfig' '$(INCLUDES)' $(MANS:%='$(MAN)/man%') '$(BASH_COMPLETIONS)' '$(ZSH_COMPLETIONS)'
 	@install -m 755 $(PROGRAMS:%=$(BIN)/%) '$(BINS)'
 	@install -m 644 common/millrace.h '$(INCLUDES)'
 	@install -m 644 $(BIN)/libmillrace.a '$(LIBS_TO)'
@@ -215,15 +220,14 @@ install: all
 	@ln -sf libmillrace.so.$(VERSION) '$(LIBS_TO)/libmillrace.so.0'
 	@ln -sf libmillrace.so.0 '$(LIBS_TO)/libmillrace.so'
 	@printf '%s\n' "$$PKG_CONFIG" >'$(LIBS_TO)/pkgconfig/millrace.pc' && chmod 644 '$(LIBS_TO)/pkgconfig/millrace.pc'
-	@install -m 644 $(PROGRAMS:%=%/*.1) '$(MAN)/man1'
-	@install -m 644 broker/millrace.7 '$(MAN)/man7'
+	@$(foreach n,$(MANS),install -m 644 $(call pages,$(n)) '$(MAN)/man$(n)' &&) true
 	@for program in $(PROGRAMS); do install -m 644 scripts/completion.bash '$(BASH_COMPLETIONS)'/$$program || exit 1; done
 	@install -m 644 scripts/completion.zsh '$(ZSH_COMPLETIONS)/_millrace'
 	@echo 'installed below $(DESTDIR)$(PREFIX)$(if $(DESTDIR),,; run ldconfig if programs do not find libmillrace.so.0)'
 
 uninstall:
 	@$(absolute)rm -f $(PROGRAMS:%='$(BINS)'/%) '$(INCLUDES)/millrace.h' '$(LIBS_TO)/pkgconfig/millrace.pc' \
-		$(patsubst %,'$(LIBS_TO)'/libmillrace.%,a so so.0 so.$(VERSION)) $(PROGRAMS:%='$(MAN)'/man1/%.1) '$(MAN)/man7/millrace.7' \
+		$(patsubst %,'$(LIBS_TO)'/libmillrace.%,a so so.0 so.$(VERSION)) $(PAGES_TO) \
 		$(PROGRAMS:%='$(BASH_COMPLETIONS)'/%) '$(ZSH_COMPLETIONS)/_millrace'
 	@echo 'removed from $(DESTDIR)$(PREFIX)'
 

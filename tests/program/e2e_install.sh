@@ -12,7 +12,12 @@ trap 'status=$?; set +e; broker -q stop >/dev/null 2>&1; (exit $status); cleanup
 install() { make -s -C "$top" -o all BIN="$bin" "$@" >make.out 2>&1 || fail "make $*: $(cat make.out)"; }
 list() { (cd "$1" && find . ! -type d -printf '%m %P %l\n') | sed 's/ $//' | sort -k 2; }
 version=$(broker --version | grep -o '[0-9.]*$')
-sort -k 2 >wanted <<END
+pages=$(cd "$top" && printf '%s\n' {broker,producer,consumer,common}/*.[137] | grep -v '\*')
+{
+    for page in $pages; do
+        echo "644 share/man/man${page##*.}/${page##*/}"
+    done
+    cat <<END
 755 bin/broker
 755 bin/consumer
 755 bin/producer
@@ -25,12 +30,10 @@ sort -k 2 >wanted <<END
 644 share/bash-completion/completions/broker
 644 share/bash-completion/completions/consumer
 644 share/bash-completion/completions/producer
-644 share/man/man1/broker.1
-644 share/man/man1/consumer.1
-644 share/man/man1/producer.1
-644 share/man/man7/millrace.7
 644 share/zsh/site-functions/_millrace
 END
+} | sort -k 2 >wanted
+[ "$(wc -w <<<"$pages")" -ge 6 ] || fail "only these pages: $pages"
 
 # ---- below PREFIX, twice, beside what is not ours ---------------------------------------------------------------------------------
 there=$work/there
@@ -54,15 +57,16 @@ seq 10 | producer -q --seal numbers
 consumer -q numbers | same <(seq 10) - "the installed programs"
 broker -q stop
 
-# ---- the library: README's example, as it tells to compile it ------------------------------------------------------------------------
-awk '$0 == "```" { inside = 0 } inside { print } $0 == "```c" { inside = 1 }' "$top/README.md" >embed.c
-awk '$0 == "```" { inside = 0 } inside { print } $0 == "```text" { inside = 1 }' "$top/README.md" >printed
-[ -s embed.c ] && [ -s printed ] || fail "README has no example"
+# ---- the library: the example of common/README.md, as it tells to compile it --------------------
+paper=$top/common/README.md
+awk '$0 == "```" { inside = 0 } inside { print } $0 == "```c" { inside = 1 }' "$paper" >embed.c
+awk '$0 == "```" { inside = 0 } inside { print } $0 == "```text" { inside = 1 }' "$paper" >printed
+[ -s embed.c ] && [ -s printed ] || fail "$paper has no example"
 mkdir cc
 printf '#!/bin/sh\nexec %s %s "$@"\n' "${CC:-gcc}" "${MILLRACE_SAN:+-fsanitize=$MILLRACE_SAN}" >cc/cc
 chmod +x cc/cc
 export PATH=$work/cc:$PATH
-# example WHAT: ./embed runs and prints what README says.
+# example WHAT: ./embed runs and prints what the paper says.
 example() {
     broker -q -d
     ./embed >out || fail "$1: exit status $?"
@@ -84,7 +88,8 @@ example "static"
 
 # ---- manual pages and completions --------------------------------------------------------------------------------------------------------
 if command -v man >/dev/null; then
-    for page in broker.1 consumer.1 producer.1 millrace.7; do
+    for page in $pages; do
+        page=${page##*/}
         found=$(man -M "$there/share/man" -w "${page##*.}" "${page%.*}") || fail "man does not find $page"
         [ "$found" = "$there/share/man/man${page##*.}/$page" ] || fail "man finds $found"
     done
