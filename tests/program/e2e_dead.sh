@@ -38,7 +38,7 @@ broker -q create stuck.dead --size 4k
 broker -q seal stuck.dead
 expect 1 consumer --drain --tries 1 stuck -- sh -c 'read -r x; echo "$x"; [ "$x" != b ]'
 is out $'a\nc'
-says err '^consumer: stuck: 1 record that failed waits, as stuck.dead did not take it$'
+says err '^consumer: stuck: 1 failed record still waits, because stuck.dead did not take it$'
 owes stuck 1 || wrong "stuck: $(broker lag stuck)"
 broker -q delete --force stuck
 

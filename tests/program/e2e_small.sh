@@ -45,7 +45,7 @@ broker -q create narrow --size 4k
 status=0
 row 5000 | producer -q narrow 2>"$work/err" || status=$?
 [ $status = 1 ] || fail "a record larger than the topic: exit status $status"
-max=$(sed -n 's/.*the most that one record can have is \([0-9]*\).*/\1/p' "$work/err")
+max=$(sed -n 's/.*the limit for a record is \([0-9]*\).*/\1/p' "$work/err")
 [ "$max" ] || fail "the limit is not named: $(cat "$work/err")"
 holds "$max > 3000 && $max <= 4096" || fail "a strange limit for a topic of 4 KiB: $max"
 row $((max + 1)) | producer -q narrow 2>"$work/err" && fail "a record of $((max + 1)) bytes was accepted, the limit is $max"
@@ -92,7 +92,7 @@ grep -q 'each partition needs room for one record' "$work/err" || fail "not said
 # A record cannot be larger than a partition of its topic either.
 broker -q create limited --max-record 100
 row 101 | producer -q limited 2>"$work/err" && fail "--max-record 100 lets 101 bytes pass"
-grep -q 'can have is [1-9]' "$work/err" || fail "the limit is not named: $(cat "$work/err")"
+grep -q 'limit for a record is [1-9]' "$work/err" || fail "the limit is not named: $(cat "$work/err")"
 
 # ---- small records -----------------------------------------------------------------------------------------------------------
 tr -dc '[:lower:]' </dev/urandom | head -c 100000 | sed 's/./&\n/g' >"$work/bytes"

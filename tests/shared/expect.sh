@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # expect.sh - what the tests of the programs share, beside scripts/lib.sh. To be sourced; the working directory is then $work.
 # wrong counts a difference and goes on; all_well at the end fails if there was one.
+own_options=1 # what a test runs itself again with is its own
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/../../scripts/lib.sh"
 cd "$work"
