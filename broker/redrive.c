@@ -36,7 +36,6 @@ static int as_it_was(const struct mr_record *letter, uint32_t partitions, unsign
                                .key = letter->key,
                                .key_len = letter->key_len,
                                .flags = letter->flags,
-                               .partition = MR_ANY,
                                .ts_ns = letter->ts_ns};
     for (size_t begin = 0; (more = mr_header_next(letter->headers, letter->headers_len, &at, &name,
                                                   &name_len, &value, &value_len)) == 1;
@@ -50,7 +49,7 @@ static int as_it_was(const struct mr_record *letter, uint32_t partitions, unsign
             memcpy(text, value, value_len);
             unsigned long partition = strtoul(text, NULL, 10);
             if (partition < partitions)
-                out->partition = (int32_t)partition;
+                out->partition = MR_PARTITION(partition);
         }
     }
     out->headers = headers;

@@ -13,9 +13,7 @@
  *     mr_bus_connect(NULL, &(struct mr_connect_options){.name = "billing"}, &bus);
  *     mr_topic_open(bus, "orders", &topic);
  *     mr_producer_open(topic, NULL, &p);
- *     mr_producer_append(p, &(struct mr_message){.value = "a,1", .value_len = 3, .partition =
- *     MR_ANY}, 1,
- *               -1);
+ *     mr_producer_append(p, &(struct mr_message){.value = "a,1", .value_len = 3}, 1, -1);
  *     mr_consumer_open(topic, NULL, &c);
  *     while (mr_consumer_claim(c, 0, -1) > 0) {
  *         while (mr_consumer_next(c, &r) > 0)
@@ -74,7 +72,11 @@ extern "C" {
 /* bytes that a record takes beside key, headers and value; the sum is padded to 8 */
 #define MR_RECORD_OVERHEAD 32u
 #define MR_OFFSET_NONE     UINT64_MAX
-#define MR_ANY             (-1) /* partition: by key, or spread when there is none */
+
+/* Where a message goes. A zeroed message goes anywhere, which is what most programs want; a bare
+ * number is refused, as `partition = 0` could be meant either way. */
+#define MR_ANY          0u                            /* by its key, or spread when it has none */
+#define MR_PARTITION(p) (0x80000000u | (uint32_t)(p)) /* to partition p, in [0, partitions) */
 
 /* mr_version: the version of the library that runs, "0.2.0"; MR_VERSION is that of the header. */
 const char *mr_version(void);
@@ -419,10 +421,11 @@ struct mr_message {      /* to be appended */
     const void *headers; /* as mr_header_add builds them */
     uint32_t value_len, key_len;
     uint16_t headers_len;
-    uint16_t flags;    /* enum mr_record_flags */
-    int32_t partition; /* in: MR_ANY, or in [0, partitions); out: where it went */
-    uint64_t ts_ns;    /* 0: now */
-    uint64_t offset;   /* out: its offset; MR_OFFSET_NONE: not accepted */
+    uint16_t flags;     /* enum mr_record_flags */
+    uint32_t partition; /* MR_ANY, or MR_PARTITION(p) */
+    uint32_t placed;    /* out: the partition that it went to */
+    uint64_t ts_ns;     /* 0: now */
+    uint64_t offset;    /* out: its offset; MR_OFFSET_NONE: not accepted */
 };
 
 /* as read, in place: valid until mr_consumer_ack, mr_consumer_give_back or the next
@@ -469,7 +472,8 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
 
 /* mr_producer_append copies a batch of n messages into the topic, in order (within each partition),
  * and publishes them.
- *   msgs     n of them, n >= 1; partition and offset of each are filled in
+ *   msgs     n of them, n >= 1; placed and offset of each are filled in, nothing else is changed:
+ *            those that were not accepted can be appended again as they are
  * Returns  how many were accepted, n as a rule. Fewer: the time was over, *stop was set or the
  *          topic was sealed in between; those accepted have an offset, the others MR_OFFSET_NONE
  *          (with one partition the accepted ones are a prefix). None accepted: -EMSGSIZE one is

@@ -16,7 +16,8 @@ int attach_open(struct attachment *at, const struct options *options)
                                      &at->topic)))
         return status;
     mr_topic_settings(at->topic, &settings);
-    if (options->partition >= 0 && (uint32_t)options->partition >= settings.partitions) {
+    if (options->partition != PARTITION_ANY &&
+        (uint32_t)options->partition >= settings.partitions) {
         program_error("%s: no partition %d (it has %u, counted from 0)", options->topic,
                       (int)options->partition, settings.partitions);
         return EXIT_USAGE;

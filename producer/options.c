@@ -156,7 +156,7 @@ int options_parse(int argc, char **argv, struct options *out, struct options_see
     *seen = (struct options_seen){0};
     *out = (struct options){
         .sep = ',',
-        .partition = MR_ANY,
+        .partition = PARTITION_ANY,
         .wait_ns = WAIT_DEFAULT_NS,
         .timeout_ns = -1,
         .count = UINT64_MAX,

@@ -22,6 +22,8 @@ struct option_bytes {
     size_t len;
 };
 
+#define PARTITION_ANY (-1)
+
 struct options {
     char **files; /* file_cnt of them, "-" is standard input; never none */
     size_t file_cnt;
@@ -44,7 +46,7 @@ struct options {
     const char *key;
     unsigned char *headers; /* as mr_header_add builds them; NULL: none */
     size_t headers_len;
-    int32_t partition; /* or MR_ANY */
+    int32_t partition; /* or PARTITION_ANY */
 
     int64_t wait_ns;
     int no_create;

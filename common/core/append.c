@@ -221,11 +221,13 @@ static int choose_partitions(struct mr_producer *producer, struct mr_message *ms
     int same = 1;
     for (size_t i = 0; i < n; i++) {
         struct mr_message *msg = &msgs[i];
-        if (msg->partition == MR_ANY)
-            msg->partition = (int32_t)(msg->key ? mr_partition_for(msg->key, msg->key_len,
-                                                                   producer->topic->partition_cnt)
-                                                : run_on(producer, msg));
-        same &= msg->partition == msgs[0].partition;
+        if (msg->partition != MR_ANY)
+            msg->placed = msg->partition - MR_PARTITION(0);
+        else
+            msg->placed =
+                (msg->key ? mr_partition_for(msg->key, msg->key_len, producer->topic->partition_cnt)
+                          : run_on(producer, msg));
+        same &= msg->placed == msgs[0].placed;
     }
     return same;
 }
@@ -237,12 +239,12 @@ static size_t append_sorted(struct mr_producer *producer, size_t n, struct call 
     uint32_t start[MR_PARTITIONS_MAX + 1] = {0};
     uint32_t partitions = producer->topic->partition_cnt;
     for (size_t i = 0; i < n; i++)
-        start[call->batch.msgs[i].partition + 1]++;
+        start[call->batch.msgs[i].placed + 1]++;
     for (uint32_t p = 0; p < partitions; p++)
         start[p + 1] += start[p];
     for (size_t i = 0; i < n; i++)
         /* start[p] becomes the end of p, which is the start of p + 1 */
-        producer->order[start[call->batch.msgs[i].partition]++] = (uint32_t)i;
+        producer->order[start[call->batch.msgs[i].placed]++] = (uint32_t)i;
     size_t done = 0;
     for (uint32_t p = 0; p < partitions && !call->error; p++) {
         uint32_t first = p ? start[p - 1] : 0, count = start[p] - first;
@@ -282,7 +284,8 @@ static int check_messages(const struct mr_producer *producer, struct mr_message 
     for (size_t i = 0; i < n; i++) {
         if (mr_message_bytes(&msgs[i]) > topic->record_max)
             return -EMSGSIZE;
-        if (msgs[i].partition < MR_ANY || msgs[i].partition >= (int32_t)topic->partition_cnt)
+        if (msgs[i].partition != MR_ANY &&
+            msgs[i].partition - MR_PARTITION(0) >= topic->partition_cnt) /* bare numbers, too */
             return -EINVAL;
         msgs[i].offset = MR_OFFSET_NONE;
     }
@@ -311,9 +314,8 @@ static ssize_t append(struct mr_producer *producer, struct mr_message *msgs,
         error = room_for_order(producer, n);
         if (error)
             return error;
-        done = choose_partitions(producer, msgs, n)
-                   ? append_to(producer, (uint32_t)msgs[0].partition, &call)
-                   : append_sorted(producer, n, &call);
+        done = choose_partitions(producer, msgs, n) ? append_to(producer, msgs[0].placed, &call)
+                                                    : append_sorted(producer, n, &call);
     }
     /* A call that has accepted some does not tell that it was cancelled: the next wait does. */
     if (!done && call.error == -ECANCELED)
@@ -360,11 +362,11 @@ int mr_append_assign(struct mr_producer *producer, struct mr_message *msgs, size
     uint64_t bytes = 0;
     choose_partitions(producer, msgs, 1);
     for (size_t i = 0; i < n; i++) {
-        msgs[i].partition = msgs[0].partition;
+        msgs[i].placed = msgs[0].placed;
         bytes += mr_message_bytes(&msgs[i]);
     }
-    return bytes > topic->ring_bytes || (topic->part_records_max &&
-                                         n > mr_log_records_max(topic, (uint32_t)msgs[0].partition))
+    return bytes > topic->ring_bytes ||
+                   (topic->part_records_max && n > mr_log_records_max(topic, msgs[0].placed))
                ? -EMSGSIZE
                : 0;
 }
@@ -379,7 +381,7 @@ int mr_producer_append_whole(struct mr_producer *producer, struct mr_message *ms
                                   .serial = producer->serial,
                                   .now_ns = mr_wall_ns()},
                         .timeout_ns = timeout_ns};
-    size_t done = append_to(producer, (uint32_t)msgs[0].partition, &call);
+    size_t done = append_to(producer, msgs[0].placed, &call);
     if (call.error == -ECANCELED)
         mr_cancel_take(&producer->cancelled);
     int error = mr_intact(producer->topic);

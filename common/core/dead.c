@@ -95,7 +95,7 @@ static int move_letter(struct mr_consumer *consumer, const struct letter *letter
                              .headers = headers,
                              .headers_len = (uint16_t)used,
                              .flags = r.flags,
-                             .partition = 0,
+                             .partition = MR_PARTITION(0),
                              .ts_ns = r.ts_ns};
     error = mr_append_assign(producer, &msg, 1);
     if (!error)

@@ -294,7 +294,7 @@ static inline int write_records(struct mr_topic *topic, uint32_t p, struct mr_ba
             boundary = index_record(topic, p, pos, offset, last_ts);
         write_record(ring + at, pos, msg, offset, ts);
         msg->offset = offset++;
-        msg->partition = (int32_t)p;
+        msg->placed = p;
         value_bytes += msg->value_len;
         done++;
         pos = until;

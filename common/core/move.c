@@ -26,7 +26,7 @@ int mr_move(struct mr_consumer *consumer, const struct mr_move *move)
      * heir may ask about it. */
     atomic_store_explicit(asked, consumer->topic->shm->created_ns, memory_order_release);
     atomic_store_explicit(&slot->moving_topic, to->shm->created_ns, memory_order_relaxed);
-    atomic_store_explicit(&slot->moving_producer, (uint64_t)move->msgs[0].partition << 32 | i,
+    atomic_store_explicit(&slot->moving_producer, (uint64_t)move->msgs[0].placed << 32 | i,
                           memory_order_relaxed);
     atomic_store_explicit(&slot->moving_serial, mr_producer_serial(producer), memory_order_relaxed);
     atomic_store_explicit(&slot->moving_count, load(&to->producers[i].records) + move->n,

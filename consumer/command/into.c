@@ -108,7 +108,7 @@ int into_append(struct worker *worker, struct mr_consumer *consumer, const struc
     error = n && !messages ? -ENOMEM : attach(worker);
     lines = lines_of(worker);
     for (uint64_t i = 0; i < n && !error; i++) {
-        messages[i] = (struct mr_message){.partition = MR_ANY, .offset = MR_OFFSET_NONE};
+        messages[i] = (struct mr_message){.offset = MR_OFFSET_NONE};
         next_line(&lines, &messages[i]);
         if (!like)
             continue;

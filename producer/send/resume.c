@@ -210,17 +210,16 @@ int resume_verify(struct resume *resume, struct input *in, const char *topic, in
 
 /* ---- rows ---- */
 
-int32_t resume_place(const struct resume *resume, int32_t partition, const void *key,
-                     size_t key_len)
+uint32_t resume_place(const struct resume *resume, uint32_t asked, const void *key, size_t key_len)
 {
-    if (partition != MR_ANY)
-        return partition;
+    if (asked != MR_ANY)
+        return asked - MR_PARTITION(0);
     if (key)
-        return (int32_t)mr_partition_for(key, key_len, resume->partitions);
-    return (int32_t)((resume->row - 1) / RUN % resume->partitions);
+        return mr_partition_for(key, key_len, resume->partitions);
+    return (uint32_t)((resume->row - 1) / RUN % resume->partitions);
 }
 
-int resume_has(const struct resume *resume, int32_t partition)
+int resume_has(const struct resume *resume, uint32_t partition)
 {
     return resume->row <= resume->last[partition].position;
 }

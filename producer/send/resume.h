@@ -45,12 +45,10 @@ int resume_no_room(const struct resume *resume, const char *topic);
  * compares hashes. Returns 0 if it is that file; or an exit status. */
 int resume_verify(struct resume *resume, struct input *in, const char *topic, int header);
 
-/* resume_place: the partition that the current row goes to. partition: the one asked for, or
- * MR_ANY. */
-int32_t resume_place(const struct resume *resume, int32_t partition, const void *key,
-                     size_t key_len);
+/* resume_place: the partition that the current row goes to. asked: MR_ANY, or MR_PARTITION(p). */
+uint32_t resume_place(const struct resume *resume, uint32_t asked, const void *key, size_t key_len);
 /* resume_has: 1 if the partition already has the current row. */
-int resume_has(const struct resume *resume, int32_t partition);
+int resume_has(const struct resume *resume, uint32_t partition);
 /* resume_note: what the partition is to remember of the current row. */
 struct mr_progress resume_note(const struct resume *resume, const char *row, size_t len);
 

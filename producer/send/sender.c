@@ -108,6 +108,13 @@ static int join_headers(struct sender *s, struct input_row *row, struct envelope
     return 0;
 }
 
+/* Where -p sends a record. */
+static uint32_t asked_partition(const struct sender *s)
+{
+    int32_t partition = s->options->partition;
+    return partition == PARTITION_ANY ? MR_ANY : MR_PARTITION(partition);
+}
+
 static int message_of_envelope(struct sender *s, struct input_row *row, struct mr_message *message)
 {
     struct envelope envelope;
@@ -133,12 +140,12 @@ static int message_of_envelope(struct sender *s, struct input_row *row, struct m
         .headers_len = (uint16_t)envelope.headers_len,
         .flags = envelope.flags,
         .ts_ns = envelope.ts_ns,
-        .partition = s->options->partition,
+        .partition = asked_partition(s),
     };
     /* A key determines the partition, for any number of partitions; without one the record may
      * stay in its previous partition. */
     if (message->partition == MR_ANY && !message->key && envelope.partition < s->partitions)
-        message->partition = (int32_t)envelope.partition;
+        message->partition = MR_PARTITION(envelope.partition);
     return 0;
 }
 
@@ -151,7 +158,7 @@ void sender_format(struct sender *s, const struct input *in)
         .key_len = s->options->key ? (uint32_t)strlen(s->options->key) : 0,
         .headers = s->options->headers,
         .headers_len = (uint16_t)s->options->headers_len,
-        .partition = s->options->partition,
+        .partition = asked_partition(s),
     };
 }
 
@@ -168,15 +175,15 @@ int sender_prepare(struct sender *s, struct input_row *row)
     if (size > s->record_max)
         return too_long(s, row, "the row with its key and headers is", size);
     if (s->resume) {
-        message->partition =
-            resume_place(s->resume, message->partition, message->key, message->key_len);
-        if (resume_has(s->resume, message->partition))
+        uint32_t p = resume_place(s->resume, message->partition, message->key, message->key_len);
+        message->partition = MR_PARTITION(p);
+        if (resume_has(s->resume, p))
             return SENDER_PASSED;
         s->progress[s->batch_cnt] = resume_note(s->resume, row->data, row->len);
     }
     message->offset = MR_OFFSET_NONE;
-    s->rows[s->batch_cnt] = (struct sender_row){
-        .line = row->data, .len = row->len, .eol = row->flags, .partition = message->partition};
+    s->rows[s->batch_cnt] =
+        (struct sender_row){.line = row->data, .len = row->len, .eol = row->flags};
     s->batch_cnt++;
     s->batch_bytes += row->len + message->key_len + message->headers_len + MR_RECORD_OVERHEAD;
     return 0;
@@ -191,7 +198,7 @@ static int write_copy(const struct sender *s, const struct mr_message *message,
     const char *end = options_line_end(s->options, row->eol, &end_len);
 
     if (s->options->ids)
-        return printf("%" PRId32 " %" PRIu64 "\n", message->partition, message->offset) < 0;
+        return printf("%" PRIu32 " %" PRIu64 "\n", message->placed, message->offset) < 0;
     return (row->len && fwrite(row->line, 1, row->len, stdout) != row->len) ||
            fwrite(end, 1, end_len, stdout) != end_len;
 }
@@ -207,7 +214,6 @@ static int settle(struct sender *s)
         struct mr_message *message = &s->batch[i];
 
         if (s->producer && message->offset == MR_OFFSET_NONE) {
-            message->partition = s->rows[i].partition;
             s->rows[left] = s->rows[i];
             s->progress[left] = s->progress[i];
             s->batch[left++] = *message;

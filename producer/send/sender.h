@@ -17,8 +17,7 @@
 struct sender_row { /* what a message was made of */
     const char *line;
     size_t len;
-    uint16_t eol;      /* MR_EOL_* */
-    int32_t partition; /* asked for, or MR_ANY */
+    uint16_t eol; /* MR_EOL_* */
 };
 
 struct sender {

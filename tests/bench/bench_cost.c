@@ -101,7 +101,7 @@ static uint64_t pass_on(struct place *place)
     for (unsigned i = 0; i < BATCH; i++) {
         wanted += place->sent;
         fill(values[i], place->sent++);
-        msgs[i] = (struct mr_message){.value = values[i], .value_len = SIZE, .partition = MR_ANY};
+        msgs[i] = (struct mr_message){.value = values[i], .value_len = SIZE};
     }
     must(mr_producer_append(place->producer, msgs, BATCH, -1) == BATCH, "append");
     for (unsigned g = 0; g < place->groups; g++) {

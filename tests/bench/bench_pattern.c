@@ -72,8 +72,7 @@ static void send(struct mr_producer *producer, int who, uint64_t from, uint64_t 
         uint64_t k = until - from < BATCH ? until - from : BATCH;
         for (uint64_t i = 0; i < k; i++) {
             work_fill(records[i], SIZE, (uint64_t)who << NUMBER_BITS | (from + i));
-            msgs[i] =
-                (struct mr_message){.value = records[i], .value_len = SIZE, .partition = MR_ANY};
+            msgs[i] = (struct mr_message){.value = records[i], .value_len = SIZE};
         }
         if (mr_producer_append(producer, msgs, k, -1) != (ssize_t)k)
             bench_fail("append");

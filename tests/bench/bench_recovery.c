@@ -59,7 +59,7 @@ static double redeliver_once(struct mr_producer *producer, struct mr_consumer *h
         for (;;)
             pause();
     }
-    struct mr_message msg = {.value = "x", .value_len = 1, .partition = MR_ANY};
+    struct mr_message msg = {.value = "x", .value_len = 1};
     if (read(held[0], &byte, 1) != 1 || mr_producer_append(producer, &msg, 1, -1) != 1 ||
         read(held[0], &byte, 1) != 1)
         bench_fail("hold a record");
@@ -186,8 +186,7 @@ static void machinery(void)
     uint64_t since = bench_now_ns();
     for (int i = 0; i < TURNS; i++) {
         for (int j = 0; j < BATCH; j++)
-            msgs[j] =
-                (struct mr_message){.value = value, .value_len = sizeof value, .partition = MR_ANY};
+            msgs[j] = (struct mr_message){.value = value, .value_len = sizeof value};
         if (mr_producer_append(producer, msgs, BATCH, -1) != BATCH ||
             mr_consumer_claim(consumer, BATCH, -1) != BATCH)
             bench_fail("pass a batch on");

@@ -60,8 +60,8 @@ static inline void send_by(struct channel *channel, uint64_t n, uint64_t batch)
         uint64_t k = n < batch ? n : batch;
         for (uint64_t i = 0; i < k; i++) {
             work_fill(end->records + i * size, size, channel->number++);
-            msgs[i] = (struct mr_message){
-                .value = end->records + i * size, .value_len = (uint32_t)size, .partition = MR_ANY};
+            msgs[i] =
+                (struct mr_message){.value = end->records + i * size, .value_len = (uint32_t)size};
         }
         if (mr_producer_append(end->producer, msgs, k, -1) != (ssize_t)k)
             bench_fail("append");

@@ -106,7 +106,7 @@ static int made_works(struct world *w)
     struct mr_topic *made;
     struct mr_producer *to = NULL;
     struct mr_consumer *from = NULL;
-    struct mr_message message = {.value = "x", .value_len = 1, .partition = 0};
+    struct mr_message message = {.value = "x", .value_len = 1, .partition = MR_PARTITION(0)};
     struct mr_record record;
     int error = mr_topic_open(w->bus, "made", &made);
     if (error == -ENOENT && !w->completed)

@@ -134,7 +134,7 @@ static int send_one(struct world *w, struct shelf *shelf, struct mr_topic *topic
     for (uint32_t p = 0; p < topic->partition_cnt; p++) {
         struct mr_message msg;
         world_fill(w, &msg, buf, w->sent);
-        msg.partition = (int32_t)p;
+        msg.partition = MR_PARTITION(p);
         world_note(shelf, w->sent++, MUST);
         ssize_t n = mr_producer_append(sender, &msg, 1, 0);
         if (n != 1) {

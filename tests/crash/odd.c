@@ -181,7 +181,7 @@ static ssize_t send_to(struct world *w, uint32_t p)
     struct shelf *t = &w->shelf[T];
     struct mr_message message;
     world_fill(w, &message, buf, w->sent);
-    message.partition = (int32_t)p;
+    message.partition = MR_PARTITION(p);
     ssize_t n = mr_producer_append(t->producer, &message, 1, 0);
     if (n == 1) {
         world_note(t, w->sent++, MUST);

@@ -25,7 +25,7 @@ static void append(struct world *w)
     attach_producer(w);
     fill_messages(w, w->add_from, w->add);
     for (unsigned i = 0; i < w->add && w->settings.partitions > 1; i++)
-        messages[i].partition = (int32_t)(i % w->settings.partitions);
+        messages[i].partition = MR_PARTITION(i % w->settings.partitions);
     begin();
     ssize_t n = mr_producer_append(producer, messages, w->add, -1);
     end(n);

@@ -106,7 +106,7 @@ void move_three(struct world *w, enum shelf_name from, enum shelf_name to, const
         child_must(mr_consumer_next(consumer, &record) == 1, "take a record");
         unsigned id = world_id(&record);
         world_fill(w, &messages[i], values[i], id);
-        messages[i].partition = 0;
+        messages[i].partition = MR_PARTITION(0);
         if (child_plan)
             child_plan->moved[i] = id;
     }

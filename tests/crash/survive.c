@@ -155,7 +155,7 @@ static int append_one(struct world *w, struct shelf *shelf, uint32_t p)
     unsigned char buf[2048];
     struct mr_message msg;
     world_fill(w, &msg, buf, w->sent);
-    msg.partition = (int32_t)p;
+    msg.partition = MR_PARTITION(p);
     world_note(shelf, w->sent++, MUST);
     turn.turns = 0;
     w->error[0] = '\0';

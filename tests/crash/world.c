@@ -43,7 +43,7 @@ void world_fill(struct world *w, struct mr_message *msg, unsigned char *buf, uns
 {
     memset(buf, (int)(id & 0xff), w->record_bytes);
     memcpy(buf, &id, sizeof id);
-    *msg = (struct mr_message){.value = buf, .value_len = w->record_bytes, .partition = MR_ANY};
+    *msg = (struct mr_message){.value = buf, .value_len = w->record_bytes};
 }
 
 void world_note(struct shelf *shelf, unsigned id, enum fate fate)

@@ -74,8 +74,8 @@ static void produce(struct mr_topic *topic, uint64_t script)
     for (int turn = 0; turn < 6; turn++, script >>= 8) {
         struct mr_message msgs[8];
         for (size_t i = 0; i < 8; i++)
-            msgs[i] = (struct mr_message){
-                .value = text, .value_len = (uint32_t)(script & 0xff) * 3, .partition = MR_ANY};
+            msgs[i] =
+                (struct mr_message){.value = text, .value_len = (uint32_t)(script & 0xff) * 3};
         ssize_t n = mr_producer_append(producer, msgs, 8, 0);
         MUST(n <= 8);
     }

@@ -44,7 +44,7 @@ static void append_some(struct mr_producer *from, unsigned n)
     MUST(headers_len > 0);
     for (unsigned i = 0; i < n; i++) {
         struct mr_message msg = {
-            .value = text, .value_len = i * 37 % 600, .partition = (int32_t)(i % PARTITIONS)};
+            .value = text, .value_len = i * 37 % 600, .partition = MR_PARTITION(i % PARTITIONS)};
         if (i % 3 == 0) {
             msg.key = "key";
             msg.key_len = i % 4;

@@ -41,7 +41,7 @@ START_TEST(record_from_the_future_has_no_negative_age)
     struct mr_producer *producer = producer_on(t);
     struct mr_message msg = {.value = "x",
                              .value_len = 1,
-                             .partition = 0,
+                             .partition = MR_PARTITION(0),
                              .ts_ns = mr_wall_ns() + (uint64_t)365 * 24 * 3600 * SECOND};
     ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
     mr_producer_close(producer);

@@ -41,7 +41,7 @@ static int produce(void *arg)
         for (uint32_t i = 0; i < cnt; i++)
             msgs[i] = (struct mr_message){.value = values[i],
                                           .value_len = build(values[i], next[round % 2]++),
-                                          .partition = (int32_t)(round % 2)};
+                                          .partition = MR_PARTITION(round % 2)};
         if (mr_producer_append(producer, msgs, cnt, -1) != (ssize_t)cnt)
             return 1;
     }
@@ -167,7 +167,8 @@ START_TEST(killed_private_consumer_holds_no_producer_up)
     struct mr_producer *producer = producer_on(topic);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     char value[1000];
-    struct mr_message msg = {.value = value, .value_len = sizeof value, .partition = 0};
+    struct mr_message msg = {
+        .value = value, .value_len = sizeof value, .partition = MR_PARTITION(0)};
     memset(value, 'v', sizeof value);
     ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
     pid_t pid = start_holder(&(struct holder){.flags = MR_PRIVATE, .claim = 1});

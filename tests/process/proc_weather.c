@@ -125,7 +125,8 @@ END_TEST
 static void waits_for(struct heard *heard, pid_t pid)
 {
     static char large[3000];
-    struct mr_message msg = {.value = large, .value_len = sizeof large, .partition = 0};
+    struct mr_message msg = {
+        .value = large, .value_len = sizeof large, .partition = MR_PARTITION(0)};
     struct mr_topic *t = listening(heard);
     struct mr_producer *producer;
     ck_assert_int_eq(mr_producer_open(t, NULL, &producer), 0);
@@ -329,7 +330,10 @@ START_TEST(clock_set_to_and_fro_changes_nothing_but_timestamps)
     clock_go(CLOCK_ALONE);
     uint64_t owed = 10 + fill(producer);
     ck_assert_int_eq(
-        mr_producer_append(producer, &(struct mr_message){.value = "x", .value_len = 1}, 1, SECOND),
+        mr_producer_append(
+            producer,
+            &(struct mr_message){.value = "x", .value_len = 1, .partition = MR_PARTITION(0)}, 1,
+            SECOND),
         -ETIMEDOUT);
     ck_assert_int_eq(heard.times, 1);
     ck_assert_int_eq(heard.wait.pid, pid);

@@ -79,7 +79,7 @@ static int produce(struct life *life)
         for (uint32_t i = 0; i < cnt; i++)
             msgs[i] = (struct mr_message){.value = &payloads[i],
                                           .value_len = build(&payloads[i], first + i),
-                                          .partition = partition};
+                                          .partition = to(partition)};
         ssize_t sent = mr_producer_append(producer, msgs, cnt, -1);
         insist(sent == (ssize_t)cnt, "append: %zd of %u", sent, cnt);
         for (uint32_t i = 0; i < cnt; i++)

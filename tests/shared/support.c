@@ -112,10 +112,15 @@ struct mr_consumer *consumer_with(struct mr_topic *topic, struct mr_consumer_opt
     return consumer;
 }
 
+uint32_t to(int32_t partition)
+{
+    return partition < 0 ? MR_ANY : MR_PARTITION(partition);
+}
+
 ssize_t put(struct mr_producer *producer, int32_t partition, const char *value)
 {
     struct mr_message msg = {
-        .value = value, .value_len = (uint32_t)strlen(value), .partition = partition};
+        .value = value, .value_len = (uint32_t)strlen(value), .partition = to(partition)};
     return mr_producer_append(producer, &msg, 1, 0);
 }
 

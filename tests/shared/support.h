@@ -48,6 +48,8 @@ struct mr_topic *topic_make(const char *name, struct mr_settings settings);
 struct mr_producer *producer_on(struct mr_topic *topic);
 struct mr_consumer *consumer_with(struct mr_topic *topic, struct mr_consumer_options options);
 
+/* to is what a message's partition says: MR_PARTITION of it, or MR_ANY if it is below 0. */
+uint32_t to(int32_t partition);
 /* put appends one record without key and waits for nothing. Returns mr_producer_append's answer. */
 ssize_t put(struct mr_producer *producer, int32_t partition, const char *value);
 void put_numbers(struct mr_producer *producer, int32_t partition, unsigned first,

@@ -157,7 +157,7 @@ int feed(struct world *w, uint32_t n)
         for (uint32_t i = 0; i < cnt; i++)
             msgs[i] = (struct mr_message){.value = texts[i],
                                           .value_len = (uint32_t)id_text(w->ids + 1 + i, texts[i]),
-                                          .partition = part};
+                                          .partition = MR_PARTITION(part)};
         ssize_t sent = mr_producer_append(w->feeder, msgs, cnt, 0);
         if (sent == -EAGAIN || sent == -ETIMEDOUT)
             break;
@@ -178,7 +178,7 @@ int feed(struct world *w, uint32_t n)
 static int pass_on(struct world *w, struct member *m, const struct mr_record *r)
 {
     struct mr_message msg = {
-        .value = r->value, .value_len = r->value_len, .partition = (int32_t)dice(w, w->parts)};
+        .value = r->value, .value_len = r->value_len, .partition = MR_PARTITION(dice(w, w->parts))};
     int error = mr_consumer_ack_with(m->consumer, m->into, &msg, 1, 0);
     if (error == -EAGAIN || error == -ETIMEDOUT) {
         error = mr_consumer_rewind(m->consumer);

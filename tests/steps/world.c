@@ -361,7 +361,7 @@ int fill(struct world *w)
     struct mr_topic_info info;
     mr_topic_info(w->t.topic, &info);
     uint64_t goal = info.bytes_in + 2 * info.bytes_room, until = now_ms() + BOUND_S * 1000;
-    struct mr_message msg = {.partition = MR_ANY};
+    struct mr_message msg = {0};
     char text[64];
     while (info.bytes_in < goal) {
         int taken = take_all(w, 0), fed = taken < 0 ? -1 : feed(w, 32);

@@ -26,8 +26,9 @@ static void teardown(void)
 static void messages(struct mr_message *msgs, size_t n, int32_t partition)
 {
     for (size_t i = 0; i < n; i++)
-        msgs[i] = (struct mr_message){
-            .value = "0123456789abcdef0123456789abcdef", .value_len = 32, .partition = partition};
+        msgs[i] = (struct mr_message){.value = "0123456789abcdef0123456789abcdef",
+                                      .value_len = 32,
+                                      .partition = to(partition)};
 }
 
 /* ---- where records go ---- */
@@ -43,11 +44,11 @@ START_TEST(batch_into_many_partitions_keeps_the_order_within_each)
         int len = snprintf(values[i], sizeof values[i], "%u", i);
         msgs[i] = (struct mr_message){.value = values[i],
                                       .value_len = (uint32_t)len,
-                                      .partition = (int32_t)(i * i % 7 % PARTITIONS)};
+                                      .partition = MR_PARTITION(i * i % 7 % PARTITIONS)};
     }
     ck_assert_int_eq(mr_producer_append(producer, msgs, N, 0), N);
     for (unsigned i = 0; i < N; i++)
-        ck_assert_uint_eq(msgs[i].offset, expected[msgs[i].partition]++);
+        ck_assert_uint_eq(msgs[i].offset, expected[msgs[i].placed]++);
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     struct mr_record r;
     int last[PARTITIONS] = {-1, -1, -1, -1, -1};
@@ -56,7 +57,7 @@ START_TEST(batch_into_many_partitions_keeps_the_order_within_each)
             char text[8] = {0};
             memcpy(text, r.value, r.value_len);
             int i = atoi(text);
-            ck_assert_int_eq(msgs[i].partition, (int32_t)r.partition);
+            ck_assert_uint_eq(msgs[i].placed, r.partition);
             ck_assert_int_gt(i, last[r.partition]);
             last[r.partition] = i;
         }
@@ -72,18 +73,15 @@ START_TEST(keys_go_where_their_hash_says)
     char key[16];
     for (unsigned i = 0; i < 200; i++) {
         size_t len = (size_t)snprintf(key, sizeof key, "key-%u", i);
-        struct mr_message msg = {.value = "v",
-                                 .value_len = 1,
-                                 .key = key,
-                                 .key_len = (uint32_t)len,
-                                 .partition = MR_ANY};
+        struct mr_message msg = {
+            .value = "v", .value_len = 1, .key = key, .key_len = (uint32_t)len};
         ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
-        ck_assert_int_eq(msg.partition, (int32_t)mr_partition_for(key, len, 7));
+        ck_assert_uint_eq(msg.placed, mr_partition_for(key, len, 7));
     }
     /* an empty key is a key */
-    struct mr_message empty = {.value = "v", .value_len = 1, .key = "", .partition = MR_ANY};
+    struct mr_message empty = {.value = "v", .value_len = 1, .key = ""};
     ck_assert_int_eq(mr_producer_append(producer, &empty, 1, 0), 1);
-    ck_assert_int_eq(empty.partition, (int32_t)mr_partition_for("", 0, 7));
+    ck_assert_uint_eq(empty.placed, mr_partition_for("", 0, 7));
 }
 END_TEST
 
@@ -109,14 +107,13 @@ START_TEST(records_without_key_go_in_runs_through_all_partitions)
 {
     enum { PARTITIONS = 4, N = 2000 };
     use((struct mr_settings){.partitions = PARTITIONS, .size_bytes = 1048576});
-    int32_t last = -1;
+    uint32_t last = UINT32_MAX;
     unsigned runs = 0, seen[PARTITIONS] = {0};
     for (unsigned i = 0; i < N; i++) {
-        struct mr_message msg = {
-            .value = "0123456789abcdef0123456789abcdef", .value_len = 32, .partition = MR_ANY};
+        struct mr_message msg = {.value = "0123456789abcdef0123456789abcdef", .value_len = 32};
         ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
-        runs += msg.partition != last;
-        last = msg.partition;
+        runs += msg.placed != last;
+        last = msg.placed;
         seen[last]++;
     }
     ck_assert_uint_le(runs, N * 64 / 16384 + 1);
@@ -131,8 +128,13 @@ START_TEST(partition_that_does_not_exist_is_refused)
     use((struct mr_settings){.partitions = 2});
     messages(msgs, 2, 2);
     ck_assert_int_eq(mr_producer_append(producer, msgs, 2, 0), -EINVAL);
-    messages(msgs, 2, -2);
+    messages(msgs, 2, 0);
+    msgs[1].partition = MR_PARTITION(-1);
     ck_assert_int_eq(mr_producer_append(producer, msgs, 2, 0), -EINVAL);
+    for (uint32_t number = 1; number <= 3; number++) { /* without MR_PARTITION: what was meant? */
+        msgs[1].partition = number;
+        ck_assert_int_eq(mr_producer_append(producer, msgs, 2, 0), -EINVAL);
+    }
     ck_assert_int_eq(mr_producer_append(producer, msgs, 0, 0), -EINVAL);
     ck_assert_uint_eq(mr_log_tip(topic, 0).head + mr_log_tip(topic, 1).head, 0);
 }
@@ -142,11 +144,35 @@ START_TEST(bad_partition_in_a_batch_leaves_the_batch_as_it_was)
 {
     struct mr_message msgs[3];
     use((struct mr_settings){.partitions = 2});
-    messages(msgs, 3, MR_ANY);
-    msgs[2].partition = 2;
+    messages(msgs, 3, -1);
+    msgs[2].partition = MR_PARTITION(2);
     ck_assert_int_eq(mr_producer_append(producer, msgs, 3, 0), -EINVAL);
-    ck_assert_int_eq(msgs[0].partition, MR_ANY);
-    ck_assert_int_eq(msgs[1].partition, MR_ANY);
+    ck_assert_uint_eq(msgs[0].partition, MR_ANY);
+    ck_assert_uint_eq(msgs[1].partition, MR_ANY);
+}
+END_TEST
+
+START_TEST(zeroed_message_goes_anywhere_and_stays_as_it_was)
+{
+    use((struct mr_settings){.partitions = 3, .size_bytes = 3 * 65536});
+    static char value[8192];
+    struct mr_message msg = {0};
+    uint32_t seen = 0;
+    msg.value = value;
+    msg.value_len = sizeof value;
+    for (int i = 0; i < 9; i++) { /* the same one again and again: it is spread */
+        ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
+        ck_assert_uint_lt(msg.placed, 3);
+        ck_assert_uint_eq(msg.partition, MR_ANY);
+        seen |= 1u << msg.placed;
+    }
+    ck_assert_uint_eq(seen, 7);
+    for (uint32_t p = 0; p < 3; p++) {
+        msg.partition = MR_PARTITION(p);
+        ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
+        ck_assert_uint_eq(msg.placed, p);
+        ck_assert_uint_eq(msg.partition, MR_PARTITION(p));
+    }
 }
 END_TEST
 
@@ -272,7 +298,7 @@ START_TEST(what_fits_into_some_partitions_has_offsets_there)
     struct mr_message msgs[140];
     messages(msgs, 140, 0);
     for (int i = 1; i < 140; i += 2)
-        msgs[i].partition = 1;
+        msgs[i].partition = MR_PARTITION(1);
     /* partition 0 is full, then it is no use to go on */
     ck_assert_int_eq(mr_producer_append(producer, msgs, 140, 0), 64);
     for (uint64_t i = 0; i < 140; i++)
@@ -517,6 +543,7 @@ int main(void)
     tcase_add_test(tcase, records_without_key_go_in_runs_through_all_partitions);
     tcase_add_test(tcase, partition_that_does_not_exist_is_refused);
     tcase_add_test(tcase, bad_partition_in_a_batch_leaves_the_batch_as_it_was);
+    tcase_add_test(tcase, zeroed_message_goes_anywhere_and_stays_as_it_was);
     tcase_add_test(tcase, record_larger_than_topic_is_refused_with_its_whole_batch);
     tcase_add_test(tcase, headers_come_back_in_order);
     tcase_add_test(tcase, malformed_headers_are_refused_at_any_length);

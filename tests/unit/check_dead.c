@@ -61,17 +61,17 @@ START_TEST(record_that_failed_as_often_as_allowed_is_a_letter_once_and_acknowled
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     unsigned char own[32];
     size_t own_len = (size_t)mr_header_add(own, 0, sizeof own, "source", "test", 4);
-    struct mr_message msgs[3] = {{.value = "first", .value_len = 5, .partition = 1},
+    struct mr_message msgs[3] = {{.value = "first", .value_len = 5, .partition = MR_PARTITION(1)},
                                  {.value = "poison",
                                   .value_len = 6,
-                                  .partition = 1,
+                                  .partition = MR_PARTITION(1),
                                   .key = "k",
                                   .key_len = 1,
                                   .headers = own,
                                   .headers_len = (uint16_t)own_len,
                                   .flags = MR_EOL_CRLF,
                                   .ts_ns = 777},
-                                 {.value = "last", .value_len = 4, .partition = 1}};
+                                 {.value = "last", .value_len = 4, .partition = MR_PARTITION(1)}};
     ck_assert_int_eq(mr_producer_append(producer, msgs, 3, 0), 3);
     ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 3);
     next_is(c, "first");

@@ -103,7 +103,8 @@ START_TEST(full_is_that_of_the_fullest_partition_in_bytes_or_records)
     ck_assert_uint_eq(take_all(c), 6);
     ck_assert_uint_eq(about(topic).full_percent, 0);
     static char large[2048 - MR_RECORD_OVERHEAD];
-    struct mr_message msg = {.value = large, .value_len = sizeof large, .partition = 1};
+    struct mr_message msg = {
+        .value = large, .value_len = sizeof large, .partition = MR_PARTITION(1)};
     ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
     ck_assert_uint_eq(about(topic).full_percent, 50); /* of the bytes; it is 20 of the records */
     mr_consumer_close(c);
@@ -159,7 +160,8 @@ START_TEST(partition_shows_what_is_kept)
     struct mr_partition_info info;
     use((struct mr_settings){.partitions = 2, .full = MR_FULL_DROP_OLDEST, .records_max = 8});
     for (uint64_t i = 0; i < 10; i++) {
-        struct mr_message msg = {.value = "v", .value_len = 1, .partition = 1, .ts_ns = 100 + i};
+        struct mr_message msg = {
+            .value = "v", .value_len = 1, .partition = MR_PARTITION(1), .ts_ns = 100 + i};
         ck_assert_int_eq(mr_producer_append(producer, &msg, 1, 0), 1);
     }
     ck_assert_int_eq(mr_partition_info(topic, 1, &info), 0);
@@ -302,7 +304,7 @@ static int is_blocked(void *arg)
     (void)arg;
     struct mr_topic *t = topic_of_child("t");
     struct mr_producer *p;
-    struct mr_message msg = {.value = "x", .value_len = 1, .partition = MR_ANY};
+    struct mr_message msg = {.value = "x", .value_len = 1};
     if (mr_producer_open(t, NULL, &p) || mr_producer_append(p, &msg, 1, -1) != 1)
         return 1;
     mr_producer_close(p);
@@ -439,7 +441,7 @@ static int claims_for_ever(void *arg)
     if (mr_consumer_open(t, NULL, &c) || mr_producer_open(t, NULL, &p))
         return 1;
     for (;;) {
-        put(p, MR_ANY, "x");
+        put(p, -1, "x");
         if (mr_consumer_claim(c, 2, 0) > 0 && mr_consumer_next(c, &r) == 1)
             mr_consumer_ack(c);
     }

@@ -330,7 +330,7 @@ START_TEST(what_the_last_group_had_acknowledged_outlives_one_that_never_came_to_
     pid_t holder = standing(holds_log_0, NULL), maker = child(makes_h, NULL);
     wait_until(in_the_making());
     for (int i = 0; i < 3; i++)
-        three[i] = (struct mr_message){.value = "x", .value_len = 1, .partition = 1};
+        three[i] = (struct mr_message){.value = "x", .value_len = 1, .partition = MR_PARTITION(1)};
     ck_assert_int_eq(mr_append_assign(producer, three, 3), 0);
     /* it has the limit looked up */
     ck_assert_int_eq(mr_producer_append_whole(producer, three, 3, 0), -EAGAIN);

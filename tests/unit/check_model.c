@@ -179,14 +179,14 @@ static void do_append(void)
     for (size_t i = 0; i < n; i++) {
         uint32_t p = below(m.settings.partitions);
         msgs[i] =
-            (struct mr_message){.partition = (int32_t)p,
+            (struct mr_message){.partition = MR_PARTITION(p),
                                 .value = values[i],
                                 .value_len = (uint32_t)(size ? below((unsigned)size + 1) : 0)};
     }
     /* Partition by partition, in order; the first record without room ends all. */
     for (uint32_t p = 0; p < m.settings.partitions && !full; p++)
         for (size_t i = 0; i < n && !full; i++) {
-            if (msgs[i].partition != (int32_t)p)
+            if (msgs[i].partition != MR_PARTITION(p))
                 continue;
             uint64_t bytes = mr_record_bytes(msgs[i].value_len, 0, 0), limit = limit_of(p);
             ck_assert_uint_lt(next[p], RECORDS);
@@ -206,7 +206,7 @@ static void do_append(void)
     }
     ck_assert_int_eq(got, expected ? (ssize_t)expected : -EAGAIN);
     for (size_t i = 0; i < expected; i++) {
-        uint32_t p = (uint32_t)msgs[order[i]].partition;
+        uint32_t p = msgs[order[i]].placed;
         ck_assert_uint_eq(msgs[order[i]].offset, m.cnt[p]++);
         msgs[order[i]].offset = MR_OFFSET_NONE;
     }

@@ -40,8 +40,7 @@ static uint64_t other_cnt(void)
 
 static struct mr_message text(const char *value)
 {
-    return (struct mr_message){
-        .value = value, .value_len = (uint32_t)strlen(value), .partition = MR_ANY};
+    return (struct mr_message){.value = value, .value_len = (uint32_t)strlen(value)};
 }
 
 /* ---- mr_consumer_ack_with ---- */
@@ -59,7 +58,7 @@ START_TEST(acknowledged_with_records_both_happen)
     msgs[0].key_len = 1; /* the others' keys would lead elsewhere: the first decides */
     ck_assert_int_eq(mr_consumer_ack_with(c, out, msgs, 3, -1), 0);
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(msgs[i].partition, (int)mr_partition_for("k", 1, 4));
+        ck_assert_uint_eq(msgs[i].placed, mr_partition_for("k", 1, 4));
         ck_assert_uint_eq(msgs[i].offset, (unsigned)i);
     }
     ck_assert_int_eq(mr_consumer_lag(c), 1);
@@ -118,8 +117,7 @@ START_TEST(whole_batch_is_there_as_a_whole_or_not_at_all)
         struct mr_message msgs[16];
         size_t n = 1 + (seed = seed * 1103515245u + 12345u) / 65536 % 16;
         for (size_t i = 0; i < n; i++)
-            msgs[i] = (struct mr_message){
-                .value = value, .value_len = (seed >> 8) % sizeof value, .partition = MR_ANY};
+            msgs[i] = (struct mr_message){.value = value, .value_len = (seed >> 8) % sizeof value};
         put(producer, 0, "x");
         ck_assert_int_eq(mr_consumer_claim(c, 1, 0), 1);
         next_is(c, "x");
@@ -378,7 +376,7 @@ static struct mr_producer *from(struct mr_topic *t, uint64_t source)
 static void put_from(struct mr_producer *p, int32_t partition, uint64_t position, uint64_t check)
 {
     struct mr_message msg = text("x");
-    msg.partition = partition;
+    msg.partition = to(partition);
     ck_assert_int_eq(mr_producer_append_from(p, &msg, &(struct mr_progress){position, check}, 1, 0),
                      1);
 }
@@ -406,8 +404,8 @@ START_TEST(each_partition_remembers_how_far_each_source_came)
     came_to(b, 1, 7, 70);
     struct mr_message msgs[4] = {text("1"), text("2"), text("3"), text("4")};
     struct mr_progress progress[4] = {{20, 1}, {21, 2}, {22, 3}, {23, 4}};
-    msgs[0].partition = msgs[2].partition = 0;
-    msgs[1].partition = msgs[3].partition = 1;
+    msgs[0].partition = msgs[2].partition = MR_PARTITION(0);
+    msgs[1].partition = msgs[3].partition = MR_PARTITION(1);
     ck_assert_int_eq(mr_producer_append_from(a, msgs, progress, 4, 0), 4);
     came_to(a, 0, 22, 3);
     came_to(a, 1, 23, 4);
@@ -493,8 +491,8 @@ START_TEST(partition_full_of_sources_refuses_while_others_have_room)
     struct mr_producer *p = from(topic, 1), *none;
     put_of_each(100, 100 + MR_SOURCES, 1);
     struct mr_message msgs[2] = {text("1"), text("2")};
-    msgs[0].partition = 0;
-    msgs[1].partition = 1;
+    msgs[0].partition = MR_PARTITION(0);
+    msgs[1].partition = MR_PARTITION(1);
     struct mr_progress progress[2] = {{1, 1}, {2, 2}};
     ck_assert_int_eq(mr_producer_append_from(p, msgs, progress, 2, 0), 1);
     ck_assert_uint_eq(msgs[1].offset, MR_OFFSET_NONE);
