@@ -83,7 +83,7 @@ static int read_line(struct arguments *args, int argc, char **argv)
     struct command_line *line = &args->line;
     struct serve_options *serve = &args->serve;
     const struct cli_option options[] = {
-        {'b', "bus", CLI_NAME, .target = &line->bus, .min = 'b'},
+        {'b', "bus", CLI_NAME, .target = &line->bus, .min = MR_NAME_BUS},
         {'J', "json", CLI_FLAG, .target = &line->json},
         {'q', "quiet", CLI_FLAG, .target = &program_quiet},
         {'v', "verbose", CLI_FLAG, .target = &program_verbose},
@@ -157,7 +157,7 @@ int arguments_parse(struct arguments *args, int argc, char **argv)
         const char *bus = getenv("MILLRACE_BUS");
         args->line.bus_named = bus && *bus;
         args->line.bus = args->line.bus_named ? bus : "default";
-        const char *wrong = mr_name_check('b', args->line.bus);
+        const char *wrong = mr_name_check(MR_NAME_BUS, args->line.bus);
         if (wrong)
             return cli_usage("MILLRACE_BUS=%s: bad name of a bus: %s", args->line.bus, wrong);
     }

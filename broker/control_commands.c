@@ -86,7 +86,7 @@ static int reached(const struct command_line *line, const struct goal *goal, int
 int command_wait(const struct command_line *line)
 {
     struct goal goal;
-    const char *name = line->operands[0], *wrong = mr_name_check('t', name);
+    const char *name = line->operands[0], *wrong = mr_name_check(MR_NAME_TOPIC, name);
     if (wrong)
         return program_usage("%s: bad name of a topic: %s", name, wrong);
     if (!line->wait_for)

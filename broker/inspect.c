@@ -113,7 +113,7 @@ static int status_producers(struct status_tables *tables, const struct mr_topic 
     struct mr_producer_info producer;
     int found;
     for (uint32_t idx = 0; (found = mr_producer_info(topic, idx, &producer)) >= 0; idx++) {
-        if (!found || producer.state != 'a')
+        if (!found || producer.state != MR_PRODUCER_ATTACHED)
             continue;
         table_count(table, (uint64_t)producer.pid);
         table_text(table, producer.name);

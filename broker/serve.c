@@ -157,7 +157,7 @@ static int create(struct server *server, const char *name, const struct mr_setti
 {
     const struct mr_settings *defaults = &server->options->defaults;
     struct mr_settings s = *wanted;
-    if (mr_name_check('t', name))
+    if (mr_name_check(MR_NAME_TOPIC, name))
         return -EINVAL;
     if (!s.size_bytes)
         s.size_bytes = defaults->size_bytes;

@@ -51,7 +51,7 @@ const char *spec_parse(struct topic_spec *spec, char *text, const char **where)
     char *rest = text;
     spec->name = strsep(&rest, ",");
     *where = spec->name;
-    const char *wrong = mr_name_check('t', spec->name);
+    const char *wrong = mr_name_check(MR_NAME_TOPIC, spec->name);
     while (!wrong && rest) {
         char *value = strsep(&rest, ",");
         *where = value;

@@ -47,7 +47,7 @@ int command_connect(const struct command_line *line, uint32_t flags, struct mr_b
 
 int command_topic(struct mr_bus *bus, const char *name, struct mr_topic **out)
 {
-    const char *wrong = mr_name_check('t', name);
+    const char *wrong = mr_name_check(MR_NAME_TOPIC, name);
     if (wrong) {
         program_usage("%s: bad name of a topic: %s", name, wrong);
         return EXIT_USAGE;
@@ -142,7 +142,7 @@ static int create_failed(const struct mr_bus *bus, const char *name, int error,
 
 int command_create(const struct command_line *line)
 {
-    const char *name = line->operands[0], *wrong = mr_name_check('t', name);
+    const char *name = line->operands[0], *wrong = mr_name_check(MR_NAME_TOPIC, name);
     if (wrong)
         return program_usage("%s: bad name of a topic: %s", name, wrong);
     struct mr_bus *bus;
@@ -533,7 +533,7 @@ static void attached(const struct mr_topic *topic, char *text, size_t cap)
     text[0] = '\0';
     for (uint32_t idx = 0; (found = mr_producer_info(topic, idx, &producer)) >= 0 && used < cap;
          idx++)
-        if (found && producer.state == 'a')
+        if (found && producer.state == MR_PRODUCER_ATTACHED)
             used += (size_t)snprintf(text + used, cap - used, "%sproducer pid %" PRId32,
                                      used ? ", " : "", producer.pid);
     for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) >= 0 && used < cap; idx++)

@@ -120,6 +120,10 @@ enum mr_wait_for {
     MR_WAIT_DEAD,
 };
 
+/* mr_wait_name is a word for logs: "room", "lock", "records", "acknowledged", "broker", "dead";
+ * "unknown" for any other number. */
+const char *mr_wait_name(enum mr_wait_for what);
+
 struct mr_wait {
     enum mr_wait_for what;
     const char *topic;
@@ -234,10 +238,11 @@ struct mr_settings { /* 0 anywhere: the broker's default */
     uint32_t mode; /* file mode of the segment, as for chmod */
 };
 
-/* mr_name_check says whether a name can be a topic's (kind 't'), a bus's ('b', also "USER/NAME" if
- * there is such a user) or a group's ('g').
+enum mr_name_kind { MR_NAME_BUS, MR_NAME_TOPIC, MR_NAME_GROUP };
+/* mr_name_check says whether a name can be that of a bus (also "USER/NAME" if there is such a
+ * user), a topic or a group.
  * Returns  NULL if so, else a static text saying what is wrong with it ("contains '/'"). */
-const char *mr_name_check(char kind, const char *name);
+const char *mr_name_check(enum mr_name_kind kind, const char *name);
 
 /* mr_topic_open attaches an existing topic. Opening the same topic twice on one bus gives the same
  * mapping (counted). */
@@ -396,10 +401,18 @@ struct mr_member_info {
 /* 1, 0, -ERANGE as mr_group_info */
 int mr_member_info(const struct mr_topic *topic, uint32_t idx, struct mr_member_info *out);
 
+enum mr_producer_state {
+    MR_PRODUCER_ATTACHED = 1,
+    MR_PRODUCER_DONE, /* closed properly */
+    MR_PRODUCER_DIED, /* without */
+};
+/* mr_producer_state_name: "attached", "done", "died"; "unknown" for any other number. */
+const char *mr_producer_state_name(enum mr_producer_state state);
+
 struct mr_producer_info {
     int32_t pid;
     char name[MR_CLIENT_NAME_MAX + 1];
-    int state;                           /* 'a' attached, 'd' done (closed properly), 'x' died */
+    enum mr_producer_state state;
     uint64_t records, bytes, blocked_ns; /* blocked: waited for room, also the wait that goes on */
 };
 /* 1, 0, -ERANGE */

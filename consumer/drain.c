@@ -16,7 +16,7 @@ static void describe_dead(const struct source *source)
     for (uint32_t idx = 0; (got = mr_producer_info(source->topic, idx, &producer)) != -ERANGE;
          idx++) {
         error = got < 0 ? got : error;
-        if (got <= 0 || producer.state != 'x')
+        if (got <= 0 || producer.state != MR_PRODUCER_DIED)
             continue;
         named++;
         program_error("%s: a producer died: %s, pid %" PRId32 ", after %" PRIu64

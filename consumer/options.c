@@ -140,7 +140,7 @@ static int check_topics(const struct take *take)
     if (take->topic_cnt > TOPICS_MAX)
         return cli_usage("%zu topics given; at most %u", take->topic_cnt, TOPICS_MAX);
     for (size_t i = 0; i < take->topic_cnt; i++) {
-        const char *wrong = mr_name_check('t', take->topic[i]);
+        const char *wrong = mr_name_check(MR_NAME_TOPIC, take->topic[i]);
         if (wrong)
             return cli_usage("bad name of a topic \"%s\": %s", take->topic[i], wrong);
         for (size_t k = 0; k < i; k++)
@@ -197,7 +197,7 @@ static int read_line(int argc, char **argv, struct options *out, struct given *g
     struct take *take = &out->take;
     struct command *command = &out->command;
     const struct cli_option options[] = {
-        {'g', "group", CLI_NAME, .target = &take->group, .min = 'g'},
+        {'g', "group", CLI_NAME, .target = &take->group, .min = MR_NAME_GROUP},
         {0, "all", CLI_BITS, .target = &take->flags, .max = MR_PRIVATE},
         {0, "peek", CLI_BITS, .target = &take->flags, .max = MR_PEEK},
         {0, "ordered", CLI_BITS, .target = &take->flags, .max = MR_ORDERED},
@@ -218,7 +218,7 @@ static int read_line(int argc, char **argv, struct options *out, struct given *g
         {'j', "jobs", CLI_COUNT_32, .target = &command->jobs, .min = 1, .max = JOBS_MAX,
          .with = COMMAND, .hint = "start several consumers for more"},
         {0, "batch", CLI_COUNT_32, .target = &command->batch, .min = 1, .with = COMMAND},
-        {0, "into", CLI_NAME, .target = &command->into, .min = 't', .with = COMMAND},
+        {0, "into", CLI_NAME, .target = &command->into, .min = MR_NAME_TOPIC, .with = COMMAND},
         {0, "on-fail", CLI_CHOICE, .target = &command->on_fail, .words = on_fail, .with = COMMAND},
         {0, "tries", CLI_COUNT_32, .target = &take->tries, .min = 1, .max = 1000, .with = COMMAND},
         {0, "backoff", CLI_DURATION, .target = &command->backoff_ns, .max = (uint64_t)day_ns,

@@ -137,7 +137,7 @@ int option_rules_check(struct options *o, const struct options_seen *seen)
 
     if (end)
         return end;
-    if ((wrong = mr_name_check('t', o->topic)))
+    if ((wrong = mr_name_check(MR_NAME_TOPIC, o->topic)))
         return cli_usage("%s: bad name of a topic: %s", o->topic, wrong);
     if ((end = check_formats(o, seen)))
         return end;

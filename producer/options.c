@@ -68,7 +68,7 @@ static int read_line(int argc, char **argv, struct cli_line *line, struct option
         {'k', "key", CLI_TEXT, .target = &o->key},
         {'H', "header", CLI_CALL, .target = o, .call = value_header},
         {'p', "partition", CLI_COUNT_32, .target = &o->partition, .max = MR_PARTITIONS_MAX - 1},
-        {'b', "bus", CLI_NAME, .target = &o->bus, .min = 'b'},
+        {'b', "bus", CLI_NAME, .target = &o->bus, .min = MR_NAME_BUS},
         {0, "wait", CLI_DURATION, .target = &o->wait_ns},
         {0, "no-create", CLI_FLAG, .target = &o->no_create},
         {0, "timeout", CLI_DURATION, .target = &o->timeout_ns, .min = 1,

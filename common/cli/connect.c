@@ -165,7 +165,7 @@ int program_connect(const char *bus, const char *client_name, int64_t wait_ns, s
     const char *name = bus ? bus : getenv("MILLRACE_BUS");
     if (!name || !*name)
         name = "default";
-    const char *wrong = mr_name_check('b', name);
+    const char *wrong = mr_name_check(MR_NAME_BUS, name);
     if (wrong)
         return program_usage("bad name of a bus \"%s\": %s", name, wrong);
 

@@ -129,13 +129,13 @@ static int take_choice(const struct cli_option *option, const char *value)
 
 static int take_name(const struct cli_option *option, const char *value)
 {
-    const char *wrong = mr_name_check((char)option->min, value);
+    const char *wrong = mr_name_check((enum mr_name_kind)option->min, value);
 
     if (wrong)
         return cli_wrong(option, value, "bad name of a %s: %s",
-                         option->min == 't'   ? "topic"
-                         : option->min == 'g' ? "group"
-                                              : "bus",
+                         option->min == MR_NAME_TOPIC   ? "topic"
+                         : option->min == MR_NAME_GROUP ? "group"
+                                                        : "bus",
                          wrong);
     *(const char **)option->target = value;
     return 0;

@@ -12,7 +12,7 @@ enum cli_kind {
     CLI_BITS,     /* nothing; uint32_t: gets the bits of max */
     CLI_TEXT,     /* a text; const char *, which points into argv, as those below */
     CLI_WORD,     /* a text that is not empty */
-    CLI_NAME,     /* the name of a bus, topic or group, as min says: 'b', 't' or 'g' */
+    CLI_NAME,     /* the name of a bus, topic or group, as min says: enum mr_name_kind */
     CLI_COUNT,    /* "1000", "10k"; uint64_t in [min, max] */
     CLI_COUNT_32, /* the same; uint32_t, or int32_t if max fits */
     CLI_SIZE,     /* "64k", "16M"; uint64_t bytes in [min, max] */

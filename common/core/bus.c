@@ -88,7 +88,7 @@ int mr_bus_address(const char *text, uid_t *owner, const char **name)
         text = getenv("MILLRACE_BUS");
     if (!text || !*text)
         text = "default";
-    if (mr_name_check('b', text))
+    if (mr_name_check(MR_NAME_BUS, text))
         return -EINVAL;
     const char *slash = strchr(text, '/');
     *owner = geteuid();
@@ -500,7 +500,7 @@ ssize_t mr_bus_topics(const struct mr_bus *bus, char ***names)
     /* Any user may put a file there. What cannot be a topic is left out; its name may not even be
      * fit to print. */
     for (ssize_t i = 0; i < n; i++) {
-        if (mr_name_check('t', (*names)[i]))
+        if (mr_name_check(MR_NAME_TOPIC, (*names)[i]))
             continue;
         mr_segment_name(path, bus->owner, bus->name, (*names)[i]);
         if (!mr_segment_foreign(path, bus->owner))
@@ -528,7 +528,7 @@ int mr_bus_list(char ***names)
         char *dot = strchr(all[i], '.');
         if (dot)
             *dot = '\0';
-        int known = mr_name_check('b', all[i]) != NULL;
+        int known = mr_name_check(MR_NAME_BUS, all[i]) != NULL;
         for (int k = 0; k < kept && !known; k++)
             known = strcmp(all[k], all[i]) == 0;
         if (!known && !mr_segment_foreign(path, geteuid()))

@@ -42,7 +42,7 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
     if (error)
         return error;
     const char *group = options->group ? options->group : "default";
-    if (mr_name_check('g', group) || options->tries > 1000)
+    if (mr_name_check(MR_NAME_GROUP, group) || options->tries > 1000)
         return -EINVAL;
     error = mr_topic_rings(topic);
     if (error)

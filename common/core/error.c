@@ -1,4 +1,4 @@
-/* error.c - which library this is, and what its errors mean in words. */
+/* error.c - which library this is, and what its errors and states are in words. */
 #include "millrace.h"
 
 #include <errno.h>
@@ -78,4 +78,36 @@ const char *mr_strerror(int error)
     default:
         return strerror(error < 0 ? -error : error);
     }
+}
+
+const char *mr_wait_name(enum mr_wait_for what)
+{
+    switch (what) {
+    case MR_WAIT_ROOM:
+        return "room";
+    case MR_WAIT_LOCK:
+        return "lock";
+    case MR_WAIT_RECORDS:
+        return "records";
+    case MR_WAIT_ACKNOWLEDGED:
+        return "acknowledged";
+    case MR_WAIT_BROKER:
+        return "broker";
+    case MR_WAIT_DEAD:
+        return "dead";
+    }
+    return "unknown";
+}
+
+const char *mr_producer_state_name(enum mr_producer_state state)
+{
+    switch (state) {
+    case MR_PRODUCER_ATTACHED:
+        return "attached";
+    case MR_PRODUCER_DONE:
+        return "done";
+    case MR_PRODUCER_DIED:
+        return "died";
+    }
+    return "unknown";
 }

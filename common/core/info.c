@@ -358,7 +358,7 @@ int mr_group_info(const struct mr_topic *topic, uint32_t g, struct mr_group_info
 int mr_group_find(const struct mr_topic *topic, const char *name)
 {
     char its[MR_GROUP_NAME_MAX + 1];
-    if (mr_name_check('g', name))
+    if (mr_name_check(MR_NAME_GROUP, name))
         return -EINVAL;
     for (uint32_t g = 0; g < topic->group_cnt; g++) {
         mr_words_load(topic->groups[g].name, sizeof its / 8, its);
@@ -528,10 +528,11 @@ static int topic_producers(const struct mr_topic *topic, struct mr_topic_info *i
         int found = mr_producer_info(topic, i, &producer);
         if (found < 0)
             return found;
-        if (found && producer.state == 'a') {
+        if (found && producer.state == MR_PRODUCER_ATTACHED) {
             info->producers++;
             info->producers_waiting += load(&topic->producers[i].blocked_since_ns) != 0;
-        } else if (found && producer.state == 'x' && load(&topic->producers[i].state) == 'a') {
+        } else if (found && producer.state == MR_PRODUCER_DIED &&
+                   load(&topic->producers[i].state) == 'a') {
             info->producers_died++;
         }
     }

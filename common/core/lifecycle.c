@@ -61,7 +61,7 @@ static int init_segment(int fd, const struct mr_geometry *g, const struct mr_set
 int mr_topic_create_segment(struct mr_bus *bus, const char *name,
                             const struct mr_settings *settings)
 {
-    if (mr_name_check('t', name) || mr_settings_bad(settings))
+    if (mr_name_check(MR_NAME_TOPIC, name) || mr_settings_bad(settings))
         return -EINVAL;
     /* the file would be ours, and clients would not take it for the bus's */
     if (bus->owner != geteuid())
@@ -124,7 +124,7 @@ static int ask_broker(const struct mr_bus *bus, const struct mr_control_msg *req
 int mr_topic_create(struct mr_bus *bus, const char *name, const struct mr_settings *settings,
                     int automatic)
 {
-    if (mr_name_check('t', name))
+    if (mr_name_check(MR_NAME_TOPIC, name))
         return -EINVAL;
     struct mr_control_msg request = {.op = MR_CONTROL_CREATE, .automatic = automatic != 0}, reply;
     if (settings)
@@ -170,7 +170,7 @@ static int remove_name(const struct mr_topic *topic)
 
 int mr_topic_open(struct mr_bus *bus, const char *name, struct mr_topic **out)
 {
-    if (mr_name_check('t', name))
+    if (mr_name_check(MR_NAME_TOPIC, name))
         return -EINVAL;
     if (!*bus->alive)
         return -ESTALE;

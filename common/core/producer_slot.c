@@ -114,7 +114,9 @@ int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_produ
     if (state == 'a' && !alive)
         state = 'x'; /* its death is not recorded yet */
     struct mr_producer_info info = {.pid = (int32_t)load(&producer->pid),
-                                    .state = (int)state,
+                                    .state = state == 'a'   ? MR_PRODUCER_ATTACHED
+                                             : state == 'd' ? MR_PRODUCER_DONE
+                                                            : MR_PRODUCER_DIED,
                                     .records = load(&producer->records),
                                     .bytes = load(&producer->bytes),
                                     .blocked_ns = acquire(&producer->blocked_ns)};

@@ -46,9 +46,9 @@ int mr_segment_user(const char *text, size_t len, uid_t *out)
     return 0;
 }
 
-const char *mr_name_check(char kind, const char *name)
+const char *mr_name_check(enum mr_name_kind kind, const char *name)
 {
-    const char *slash = kind == 'b' ? strchr(name, '/') : NULL;
+    const char *slash = kind == MR_NAME_BUS ? strchr(name, '/') : NULL;
     uid_t user;
     if (slash) {
         if (mr_segment_user(name, (size_t)(slash - name), &user))
@@ -56,30 +56,30 @@ const char *mr_name_check(char kind, const char *name)
         name = slash + 1;
     }
     size_t len = strlen(name);
-    size_t max = kind == 'b'   ? MR_BUS_NAME_MAX
-                 : kind == 'g' ? MR_GROUP_NAME_MAX
-                               : MR_TOPIC_NAME_MAX;
+    size_t max = kind == MR_NAME_BUS     ? MR_BUS_NAME_MAX
+                 : kind == MR_NAME_GROUP ? MR_GROUP_NAME_MAX
+                                         : MR_TOPIC_NAME_MAX;
     if (len == 0)
         return "is empty";
     size_t suffix = strlen(MR_DEAD_SUFFIX);
-    if (kind == 't' && (len < suffix || strcmp(name + len - suffix, MR_DEAD_SUFFIX) != 0))
+    if (kind == MR_NAME_TOPIC && (len < suffix || strcmp(name + len - suffix, MR_DEAD_SUFFIX) != 0))
         max -= suffix; /* so that its dead-letter topic can have a name */
     if (len > max)
-        return kind == 'b'   ? "is longer than 32 characters"
-               : kind == 'g' ? "is longer than 63 characters"
-                             : "is longer than 175 characters";
+        return kind == MR_NAME_BUS     ? "is longer than 32 characters"
+               : kind == MR_NAME_GROUP ? "is longer than 63 characters"
+                                       : "is longer than 175 characters";
     if (name[0] == '.' || name[0] == '-')
         return "starts with '.' or '-'";
     for (const char *c = name; *c; c++) {
         if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
             *c == '_' || *c == '-')
             continue;
-        if (*c == '.' && kind != 'b')
+        if (*c == '.' && kind != MR_NAME_BUS)
             continue;
         if (*c == '/')
             return "contains '/'";
-        return kind == 'b' ? "has a character other than letters, digits, '_', '-'"
-                           : "has a character other than letters, digits, '_', '-', '.'";
+        return kind == MR_NAME_BUS ? "has a character other than letters, digits, '_', '-'"
+                                   : "has a character other than letters, digits, '_', '-', '.'";
     }
     return NULL;
 }

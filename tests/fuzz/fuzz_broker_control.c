@@ -23,7 +23,7 @@ static size_t remove_topics(void)
     char **names, path[2 * MR_PATH_MAX];
     ssize_t n = mr_segment_list(prefix + 1, &names);
     for (ssize_t i = 0; i < n; i++) {
-        MUST(mr_name_check('t', names[i]) == NULL);
+        MUST(mr_name_check(MR_NAME_TOPIC, names[i]) == NULL);
         snprintf(path, sizeof path, "/dev/shm%s%s", prefix, names[i]);
         unlink(path);
     }

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(*wrong && where && where >= text && where <= text + len);
     } else {
         const struct mr_settings *s = &spec.settings;
-        MUST(mr_name_check('t', spec.name) == NULL);
+        MUST(mr_name_check(MR_NAME_TOPIC, spec.name) == NULL);
         MUST(s->size_bytes == 0 || (s->size_bytes >= MR_SIZE_MIN && s->size_bytes <= MR_SIZE_MAX));
         MUST(s->partitions <= MR_PARTITIONS_MAX && s->full <= MR_FULL_FAIL && s->tries <= 1000);
         MUST(s->record_max_bytes == 0 || s->record_max_bytes >= MR_RECORD_OVERHEAD);

@@ -43,15 +43,16 @@ static void check_words(uint64_t number)
 static void check_names(const char *text)
 {
     char path[MR_PATH_MAX];
-    for (const char *kind = "btg"; *kind; kind++) {
+    for (enum mr_name_kind kind = MR_NAME_BUS; kind <= MR_NAME_GROUP; kind++) {
         /* a bus: USER/NAME */
-        const char *slash = *kind == 'b' ? strchr(text, '/') : NULL,
+        const char *slash = kind == MR_NAME_BUS ? strchr(text, '/') : NULL,
                    *name = slash ? slash + 1 : text;
-        if (mr_name_check(*kind, text))
+        if (mr_name_check(kind, text))
             continue;
         MUST(*name && *name != '.' && *name != '-' && !strpbrk(name, "/ \n\t\\*?\x7f"));
-        MUST(*kind != 'b' || !strchr(name, '.'));
-        mr_segment_name(path, (uid_t)-1, *kind == 'b' ? name : "b", *kind == 'b' ? NULL : name);
+        MUST(kind != MR_NAME_BUS || !strchr(name, '.'));
+        mr_segment_name(path, (uid_t)-1, kind == MR_NAME_BUS ? name : "b",
+                        kind == MR_NAME_BUS ? NULL : name);
         MUST(strlen(path) < MR_PATH_MAX - 1 && strrchr(path, '/') == path);
     }
 }

@@ -36,6 +36,20 @@ START_TEST(error_without_a_meaning_has_the_c_librarys_text)
 }
 END_TEST
 
+START_TEST(waits_and_states_have_names)
+{
+    static const char *const waits[] = {"room",         "lock",   "records",
+                                        "acknowledged", "broker", "dead"};
+    for (int what = MR_WAIT_ROOM; what <= MR_WAIT_DEAD; what++)
+        ck_assert_str_eq(mr_wait_name((enum mr_wait_for)what), waits[what]);
+    ck_assert_str_eq(mr_wait_name((enum mr_wait_for)(MR_WAIT_DEAD + 1)), "unknown");
+    ck_assert_str_eq(mr_producer_state_name(MR_PRODUCER_ATTACHED), "attached");
+    ck_assert_str_eq(mr_producer_state_name(MR_PRODUCER_DONE), "done");
+    ck_assert_str_eq(mr_producer_state_name(MR_PRODUCER_DIED), "died");
+    ck_assert_str_eq(mr_producer_state_name((enum mr_producer_state)0), "unknown");
+}
+END_TEST
+
 /* ---- mr_topic_join ---- */
 
 static struct mr_topic *topic;
@@ -125,6 +139,7 @@ int main(void)
     tcase_add_test(tcase, version_of_the_library_is_that_of_its_header);
     tcase_add_test(tcase, error_has_a_meaning_in_words);
     tcase_add_test(tcase, error_without_a_meaning_has_the_c_librarys_text);
+    tcase_add_test(tcase, waits_and_states_have_names);
     tcase = tcase_create("join");
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, bus_setup, teardown);

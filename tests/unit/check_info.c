@@ -271,7 +271,7 @@ START_TEST(producer_shows_what_it_sent_and_how_it_ended)
     use((struct mr_settings){0});
     put_numbers(producer, 0, 0, 3);
     ck_assert_int_eq(mr_producer_info(topic, 0, &info), 1);
-    ck_assert_int_eq(info.state, 'a');
+    ck_assert_int_eq(info.state, MR_PRODUCER_ATTACHED);
     ck_assert_int_eq(info.pid, getpid());
     ck_assert_str_eq(info.name, "test");
     ck_assert_uint_eq(info.records, 3);
@@ -280,7 +280,7 @@ START_TEST(producer_shows_what_it_sent_and_how_it_ended)
     ck_assert_int_eq(ended(pid), -SIGKILL);
     for (int reaped = 0; reaped < 2; reaped++) { /* also before anyone has noticed the death */
         ck_assert_int_eq(mr_producer_info(topic, 1, &info), 1);
-        ck_assert_int_eq(info.state, 'x');
+        ck_assert_int_eq(info.state, MR_PRODUCER_DIED);
         ck_assert_int_eq(info.pid, pid);
         ck_assert_str_eq(info.name, "short-lived");
         ck_assert_uint_eq(info.records, 1);
@@ -291,7 +291,7 @@ START_TEST(producer_shows_what_it_sent_and_how_it_ended)
     mr_producer_close(producer);
     producer = NULL;
     ck_assert_int_eq(mr_producer_info(topic, 0, &info), 1);
-    ck_assert_int_eq(info.state, 'd');
+    ck_assert_int_eq(info.state, MR_PRODUCER_DONE);
     ck_assert_uint_eq(info.records, 3);
     ck_assert_uint_eq(about(topic).producers_done, 1);
     ck_assert_int_eq(mr_producer_info(topic, 2, &info), 0);

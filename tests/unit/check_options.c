@@ -42,7 +42,7 @@ static const struct cli_option options[] = {
     {0, "bits", CLI_BITS, .target = &got.bits, .max = 8},
     {'t', "text", CLI_TEXT, .target = &got.text, .with = ONE},
     {0, "word", CLI_WORD, .target = &got.word, .once = "join them"},
-    {0, "name", CLI_NAME, .target = &got.name, .min = 't'},
+    {0, "name", CLI_NAME, .target = &got.name, .min = MR_NAME_TOPIC},
     {'c', "count", CLI_COUNT, .target = &got.count, .min = 2, .max = 10, .hint = "or so"},
     {0, "number", CLI_COUNT_32, .target = &got.number},
     {0, "size", CLI_SIZE, .target = &got.size, .max = 1 << 20},

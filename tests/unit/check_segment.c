@@ -56,18 +56,20 @@ START_TEST(bad_names_are_refused_with_a_reason)
     static const char *const bad[] = {"",    "../x", "a/b",      ".hidden", "-x",
                                       "a b", "a\n",  "\xc3\xa4", "a*"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        ck_assert_ptr_nonnull(mr_name_check('t', bad[i]));
-        ck_assert_ptr_nonnull(mr_name_check('b', bad[i]));
-        ck_assert_ptr_nonnull(mr_name_check('g', bad[i]));
+        ck_assert_ptr_nonnull(mr_name_check(MR_NAME_TOPIC, bad[i]));
+        ck_assert_ptr_nonnull(mr_name_check(MR_NAME_BUS, bad[i]));
+        ck_assert_ptr_nonnull(mr_name_check(MR_NAME_GROUP, bad[i]));
     }
-    ck_assert_ptr_null(mr_name_check('t', "orders.v2_A-z"));
-    ck_assert_ptr_null(mr_name_check('g', "a.b"));
-    ck_assert_ptr_nonnull(mr_name_check('b', "a.b")); /* the dot ends the bus's name */
+    ck_assert_ptr_null(mr_name_check(MR_NAME_TOPIC, "orders.v2_A-z"));
+    ck_assert_ptr_null(mr_name_check(MR_NAME_GROUP, "a.b"));
+    ck_assert_ptr_nonnull(mr_name_check(MR_NAME_BUS, "a.b")); /* the dot ends the bus's name */
     memset(text, 'x', sizeof text);
     static const struct {
-        char kind;
+        enum mr_name_kind kind;
         size_t max;
-    } limits[] = {{'b', MR_BUS_NAME_MAX}, {'t', MR_TOPIC_NAME_MAX - 5}, {'g', MR_GROUP_NAME_MAX}};
+    } limits[] = {{MR_NAME_BUS, MR_BUS_NAME_MAX},
+                  {MR_NAME_TOPIC, MR_TOPIC_NAME_MAX - 5},
+                  {MR_NAME_GROUP, MR_GROUP_NAME_MAX}};
     for (size_t i = 0; i < 3; i++) {
         text[limits[i].max] = '\0';
         ck_assert_ptr_null(mr_name_check(limits[i].kind, text));
@@ -77,9 +79,9 @@ START_TEST(bad_names_are_refused_with_a_reason)
         text[limits[i].max + 1] = 'x';
     }
     strcpy(text + MR_TOPIC_NAME_MAX - 5, ".dead"); /* a dead-letter topic's may be longer by that */
-    ck_assert_ptr_null(mr_name_check('t', text));
+    ck_assert_ptr_null(mr_name_check(MR_NAME_TOPIC, text));
     strcpy(text + MR_TOPIC_NAME_MAX - 4, ".dead");
-    ck_assert_ptr_nonnull(mr_name_check('t', text));
+    ck_assert_ptr_nonnull(mr_name_check(MR_NAME_TOPIC, text));
 }
 END_TEST
 
