@@ -8,7 +8,7 @@
 
 int backlog_look(const struct mr_topic *topic, struct backlog *out)
 {
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     int error = mr_topic_info(topic, &info);
     if (error)
         return error;
@@ -18,7 +18,7 @@ int backlog_look(const struct mr_topic *topic, struct backlog *out)
                            .in_use = info.members + info.producers > 0};
     char groups[200] = "";
     size_t used = 0;
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     int found;
     for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) != -ERANGE; idx++) {
         if (found < 0)

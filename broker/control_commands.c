@@ -59,7 +59,7 @@ static int reached(const struct command_line *line, const struct goal *goal, int
 {
     struct mr_bus *bus;
     struct mr_topic *topic;
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     int yes = 0;
     *error = mr_bus_connect(line->bus, &(struct mr_connect_options){.flags = MR_OBSERVER}, &bus);
     if (*error)

@@ -29,7 +29,7 @@ static ssize_t forget_in(struct mr_topic *topic, uint32_t partition, uint64_t fi
 static int forget(struct mr_topic *topic, const char *file)
 {
     const char *name = mr_topic_name(topic);
-    struct mr_settings settings;
+    struct mr_settings settings = {0};
     ssize_t got = 0, all = 0;
     uint64_t id;
     int error = program_file_id(file, &id);

@@ -29,7 +29,7 @@ static int looked(const struct mr_topic *topic, int error)
  * records; or a negative errno. */
 static int holder(const struct mr_topic *topic, uint32_t group_idx, struct mr_member_info *out)
 {
-    struct mr_member_info member;
+    struct mr_member_info member = {0};
     int found, any = 0;
     for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) != -ERANGE; idx++) {
         if (found < 0)
@@ -52,10 +52,10 @@ struct status_tables {
 static int status_groups(struct status_tables *tables, const struct mr_topic *topic)
 {
     struct table *table = &tables->groups;
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     int found;
     for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
-        struct mr_member_info member;
+        struct mr_member_info member = {0};
         int held_by = found ? holder(topic, idx, &member) : 0;
         if (held_by < 0)
             return looked(topic, held_by);
@@ -86,10 +86,10 @@ static int status_groups(struct status_tables *tables, const struct mr_topic *to
 static int status_members(struct status_tables *tables, const struct mr_topic *topic)
 {
     struct table *table = &tables->members;
-    struct mr_member_info member;
+    struct mr_member_info member = {0};
     int found;
     for (uint32_t idx = 0; (found = mr_member_info(topic, idx, &member)) >= 0; idx++) {
-        struct mr_group_info group;
+        struct mr_group_info group = {0};
         int joined = found && member.pid ? mr_group_info(topic, member.group_idx, &group) : 0;
         if (joined < 0)
             return looked(topic, joined);
@@ -110,7 +110,7 @@ static int status_members(struct status_tables *tables, const struct mr_topic *t
 static int status_producers(struct status_tables *tables, const struct mr_topic *topic)
 {
     struct table *table = &tables->producers;
-    struct mr_producer_info producer;
+    struct mr_producer_info producer = {0};
     int found;
     for (uint32_t idx = 0; (found = mr_producer_info(topic, idx, &producer)) >= 0; idx++) {
         if (!found || producer.state != MR_PRODUCER_ATTACHED)
@@ -129,7 +129,7 @@ static int status_one(struct mr_topic *topic, void *arg)
 {
     struct status_tables *tables = arg;
     struct table *table = &tables->topics;
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     int error = mr_topic_info(topic, &info);
     if (error)
         return looked(topic, error);
@@ -160,7 +160,7 @@ static int status_bus(const struct command_line *line, const struct mr_bus *bus)
     static const struct column columns[] = {
         {NULL, "bus", 0}, {NULL, "broker_pid", 0}, {NULL, "clients", 0}};
     uint64_t clients = 0;
-    struct mr_client_info client;
+    struct mr_client_info client = {0};
     int found = 0, pid = mr_broker_pid(bus);
     for (uint32_t idx = 0; pid >= 0 && (found = mr_client_info(bus, idx, &client)) >= 0; idx++)
         clients += found && client.pid != pid;
@@ -270,7 +270,7 @@ struct view {
 static int holders(const struct mr_topic *topic, uint32_t group_idx, uint32_t partition, char *pids,
                    size_t cap, char *name)
 {
-    struct mr_member_info member;
+    struct mr_member_info member = {0};
     size_t used = 0;
     int found;
     pids[0] = name[0] = '\0';
@@ -291,8 +291,8 @@ static int groups_one(struct mr_topic *topic, void *arg)
 {
     struct view *view = arg;
     struct table *table = &view->table;
-    struct mr_group_info group;
-    struct mr_group_partition_info part;
+    struct mr_group_info group = {0};
+    struct mr_group_partition_info part = {0};
     int found, there;
     for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
         for (uint32_t p = 0; found && (there = mr_group_partition_info(topic, idx, p, &part)) != 0;
@@ -370,7 +370,7 @@ static int wanted(const struct view *view, const struct mr_group_info *group)
 
 static int check_group(const struct view *view, const struct mr_topic *topic)
 {
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     if (view->line->operand_cnt < 2)
         return EXIT_OK;
     int found = command_group(topic, view->line->operands[1], &group);
@@ -385,7 +385,7 @@ static int lag_one(struct mr_topic *topic, void *arg)
 {
     struct view *view = arg;
     struct table *table = &view->table;
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     int found = 0, status = check_group(view, topic);
     for (uint32_t idx = 0; !status && (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
         if (!found || !wanted(view, &group))
@@ -415,8 +415,8 @@ static int pending_one(struct mr_topic *topic, void *arg)
 {
     struct view *view = arg;
     struct table *table = &view->table;
-    struct mr_member_info member;
-    struct mr_group_info group;
+    struct mr_member_info member = {0};
+    struct mr_group_info group = {0};
     int found = 0, status = check_group(view, topic);
     for (uint32_t idx = 0; !status && (found = mr_member_info(topic, idx, &member)) >= 0; idx++) {
         int holds = found && member.first_offset < member.end_offset;

@@ -89,7 +89,7 @@ int command_redrive(const struct command_line *line)
                                           .flags = MR_UNTIL_END,
                                           .window = 100,
                                           .tries = 1000};
-    struct mr_settings settings;
+    struct mr_settings settings = {0};
     struct mr_bus *bus;
     struct mr_topic *topic = NULL, *dead = NULL;
     struct mr_producer *to = NULL;

@@ -190,6 +190,7 @@ static void answer_request(struct server *server, unsigned idx)
 {
     int fd = server->connections[idx].fd;
     struct mr_control_msg msg;
+    struct mr_settings wanted;
     ssize_t n = recv(fd, &msg, sizeof msg, MSG_TRUNC);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -205,9 +206,10 @@ static void answer_request(struct server *server, unsigned idx)
             supervise_client(server->keep, msg.slot, 0);
         break;
     case MR_CONTROL_CREATE:
+        wanted = mr_settings_unpack(&msg.settings);
         msg.status = msg.automatic && !server->options->automatic
                          ? -EACCES
-                         : create(server, msg.topic, &msg.settings);
+                         : create(server, msg.topic, &wanted);
         break;
     case MR_CONTROL_STOP:
         told_to_end(server);

@@ -176,7 +176,7 @@ int command_create(const struct command_line *line)
 static int list_one(struct mr_topic *topic, void *arg)
 {
     struct table *table = arg;
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     int error = mr_topic_info(topic, &info);
     if (error) {
         program_fail(error, "%s: inspect", mr_topic_name(topic));
@@ -255,7 +255,7 @@ static int describe_partitions(const struct mr_topic *topic, int colour)
         {"BYTES", NULL, 1},     {"ROOM", NULL, 1},  {"OLDEST", NULL, 0}, {"NEWEST", NULL, 0},
     };
     struct table table;
-    struct mr_partition_info part;
+    struct mr_partition_info part = {0};
     table_begin(&table, columns, COUNT(columns), NULL, 0, colour);
     int error;
     for (uint32_t p = 0; (error = mr_partition_info(topic, p, &part)) == 0; p++) {
@@ -280,7 +280,7 @@ static int describe_groups(const struct mr_topic *topic, int colour)
         {"AGAIN", NULL, 1}, {"DEAD", NULL, 1},    {"LOST", NULL, 1},
     };
     struct table table;
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     int found;
     table_begin(&table, columns, COUNT(columns), NULL, 0, colour);
     for (uint32_t idx = 0; (found = mr_group_info(topic, idx, &group)) >= 0; idx++) {
@@ -359,7 +359,7 @@ static void json_number(struct js_writer *json, const char *key, uint64_t value)
 
 static int partitions_json(const struct mr_topic *topic, struct js_writer *json)
 {
-    struct mr_partition_info part;
+    struct mr_partition_info part = {0};
     int error;
     js_key(json, "partitions");
     js_begin(json, '[');
@@ -379,7 +379,7 @@ static int partitions_json(const struct mr_topic *topic, struct js_writer *json)
 
 static int groups_json(const struct mr_topic *topic, struct js_writer *json)
 {
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     int found;
     js_key(json, "groups");
     js_begin(json, '[');
@@ -528,8 +528,8 @@ static void attached(const struct mr_topic *topic, char *text, size_t cap)
 {
     size_t used = 0;
     int found;
-    struct mr_producer_info producer;
-    struct mr_member_info member;
+    struct mr_producer_info producer = {0};
+    struct mr_member_info member = {0};
     text[0] = '\0';
     for (uint32_t idx = 0; (found = mr_producer_info(topic, idx, &producer)) >= 0 && used < cap;
          idx++)

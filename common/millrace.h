@@ -40,6 +40,13 @@
  *            belongs to one thread at a time, but any thread may cancel its wait
  *            (mr_consumer_cancel, mr_producer_cancel). Nothing but these two may be called in a
  *            signal handler. After fork the child must not use any handle: it gets -ESTALE.
+ *   Grows    a struct that begins with `size` may get more members at its end in a later version.
+ *            Zero it, as an initializer does, and it works with every version: size 0 stands for the
+ *            members of 0.2. Set size to sizeof the struct to use, or to be told, what came later.
+ *            The library reads and writes no more than that size; what a program has and the library
+ *            does not know is 0 in an answer, and -EINVAL if it is set in a request. A size that no
+ *            version has (the struct was not zeroed) is -EINVAL too. All other structs stay as they
+ *            are for ever.
  *   Killed   (kill -9) anywhere inside: whole records or none, nothing acknowledged is lost, others
  *            go on.
  *   Prints   never; exits never. mr_strerror says in words what an error means. */
@@ -125,6 +132,7 @@ enum mr_wait_for {
 const char *mr_wait_name(enum mr_wait_for what);
 
 struct mr_wait {
+    size_t size; /* of what the library has filled in */
     enum mr_wait_for what;
     const char *topic;
     uint32_t partition;
@@ -153,6 +161,7 @@ enum mr_connect_flags {
 };
 
 struct mr_connect_options {
+    size_t size;      /* 0, or sizeof the struct */
     const char *name; /* shown in status; NULL: "" */
     uint32_t flags;
     mr_wait_fn *on_wait; /* NULL: none */
@@ -180,6 +189,7 @@ const char *mr_bus_name(const struct mr_bus *bus);
 int mr_broker_pid(const struct mr_bus *bus);
 
 struct mr_broker_options {
+    size_t size; /* 0, or sizeof the struct */
     /* NULL: the file that $MILLRACE_BROKER names; else "broker" beside the running program; else
      * the first "broker" in $PATH */
     const char *program;
@@ -199,6 +209,7 @@ struct mr_broker_options {
 int mr_broker_start(const char *bus, const struct mr_broker_options *options, int64_t timeout_ns);
 
 struct mr_client_info {
+    size_t size; /* 0, or sizeof the struct */
     int32_t pid;
     char name[MR_CLIENT_NAME_MAX + 1];
     uint64_t since_ns; /* CLOCK_REALTIME */
@@ -223,6 +234,7 @@ struct mr_topic;
 enum mr_full { MR_FULL_DEFAULT, MR_FULL_BLOCK, MR_FULL_DROP_OLDEST, MR_FULL_FAIL };
 
 struct mr_settings { /* 0 anywhere: the broker's default */
+    size_t size;     /* 0, or sizeof the struct */
     /* room for records, in [4096, MR_SIZE_MAX]; split evenly over the partitions, each rounded up
      * to a page */
     uint64_t size_bytes;
@@ -272,7 +284,7 @@ const char *mr_topic_name(const struct mr_topic *topic);
  * load: ask it before believing what was read in place. */
 int mr_topic_intact(const struct mr_topic *topic);
 /* as they took effect, nothing left 0 but records_max */
-void mr_topic_settings(const struct mr_topic *topic, struct mr_settings *out);
+int mr_topic_settings(const struct mr_topic *topic, struct mr_settings *out);
 /* bytes of key + headers + value that one record can have at most */
 uint64_t mr_topic_record_max(const struct mr_topic *topic);
 
@@ -322,6 +334,7 @@ ssize_t mr_topic_columns(const struct mr_topic *topic, void *line, size_t cap, u
  * look at, and then no figures: -ENOMEM, -EMFILE a mapping failed; -EBADMSG damaged; -EAGAIN it
  * changes faster than it can be read. */
 struct mr_topic_info {
+    size_t size; /* 0, or sizeof the struct */
     uint64_t created_ns;
     uint64_t records_in, bytes_in; /* appended since creation; bytes as they lie in the log */
     uint64_t records_kept;         /* readable now, acknowledged or not */
@@ -351,6 +364,7 @@ struct mr_topic_info {
 int mr_topic_info(const struct mr_topic *topic, struct mr_topic_info *out);
 
 struct mr_partition_info {
+    size_t size;                        /* 0, or sizeof the struct */
     uint64_t first_offset, next_offset; /* records [first, next) are kept */
     uint64_t bytes_kept, bytes_room;
     uint64_t first_ts_ns, last_ts_ns; /* 0 when empty */
@@ -360,6 +374,7 @@ int mr_partition_info(const struct mr_topic *topic, uint32_t partition,
                       struct mr_partition_info *out);
 
 struct mr_group_info {
+    size_t size; /* 0, or sizeof the struct */
     char name[MR_GROUP_NAME_MAX + 1];
     int is_private, is_ordered;
     uint32_t members; /* attached now */
@@ -379,6 +394,7 @@ int mr_group_find(const struct mr_topic *topic, const char *name);
 
 /* mr_group_partition_info: 1 it is filled in; 0 an empty group slot; -ERANGE past the last. */
 struct mr_group_partition_info {
+    size_t size;               /* 0, or sizeof the struct */
     uint64_t committed_offset; /* first unacknowledged */
     uint64_t next_offset;      /* first unclaimed */
     uint64_t end_offset;
@@ -388,6 +404,7 @@ int mr_group_partition_info(const struct mr_topic *topic, uint32_t idx, uint32_t
                             struct mr_group_partition_info *out);
 
 struct mr_member_info {
+    size_t size; /* 0, or sizeof the struct */
     uint32_t group_idx;
     int32_t pid; /* 0: an orphan, nobody holds it */
     char name[MR_CLIENT_NAME_MAX + 1];
@@ -410,6 +427,7 @@ enum mr_producer_state {
 const char *mr_producer_state_name(enum mr_producer_state state);
 
 struct mr_producer_info {
+    size_t size; /* 0, or sizeof the struct */
     int32_t pid;
     char name[MR_CLIENT_NAME_MAX + 1];
     enum mr_producer_state state;
@@ -471,6 +489,7 @@ uint32_t mr_partition_for(const void *key, size_t key_len, uint32_t partitions);
 struct mr_producer;
 
 struct mr_producer_options {
+    size_t size;      /* 0, or sizeof the struct */
     const char *name; /* NULL: the client's */
     /* 0: none; else a number, a hash as a rule, that names what the records come from: for
      * mr_producer_append_from */
@@ -554,9 +573,10 @@ void mr_producer_cancel(struct mr_producer *producer);
 void mr_producer_close(struct mr_producer *producer);
 
 struct mr_producer_stats {
+    size_t size; /* 0, or sizeof the struct */
     uint64_t records, bytes, batches, waits, blocked_ns;
 };
-void mr_producer_stats(const struct mr_producer *producer, struct mr_producer_stats *out);
+int mr_producer_stats(const struct mr_producer *producer, struct mr_producer_stats *out);
 
 /* ---- consumer ---- */
 
@@ -589,6 +609,7 @@ enum mr_consumer_flags {
 };
 
 struct mr_consumer_options {
+    size_t size;       /* 0, or sizeof the struct */
     const char *group; /* NULL: "default"; ignored with MR_PRIVATE and MR_PEEK */
     const char *name;  /* NULL: the client's */
     uint32_t flags;    /* enum mr_consumer_flags */
@@ -681,10 +702,11 @@ int mr_consumer_drained(struct mr_consumer *consumer);
 void mr_consumer_close(struct mr_consumer *consumer);
 
 struct mr_consumer_stats {
+    size_t size; /* 0, or sizeof the struct */
     uint64_t records, bytes, claims, waits, starved_ns, redelivered, dead_lettered, lost;
     uint64_t parked; /* of the whole group, now: records that the dead-letter topic did not take */
 };
-void mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_stats *out);
+int mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_stats *out);
 /* mr_consumer_lag: records that its group has not acknowledged (a peeking consumer: that it has not
  * seen); or a negative errno. */
 int64_t mr_consumer_lag(const struct mr_consumer *consumer);

@@ -9,8 +9,8 @@
 /* Names each producer that died and that the topic still lists. */
 static void describe_dead(const struct source *source)
 {
-    struct mr_producer_info producer;
-    struct mr_topic_info info;
+    struct mr_producer_info producer = {0};
+    struct mr_topic_info info = {0};
     uint64_t named = 0;
     int got, error = 0;
     for (uint32_t idx = 0; (got = mr_producer_info(source->topic, idx, &producer)) != -ERANGE;
@@ -38,8 +38,8 @@ static void describe_dead(const struct source *source)
  * *died is set then: whether a producer has died. */
 static int only_parked(const struct source *source, int *died)
 {
-    struct mr_topic_info info;
-    struct mr_consumer_stats stats;
+    struct mr_topic_info info = {0};
+    struct mr_consumer_stats stats = {0};
     if (mr_topic_info(source->topic, &info) || info.damaged || info.producers ||
         !(info.producers_done || info.producers_died || info.sealed))
         return 0;
@@ -74,7 +74,7 @@ int drain_check(struct run *run)
 
 const char *drain_describe(char buf[static DRAIN_TEXT], const struct source *source)
 {
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     int64_t lag = mr_consumer_lag(source->consumer);
     int error = mr_topic_info(source->topic, &info);
     if (error || lag < 0)

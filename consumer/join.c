@@ -9,7 +9,7 @@
 /* +N counts from the oldest record. The library takes one offset for all partitions. */
 static int resolve_start(struct run *run, const struct source *source, int64_t *arg)
 {
-    struct mr_partition_info info;
+    struct mr_partition_info info = {0};
     uint64_t first = 0;
     *arg = run->take->position.arg;
     if (!run->take->position.skip)
@@ -34,7 +34,7 @@ static int resolve_start(struct run *run, const struct source *source, int64_t *
 
 static void describe_member(const struct run *run, const struct source *source)
 {
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     int64_t lag;
     if (!program_verbose || mr_topic_info(source->topic, &info) < 0)
         return;
@@ -74,7 +74,7 @@ int run_another(const struct run *run, const struct source *source, struct mr_co
 /* 1 if --ordered was asked for but the group existed and is not ordered; 0; or a negative errno. */
 static int joined_unordered(const struct run *run, const struct source *source, const char *name)
 {
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     if (!(run->take->flags & MR_ORDERED) || (run->take->flags & MR_PRIVATE))
         return 0;
     int idx = mr_group_find(source->topic, name);

@@ -33,7 +33,7 @@ size_t run_count(const struct run *run, enum source_state state)
 void run_close(struct run *run, struct source *source, struct mr_consumer *consumer)
 {
     struct taken *taken = run->taken;
-    struct mr_consumer_stats stats;
+    struct mr_consumer_stats stats = {0};
     if (!consumer)
         return;
     mr_consumer_stats(consumer, &stats);

@@ -5,7 +5,7 @@
 
 int attach_open(struct attachment *at, const struct options *options)
 {
-    struct mr_settings settings;
+    struct mr_settings settings = {0};
     int status;
 
     *at = (struct attachment){0};

@@ -1,6 +1,7 @@
 /* broker_start.c - a broker for a program that finds none: the program "broker", started by the
  * library. */
 #include "client.h"
+#include "sized.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -37,9 +38,8 @@ static const char *beside(char path[static PATH_CAP])
 }
 
 /* Which program to start; one without '/' is looked up in $PATH. */
-static const char *find_program(const struct mr_broker_options *options, char path[static PATH_CAP])
+static const char *find_program(const char *program, char path[static PATH_CAP])
 {
-    const char *program = options ? options->program : NULL;
     if (!program)
         program = secure_getenv("MILLRACE_BROKER");
     if (!program)
@@ -99,14 +99,17 @@ static int await_end(pid_t pid, int64_t timeout_ns)
     return -ETIMEDOUT;
 }
 
-int mr_broker_start(const char *bus, const struct mr_broker_options *options, int64_t timeout_ns)
+int mr_broker_start(const char *bus, const struct mr_broker_options *its, int64_t timeout_ns)
 {
+    struct mr_broker_options options;
     char path[PATH_CAP], *argv[ARGS_MAX + 6];
     const char *name;
     uid_t owner;
     pid_t pid;
     size_t n = 0;
-    if (mr_bus_address(bus, &owner, &name))
+    int error =
+        mr_sized_read(&options, sizeof options, its, MR_SIZED(struct mr_broker_options, args));
+    if (error || mr_bus_address(bus, &owner, &name))
         return -EINVAL;
     if (owner != geteuid())
         return -EPERM;
@@ -116,13 +119,13 @@ int mr_broker_start(const char *bus, const struct mr_broker_options *options, in
     const char *const start[] = {"broker", "-q", "-d", "-b", name};
     for (; n < sizeof start / sizeof *start; n++)
         argv[n] = (char *)(uintptr_t)start[n]; /* they are only read */
-    for (const char *const *arg = options ? options->args : NULL; arg && *arg; arg++) {
+    for (const char *const *arg = options.args; arg && *arg; arg++) {
         if (n == ARGS_MAX + 5)
             return -E2BIG;
         argv[n++] = (char *)(uintptr_t)*arg;
     }
     argv[n] = NULL;
-    int error = spawn(find_program(options, path), argv, &pid);
+    error = spawn(find_program(options.program, path), argv, &pid);
     if (error)
         return error;
     int status = await_end(pid, timeout_ns);

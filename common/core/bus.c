@@ -3,6 +3,7 @@
 #include "control.h"
 #include "guard.h"
 #include "segment.h"
+#include "sized.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -206,8 +207,11 @@ void mr_bus_disconnect(struct mr_bus *bus)
 
 int mr_bus_connect(const char *name, const struct mr_connect_options *options, struct mr_bus **out)
 {
+    struct mr_connect_options own;
     struct mr_bus *bus;
-    int error = bus_open(name, options, &bus);
+    int error = mr_sized_read(&own, sizeof own, options, MR_SIZED(struct mr_connect_options, stop));
+    if (!error)
+        error = bus_open(name, &own, &bus);
     if (error)
         return error;
     bus_register(bus);

@@ -1,5 +1,6 @@
 /* client.c - see client.h: client slots, and who lives. */
 #include "client.h"
+#include "sized.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@ int mr_bus_notice(const struct mr_bus *bus, struct mr_wait *wait, uint64_t since
         return 0;
     *said_ns = now;
     wait->waited_ns = now - since_ns;
+    wait->size = sizeof *wait;
     return bus->options.on_wait(wait, bus->options.on_wait_arg) ? -EINTR : 0;
 }
 
@@ -189,6 +191,9 @@ uint64_t mr_client_pid(const struct mr_bus *bus, uint64_t id)
 
 int mr_client_info(const struct mr_bus *bus, uint32_t idx, struct mr_client_info *out)
 {
+    const size_t first = MR_SIZED(struct mr_client_info, since_ns);
+    if (mr_sized_check(out, first))
+        return -EINVAL;
     if (idx >= bus->client_cnt)
         return -ERANGE;
     uint64_t id = mr_client_id(bus, idx, NULL);
@@ -200,7 +205,7 @@ int mr_client_info(const struct mr_bus *bus, uint32_t idx, struct mr_client_info
     struct mr_client_info info = {0};
     mr_client_about(bus, id, &info.pid, info.name);
     info.since_ns = atomic_load_explicit(&bus->shm->clients[idx].since_ns, memory_order_relaxed);
-    *out = info;
+    mr_sized_write(out, &info, sizeof info, first);
     return 1;
 }
 

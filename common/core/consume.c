@@ -9,6 +9,7 @@
 #include "park.h"
 #include "producer.h"
 #include "reap.h"
+#include "sized.h"
 #include "wait.h"
 
 #include <errno.h>
@@ -30,19 +31,21 @@ static int pin_end(struct mr_consumer *consumer)
     return 0;
 }
 
-int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *options,
+int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *its,
                      struct mr_consumer **out)
 {
-    static const struct mr_consumer_options defaults = {0};
-    if (!options)
-        options = &defaults;
-    int error = mr_topic_check(topic);
-    if (error == -EPERM && (options->flags & MR_PEEK))
+    struct mr_consumer_options options;
+    int error =
+        mr_sized_read(&options, sizeof options, its, MR_SIZED(struct mr_consumer_options, tries));
+    if (error)
+        return error;
+    error = mr_topic_check(topic);
+    if (error == -EPERM && (options.flags & MR_PEEK))
         error = 0; /* an observer may look */
     if (error)
         return error;
-    const char *group = options->group ? options->group : "default";
-    if (mr_name_check(MR_NAME_GROUP, group) || options->tries > 1000)
+    const char *group = options.group ? options.group : "default";
+    if (mr_name_check(MR_NAME_GROUP, group) || options.tries > 1000)
         return -EINVAL;
     error = mr_topic_rings(topic);
     if (error)
@@ -51,18 +54,18 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
     if (!consumer)
         return -ENOMEM;
     consumer->topic = topic;
-    consumer->flags = options->flags;
-    consumer->window = options->window ? options->window : WINDOW;
-    consumer->tries = options->tries ? options->tries : topic->tries;
+    consumer->flags = options.flags;
+    consumer->window = options.window ? options.window : WINDOW;
+    consumer->tries = options.tries ? options.tries : topic->tries;
     consumer->hand = MR_NONE;
     consumer->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? MR_SPIN_NS_MAX : 0;
-    consumer->copying = topic->full == MR_FULL_DROP_OLDEST || (options->flags & MR_PEEK);
-    if (options->flags & MR_UNTIL_END)
+    consumer->copying = topic->full == MR_FULL_DROP_OLDEST || (options.flags & MR_PEEK);
+    if (options.flags & MR_UNTIL_END)
         error = pin_end(consumer);
-    if (!error && (options->flags & MR_PEEK))
-        error = mr_deliver_peek(consumer, options);
+    if (!error && (options.flags & MR_PEEK))
+        error = mr_deliver_peek(consumer, &options);
     else if (!error)
-        error = mr_group_join(topic, group, options->flags, options->start, options->start_arg,
+        error = mr_group_join(topic, group, options.flags, options.start, options.start_arg,
                               &consumer->seat);
     if (error) {
         free(consumer->until);
@@ -71,7 +74,7 @@ int mr_consumer_open(struct mr_topic *topic, const struct mr_consumer_options *o
         free(consumer);
         return mr_topic_error(topic, error);
     }
-    if (!(options->flags & MR_PEEK)) {
+    if (!(options.flags & MR_PEEK)) {
         consumer->joined = 1;
         consumer->inherited = consumer->seat.begin < consumer->seat.end;
     }
@@ -92,11 +95,17 @@ void mr_consumer_close(struct mr_consumer *consumer)
     free(consumer);
 }
 
-void mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_stats *out)
+int mr_consumer_stats(const struct mr_consumer *consumer, struct mr_consumer_stats *out)
 {
-    *out = consumer->stats;
-    out->lost += consumer->seat.lost;
-    out->parked = consumer->joined ? mr_group_parked(consumer->topic, consumer->seat.group) : 0;
+    const size_t first = MR_SIZED(struct mr_consumer_stats, parked);
+    struct mr_consumer_stats stats = consumer->stats;
+    int error = mr_sized_check(out, first);
+    if (error)
+        return error;
+    stats.lost += consumer->seat.lost;
+    stats.parked = consumer->joined ? mr_group_parked(consumer->topic, consumer->seat.group) : 0;
+    mr_sized_write(out, &stats, sizeof stats, first);
+    return 0;
 }
 
 /* ---- waiting ---- */

@@ -10,7 +10,7 @@
 #ifndef COMMON_CORE_CONTROL_H
 #define COMMON_CORE_CONTROL_H
 
-#include "millrace.h"
+#include "settings.h"
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -25,7 +25,7 @@ struct mr_control_msg {
     uint32_t slot;  /* HELLO: client slot index */
     int32_t pid;    /* answers: the broker's */
     uint32_t automatic;
-    struct mr_settings settings;
+    struct mr_settings_shm settings;
     char topic[MR_TOPIC_NAME_MAX + 12]; /* NUL-terminated; room for padding to a multiple of 8 */
 };
 

@@ -120,7 +120,8 @@ close_topic:
 static struct mr_wait refused(const struct mr_consumer *consumer, const char *name, uint64_t offset,
                               int why)
 {
-    return (struct mr_wait){.what = MR_WAIT_DEAD,
+    return (struct mr_wait){.size = sizeof(struct mr_wait),
+                            .what = MR_WAIT_DEAD,
                             .topic = name,
                             .partition = consumer->seat.partition,
                             .group = "",

@@ -2,6 +2,7 @@
  * mapping. Whatever the words say, nothing outside the mapping is read and every loop is bounded.
  * What cannot be looked at is an error, never a zero (I13). */
 #include "consumer.h"
+#include "sized.h"
 
 #include <errno.h>
 #include <string.h>
@@ -105,16 +106,19 @@ static int partition_look(const struct mr_topic *topic, uint32_t p, struct mr_pa
 
 int mr_partition_info(const struct mr_topic *topic, uint32_t p, struct mr_partition_info *out)
 {
+    const size_t first = MR_SIZED(struct mr_partition_info, last_ts_ns);
+    if (mr_sized_check(out, first))
+        return -EINVAL;
     if (p >= topic->partition_cnt)
         return -ERANGE;
-    struct mr_partition_info info;
+    struct mr_partition_info info = {0};
     int error = -EAGAIN;
     for (int i = 0; i < LOOKS && error == -EAGAIN; i++)
         error = partition_look(topic, p, &info);
     if (mr_intact(topic) < 0)
         return -EIO;
     if (!error)
-        *out = info;
+        mr_sized_write(out, &info, sizeof info, first);
     return error;
 }
 
@@ -324,6 +328,9 @@ static int group_members(const struct mr_topic *topic, uint32_t g, struct mr_gro
 
 int mr_group_info(const struct mr_topic *topic, uint32_t g, struct mr_group_info *out)
 {
+    const size_t first = MR_SIZED(struct mr_group_info, lost);
+    if (mr_sized_check(out, first))
+        return -EINVAL;
     if (g >= topic->group_cnt)
         return -ERANGE;
     const struct mr_group_shm *group = &topic->groups[g];
@@ -351,7 +358,7 @@ int mr_group_info(const struct mr_topic *topic, uint32_t g, struct mr_group_info
         return -EIO;
     if (found < 0)
         return found;
-    *out = info;
+    mr_sized_write(out, &info, sizeof info, first);
     return 1;
 }
 
@@ -371,17 +378,21 @@ int mr_group_find(const struct mr_topic *topic, const char *name)
 int mr_group_partition_info(const struct mr_topic *topic, uint32_t g, uint32_t p,
                             struct mr_group_partition_info *out)
 {
+    const size_t first = MR_SIZED(struct mr_group_partition_info, lag);
+    if (mr_sized_check(out, first))
+        return -EINVAL;
     if (g >= topic->group_cnt || p >= topic->partition_cnt)
         return -ERANGE;
-    struct share share;
+    struct share share = {0};
     int found = share_look(topic, g, p, &share);
     if (mr_intact(topic) < 0)
         return -EIO;
+    struct mr_group_partition_info info = {.committed_offset = share.low_offset,
+                                           .next_offset = share.next_offset,
+                                           .end_offset = share.end_offset,
+                                           .lag = share.lag};
     if (found > 0)
-        *out = (struct mr_group_partition_info){.committed_offset = share.low_offset,
-                                                .next_offset = share.next_offset,
-                                                .end_offset = share.end_offset,
-                                                .lag = share.lag};
+        mr_sized_write(out, &info, sizeof info, first);
     return found;
 }
 
@@ -452,16 +463,19 @@ static int member_look(const struct mr_topic *topic, uint32_t idx, struct mr_mem
 
 int mr_member_info(const struct mr_topic *topic, uint32_t idx, struct mr_member_info *out)
 {
+    const size_t first = MR_SIZED(struct mr_member_info, acked);
+    if (mr_sized_check(out, first))
+        return -EINVAL;
     if (idx >= topic->member_cnt)
         return -ERANGE;
-    struct mr_member_info info;
+    struct mr_member_info info = {0};
     int found = -EAGAIN;
     for (int i = 0; i < LOOKS && found == -EAGAIN; i++)
         found = member_look(topic, idx, &info);
     if (mr_intact(topic) < 0)
         return -EIO;
     if (found > 0)
-        *out = info;
+        mr_sized_write(out, &info, sizeof info, first);
     return found;
 }
 
@@ -472,7 +486,7 @@ int mr_member_info(const struct mr_topic *topic, uint32_t idx, struct mr_member_
 static int topic_partition(const struct mr_topic *topic, uint32_t p, struct mr_topic_info *info,
                            uint64_t *unread)
 {
-    struct mr_partition_info part;
+    struct mr_partition_info part = {0};
     uint64_t offset;
     int error = mr_partition_info(topic, p, &part);
     if (error)
@@ -524,7 +538,7 @@ static int topic_groups(const struct mr_topic *topic, struct mr_topic_info *info
 static int topic_producers(const struct mr_topic *topic, struct mr_topic_info *info)
 {
     for (uint32_t i = 0; i < topic->producer_cnt; i++) {
-        struct mr_producer_info producer;
+        struct mr_producer_info producer = {0};
         int found = mr_producer_info(topic, i, &producer);
         if (found < 0)
             return found;
@@ -541,6 +555,9 @@ static int topic_producers(const struct mr_topic *topic, struct mr_topic_info *i
 
 int mr_topic_info(const struct mr_topic *topic, struct mr_topic_info *out)
 {
+    const size_t first = MR_SIZED(struct mr_topic_info, damaged);
+    if (mr_sized_check(out, first))
+        return -EINVAL;
     const struct mr_topic_shm *shm = topic->shm;
     struct mr_topic_info info = {.created_ns = shm->created_ns,
                                  .bytes_room = topic->partition_cnt * topic->ring_bytes,
@@ -570,6 +587,6 @@ int mr_topic_info(const struct mr_topic *topic, struct mr_topic_info *out)
     if (mr_intact(topic) < 0)
         return -EIO;
     if (!error)
-        *out = info;
+        mr_sized_write(out, &info, sizeof info, first);
     return error;
 }

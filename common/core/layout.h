@@ -21,7 +21,7 @@
 #define COMMON_CORE_LAYOUT_H
 
 #include "cond.h"
-#include "millrace.h"
+#include "settings.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdalign.h>
@@ -249,7 +249,7 @@ struct mr_topic_shm {
     uint32_t partition_cnt, producer_cnt, member_cnt, group_cnt;
     /* per partition, rounded down; the first ones hold what is left, one more each; 0 none */
     uint64_t part_records_max;
-    struct mr_settings settings;
+    struct mr_settings_shm settings;
 
     /* producers, groups, members joining and leaving, columns */
     alignas(64) struct mr_lock_shm lock;

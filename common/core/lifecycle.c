@@ -4,6 +4,7 @@
 #include "geometry.h"
 #include "group_life.h"
 #include "segment.h"
+#include "sized.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ static int init_segment(int fd, const struct mr_geometry *g, const struct mr_set
     shm->member_cnt = MR_MEMBERS;
     shm->group_cnt = MR_GROUP_SLOTS;
     shm->part_records_max = mr_records_per_partition(settings, settings->partitions);
-    shm->settings = *settings;
+    shm->settings = mr_settings_pack(settings);
     error = mr_lock_init(&shm->lock);
     for (uint32_t i = 0; i < MR_GROUP_SLOTS && !error; i++)
         error = mr_lock_init(&((struct mr_group_shm *)(void *)(base + g->groups))[i].lock);
@@ -126,11 +127,14 @@ int mr_topic_create(struct mr_bus *bus, const char *name, const struct mr_settin
 {
     if (mr_name_check(MR_NAME_TOPIC, name))
         return -EINVAL;
+    struct mr_settings own;
+    int error = mr_sized_read(&own, sizeof own, settings, MR_SIZED(struct mr_settings, mode));
+    if (error)
+        return error;
     struct mr_control_msg request = {.op = MR_CONTROL_CREATE, .automatic = automatic != 0}, reply;
-    if (settings)
-        request.settings = *settings;
+    request.settings = mr_settings_pack(&own);
     strcpy(request.topic, name);
-    int error = ask_broker(bus, &request, &reply);
+    error = ask_broker(bus, &request, &reply);
     return error ? error : reply.status;
 }
 

@@ -3,6 +3,7 @@
 #include "group_life.h"
 #include "producer_slot.h"
 #include "reap.h"
+#include "sized.h"
 #include "source.h"
 
 #include <errno.h>
@@ -13,7 +14,11 @@
 int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *options,
                      struct mr_producer **out)
 {
+    struct mr_producer_options own;
     int error = mr_topic_check(topic);
+    if (!error)
+        error =
+            mr_sized_read(&own, sizeof own, options, MR_SIZED(struct mr_producer_options, source));
     if (error)
         return error;
     if (load(&topic->shm->sealed))
@@ -21,7 +26,7 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     error = mr_topic_rings(topic);
     if (error)
         return error;
-    if (options && options->source && (error = mr_log_source_room(topic, options->source)))
+    if (own.source && (error = mr_log_source_room(topic, own.source)))
         return error;
     struct mr_producer *producer = calloc(1, sizeof *producer);
     struct mr_append_cursor *cursors = calloc(topic->partition_cnt, sizeof *cursors);
@@ -36,11 +41,11 @@ int mr_producer_open(struct mr_topic *topic, const struct mr_producer_options *o
     struct mr_producer_shm *slot = &topic->producers[producer->slot];
     producer->topic = topic;
     producer->serial = load(&topic->shm->producer_serial) + 1;
-    producer->source = options ? options->source : 0;
+    producer->source = own.source;
     /* several producers start at different ones */
     producer->run_partition = (uint32_t)(topic->bus->self >> 16) % topic->partition_cnt;
     mr_words_store(slot->name, (MR_CLIENT_NAME_MAX + 1) / 8,
-                   options && options->name ? options->name : topic->bus->client_name);
+                   own.name ? own.name : topic->bus->client_name);
     struct mr_tx tx = mr_tx_begin(topic, &topic->shm->lock);
     /* first: the dead are looked for below it */
     if (producer->slot >= load(&topic->shm->producer_high))
@@ -140,7 +145,11 @@ struct mr_topic *mr_producer_topic(const struct mr_producer *producer)
     return producer->topic;
 }
 
-void mr_producer_stats(const struct mr_producer *producer, struct mr_producer_stats *out)
+int mr_producer_stats(const struct mr_producer *producer, struct mr_producer_stats *out)
 {
-    *out = producer->stats;
+    const size_t first = MR_SIZED(struct mr_producer_stats, blocked_ns);
+    int error = mr_sized_check(out, first);
+    if (!error)
+        mr_sized_write(out, &producer->stats, sizeof producer->stats, first);
+    return error;
 }

@@ -2,6 +2,7 @@
 #include "producer_slot.h"
 #include "asked.h"
 #include "group_life.h"
+#include "sized.h"
 
 #include <errno.h>
 
@@ -102,6 +103,9 @@ int mr_producer_slot_lock(struct mr_topic *topic, uint32_t *slot)
 
 int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_producer_info *out)
 {
+    const size_t first = MR_SIZED(struct mr_producer_info, blocked_ns);
+    if (mr_sized_check(out, first))
+        return -EINVAL;
     if (idx >= topic->producer_cnt)
         return -ERANGE;
     const struct mr_producer_shm *producer = &topic->producers[idx];
@@ -133,6 +137,6 @@ int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_produ
     mr_words_load(producer->name, sizeof info.name / 8, info.name);
     if (mr_intact(topic) < 0)
         return -EIO;
-    *out = info;
+    mr_sized_write(out, &info, sizeof info, first);
     return 1;
 }

@@ -2,6 +2,7 @@
 #include "topic.h"
 #include "geometry.h"
 #include "segment.h"
+#include "sized.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,12 +22,13 @@ static int attach(struct mr_topic *topic, int fd, const struct stat *st)
                    ? -EPROTO
                    : -EBADMSG;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    struct mr_settings settings = mr_settings_unpack(&head.settings);
     if (head.page_bytes != page || head.ring_bytes < MR_SIZE_MIN || head.ring_bytes > MR_SIZE_MAX ||
         head.ring_bytes % page || head.partition_cnt < 1 ||
         head.partition_cnt > MR_PARTITIONS_MAX || head.producer_cnt != MR_PRODUCERS ||
         head.member_cnt != MR_MEMBERS || head.group_cnt != MR_GROUP_SLOTS ||
-        mr_settings_bad(&head.settings) ||
-        head.part_records_max != mr_records_per_partition(&head.settings, head.partition_cnt))
+        mr_settings_bad(&settings) ||
+        head.part_records_max != mr_records_per_partition(&settings, head.partition_cnt))
         return -EBADMSG;
     struct mr_geometry g = mr_geometry_of(head.partition_cnt, head.ring_bytes, page);
     if (g.total_bytes != head.total_bytes || g.control_bytes != head.control_bytes ||
@@ -68,7 +70,7 @@ static int attach(struct mr_topic *topic, int fd, const struct stat *st)
     topic->logs = (struct mr_log_shm *)(void *)(topic->base + g.logs);
     topic->device = st->st_dev;
     topic->inode = st->st_ino;
-    topic->settings = head.settings;
+    topic->settings = settings;
     topic->settings.record_max_bytes = topic->record_max;
     topic->rings = calloc(topic->partition_cnt, sizeof *topic->rings);
     return topic->rings ? mr_guard_add(at, g.control_bytes, &topic->damaged) : -ENOMEM;
@@ -226,9 +228,13 @@ const char *mr_topic_name(const struct mr_topic *topic)
     return topic->name;
 }
 
-void mr_topic_settings(const struct mr_topic *topic, struct mr_settings *out)
+int mr_topic_settings(const struct mr_topic *topic, struct mr_settings *out)
 {
-    *out = topic->settings;
+    const size_t first = MR_SIZED(struct mr_settings, mode);
+    int error = mr_sized_check(out, first);
+    if (!error)
+        mr_sized_write(out, &topic->settings, sizeof topic->settings, first);
+    return error;
 }
 
 uint64_t mr_topic_record_max(const struct mr_topic *topic)

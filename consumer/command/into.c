@@ -72,7 +72,7 @@ static int check_size(const struct worker *worker, uint64_t n, uint64_t longest,
                       size_t cap)
 {
     const struct mr_topic *into = worker->workers->into;
-    struct mr_settings settings;
+    struct mr_settings settings = {0};
     mr_topic_settings(into, &settings);
     if (longest > mr_topic_record_max(into)) {
         snprintf(reason, cap,

@@ -13,8 +13,8 @@
 static int is_owed(const struct mr_topic *topic, const uint64_t *ends, uint32_t partitions,
                    char group[static MR_GROUP_NAME_MAX + 1])
 {
-    struct mr_group_info info;
-    struct mr_group_partition_info part;
+    struct mr_group_info info = {0};
+    struct mr_group_partition_info part = {0};
     int found, there, groups = 0;
 
     for (uint32_t i = 0; (found = mr_group_info(topic, i, &info)) != -ERANGE; i++) {
@@ -38,7 +38,7 @@ static int is_owed(const struct mr_topic *topic, const uint64_t *ends, uint32_t 
 
 static int note_ends(const struct mr_topic *topic, uint64_t *ends, uint32_t partitions)
 {
-    struct mr_partition_info info;
+    struct mr_partition_info info = {0};
     int error = 0;
 
     for (uint32_t p = 0; p < partitions && !error; p++) {
@@ -51,8 +51,8 @@ static int note_ends(const struct mr_topic *topic, uint64_t *ends, uint32_t part
 int join_all(const struct mr_topic *topic, int64_t timeout_ns)
 {
     char group[MR_GROUP_NAME_MAX + 1];
-    struct mr_settings settings;
-    struct mr_topic_info info;
+    struct mr_settings settings = {0};
+    struct mr_topic_info info = {0};
     int64_t start = program_now(), waited;
     uint64_t *ends;
     int error, owed, told = 0;

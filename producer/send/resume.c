@@ -77,7 +77,7 @@ static int lock_source(struct resume *resume, struct mr_topic *topic, const char
 
 static int find_progress(struct resume *resume, struct mr_topic *topic)
 {
-    struct mr_settings settings;
+    struct mr_settings settings = {0};
     int found;
 
     mr_topic_settings(topic, &settings);

@@ -334,7 +334,7 @@ static int join(const struct sender *s)
 
 int sender_close(struct sender *s, int status)
 {
-    struct mr_producer_stats stats;
+    struct mr_producer_stats stats = {0};
 
     if (!status && s->options->join && s->handle)
         status = join(s);

@@ -100,8 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         msg.op = (uint32_t)fuzz_take(&in, 1) % 6;
         msg.slot = (uint32_t)fuzz_take(&in, 4);
         msg.automatic = (uint32_t)fuzz_take(&in, 1);
-        msg.settings =
-            (struct mr_settings){.size_bytes = fuzz_take(&in, 6), .records_max = fuzz_take(&in, 8)};
+        msg.settings = (struct mr_settings_shm){.size_bytes = fuzz_take(&in, 6),
+                                                .records_max = fuzz_take(&in, 8)};
         msg.settings.record_max_bytes = fuzz_take(&in, 8);
         msg.settings.partitions = (uint32_t)fuzz_take(&in, 2);
         msg.settings.full = (uint32_t)fuzz_take(&in, 1);

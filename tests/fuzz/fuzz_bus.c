@@ -13,7 +13,7 @@ static int begin(void)
 
 static void look(uint32_t flags)
 {
-    struct mr_client_info info;
+    struct mr_client_info info = {0};
     struct mr_topic *topic;
     struct mr_bus *bus;
     char **names;
@@ -29,7 +29,7 @@ static void look(uint32_t flags)
     MUST(n >= 1);
     free(names);
     if (mr_topic_open(bus, "t", &topic) == 0) {
-        struct mr_topic_info about;
+        struct mr_topic_info about = {0};
         mr_topic_info(topic, &about);
         if (!(flags & MR_OBSERVER))
             mr_topic_reap_dead(topic);

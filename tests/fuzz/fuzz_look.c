@@ -26,13 +26,13 @@ static void read_all(const void *bytes, size_t len)
 
 static void look_around(struct mr_topic *topic)
 {
-    struct mr_topic_info info;
-    struct mr_partition_info partition;
-    struct mr_group_info group;
-    struct mr_group_partition_info part;
-    struct mr_member_info member;
-    struct mr_producer_info producer;
-    struct mr_settings settings;
+    struct mr_topic_info info = {0};
+    struct mr_partition_info partition = {0};
+    struct mr_group_info group = {0};
+    struct mr_group_partition_info part = {0};
+    struct mr_member_info member = {0};
+    struct mr_producer_info producer = {0};
+    struct mr_settings settings = {0};
     char columns[64];
     uint32_t flags;
     mr_topic_info(topic, &info);

@@ -117,7 +117,7 @@ START_TEST(arguments_reach_the_broker_and_a_topic_is_made_once)
     ck_assert_int_eq(mr_broker_start(name, &options, HUNG_NS), 1);
     struct mr_bus *client;
     struct mr_topic *topic, *again;
-    struct mr_settings wanted = {.partitions = 3}, settings;
+    struct mr_settings wanted = {.partitions = 3}, settings = {0};
     ck_assert_int_eq(mr_bus_connect(name, NULL, &client), 0);
     ck_assert_int_eq(mr_topic_ensure(client, "t", &wanted, &topic), 1);
     mr_topic_settings(topic, &settings);

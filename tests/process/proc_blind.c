@@ -69,10 +69,10 @@ static int cannot_ask_for_locks(void *arg)
 {
     struct mr_topic *t = topic_of_child("t");
     struct mr_bus *own = t->bus, *other;
-    struct mr_topic_info info;
-    struct mr_group_info group;
-    struct mr_producer_info who;
-    struct mr_client_info client;
+    struct mr_topic_info info = {0};
+    struct mr_group_info group = {0};
+    struct mr_producer_info who = {0};
+    struct mr_client_info client = {0};
     (void)arg;
     uint64_t parent = mr_client_id(own, 0, NULL);
     MUST(mr_client_alive(own, parent) == 1 && mr_broker_pid(own) == getppid());
@@ -107,11 +107,11 @@ END_TEST
 
 static int cannot_look(const struct mr_topic *t, int why)
 {
-    struct mr_topic_info info;
-    struct mr_partition_info partition;
-    struct mr_group_info group;
-    struct mr_group_partition_info part;
-    struct mr_member_info member;
+    struct mr_topic_info info = {0};
+    struct mr_partition_info partition = {0};
+    struct mr_group_info group = {0};
+    struct mr_group_partition_info part = {0};
+    struct mr_member_info member = {0};
     MUST(mr_topic_info(t, &info) == why);
     MUST(mr_partition_info(t, 0, &partition) == why && mr_partition_info(t, 1, &partition) == why);
     MUST(mr_group_info(t, 0, &group) == why);

@@ -326,7 +326,7 @@ START_TEST(names_and_settings_from_the_socket_are_checked_by_the_broker)
     request.settings.mode = 04755;
     ck_assert_int_eq(mr_control_request(geteuid(), name, &request, &reply, HUNG_NS), 0);
     ck_assert_int_eq(reply.status, -EINVAL);
-    request.settings = (struct mr_settings){.partitions = MR_PARTITIONS_MAX + 1};
+    request.settings = (struct mr_settings_shm){.partitions = MR_PARTITIONS_MAX + 1};
     ck_assert_int_eq(mr_control_request(geteuid(), name, &request, &reply, HUNG_NS), 0);
     ck_assert_int_eq(reply.status, -EINVAL);
 }

@@ -112,7 +112,7 @@ START_TEST(thousand_processes_attach_and_the_broker_notices_when_all_die_at_once
     pid_t broker = start_broker(name);
     struct mr_bus *observer, *refused = NULL;
     struct mr_topic *t;
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     ck_assert_int_eq(
         mr_bus_connect(name, &(struct mr_connect_options){.flags = MR_OBSERVER}, &observer), 0);
     ck_assert_int_eq(mr_topic_open(observer, "t", &t), 0);

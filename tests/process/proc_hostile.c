@@ -69,12 +69,12 @@ static uint64_t cut_at(int i)
 
 static void all_say_eio(struct mr_topic *t)
 {
-    struct mr_topic_info info;
-    struct mr_partition_info partition;
-    struct mr_group_info group;
-    struct mr_group_partition_info part;
-    struct mr_member_info member;
-    struct mr_producer_info who;
+    struct mr_topic_info info = {0};
+    struct mr_partition_info partition = {0};
+    struct mr_group_info group = {0};
+    struct mr_group_partition_info part = {0};
+    struct mr_member_info member = {0};
+    struct mr_producer_info who = {0};
     struct mr_consumer *consumer;
     struct mr_topic *again;
     uint32_t flags;
@@ -94,7 +94,7 @@ static int peek_while_it_is_cut(void *arg)
     struct mr_consumer_options options = {.flags = MR_PEEK, .window = 10};
     struct mr_consumer *peek;
     struct mr_record record;
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     CHECK(mr_consumer_open(t, &options, &peek) == 0);
     CHECK(mr_consumer_claim(peek, 0, 0) == 10 && mr_consumer_next(peek, &record) == 1);
     CHECK(truncate(topic_path, (off_t)cut_at(*(int *)arg)) == 0);
@@ -176,7 +176,7 @@ static int holds_a_bus_that_is_cut(void *arg)
 {
     uint64_t parent = *(uint64_t *)arg;
     struct mr_bus *mine, *again;
-    struct mr_client_info info;
+    struct mr_client_info info = {0};
     uint32_t seen = 0;
     struct mr_topic *t = attach(0);
     mine = t->bus;
@@ -332,11 +332,11 @@ static int ruins(void *arg)
 
 static void look_at_all(struct mr_topic *t)
 {
-    struct mr_topic_info info;
-    struct mr_group_info group;
-    struct mr_group_partition_info part;
-    struct mr_member_info member;
-    struct mr_producer_info who;
+    struct mr_topic_info info = {0};
+    struct mr_group_info group = {0};
+    struct mr_group_partition_info part = {0};
+    struct mr_member_info member = {0};
+    struct mr_producer_info who = {0};
     int error = mr_topic_info(t, &info);
     CHECK(error == 0 || error == -EIO);
     for (uint32_t i = 0; mr_group_info(t, i, &group) >= 0; i++)

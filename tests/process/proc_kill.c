@@ -84,7 +84,7 @@ START_TEST(producer_killed_anywhere_leaves_whole_records_and_a_usable_topic)
     }
     ck_assert_uint_gt(counts[0] + counts[1], 1000);
     mr_topic_reap_dead(topic);
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     ck_assert_int_eq(mr_topic_info(topic, &info), 0);
     ck_assert_uint_eq(info.producers, 0);
     ck_assert_uint_eq(info.records_in, counts[0] + counts[1]);
@@ -239,7 +239,7 @@ START_TEST(record_that_kills_three_times_is_put_aside_and_the_rest_goes_on)
     next_is(consumer, "17");
     ck_assert_int_eq(mr_consumer_ack(consumer), 0);
     ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), -ETIMEDOUT);
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     ck_assert_int_eq(mr_group_info(topic, 0, &group), 1);
     ck_assert_uint_eq(group.dead_lettered, 1);
     ck_assert_uint_eq(group.lag, 0);

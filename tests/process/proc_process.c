@@ -147,7 +147,7 @@ START_TEST(exec_closes_everything_and_frees_the_slot)
                       "%s is open: %s", path, target);
     }
     mr_topic_reap_dead(topic);
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     ck_assert_int_eq(mr_topic_info(topic, &info), 0);
     ck_assert_uint_eq(info.producers_died, 1);
     killed(pid);

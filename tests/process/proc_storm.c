@@ -203,7 +203,7 @@ static void rage(uint64_t until)
 /* So many records of a group of a topic have not been acknowledged. */
 static uint64_t lag_of(const struct mr_topic *of, const char *name)
 {
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     int found;
     for (uint32_t g = 0; (found = mr_group_info(of, g, &group)) >= 0; g++)
         if (found && strcmp(group.name, name) == 0)
@@ -264,8 +264,8 @@ static uint64_t settle_accounts(uint64_t *unnoted)
 
 static void check_rest(struct mr_topic *of, uint32_t groups)
 {
-    struct mr_topic_info info;
-    struct mr_group_info group;
+    struct mr_topic_info info = {0};
+    struct mr_group_info group = {0};
     mr_topic_reap_dead(of);
     check_invariants(of);
     ck_assert_int_eq(mr_topic_info(of, &info), 0);
@@ -279,7 +279,7 @@ static void check_rest(struct mr_topic *of, uint32_t groups)
 START_TEST(killed_at_random_nothing_is_lost_and_nothing_comes_twice_that_need_not)
 {
     const char *length = getenv("STORM_SECONDS");
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     uint64_t unnoted = 0;
     begin();
     rage(mr_now_ns() + (uint64_t)(length ? atoi(length) : 8) * SECOND);

@@ -108,7 +108,7 @@ START_TEST(stopped_idle_consumer_is_in_nobodys_way)
         ck_assert_int_gt(mr_consumer_claim(consumer, 0, -1), 0);
         ck_assert_uint_eq(take_all(consumer), 20);
     }
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     ck_assert_int_eq(mr_topic_info(topic, &info), 0);
     ck_assert_uint_eq(info.members, 2);
     ck_assert_int_eq(kill(pid, SIGCONT), 0);
@@ -159,7 +159,7 @@ static uint64_t fill(struct mr_producer *producer)
 
 static void all_acknowledged(uint64_t records)
 {
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     ck_assert_int_eq(mr_group_info(topic, 0, &group), 1);
     ck_assert_uint_eq(group.lag, 0);
     ck_assert_uint_eq(group.acked, records);
@@ -339,7 +339,7 @@ START_TEST(clock_set_to_and_fro_changes_nothing_but_timestamps)
     ck_assert_int_eq(heard.wait.pid, pid);
     ck_assert_uint_eq(heard.wait.held_ns, SECOND / 2);
     ck_assert_uint_eq(heard.wait.waited_ns, SECOND / 2);
-    struct mr_member_info member;
+    struct mr_member_info member = {0};
     int members = 0;
     for (uint32_t i = 0; i < t->member_cnt; i++)
         if (mr_member_info(topic, i, &member) == 1) {

@@ -69,8 +69,8 @@ int came(struct world *w, struct member *m, uint32_t p, uint64_t offset, const c
 void look_at(struct world *w, const struct member *m, struct snapshot *out)
 {
     struct mr_topic *topic = m->book->topic;
-    struct mr_group_info group;
-    struct mr_member_info member;
+    struct mr_group_info group = {0};
+    struct mr_member_info member = {0};
     uint32_t g = 0;
     int found;
     memset(out, 0, sizeof *out);
@@ -82,7 +82,7 @@ void look_at(struct world *w, const struct member *m, struct snapshot *out)
         atomic_load(&topic->shm->lock.redo.armed))
         return;
     for (uint32_t p = 0; p < w->parts; p++) {
-        struct mr_group_partition_info part;
+        struct mr_group_partition_info part = {0};
         if (mr_group_partition_info(topic, g, p, &part) != 1)
             return;
         out->next[p] = part.next_offset;

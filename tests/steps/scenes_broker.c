@@ -169,7 +169,7 @@ int asleep_life(struct act *act, unsigned turn)
 static int check_y(struct act *act, struct mr_bus *bus)
 {
     struct mr_topic *topic;
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     int error = mr_topic_open(bus, "y", &topic);
     if (error && act->came[0])
         return bad(act->w, "topic y, with 3 records: %s", strerror(-error));

@@ -66,7 +66,7 @@ int fresh_take(struct act *act, struct mr_consumer *consumer)
 static void join_new(struct act *act)
 {
     struct mr_consumer_options options = {.group = "new"};
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     int found;
     for (uint32_t g = 0;
          !act->fresh_other && (found = mr_group_info(act->fresh.topic, g, &group)) >= 0; g++)
@@ -78,7 +78,7 @@ static void join_new(struct act *act)
 int fresh_fill(struct act *act)
 {
     struct world *w = act->w;
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     unsigned tries = 0;
     for (uint32_t i = 0; i < 300;) {
         int sent = send(act, 63, tries ? 1000000 : 0);
@@ -137,7 +137,7 @@ int prepare_seal(struct act *act)
 int dead_seal(struct act *act)
 {
     struct world *w = act->w;
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     if (act_must_end_well(act) < 0 || mr_topic_info(act->fresh.topic, &info))
         return bad(w, "the topic cannot be looked at");
     if (!info.sealed && act->end == ALONE)

@@ -306,7 +306,7 @@ static uint64_t now_ms(void)
 /* Who holds the producers up, for the message. */
 static void name_groups(struct world *w, char *out, size_t cap)
 {
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     size_t len = 0;
     int found;
     *out = '\0';
@@ -358,7 +358,7 @@ static uint64_t all_left_over(struct world *w)
 
 int fill(struct world *w)
 {
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     mr_topic_info(w->t.topic, &info);
     uint64_t goal = info.bytes_in + 2 * info.bytes_room, until = now_ms() + BOUND_S * 1000;
     struct mr_message msg = {0};
@@ -398,7 +398,7 @@ int fill(struct world *w)
 static int settled(struct world *w, struct mr_topic *topic, uint32_t groups, uint32_t producers,
                    char *why, size_t cap)
 {
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     int error = mr_topic_info(topic, &info);
     if (error || info.damaged)
         return bad(w, "%s: damaged: %s", mr_topic_name(topic), strerror(-error));
@@ -439,7 +439,7 @@ int check_books(struct world *w)
         if (answer < 0)
             return -1;
     }
-    struct mr_group_info group;
+    struct mr_group_info group = {0};
     int found;
     for (uint32_t g = 0; (found = mr_group_info(w->t.topic, g, &group)) >= 0; g++)
         if (found && (group.lag || group.orphans || group.in_hand || !group.members))

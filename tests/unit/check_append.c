@@ -275,7 +275,7 @@ START_TEST(what_fits_is_accepted_and_the_rest_says_so)
 {
     use((struct mr_settings){0});
     struct mr_message msgs[100];
-    struct mr_producer_stats stats;
+    struct mr_producer_stats stats = {0};
     messages(msgs, 100, 0);
     clock_begin(CLOCK_ALONE);
     ck_assert_int_eq(mr_producer_append(producer, msgs, 100, 1000000), 64);

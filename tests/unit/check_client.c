@@ -118,7 +118,7 @@ END_TEST
 
 START_TEST(attached_client_is_listed_with_pid_and_name)
 {
-    struct mr_client_info info;
+    struct mr_client_info info = {0};
     struct mr_connect_options options = {.name = "a name that is longer than thirty-one bytes"};
     struct mr_bus *client;
     uint64_t before = mr_wall_ns();
@@ -140,7 +140,7 @@ START_TEST(death_of_a_client_shows_at_once)
     int fds[2];
     int32_t pid_shown;
     char name[MR_CLIENT_NAME_MAX + 1];
-    struct mr_client_info info;
+    struct mr_client_info info = {0};
     ck_assert_int_eq(pipe(fds), 0);
     pid_t pid = child(lives, fds);
     uint64_t id = id_from(fds[0]);

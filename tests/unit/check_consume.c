@@ -403,7 +403,7 @@ START_TEST(record_in_hand_of_a_dead_consumer_comes_alone_and_only_it_is_blamed)
     ck_assert_int_eq(mr_consumer_next(c, &record), 1);
     ck_assert_uint_eq(record.try_number, 1);
     ck_assert_int_eq(mr_consumer_ack(c), 0);
-    struct mr_consumer_stats stats;
+    struct mr_consumer_stats stats = {0};
     mr_consumer_stats(c, &stats);
     ck_assert_uint_eq(stats.redelivered, 4); /* the whole claim */
     mr_consumer_close(c);

@@ -197,7 +197,7 @@ START_TEST(claim_waits_as_long_as_told)
     struct mr_consumer *c = consumer();
     ck_assert_int_eq(mr_consumer_claim(c, 0, 20000000), -ETIMEDOUT);
     ck_assert_int_eq(clock_now_ns(), 20000000);
-    struct mr_consumer_stats stats;
+    struct mr_consumer_stats stats = {0};
     mr_consumer_stats(c, &stats);
     ck_assert_uint_eq(stats.starved_ns, 20000000);
     mr_consumer_close(c);

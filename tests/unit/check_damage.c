@@ -42,7 +42,7 @@ static void believe(uint64_t pos)
 
 static int is_damaged(void)
 {
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     ck_assert_int_eq(mr_topic_info(seen, &info), 0);
     return info.damaged;
 }
@@ -97,7 +97,7 @@ START_TEST(sound_topic_is_not_called_damaged)
     put_numbers(producer, 0, 100, 50);
     ck_assert(!is_damaged());
     struct mr_topic *empty = topic_make("empty", (struct mr_settings){0});
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     ck_assert_int_eq(mr_topic_info(empty, &info), 0);
     ck_assert(!info.damaged);
     mr_topic_close(empty);
@@ -389,8 +389,9 @@ START_TEST(header_that_contradicts_its_settings_is_refused)
     topic->shm->part_records_max = 100;
     ck_assert_int_eq(mr_topic_open(observer, "t", &seen), 0);
     /* Once attached, nothing there is asked again. */
-    struct mr_settings settings;
-    topic->shm->settings = (struct mr_settings){.full = 99, .partitions = 12345, .mode = 0xffff};
+    struct mr_settings settings = {0};
+    topic->shm->settings =
+        (struct mr_settings_shm){.full = 99, .partitions = 12345, .mode = 0xffff};
     mr_topic_settings(seen, &settings);
     ck_assert_uint_eq(settings.full, MR_FULL_BLOCK);
     ck_assert_uint_eq(settings.partitions, 1);

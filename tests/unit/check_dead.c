@@ -103,8 +103,8 @@ START_TEST(record_that_failed_as_often_as_allowed_is_a_letter_once_and_acknowled
     ck_assert_str_eq(header("mr-tries"), "3");
     ck_assert_int_eq(atoi(header("mr-pid")), getpid());
     ck_assert_uint_gt(strtoull(header("mr-time"), NULL, 10), 1000000000000000000u);
-    struct mr_consumer_stats stats;
-    struct mr_group_info info;
+    struct mr_consumer_stats stats = {0};
+    struct mr_group_info info = {0};
     mr_consumer_stats(c, &stats);
     ck_assert_uint_eq(stats.dead_lettered, 1);
     ck_assert_int_eq(mr_group_info(topic, 0, &info), 1);
@@ -329,7 +329,7 @@ START_TEST(letter_is_there_once_whenever_its_sender_was_killed)
     ck_assert_int_eq(mr_consumer_ack(c), 0);
     ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ETIMEDOUT);
     ck_assert_uint_eq(letter_cnt(), 1);
-    struct mr_group_info info;
+    struct mr_group_info info = {0};
     ck_assert_int_eq(mr_group_info(topic, 0, &info), 1);
     ck_assert_uint_eq(info.lag, 0);
     ck_assert_uint_eq(info.dead_lettered, 1);

@@ -19,7 +19,7 @@ static void setup(void)
 {
     static char value[VALUE];
     struct mr_message msgs[64];
-    struct mr_partition_info info;
+    struct mr_partition_info info = {0};
     bus_setup();
     topic =
         topic_make("full", (struct mr_settings){.size_bytes = RING, .full = MR_FULL_DROP_OLDEST});

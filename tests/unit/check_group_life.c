@@ -148,7 +148,7 @@ END_TEST
 
 START_TEST(moved_group_keeps_its_counts_and_forgets_what_the_dead_held)
 {
-    struct mr_group_info info;
+    struct mr_group_info info = {0};
     use((struct mr_settings){0});
     put_numbers(producer, 0, 0, 5);
     ck_assert_uint_eq(take_all(keeper), 5);
@@ -199,7 +199,7 @@ START_TEST(private_group_cannot_be_joined_by_its_name)
     use((struct mr_settings){0});
     struct mr_consumer *p = consumer_with(topic, (struct mr_consumer_options){.flags = MR_PRIVATE}),
                        *c;
-    struct mr_group_info info;
+    struct mr_group_info info = {0};
     ck_assert_int_eq(mr_group_info(topic, p->seat.group, &info), 1);
     ck_assert_int_eq(info.is_private, 1);
     ck_assert_int_eq(mr_consumer_open(topic, &(struct mr_consumer_options){.group = info.name}, &c),
@@ -256,7 +256,7 @@ START_TEST(leaving_that_was_given_up_leaves_nobody_behind)
     struct mr_topic *t = topic_that_stops();
     struct mr_consumer_options options = {.group = "h", .flags = is_private ? MR_PRIVATE : 0};
     struct mr_consumer *c;
-    struct mr_member_info info;
+    struct mr_member_info info = {0};
     ck_assert_int_eq(mr_consumer_open(t, &options, &c), 0);
     put_numbers(producer, 0, 0, 2);
     ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
@@ -339,7 +339,7 @@ END_TEST
 
 START_TEST(producer_that_gives_up_on_closing_is_done_and_did_not_die)
 {
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     use((struct mr_settings){0});
     struct mr_topic *t = topic_that_stops();
     struct mr_producer *p = producer_on(t);

@@ -22,7 +22,7 @@ static void teardown(void)
 
 static struct mr_topic_info about(const struct mr_topic *t)
 {
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     memset(&info, 0, sizeof info); /* some compare it whole, gaps included */
     ck_assert_int_eq(mr_topic_info(t, &info), 0);
     return info;
@@ -30,7 +30,7 @@ static struct mr_topic_info about(const struct mr_topic *t)
 
 static struct mr_group_info group_of(const struct mr_topic *t, uint32_t g)
 {
-    struct mr_group_info info;
+    struct mr_group_info info = {0};
     ck_assert_int_eq(mr_group_info(t, g, &info), 1);
     return info;
 }
@@ -157,7 +157,7 @@ END_TEST
 
 START_TEST(partition_shows_what_is_kept)
 {
-    struct mr_partition_info info;
+    struct mr_partition_info info = {0};
     use((struct mr_settings){.partitions = 2, .full = MR_FULL_DROP_OLDEST, .records_max = 8});
     for (uint64_t i = 0; i < 10; i++) {
         struct mr_message msg = {
@@ -181,7 +181,7 @@ END_TEST
 
 START_TEST(group_and_partition_show_the_position)
 {
-    struct mr_group_partition_info part;
+    struct mr_group_partition_info part = {0};
     use((struct mr_settings){.partitions = 2});
     struct mr_consumer *c =
         consumer_with(topic, (struct mr_consumer_options){.group = "readers", .flags = MR_ORDERED});
@@ -220,7 +220,7 @@ END_TEST
 
 START_TEST(member_shows_its_claim_and_what_it_has_in_hand)
 {
-    struct mr_member_info info;
+    struct mr_member_info info = {0};
     use((struct mr_settings){.partitions = 2});
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     ck_assert_int_eq(mr_member_info(topic, 0, &info), 1);
@@ -267,7 +267,7 @@ static int produces(void *arg)
 
 START_TEST(producer_shows_what_it_sent_and_how_it_ended)
 {
-    struct mr_producer_info info;
+    struct mr_producer_info info = {0};
     use((struct mr_settings){0});
     put_numbers(producer, 0, 0, 3);
     ck_assert_int_eq(mr_producer_info(topic, 0, &info), 1);
@@ -314,7 +314,7 @@ static int is_blocked(void *arg)
 
 START_TEST(blocked_grows_while_the_producer_waits)
 {
-    struct mr_producer_info info;
+    struct mr_producer_info info = {0};
     use((struct mr_settings){.records_max = 1});
     put_numbers(producer, 0, 0, 1);
     pid_t pid = child(is_blocked, NULL);
@@ -408,8 +408,8 @@ START_TEST(claim_in_the_making_is_counted_once)
         }
         atomic_store(&tx.redo->armed, WORDS);
         struct mr_group_info group = group_of(topic, 0);
-        struct mr_group_partition_info share;
-        struct mr_member_info info;
+        struct mr_group_partition_info share = {0};
+        struct mr_member_info info = {0};
         ck_assert_uint_eq(group.lag, 5);
         ck_assert_uint_eq(group.in_hand, 3);
         ck_assert_uint_eq(about(topic).records_waiting, 5);
@@ -484,18 +484,18 @@ START_TEST(observer_sees_the_same)
     ck_assert_int_eq(mr_topic_open(observer, "t", &seen), 0);
     struct mr_topic_info theirs = about(seen), ours = about(topic);
     ck_assert_mem_eq(&theirs, &ours, sizeof ours);
-    struct mr_group_info their_group, our_group;
+    struct mr_group_info their_group = {0}, our_group = {0};
     memset(&their_group, 0, sizeof their_group);
     memset(&our_group, 0, sizeof our_group);
     ck_assert_int_eq(mr_group_info(seen, 0, &their_group), 1);
     ck_assert_int_eq(mr_group_info(topic, 0, &our_group), 1);
     ck_assert_uint_eq(their_group.lag, our_group.lag);
     ck_assert_uint_eq(their_group.in_hand, our_group.in_hand);
-    struct mr_member_info member;
+    struct mr_member_info member = {0};
     ck_assert_int_eq(mr_member_info(seen, 0, &member), 1);
     ck_assert_int_eq(member.pid, getpid());
     ck_assert_uint_eq(member.in_hand_offset, 0);
-    struct mr_producer_info who;
+    struct mr_producer_info who = {0};
     ck_assert_int_eq(mr_producer_info(seen, 0, &who), 1);
     ck_assert_uint_eq(who.records, 5);
     mr_topic_close(seen);
@@ -514,7 +514,7 @@ static void ask_everything(const struct mr_topic *t)
         struct mr_group_partition_info group_partition;
         struct mr_member_info member;
         struct mr_producer_info producer;
-    } out;
+    } out = {0};
     mr_topic_info(t, &out.topic);
     for (uint32_t p = 0; p < t->partition_cnt; p++)
         mr_partition_info(t, p, &out.partition);

@@ -27,7 +27,7 @@ static struct mr_consumer *consumer(void)
 
 static struct mr_consumer_stats stats_of(const struct mr_consumer *c)
 {
-    struct mr_consumer_stats stats;
+    struct mr_consumer_stats stats = {0};
     mr_consumer_stats(c, &stats);
     return stats;
 }
@@ -130,7 +130,7 @@ START_TEST(lapped_group_counts_what_it_lost_and_goes_on)
 {
     use((struct mr_settings){.full = MR_FULL_DROP_OLDEST, .records_max = 4});
     struct mr_consumer *c = consumer();
-    struct mr_group_info info;
+    struct mr_group_info info = {0};
     put_numbers(producer, 0, 0, 20);
     ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 4);
     next_is(c, "16");
@@ -199,7 +199,7 @@ START_TEST(two_who_lose_records_at_once_are_both_counted)
     use((struct mr_settings){.full = MR_FULL_DROP_OLDEST, .records_max = 8});
     struct mr_consumer *c = consumer();
     struct mr_group_shm *group = &topic->groups[0];
-    struct mr_group_info info;
+    struct mr_group_info info = {0};
     put_numbers(producer, 0, 0, 8);
     ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 8);
     for (int i = 0; i < 5; i++)

@@ -167,7 +167,7 @@ END_TEST
 START_TEST(acknowledged_records_stay_readable_until_their_room_is_needed)
 {
     use((struct mr_settings){0});
-    struct mr_partition_info info;
+    struct mr_partition_info info = {0};
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     for (uint64_t i = 0; i < 64; i++)
         ck_assert_int_eq(append(32, 0, 0, i, 0), 1);
@@ -209,7 +209,7 @@ END_TEST
 START_TEST(drop_oldest_keeps_as_many_as_there_is_room_for)
 {
     use((struct mr_settings){.full = MR_FULL_DROP_OLDEST});
-    struct mr_partition_info info;
+    struct mr_partition_info info = {0};
     for (uint64_t i = 0; i < 5000; i++) { /* 320,000 bytes: past several index steps */
         ck_assert_int_eq(append(32, 0, 0, i, 0), 1);
         ck_assert_int_eq(mr_partition_info(topic, 0, &info), 0);
@@ -226,7 +226,7 @@ END_TEST
 START_TEST(drop_oldest_keeps_the_asked_number)
 {
     use((struct mr_settings){.full = MR_FULL_DROP_OLDEST, .records_max = (uint64_t)_i});
-    struct mr_partition_info info;
+    struct mr_partition_info info = {0};
     for (uint64_t i = 0; i < 1000; i++) {
         ck_assert_int_eq(append(i % 100, 0, 0, i, 0), 1);
         ck_assert_int_eq(mr_partition_info(topic, 0, &info), 0);
@@ -242,7 +242,7 @@ START_TEST(drop_oldest_takes_a_batch_larger_than_the_ring)
     enum { N = 500 };
     use((struct mr_settings){.full = MR_FULL_DROP_OLDEST, .records_max = (uint64_t)_i});
     struct mr_message msgs[N];
-    struct mr_partition_info info;
+    struct mr_partition_info info = {0};
     for (int i = 0; i < N; i++)
         msgs[i] = (struct mr_message){.value = "0123456789012345678901234567890", .value_len = 32};
     ck_assert_int_eq(mr_producer_append(producer, msgs, N, 0), N);
@@ -282,7 +282,7 @@ START_TEST(every_offset_is_found_in_a_ring_that_has_wrapped)
 {
     /* Records of 4 KiB and less over 256 KiB: four index steps in the ring, several laps. */
     use((struct mr_settings){.size_bytes = 262144, .full = MR_FULL_DROP_OLDEST});
-    struct mr_partition_info info;
+    struct mr_partition_info info = {0};
     for (uint64_t i = 0; i < 700; i++)
         ck_assert_int_eq(append(i * 37 % 4000, 0, 0, i, 1000 + 10 * i), 1);
     ck_assert_int_eq(mr_partition_info(topic, 0, &info), 0);

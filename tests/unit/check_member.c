@@ -411,7 +411,7 @@ static int makes_half_a_group(void *arg)
 START_TEST(half_made_group_is_not_shown_and_goes_with_the_repair)
 {
     use((struct mr_settings){.records_max = 2});
-    struct mr_group_info info;
+    struct mr_group_info info = {0};
     ck_assert_int_eq(ended(child(makes_half_a_group, NULL)), -SIGKILL);
     ck_assert_int_eq(mr_group_info(topic, 0, &info), 0);
     ck_assert_int_eq(mr_topic_lock(topic), 0);

@@ -523,7 +523,7 @@ START_TEST(records_that_wait_take_no_more_slots_than_they_must)
     for (uint32_t i = 0; i < topic->member_cnt; i++)
         used += word(&topic->members[i].group) != 0;
     ck_assert_uint_eq(used, 2);
-    struct mr_consumer_stats stats;
+    struct mr_consumer_stats stats = {0};
     mr_consumer_stats(c, &stats);
     ck_assert_uint_eq(stats.parked, 300);
     check_invariants(topic);

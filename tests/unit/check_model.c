@@ -501,7 +501,7 @@ static void compare(void)
     for (int i = 0; i < GROUPS; i++) {
         struct model_group *g = &m.groups[i];
         uint64_t lag = 0;
-        struct mr_group_info info;
+        struct mr_group_info info = {0};
         for (uint32_t p = 0; p < m.settings.partitions; p++) {
             ck_assert_uint_eq(word(&mr_group_part(m.topic, (uint32_t)i, p)->next_offset),
                               g->next[p]);

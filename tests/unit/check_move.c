@@ -221,7 +221,7 @@ START_TEST(who_takes_the_claim_over_knows_whether_the_records_arrived)
     ck_assert_int_eq(ended(child(passes_on_and_dies, &arrived)), -SIGKILL);
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
     ck_assert_uint_eq(take_all(c), arrived ? 2 : 4);
-    struct mr_group_info info;
+    struct mr_group_info info = {0};
     ck_assert_int_eq(mr_group_info(topic, 0, &info), 1);
     ck_assert_uint_eq(info.acked, 4);
     ck_assert_uint_eq(info.dead_lettered, 0);
@@ -459,7 +459,7 @@ START_TEST(no_source_is_forgotten_for_another)
     struct mr_producer *known = from(topic, 1), *open = from(topic, 2), *none;
     put_from(known, 0, 5, 5);
     put_of_each(100, 100 + MR_SOURCES - 1, 0);
-    struct mr_topic_info before, after;
+    struct mr_topic_info before = {0}, after = {0};
     struct mr_message msg = text("x");
     ck_assert_int_eq(mr_topic_info(topic, &before), 0);
     ck_assert_int_eq(mr_producer_append_from(open, &msg, &(struct mr_progress){6, 6}, 1, 0),
@@ -601,8 +601,8 @@ START_TEST(completed_source_has_no_dead_producers)
     use((struct mr_settings){0}, (struct mr_settings){0});
     uint64_t ids[] = {1, 1, 2};
     struct mr_consumer *c = consumer_with(topic, (struct mr_consumer_options){0});
-    struct mr_topic_info info;
-    struct mr_producer_info producers[4];
+    struct mr_topic_info info = {0};
+    struct mr_producer_info producers[4] = {0};
     ck_assert_int_eq(mr_topic_complete_source(topic, 0), -EINVAL);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(ended(child(sends_one_and_dies, &ids[i])), -SIGKILL);
@@ -614,9 +614,9 @@ START_TEST(completed_source_has_no_dead_producers)
     ck_assert_uint_eq(info.producers_done, 2);
     for (uint32_t i = 0; i < 4; i++)
         ck_assert_int_eq(mr_producer_info(topic, i, &producers[i]), 1);
-    ck_assert_int_eq(producers[1].state, 'd');
-    ck_assert_int_eq(producers[2].state, 'd');
-    ck_assert_int_eq(producers[3].state, 'x');
+    ck_assert_int_eq(producers[1].state, MR_PRODUCER_DONE);
+    ck_assert_int_eq(producers[2].state, MR_PRODUCER_DONE);
+    ck_assert_int_eq(producers[3].state, MR_PRODUCER_DIED);
     take_all(c);
     mr_producer_close(producer);
     producer = NULL;

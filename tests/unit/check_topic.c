@@ -65,7 +65,7 @@ END_TEST
 
 START_TEST(settings_are_shown_as_they_took_effect)
 {
-    struct mr_settings out;
+    struct mr_settings out = {0};
     struct mr_topic *topic = topic_make(
         "t",
         (struct mr_settings){.size_bytes = 10000, .records_max = 7, .partitions = 3, .tries = 5});
@@ -149,7 +149,7 @@ END_TEST
 START_TEST(topic_that_is_there_is_ensured_as_it_is)
 {
     struct mr_topic *made = topic_make("t", (struct mr_settings){.partitions = 3}), *topic = NULL;
-    struct mr_settings wanted = {.partitions = 5}, settings;
+    struct mr_settings wanted = {.partitions = 5}, settings = {0};
     ck_assert_int_eq(mr_topic_ensure(bus, "t", &wanted, &topic), 0);
     mr_topic_settings(topic, &settings);
     ck_assert_uint_eq(settings.partitions, 3);
@@ -546,7 +546,7 @@ static int attaches_and_dies(void *arg)
 START_TEST(reaping_the_dead_frees_their_slots_once)
 {
     struct mr_topic *topic = topic_make("t", (struct mr_settings){0});
-    struct mr_topic_info info;
+    struct mr_topic_info info = {0};
     ck_assert_int_eq(ended(child(attaches_and_dies, NULL)), -SIGKILL);
     for (int i = 0; i < 3; i++) {
         mr_topic_reap_dead(topic);

@@ -206,7 +206,7 @@ END_TEST
 
 static uint32_t group_named(const char *name)
 {
-    struct mr_group_info info;
+    struct mr_group_info info = {0};
     for (uint32_t g = 0; g < topic->group_cnt; g++)
         if (mr_group_info(topic, g, &info) == 1 && strcmp(info.name, name) == 0)
             return g;
