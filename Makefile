@@ -180,7 +180,7 @@ tests: $(CLOCK)
 
 # ---- where it is installed ---------------------------------------------------------------------------------------------------
 # Manual pages, by section.
-PAGES := $(wildcard $(foreach n,1 3 7,$(PROGRAMS:%=%/*.$(n)) common/*.$(n)))
+PAGES := $(wildcard $(foreach n,1 3 7,$(PROGRAMS:%=%/*.$(n)) common/*.$(n) common/man/*.$(n)))
 pages = $(filter %.$(1),$(PAGES))
 MANS := $(foreach n,1 3 7,$(if $(call pages,$(n)),$(n)))
 PAGES_TO = $(foreach n,$(MANS),$(patsubst %,'$(MAN)/man$(n)/%',$(notdir $(call pages,$(n)))))

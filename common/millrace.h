@@ -41,12 +41,12 @@
  *            (mr_consumer_cancel, mr_producer_cancel). Nothing but these two may be called in a
  *            signal handler. After fork the child must not use any handle: it gets -ESTALE.
  *   Grows    a struct that begins with `size` may get more members at its end in a later version.
- *            Zero it, as an initializer does, and it works with every version: size 0 stands for the
- *            members of 0.2. Set size to sizeof the struct to use, or to be told, what came later.
- *            The library reads and writes no more than that size; what a program has and the library
- *            does not know is 0 in an answer, and -EINVAL if it is set in a request. A size that no
- *            version has (the struct was not zeroed) is -EINVAL too. All other structs stay as they
- *            are for ever.
+ *            Zero it, as an initializer does, and it works with every version: size 0 stands for
+ *            the members of 0.2. Set size to sizeof the struct to use, or to be told, what came
+ *            later. The library reads and writes no more than that size; what a program has and the
+ *            library does not know is 0 in an answer, and -EINVAL if it is set in a request. A size
+ *            that no version has (the struct was not zeroed) is -EINVAL too. All other structs stay
+ *            as they are for ever.
  *   Killed   (kill -9) anywhere inside: whole records or none, nothing acknowledged is lost, others
  *            go on.
  *   Prints   never; exits never. mr_strerror says in words what an error means. */
@@ -63,7 +63,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default) /* what is declared here is all that libmillrace.so exports */
 
-#define MR_VERSION "0.2.0" /* of this header; mr_version tells the library's */
+#define MR_VERSION "0.2.0"
 
 #define MR_BUS_NAME_MAX 32u /* characters: letters, digits, '_', '-' */
 /* characters: letters, digits, '_', '-', '.', not starting with '.' or '-'; */

@@ -12,7 +12,7 @@ trap 'status=$?; set +e; broker -q stop >/dev/null 2>&1; (exit $status); cleanup
 install() { make -s -C "$top" -o all BIN="$bin" "$@" >make.out 2>&1 || fail "make $*: $(cat make.out)"; }
 list() { (cd "$1" && find . ! -type d -printf '%m %P %l\n') | sed 's/ $//' | sort -k 2; }
 version=$(broker --version | grep -o '[0-9.]*$')
-pages=$(cd "$top" && printf '%s\n' {broker,producer,consumer,common}/*.[137] | grep -v '\*')
+pages=$(cd "$top" && printf '%s\n' {broker,producer,consumer,common,common/man}/*.[137] | grep -v '\*')
 {
     for page in $pages; do
         echo "644 share/man/man${page##*.}/${page##*/}"
@@ -69,10 +69,13 @@ export PATH=$work/cc:$PATH
 # example WHAT: ./embed runs and prints what the paper says.
 example() {
     broker -q -d
-    ./embed >out || fail "$1: exit status $?"
+    local run
+    for run in first second; do
+        ./embed >out || fail "$1, $run run: exit status $?"
+        same printed out "$1, $run run: prints something else"
+    done
     broker -q stop
     broker -q clean --all
-    same printed out "$1: prints something else"
 }
 export PKG_CONFIG_PATH=$there/lib/pkgconfig
 [ "$(pkg-config --modversion millrace)" = "$version" ] || fail "pkg-config: version $(pkg-config --modversion millrace)"
