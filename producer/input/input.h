@@ -42,9 +42,8 @@ struct input_row {
      * or envelope; else 0 */
     size_t bom;
     uint64_t line; /* the line that the row begins in, from 1 */
-    /* a bad row only */
-    uint64_t bad_line,
-        bad_byte; /* position of the fault: line, and byte in that line, both from 1 */
+    /* a bad row only; the position of the fault: line, and byte in that line, both from 1 */
+    uint64_t bad_line, bad_byte;
     char reason[192];
     int more; /* INPUT_REST follows */
 };
