@@ -27,9 +27,8 @@ static int says_why(const char *name, size_t len)
 static int as_it_was(const struct mr_record *letter, uint32_t partitions, unsigned char *headers,
                      struct mr_message *out)
 {
-    const char *name;
-    const void *value;
-    size_t at = 0, name_len, value_len, used = 0;
+    struct mr_header header;
+    size_t at = 0, used = 0;
     int more;
     *out = (struct mr_message){.value = letter->value,
                                .value_len = letter->value_len,
@@ -37,16 +36,17 @@ static int as_it_was(const struct mr_record *letter, uint32_t partitions, unsign
                                .key_len = letter->key_len,
                                .flags = letter->flags,
                                .ts_ns = letter->ts_ns};
-    for (size_t begin = 0; (more = mr_header_next(letter->headers, letter->headers_len, &at, &name,
-                                                  &name_len, &value, &value_len)) == 1;
+    for (size_t begin = 0;
+         (more = mr_header_next(letter->headers, letter->headers_len, &at, &header)) == 1;
          begin = at) {
-        if (!says_why(name, name_len)) {
+        if (!says_why(header.name, header.name_len)) {
             memcpy(headers + used, (const unsigned char *)letter->headers + begin, at - begin);
             used += at - begin;
-        } else if (name_len == strlen("mr-partition") &&
-                   memcmp(name, "mr-partition", name_len) == 0 && value_len < 10) {
+        } else if (header.name_len == strlen("mr-partition") &&
+                   memcmp(header.name, "mr-partition", header.name_len) == 0 &&
+                   header.value_len < 10) {
             char text[16] = {0};
-            memcpy(text, value, value_len);
+            memcpy(text, header.value, header.value_len);
             unsigned long partition = strtoul(text, NULL, 10);
             if (partition < partitions)
                 out->partition = MR_PARTITION(partition);

@@ -476,10 +476,15 @@ struct mr_record {
  * length, or -ENOSPC. */
 ssize_t mr_header_add(void *buf, size_t used, size_t cap, const char *name, const void *value,
                       size_t value_len);
-/* mr_header_next steps through headers; *at is 0 at first. Returns 1 with the pointers set, 0 at
- * the end, -EBADMSG when they are malformed. */
-int mr_header_next(const void *headers, size_t headers_len, size_t *at, const char **name,
-                   size_t *name_len, const void **value, size_t *value_len);
+/* mr_header_next steps through headers; *at is 0 at first. Returns 1 with *out set, whose pointers
+ * go into headers; 0 at the end; -EBADMSG when they are malformed. */
+struct mr_header {
+    const char *name; /* not ended by a NUL */
+    size_t name_len;  /* in [1, 255] */
+    const void *value;
+    size_t value_len;
+};
+int mr_header_next(const void *headers, size_t headers_len, size_t *at, struct mr_header *out);
 
 /* mr_partition_for says where a key goes: murmur2 as Kafka's Java client, modulo partitions. */
 uint32_t mr_partition_for(const void *key, size_t key_len, uint32_t partitions);

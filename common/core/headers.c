@@ -25,8 +25,7 @@ ssize_t mr_header_add(void *buf, size_t used, size_t cap, const char *name, cons
     return (ssize_t)(used + 5 + name_len + value_len);
 }
 
-int mr_header_next(const void *headers, size_t headers_len, size_t *at, const char **name,
-                   size_t *name_len, const void **value, size_t *value_len)
+int mr_header_next(const void *headers, size_t headers_len, size_t *at, struct mr_header *out)
 {
     const unsigned char *base = headers;
     if (*at >= headers_len)
@@ -38,10 +37,10 @@ int mr_header_next(const void *headers, size_t headers_len, size_t *at, const ch
         v |= (size_t)base[*at + 1 + (size_t)i] << 8 * i;
     if (n == 0 || headers_len - *at - 5 < n || headers_len - *at - 5 - n < v)
         return -EBADMSG;
-    *name = (const char *)base + *at + 5;
-    *name_len = n;
-    *value = base + *at + 5 + n;
-    *value_len = v;
+    out->name = (const char *)base + *at + 5;
+    out->name_len = n;
+    out->value = base + *at + 5 + n;
+    out->value_len = v;
     *at += 5 + n + v;
     return 1;
 }

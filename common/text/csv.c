@@ -140,13 +140,13 @@ static inline const char *next_mark(struct marks *marks, char sep, int quoted)
     return mark;
 }
 
-/* Fills in a row that begins at start and whose line end is the LF at lf, or the end of input when
- * lf is NULL. */
-static inline size_t end_row(const char *buf, size_t len, size_t start, const char *lf,
-                             size_t lines, size_t fields, struct csv_row *row)
+/* Fills in the row that begins at window->at and whose line end is the LF at lf, or the end of
+ * input when lf is NULL. */
+static inline size_t end_row(const struct csv_window *window, const char *lf, size_t lines,
+                             size_t fields, struct csv_row *row)
 {
-    size_t end = lf ? (size_t)(lf - buf) : len;
-    int crlf = lf && end > start && buf[end - 1] == '\r';
+    size_t start = window->at, end = lf ? (size_t)(lf - window->buf) : window->len;
+    int crlf = lf && end > start && window->buf[end - 1] == '\r';
 
     *row = (struct csv_row){.start = start,
                             .len = end - (size_t)crlf - start,
@@ -161,23 +161,25 @@ static inline size_t end_row(const char *buf, size_t len, size_t start, const ch
 
 /* A row that is malformed ends at its first line end: what follows an opening quote by mistake is
  * not lost with it. */
-static size_t bad_row(const char *buf, size_t len, size_t start, const char *first_lf, int last,
-                      struct csv_row *row, enum csv_fault fault, const char *where)
+static size_t bad_row(const struct csv_window *window, const char *first_lf, struct csv_row *row,
+                      enum csv_fault fault, const char *where)
 {
     if (!first_lf)
-        first_lf = find(where, buf + len, '\n');
-    if (!first_lf && !last)
+        first_lf = find(where, window->buf + window->len, '\n');
+    if (!first_lf && !window->last)
         return 0;
-    end_row(buf, len, start, first_lf, 0, 0, row);
+    end_row(window, first_lf, 0, 0, row);
     row->fault = (uint16_t)fault;
-    row->fault_at = (size_t)(where - buf);
+    row->fault_at = (size_t)(where - window->buf);
     return 1;
 }
 
-size_t csv_rows(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *rows,
-                size_t max)
+size_t csv_rows(struct csv_window window, struct csv_row *rows, size_t max)
 {
-    const char *begin = buf + at, *end = buf + len, *mark, *first_lf = NULL;
+    const char *begin = window.buf + window.at, *end = window.buf + window.len, *mark;
+    const char *first_lf = NULL;
+    const char sep = window.sep;
+    const int last = window.last;
     /* the quote of the field that we are in; the second one of a pair in there */
     const char *opening = NULL, *second = NULL;
     struct marks marks = {.block = begin, .next = begin, .end = end};
@@ -187,9 +189,9 @@ size_t csv_rows(const char *buf, size_t len, size_t at, char sep, int last, stru
         if (*mark == '\n') {
             if (!opening) {
                 count_to(&marks, mark, 0);
-                end_row(buf, len, at, mark, lines, marks.sep_cnt + 1, &rows[cnt++]);
+                end_row(&window, mark, lines, marks.sep_cnt + 1, &rows[cnt++]);
                 begin = mark + 1;
-                at = (size_t)(begin - buf);
+                window.at = (size_t)(begin - window.buf);
                 first_lf = NULL;
                 lines = marks.sep_cnt = 0;
                 continue;
@@ -198,8 +200,7 @@ size_t csv_rows(const char *buf, size_t len, size_t at, char sep, int last, stru
             lines++;
         } else if (!opening) {
             if (mark != begin && mark[-1] != sep)
-                return cnt +
-                       bad_row(buf, len, at, first_lf, last, &rows[cnt], CSV_QUOTE_IN_FIELD, mark);
+                return cnt + bad_row(&window, first_lf, &rows[cnt], CSV_QUOTE_IN_FIELD, mark);
             opening = mark;
             count_to(&marks, mark, 0);
         } else if (mark != second) {
@@ -215,21 +216,21 @@ size_t csv_rows(const char *buf, size_t len, size_t at, char sep, int last, stru
                 continue;
             if (*after == '\r' && (after + 1 < end ? after[1] == '\n' : !last))
                 continue;
-            return cnt +
-                   bad_row(buf, len, at, first_lf, last, &rows[cnt], CSV_TEXT_AFTER_QUOTE, after);
+            return cnt + bad_row(&window, first_lf, &rows[cnt], CSV_TEXT_AFTER_QUOTE, after);
         }
     }
-    if (cnt == max || at >= len || !last)
+    if (cnt == max || window.at >= window.len || !last)
         return cnt;
     if (opening)
-        return cnt + bad_row(buf, len, at, first_lf, last, &rows[cnt], CSV_OPEN_QUOTE, opening);
+        return cnt + bad_row(&window, first_lf, &rows[cnt], CSV_OPEN_QUOTE, opening);
     count_to(&marks, NULL, 0);
-    return cnt + end_row(buf, len, at, NULL, lines, marks.sep_cnt + 1, &rows[cnt]);
+    return cnt + end_row(&window, NULL, lines, marks.sep_cnt + 1, &rows[cnt]);
 }
 
 int csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *row)
 {
-    return (int)csv_rows(buf, len, at, sep, last, row, 1);
+    return (int)csv_rows(
+        (struct csv_window){.buf = buf, .len = len, .at = at, .sep = sep, .last = last}, row, 1);
 }
 
 /* ---- fields ---- */

@@ -35,10 +35,15 @@ struct csv_row {
  * at), or at == len with last. */
 int csv_row(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *row);
 
-/* csv_rows finds the row that starts at buf[at] and those behind it, up to max. None comes behind
- * one that is malformed. Returns how many. */
-size_t csv_rows(const char *buf, size_t len, size_t at, char sep, int last, struct csv_row *rows,
-                size_t max);
+/* csv_rows finds the row that starts at window.at and those behind it, up to max; the members are
+ * as in csv_row. No row comes behind one that is malformed. Returns how many. */
+struct csv_window {
+    const char *buf;
+    size_t len, at;
+    char sep;
+    int last;
+};
+size_t csv_rows(struct csv_window window, struct csv_row *rows, size_t max);
 
 /* csv_bom returns 3 if buf starts with a UTF-8 byte order mark, else 0. */
 static inline size_t csv_bom(const char *buf, size_t len)

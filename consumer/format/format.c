@@ -213,17 +213,16 @@ static int is_canonical(const struct mr_record *record)
 
 static void put_headers(const struct mr_record *record, struct js_writer *out)
 {
-    const char *name;
-    const void *value;
-    size_t at = 0, name_len, value_len;
+    struct mr_header header;
+    size_t at = 0;
     int exact = 1;
     js_key(out, "headers");
     js_begin(out, '{');
-    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value,
-                          &value_len) > 0) {
-        js_key_bytes(out, name, name_len);
-        js_string(out, value, value_len);
-        exact &= js_is_utf8(name, name_len) && js_is_utf8(value, value_len);
+    while (mr_header_next(record->headers, record->headers_len, &at, &header) > 0) {
+        js_key_bytes(out, header.name, header.name_len);
+        js_string(out, header.value, header.value_len);
+        exact &=
+            js_is_utf8(header.name, header.name_len) && js_is_utf8(header.value, header.value_len);
     }
     js_end(out, '}');
     if (exact)
@@ -232,11 +231,10 @@ static void put_headers(const struct mr_record *record, struct js_writer *out)
     js_key(out, "headers_base64");
     js_begin(out, '[');
     at = 0;
-    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value,
-                          &value_len) > 0) {
+    while (mr_header_next(record->headers, record->headers_len, &at, &header) > 0) {
         js_begin(out, '[');
-        js_base64(out, name, name_len);
-        js_base64(out, value, value_len);
+        js_base64(out, header.name, header.name_len);
+        js_base64(out, header.value, header.value_len);
         js_end(out, ']');
     }
     js_end(out, ']');
@@ -373,15 +371,14 @@ static void put_column(struct format *format, const struct columns *columns, ssi
 /* name=value, joined by commas: as kcat prints them. */
 static void put_header_list(const struct mr_record *record, struct js_writer *out)
 {
-    const char *name, *comma = "";
-    const void *value;
-    size_t at = 0, name_len, value_len;
-    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value,
-                          &value_len) > 0) {
+    const char *comma = "";
+    struct mr_header header;
+    size_t at = 0;
+    while (mr_header_next(record->headers, record->headers_len, &at, &header) > 0) {
         js_add(out, comma, strlen(comma));
-        js_add(out, name, name_len);
+        js_add(out, header.name, header.name_len);
         js_add(out, "=", 1);
-        js_add(out, value, value_len);
+        js_add(out, header.value, header.value_len);
         comma = ",";
     }
 }

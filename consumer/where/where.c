@@ -205,15 +205,14 @@ static int get_member(const struct where *where, struct where_bound *bound,
 static void get_header(const struct mr_record *record, const struct operand *operand,
                        struct value *out)
 {
-    const char *name;
-    const void *value;
-    size_t at = 0, name_len, value_len;
-    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value,
-                          &value_len) > 0) {
-        if (name_len != operand->len || memcmp(name, operand->text, name_len) != 0)
+    struct mr_header header;
+    size_t at = 0;
+    while (mr_header_next(record->headers, record->headers_len, &at, &header) > 0) {
+        if (header.name_len != operand->len ||
+            memcmp(header.name, operand->text, header.name_len) != 0)
             continue;
-        out->text = value;
-        out->len = value_len;
+        out->text = header.value;
+        out->len = header.value_len;
     }
 }
 

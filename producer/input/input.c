@@ -132,8 +132,12 @@ static size_t frame_csv(struct input *in)
     /* The byte order mark is before the quote of the first field, so the row is searched after
      * it; the row includes it. */
     size_t bom = in->started ? 0 : csv_bom(in->buf, in->len);
-    size_t cnt =
-        csv_rows(in->buf, in->len, in->at + bom, in->how.sep, in->at_end, in->found, INPUT_FOUND);
+    size_t cnt = csv_rows((struct csv_window){.buf = in->buf,
+                                              .len = in->len,
+                                              .at = in->at + bom,
+                                              .sep = in->how.sep,
+                                              .last = in->at_end},
+                          in->found, INPUT_FOUND);
 
     if (!cnt && bom && in->at_end && in->len == bom) {
         in->found[0] = (struct csv_row){.start = bom, .next = bom, .eol = MR_EOL_NONE};

@@ -7,15 +7,14 @@
 
 static size_t walk(const unsigned char *headers, size_t len)
 {
-    const char *name;
-    const void *value;
-    size_t at = 0, name_len, value_len, n = 0, before = 0;
+    struct mr_header header;
+    size_t at = 0, n = 0, before = 0;
     int got;
-    while ((got = mr_header_next(headers, len, &at, &name, &name_len, &value, &value_len)) > 0) {
-        const unsigned char *start = (const unsigned char *)name, *bytes = value;
-        MUST(at > before && at <= len && name_len >= 1 && name_len <= 255);
-        MUST(start >= headers && bytes == start + name_len && value_len <= len &&
-             bytes + value_len <= headers + len);
+    while ((got = mr_header_next(headers, len, &at, &header)) > 0) {
+        const unsigned char *start = (const unsigned char *)header.name, *bytes = header.value;
+        MUST(at > before && at <= len && header.name_len >= 1 && header.name_len <= 255);
+        MUST(start >= headers && bytes == start + header.name_len && header.value_len <= len &&
+             bytes + header.value_len <= headers + len);
         before = at;
         n++;
     }

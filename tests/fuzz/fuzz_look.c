@@ -62,9 +62,8 @@ static void peek(struct mr_topic *topic, enum mr_start start, int64_t arg)
         return;
     while (got >= 0 && mr_consumer_claim(consumer, 0, 0) > 0) {
         while ((got = mr_consumer_next(consumer, &record)) > 0) {
-            const char *name;
-            const void *value;
-            size_t at = 0, name_len, value_len;
+            struct mr_header header;
+            size_t at = 0;
             MUST(++records <= MR_PARTITIONS_MAX * topic->ring_bytes / MR_RECORD_OVERHEAD);
             MUST((uint64_t)record.key_len + record.headers_len + record.value_len +
                      MR_RECORD_OVERHEAD <=
@@ -72,9 +71,8 @@ static void peek(struct mr_topic *topic, enum mr_start start, int64_t arg)
             if (record.key)
                 read_all(record.key, record.key_len);
             read_all(record.value, record.value_len);
-            while (mr_header_next(record.headers, record.headers_len, &at, &name, &name_len, &value,
-                                  &value_len) > 0)
-                read_all(value, value_len);
+            while (mr_header_next(record.headers, record.headers_len, &at, &header) > 0)
+                read_all(header.value, header.value_len);
         }
         if (got == 0)
             mr_consumer_ack(consumer);

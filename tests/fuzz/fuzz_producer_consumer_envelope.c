@@ -18,12 +18,11 @@ static int same(const void *a, size_t a_len, const void *b, size_t b_len)
 
 static int has_one_meaning(const struct mr_record *record)
 {
-    const char *name;
-    const void *value;
-    size_t at = 0, name_len, value_len, seen = 0;
-    while (mr_header_next(record->headers, record->headers_len, &at, &name, &name_len, &value,
-                          &value_len) > 0)
-        if (!js_is_utf8(name, name_len) || memchr(name, 0, name_len) || seen++)
+    struct mr_header header;
+    size_t at = 0, seen = 0;
+    while (mr_header_next(record->headers, record->headers_len, &at, &header) > 0)
+        if (!js_is_utf8(header.name, header.name_len) || memchr(header.name, 0, header.name_len) ||
+            seen++)
             return 0; /* names are text; two of one name may be taken for each other */
     return 1;
 }

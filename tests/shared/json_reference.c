@@ -74,10 +74,12 @@ static int is_number(const char *text, size_t len)
 }
 
 size_t json_reference_object(char *to, size_t columns, const char *row, size_t len, char sep,
-                             int quotes, int numbers)
+                             unsigned flags)
 {
     static char field[1 << 17];
     char *begin = to;
+    int quotes = (flags & JSON_REFERENCE_QUOTES) != 0,
+        numbers = (flags & JSON_REFERENCE_NUMBERS) != 0;
     size_t at = 0, i = 0;
     *to++ = '{';
     for (;; i++, at++) {

@@ -9,10 +9,13 @@
  * length. */
 size_t json_reference_escape(char *to, const char *bytes, size_t len);
 
-/* json_reference_object writes the row as an object, its columns being called by one letter each,
- * from "a" on; what are too many
- * are "_extra". quotes   mean something      numbers   are not strings Returns the length. */
+/* json_reference_object writes the row as an object. Its columns are called by one letter each,
+ * from "a" on; fields beyond them are in "_extra". Returns the length. */
+enum {
+    JSON_REFERENCE_QUOTES = 1,  /* quotes mean something */
+    JSON_REFERENCE_NUMBERS = 2, /* numbers are not strings */
+};
 size_t json_reference_object(char *to, size_t columns, const char *row, size_t len, char sep,
-                             int quotes, int numbers);
+                             unsigned flags);
 
 #endif

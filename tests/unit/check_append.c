@@ -212,18 +212,15 @@ START_TEST(headers_come_back_in_order)
     struct mr_consumer *consumer = consumer_with(topic, (struct mr_consumer_options){0});
     ck_assert_int_eq(mr_consumer_claim(consumer, 0, 0), 1);
     ck_assert_int_eq(mr_consumer_next(consumer, &r), 1);
-    size_t at = 0, name_len, value_len;
-    const char *found;
-    const void *value;
-    ck_assert_int_eq(
-        mr_header_next(r.headers, r.headers_len, &at, &found, &name_len, &value, &value_len), 1);
-    ck_assert(name_len == 4 && memcmp(found, "type", 4) == 0 && value_len == 5 &&
-              memcmp(value, "order", 5) == 0);
-    ck_assert_int_eq(
-        mr_header_next(r.headers, r.headers_len, &at, &found, &name_len, &value, &value_len), 1);
-    ck_assert(name_len == 5 && memcmp(found, "empty", 5) == 0 && value_len == 0);
-    ck_assert_int_eq(
-        mr_header_next(r.headers, r.headers_len, &at, &found, &name_len, &value, &value_len), 0);
+    size_t at = 0;
+    struct mr_header header;
+    ck_assert_int_eq(mr_header_next(r.headers, r.headers_len, &at, &header), 1);
+    ck_assert(header.name_len == 4 && memcmp(header.name, "type", 4) == 0 &&
+              header.value_len == 5 && memcmp(header.value, "order", 5) == 0);
+    ck_assert_int_eq(mr_header_next(r.headers, r.headers_len, &at, &header), 1);
+    ck_assert(header.name_len == 5 && memcmp(header.name, "empty", 5) == 0 &&
+              header.value_len == 0);
+    ck_assert_int_eq(mr_header_next(r.headers, r.headers_len, &at, &header), 0);
     mr_consumer_close(consumer);
 }
 END_TEST
@@ -232,26 +229,21 @@ START_TEST(malformed_headers_are_refused_at_any_length)
 {
     use((struct mr_settings){0});
     unsigned char buf[64];
-    size_t name_len, value_len;
-    const char *name;
-    const void *value;
+    struct mr_header header;
     size_t used = (size_t)mr_header_add(buf, 0, sizeof buf, "name", "value", 5);
     for (size_t len = 1; len < used; len++) {
         size_t at = 0;
         /* its own allocation: a sanitizer sees what is read beyond */
         unsigned char *cut = malloc(len);
         memcpy(cut, buf, len);
-        ck_assert_int_eq(mr_header_next(cut, len, &at, &name, &name_len, &value, &value_len),
-                         -EBADMSG);
+        ck_assert_int_eq(mr_header_next(cut, len, &at, &header), -EBADMSG);
         free(cut);
     }
     memset(buf, 0xff, sizeof buf);
     size_t at = 0;
-    ck_assert_int_eq(mr_header_next(buf, sizeof buf, &at, &name, &name_len, &value, &value_len),
-                     -EBADMSG);
+    ck_assert_int_eq(mr_header_next(buf, sizeof buf, &at, &header), -EBADMSG);
     memset(buf, 0, sizeof buf);
-    ck_assert_int_eq(mr_header_next(buf, sizeof buf, &at, &name, &name_len, &value, &value_len),
-                     -EBADMSG);
+    ck_assert_int_eq(mr_header_next(buf, sizeof buf, &at, &header), -EBADMSG);
 }
 END_TEST
 

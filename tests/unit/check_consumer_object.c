@@ -132,8 +132,9 @@ START_TEST(rows_are_what_the_plain_rules_make_of_them)
         memcpy(exact, row, len);
         struct mr_record record = {.value = exact, .value_len = (uint32_t)len};
         format_record(&format, &columns, "t", &record, 0, &out);
-        size_t wanted_len =
-            json_reference_object(wanted, cnt, row, len, sep, quotes, !format.strings);
+        size_t wanted_len = json_reference_object(
+            wanted, cnt, row, len, sep,
+            (quotes ? JSON_REFERENCE_QUOTES : 0) | (format.strings ? 0 : JSON_REFERENCE_NUMBERS));
         wanted[wanted_len++] = '\n';
         ck_assert(!out.failed);
         same(out.text, out.len, wanted, wanted_len, row, len);
@@ -193,7 +194,8 @@ START_TEST(long_rows_of_one_byte)
         js_init(&out, NULL, 0);
         format_record(&format, &columns, "t", &record, 0, &out);
         size_t wanted_len =
-            json_reference_object(wanted, 1, row, selecting && *row == ',' ? 0 : LEN, ',', 1, 1);
+            json_reference_object(wanted, 1, row, selecting && *row == ',' ? 0 : LEN, ',',
+                                  JSON_REFERENCE_QUOTES | JSON_REFERENCE_NUMBERS);
         wanted[wanted_len++] = '\n';
         ck_assert(!out.failed);
         ck_assert_uint_eq(out.len, wanted_len);

@@ -239,7 +239,10 @@ START_TEST(many_rows_at_a_time_are_the_same_with_their_fields)
         len += random_text(text + len, 200);
         for (; csv_row(text, len, at, ',', last, &row); at = row.next) {
             if (i == cnt) {
-                cnt = csv_rows(text, len, at, ',', last, rows, max);
+                cnt = csv_rows(
+                    (struct csv_window){
+                        .buf = text, .len = len, .at = at, .sep = ',', .last = last},
+                    rows, max);
                 ck_assert_uint_ge(cnt, 1);
                 ck_assert_uint_le(cnt, max);
                 i = 0;
@@ -252,7 +255,11 @@ START_TEST(many_rows_at_a_time_are_the_same_with_their_fields)
             i++;
         }
         ck_assert_uint_eq(i, cnt);
-        ck_assert_uint_eq(csv_rows(text, len, at, ',', last, rows, max), 0);
+        ck_assert_uint_eq(
+            csv_rows(
+                (struct csv_window){.buf = text, .len = len, .at = at, .sep = ',', .last = last},
+                rows, max),
+            0);
     }
 }
 END_TEST

@@ -41,15 +41,13 @@ static size_t letter_cnt(void)
 static const char *header(const char *wanted)
 {
     static char text[512];
-    size_t at = 0, name_len, value_len;
-    const char *name;
-    const void *value;
-    while (mr_header_next(record.headers, record.headers_len, &at, &name, &name_len, &value,
-                          &value_len) == 1)
-        if (name_len == strlen(wanted) && memcmp(name, wanted, name_len) == 0) {
-            ck_assert_uint_lt(value_len, sizeof text);
-            memcpy(text, value, value_len);
-            text[value_len] = '\0';
+    size_t at = 0;
+    struct mr_header found;
+    while (mr_header_next(record.headers, record.headers_len, &at, &found) == 1)
+        if (found.name_len == strlen(wanted) && memcmp(found.name, wanted, found.name_len) == 0) {
+            ck_assert_uint_lt(found.value_len, sizeof text);
+            memcpy(text, found.value, found.value_len);
+            text[found.value_len] = '\0';
             return text;
         }
     return "(none)";
