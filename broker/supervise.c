@@ -300,7 +300,7 @@ int supervise_waited_for(const struct supervision *keep, uint64_t *records)
     int waiting = 0;
     *records = 0;
     for (size_t i = 0; i < keep->topic_cnt; i++) {
-        struct backlog owed;
+        struct backlog owed = {0};
         int error = keep->topics[i].topic ? backlog_look(keep->topics[i].topic, &owed)
                                           : keep->topics[i].error;
         if (!error && owed.waited_for)

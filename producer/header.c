@@ -40,7 +40,8 @@ static int differ(const struct line *line, const struct line *other, int guessed
 {
     char how[64], other_how[64];
 
-    if (line->len == other->len && memcmp(line->text, other->text, line->len) == 0)
+    if (line->len == other->len && line->text && other->text &&
+        memcmp(line->text, other->text, line->len) == 0)
         program_error("%s: the header is the same as that of %s, but its fields are written "
                       "differently:\n  %s: %s\n  %s: %s\n  Nothing of this file was sent. Read "
                       "both the same way (-i csv, -i tsv, --sep), or send it to another topic.",

@@ -442,7 +442,7 @@ static int join(struct mr_topic *topic, const uint64_t *ends, _Atomic int *cance
 
 int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns)
 {
-    uint64_t ends[MR_PARTITIONS_MAX];
+    uint64_t ends[MR_PARTITIONS_MAX] = {0};
     for (uint32_t p = 0; p < producer->topic->partition_cnt; p++)
         ends[p] = producer->cursors[p].end;
     return join(producer->topic, ends, &producer->cancelled, timeout_ns);
@@ -450,7 +450,7 @@ int mr_producer_join(struct mr_producer *producer, int64_t timeout_ns)
 
 int mr_topic_join(struct mr_topic *topic, int64_t timeout_ns)
 {
-    uint64_t ends[MR_PARTITIONS_MAX];
+    uint64_t ends[MR_PARTITIONS_MAX] = {0};
     for (uint32_t p = 0; p < topic->partition_cnt; p++)
         ends[p] = atomic_load_explicit(&topic->logs[p].head, memory_order_acquire);
     return join(topic, ends, NULL, timeout_ns);

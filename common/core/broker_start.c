@@ -17,8 +17,6 @@
 #define ARGS_MAX 64
 #define PATH_CAP 4096
 
-extern char **environ;
-
 /* The file beside the running program's, unless it is that program. Returns path or NULL. */
 static const char *beside(char path[static PATH_CAP])
 {
