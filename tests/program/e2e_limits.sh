@@ -1,6 +1,7 @@
 #!/bin/bash
 # e2e_limits.sh - a program that has run into a limit of its own (memory, descriptors, the size of files) says so, with the way out; it takes
 # nothing for empty, finished or gone, and deletes nothing.
+# not under SAN=address: it reserves more address space than any limit here leaves
 # shellcheck source=tests/shared/expect.sh
 . "$(dirname "$0")/../shared/expect.sh"
 segment=/dev/shm/millrace.$(id -u).$MILLRACE_BUS

@@ -376,6 +376,8 @@ START_TEST(partition_that_changes_while_it_is_inherited_is_never_used_unchecked)
     }
     atomic_store(&s.done, 1);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    for (uint32_t i = 1; i < MR_MEMBERS; i++)
+        mr_consumer_close(all[i]);
 }
 END_TEST
 

@@ -542,15 +542,23 @@ static int gives_up(const struct mr_wait *wait, void *arg)
     return wait->what == MR_WAIT_DEAD;
 }
 
+static struct mr_bus *own;
+static struct mr_topic *own_topic;
+
 static struct mr_consumer *consumer_that_gives_up(uint32_t flags)
 {
-    struct mr_bus *own;
-    struct mr_topic *t;
     ck_assert_int_eq(
         mr_bus_connect(mr_bus_name(bus), &(struct mr_connect_options){.on_wait = gives_up}, &own),
         0);
-    ck_assert_int_eq(mr_topic_open(own, "t", &t), 0);
-    return consumer_with(t, (struct mr_consumer_options){.flags = flags});
+    ck_assert_int_eq(mr_topic_open(own, "t", &own_topic), 0);
+    return consumer_with(own_topic, (struct mr_consumer_options){.flags = flags});
+}
+
+static void close_it(struct mr_consumer *c)
+{
+    mr_consumer_close(c);
+    mr_topic_close(own_topic);
+    mr_bus_disconnect(own);
 }
 
 START_TEST(who_gives_up_when_told_of_a_waiting_record_can_go_on)
@@ -566,6 +574,7 @@ START_TEST(who_gives_up_when_told_of_a_waiting_record_can_go_on)
     ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 1);
     next_is(c, "1");
     ck_assert_int_eq(mr_consumer_ack(c), 0);
+    close_it(c);
 }
 END_TEST
 
@@ -574,7 +583,7 @@ START_TEST(nothing_passes_a_record_of_an_ordered_group_that_cannot_be_buried)
     struct mr_record r;
     use_sealed((struct mr_settings){.tries = 1});
     struct mr_consumer *c = consumer_that_gives_up(MR_ORDERED | MR_UNTIL_END);
-    mr_consumer_close(c);
+    close_it(c);
     put_numbers(producer, 0, 0, 2);
     c = consumer_that_gives_up(MR_ORDERED | MR_UNTIL_END);
     ck_assert_int_eq(mr_consumer_claim(c, 0, 0), 2);
@@ -588,6 +597,7 @@ START_TEST(nothing_passes_a_record_of_an_ordered_group_that_cannot_be_buried)
     next_is(c, "1");
     ck_assert_int_eq(mr_consumer_ack(c), 0);
     ck_assert_int_eq(mr_consumer_claim(c, 0, 0), -ENODATA);
+    close_it(c);
 }
 END_TEST
 
