@@ -19,7 +19,7 @@
 
 /* How long a broker is waited for that does not answer: one that runs may get hardly any processor
  * time. */
-#define ANSWER_NS         (30000 * (int64_t)MS)
+#define ANSWER_NS         (10000 * (int64_t)MS)
 #define ANSWER_STOPPED_NS (2000 * (int64_t)MS)
 #define ANSWER_STEP_NS    (100 * (int64_t)MS) /* how often that and signals are looked at */
 

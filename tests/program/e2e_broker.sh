@@ -205,11 +205,15 @@ no_segments || wrong "clean --all left segments"
 expect 0 broker clean --all
 
 # ---- the end: consumers that are attached may finish ----
+on_clock turned broker # for it, their time is not over however long they take
 start_broker
+off_clock
 expect 0 producer -q -c 50 - orders <rows
 start taking consumer -q -g first --delay 10ms orders
 expect 0 broker wait orders --for consumers=1
 kill -TERM "$broker_pid"
+wait_until "all is acknowledged" broker -q lag orders first --max 0
+pass 1s broker
 broker_ended
 wait "${pids[taking]}" || true
 unset "pids[taking]"
@@ -217,7 +221,9 @@ cmp -s taking.out <(seq 1 50) || wrong "a consumer at the broker's end: $(wc -l 
 no_segments || wrong "an ended broker left segments after its consumer finished"
 
 # ---- a second signal ends the wait ----
+on_clock turned broker
 start_broker
+off_clock
 expect 0 producer -q - orders <rows
 start taking consumer -q -g first --delay 1h orders
 wait_until "it holds some" eval 'broker pending orders | grep -q in-hand'

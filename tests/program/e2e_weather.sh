@@ -61,7 +61,7 @@ if command -v prlimit >/dev/null; then
     pass 0s broker
     before=$(clock waits "$broker_pid")
     status=0
-    broker ping 2>"$work/ping.err" || status=$?
+    clock alone "$bin/broker" ping 2>"$work/ping.err" || status=$?
     [ $status = 3 ] || fail "ping of a broker without descriptors: exit status $status"
     says ping.err "the broker, pid $broker_pid, does not answer"
     start reader consumer -q -c 20000 -g again there

@@ -380,7 +380,7 @@ static int produces(void *arg)
 static int waits_for_one(void *arg)
 {
     struct mr_topic *t = topic_of_child("t");
-    struct mr_consumer *c;
+    static struct mr_consumer *c; /* closing it would wait for the lock */
     (void)arg;
     if (mr_consumer_open(t, &(struct mr_consumer_options){.group = "g"}, &c))
         return 1;
@@ -438,7 +438,8 @@ START_TEST(burying_waits_for_no_group_that_the_dead_had_no_part_in)
 {
     int broker = _i;
     use((struct mr_settings){0});
-    struct mr_consumer *heir = consumer_with(topic, (struct mr_consumer_options){.group = "y"});
+    static struct mr_consumer *heir; /* children have it, too */
+    heir = consumer_with(topic, (struct mr_consumer_options){.group = "y"});
     pid_t holder = standing(holds_group_x, NULL);
     put_numbers(producer, 0, 0, 3);
     pid_t dead = child(claims_in_y, NULL);
@@ -463,7 +464,7 @@ END_TEST
  * between them is simulated by holding the log's lock, as a repair does. */
 static int opens_a_producer(void *arg)
 {
-    struct mr_producer *p;
+    static struct mr_producer *p;
     (void)arg;
     if (mr_producer_open(topic_of_child("t"), NULL, &p))
         return 1;
