@@ -142,6 +142,10 @@ static int has_no_memory(void *arg)
 
 START_TEST(topic_whose_rings_cannot_be_mapped_is_not_empty)
 {
+#ifdef MR_TSAN /* it needs memory of its own then */
+    if (_i)
+        return;
+#endif
     ck_assert_int_eq(ended(child(_i ? has_no_memory : cannot_map, NULL)), 0);
 }
 END_TEST

@@ -1,6 +1,6 @@
 /* proc_consumer_signal.c - a signal ends every wait of the consumer with the status of that signal,
- * and without a word about what it was in: here waits for a lock whose holder is stopped. not under
- * SAN=thread: its locks do not tell whom they wait for */
+ * and without a word about what it was in: here waits for a lock whose holder is stopped.
+ * not under SAN=thread: its locks do not tell whom they wait for */
 #include "tests/shared/support.h"
 
 #include <sys/mman.h>

@@ -1,5 +1,6 @@
 /* Groups made, moved and ended, when a process dies or gives up in the middle of it: only those who
- * were there before look, as a newcomer would mend what they must be able to live with. */
+ * were there before look, as a newcomer would mend what they must be able to live with.
+ * not under SAN=thread: its locks cannot be given up */
 #include "core/append.h"
 #include "core/producer.h"
 #include "tests/shared/support.h"

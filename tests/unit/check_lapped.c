@@ -185,6 +185,7 @@ START_TEST(records_overwritten_after_they_were_given_back_are_lost_once)
 }
 END_TEST
 
+#ifndef MR_TSAN /* there the wait is a plain lock, which cannot be given up */
 static int gives_up(const struct mr_wait *wait, void *arg)
 {
     (void)wait;
@@ -221,6 +222,7 @@ START_TEST(two_who_lose_records_at_once_are_both_counted)
     mr_consumer_close(c);
 }
 END_TEST
+#endif
 
 START_TEST(failed_record_of_a_dropping_topic_comes_again_alone_too)
 {
@@ -273,7 +275,9 @@ int main(void)
     tcase_add_test(tcase, lapped_group_counts_what_it_lost_and_goes_on);
     tcase_add_test(tcase,
                    group_is_told_of_no_claim_while_a_producer_has_made_room_for_all_that_there_is);
+#ifndef MR_TSAN
     tcase_add_test(tcase, two_who_lose_records_at_once_are_both_counted);
+#endif
     tcase_add_test(tcase, records_overwritten_after_they_were_given_back_are_lost_once);
     tcase_add_test(tcase, failed_record_of_a_dropping_topic_comes_again_alone_too);
     return test_main(suite);

@@ -1,6 +1,7 @@
 /* check_midway.c - a process is stopped or killed between two stores of a transaction, or with a
  * lock, while another one is at work: what random kills and newcomers do not show. Linked such that
- * a transaction can be stopped (the Makefile says how). */
+ * a transaction can be stopped (the Makefile says how).
+ * not under SAN=thread: its locks cannot be given up */
 #include "core/append.h"
 #include "core/producer.h"
 #include "tests/shared/support.h"
