@@ -95,7 +95,7 @@ const char *mr_strerror(int error);
 
 /* mr_guard makes an error of what is a deadly signal otherwise. A mapping whose file is cut short,
  * or whose hole finds /dev/shm full, raises SIGBUS at the next access; Millrace never does that to
- * a segment in use, but whoever may write the file can. A library must not take a program's
+ * a segment in use, but a process that may write the file can. A library must not take a program's
  * signals, so this is asked for, once, before threads are started: it installs a SIGBUS handler,
  * which puts a private page of zeros under an access that failed inside a Millrace mapping, notes
  * that the segment is damaged, and lets the access go on. All other SIGBUS goes to the handler that
@@ -138,7 +138,7 @@ struct mr_wait {
     uint32_t partition;
     const char *group; /* ROOM: the group that is furthest behind; "" when no group exists */
     const char *name;  /* the holder's client name; "" unknown */
-    /* the holder, or the broker; 0: the records wait for nobody in particular (no member, or none
+    /* the holder, or the broker; 0: no process has the records (no member, or none
      * has taken them) */
     int32_t pid;
     uint64_t held_ns;   /* how long the holder has held its claim; 0 when pid is 0 */
@@ -214,7 +214,7 @@ struct mr_client_info {
     char name[MR_CLIENT_NAME_MAX + 1];
     uint64_t since_ns; /* CLOCK_REALTIME */
 };
-/* mr_client_info looks at client slot idx, in [0, 2047). Returns 1 a live client; 0 nobody; -ERANGE
+/* mr_client_info looks at client slot idx, in [0, 2047). Returns 1 a live client; 0 none; -ERANGE
  * idx past the last slot; another negative errno: it cannot be told. */
 int mr_client_info(const struct mr_bus *bus, uint32_t idx, struct mr_client_info *out);
 
@@ -406,7 +406,7 @@ int mr_group_partition_info(const struct mr_topic *topic, uint32_t idx, uint32_t
 struct mr_member_info {
     size_t size; /* 0, or sizeof the struct */
     uint32_t group_idx;
-    int32_t pid; /* 0: an orphan, nobody holds it */
+    int32_t pid; /* 0: an orphan: no process holds it */
     char name[MR_CLIENT_NAME_MAX + 1];
     uint32_t partition;
     uint64_t first_offset, end_offset; /* claim: [first unacknowledged, end) */
@@ -525,7 +525,8 @@ ssize_t mr_producer_append(struct mr_producer *producer, struct mr_message *msgs
 
 /* mr_producer_append_from is mr_producer_append for a producer with a source, and notes progress[i]
  * with msgs[i]: each partition remembers that of the last message it accepted from the source, in
- * the same step that publishes it. So whoever reads the source after a kill knows where to go on.
+ * the same step that publishes it. So a producer that reads the source after a kill knows where to
+ * go on.
  *   progress  n of them; positions > 0, in the caller's measure (rows, bytes), growing in each
  *             partition; check: any word, a hash of the row say
  * Returns   as mr_producer_append; -EUSERS the partition knows 128 other sources, and forgets none
@@ -602,7 +603,7 @@ enum mr_consumer_flags {
     MR_PRIVATE = 1, /* a group of its own, removed when the consumer closes or dies */
     /* a new group: one claim a partition at a time; an existing group keeps what it is */
     MR_ORDERED = 2,
-    /* looks only: no group, takes nothing, holds nobody back, can be lapped (see stats.lost); works
+    /* looks only: no group, takes nothing, holds no one back, can be lapped (see stats.lost); works
      * for an observer */
     MR_PEEK = 4,
     /* the end is what it is now: mr_consumer_claim says -ENODATA when everything below it is
@@ -653,7 +654,7 @@ int mr_consumer_next(struct mr_consumer *consumer, struct mr_record *out);
 int mr_consumer_ack(struct mr_consumer *consumer);
 
 /* mr_consumer_rewind lets mr_consumer_next begin again at the first unacknowledged record of the
- * claim: nothing is in hand, nothing is blamed, nobody else gets it.
+ * claim: nothing is in hand, nothing is blamed, no other gets it.
  * Records read before stay readable as they were. Returns 0; -EINVAL a peeking consumer, which
  * acknowledges nothing. */
 int mr_consumer_rewind(struct mr_consumer *consumer);
@@ -674,7 +675,7 @@ int mr_consumer_holds(const struct mr_consumer *consumer);
 int mr_consumer_ack_with(struct mr_consumer *consumer, struct mr_producer *producer,
                          struct mr_message *msgs, size_t n, int64_t timeout_ns);
 
-/* mr_consumer_give_back hands everything unacknowledged to whoever claims next, without blame. */
+/* mr_consumer_give_back hands everything unacknowledged to the next to claim, without blame. */
 int mr_consumer_give_back(struct mr_consumer *consumer);
 
 /* mr_consumer_fail says that the record in hand failed: all before it are acknowledged, its try is

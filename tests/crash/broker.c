@@ -171,7 +171,7 @@ static int serves_again(struct world *w)
                : world_fail(w, "a client of the next broker is told: %s", strerror(-error));
 }
 
-/* ---- cleaning: nobody is attached when it begins ---- */
+/* ---- cleaning: no client is attached when it begins ---- */
 
 static void prepare_left(struct world *w)
 {
@@ -356,7 +356,7 @@ static void take_over(struct world *w)
     end(n > 0 ? 0 : n);
 }
 
-/* ---- a private group's name is nobody's to join ---- */
+/* ---- a private group's name cannot be joined ---- */
 
 static void prepare_private(struct world *w)
 {

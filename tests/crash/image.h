@@ -9,7 +9,7 @@
  *   in a futex's queue, its mappings.
  * Registers and private memory are gone. The third kind changes by system calls only, so an
  * instruction that makes none and leaves the first two byte for byte as they were leads to a state
- * that nobody can tell from the one before. That, and no more, is what is called unchanged here.
+ * that cannot be told from the one before. That, and no more, is what is called unchanged here.
  *
  * Compared are all pages that the process can store to and others can see (MAP_SHARED, writable)
  * and that it has in its page table: it cannot have stored to another one. A page that comes or

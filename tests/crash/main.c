@@ -34,7 +34,7 @@ static int list;
 
 /* What the processes that share the work have in common. */
 static struct shared {
-    _Atomic size_t next; /* operation and scene that nobody has taken yet */
+    _Atomic size_t next; /* the next operation and scene to take */
     _Atomic unsigned long wrong, hangs;
     struct counts counts[OPERATIONS_MAX];
 } * shared;

@@ -41,7 +41,7 @@ static int new_is_live(const struct world *w, uint32_t *g)
     return 0;
 }
 
-/* After the lock has been taken once: whoever waited for it is gone. */
+/* After the lock has been taken once: who waited for it is gone. */
 static int new_came_to_be(const struct world *w)
 {
     uint32_t g;

@@ -1,6 +1,6 @@
 /* oracle.h - what must hold after a kill, and how it is found out.
  *
- *   survive     survivors only: nobody joins, nobody leaves. Each ring is filled twice over while
+ *   survive     survivors only: none joins, none leaves. Each ring is filled twice over while
  *               the groups keep up; a producer that still waits after TURNS_MAX turns is held up
  *               for ever. A turn is one bounded wait that is over, without waiting for it.
  *   words_idle  then: no group without an owner, none in the making, no slot of the dead, by the

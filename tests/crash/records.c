@@ -64,7 +64,7 @@ static void prepare_append_full(struct world *w)
     world_take(w, T, 0, 17);
     world_adds(w, 2);
 }
-/* Somebody sleeps in each group: the signal is part of the operation. */
+/* A member sleeps in each group: the signal is part of the operation. */
 static void prepare_append_sleeper(struct world *w)
 {
     some_records(w);
@@ -363,7 +363,7 @@ static void open_and_ack_with(struct world *w)
     end(error);
 }
 
-/* Somebody died between the two halves: whoever takes the claim over finds that the records have
+/* A process died between the two halves: the heir of the claim finds that the records have
  * arrived, and dies meanwhile. */
 static void die_half_way(struct world *w)
 {

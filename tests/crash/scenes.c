@@ -162,7 +162,7 @@ static void died_from_src(struct world *w, const unsigned *ids, unsigned cnt)
     w->counts_lost = 1;
 }
 
-/* The same with one producer slot left: whoever comes next has to use the one of the dead. */
+/* The same with one producer slot left: the next to come has to use the one of the dead. */
 static struct mr_bus *crowd_bus;
 static struct mr_topic *crowd_topic;
 static struct mr_producer *crowd_producer[MR_PRODUCERS];

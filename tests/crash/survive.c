@@ -70,7 +70,7 @@ int __wrap_mr_cond_wait(struct mr_cond *cond, uint32_t ticket, int64_t timeout_n
 unsigned survivors_lock_waits;
 static int beside; /* a process that is stopped */
 
-/* Whoever gives up on a lock that is held does so at its first look. */
+/* A call that gives up on a held lock does so at its first look. */
 int __wrap_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
                                    const struct timespec *until)
 {

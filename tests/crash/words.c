@@ -188,7 +188,7 @@ int words_idle(struct world *w)
     return 0;
 }
 
-/* ---- with nobody in the middle of anything ---- */
+/* ---- with no call under way ---- */
 
 /* What the next user of each lock does: take it, which repairs. */
 static int take_locks(struct world *w, struct mr_topic *topic)

@@ -81,7 +81,7 @@ struct world {
     int counts_lost;
     /* the operation's records come from it: the topic must know how many were accepted */
     uint64_t source;
-    /* nonzero: somebody sleeps on it, whom the operation must have woken when it ends */
+    /* nonzero: a process sleeps on it, and the operation must have woken it when it ends */
     uint32_t ticket[PLACES];
     /* about the operation */
     int completed;  /* it got to its end */

@@ -2,10 +2,10 @@
  * mr_groups_tell).
  *
  * Each of PRODUCERS publishes BATCH records at once and wakes one member; each of CONSUMERS takes one record and then keeps it
- * for ever, so that nobody but a sleeper can take what is left. No wait is bounded here: the bound in the code must not be
+ * for ever, so that only a sleeper can take what is left. No wait is bounded here: the bound in the code must not be
  * needed while a broker hears of the dead (mr_topic_reap): it makes orphans of what they held, and wakes all.
  *
- * I8: when nothing moves any more, nobody sleeps while there is a record or an orphan to take. */
+ * I8: when nothing moves any more, no one sleeps while there is a record or an orphan to take. */
 
 #ifndef PRODUCERS
 #define PRODUCERS 2
@@ -22,9 +22,9 @@
 
 robust group;
 byte head, claimed, orphans;
-byte word;           /* mr_cond: bit 0 somebody may sleep, the rest counts signals (modulo 128 here, more than there are) */
+byte word;           /* mr_cond: bit 0 one may sleep, the rest counts signals (modulo 128 here, more than there are) */
 byte sleepers;       /* the kernel's queue: one bit a consumer */
-byte deaths, held_by_dead; /* that nobody has noticed yet */
+byte deaths, held_by_dead; /* not noticed yet */
 byte waiting = CONSUMERS;  /* ghost: consumers that live and have nothing */
 
 #define WORK (head != claimed || orphans > 0)
@@ -77,7 +77,7 @@ inline broadcast()
 #endif
 }
 
-/* mr_group_claim: an orphan first. Whoever finds more than it takes wakes the next. */
+/* mr_group_claim: an orphan first. One that finds more than it takes wakes the next. */
 inline claim()
 {
     lock(group);

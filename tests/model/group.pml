@@ -56,7 +56,7 @@ byte deaths_of[RECORDS]; /* owners that died with it in hand */
 #define HOLDS(m, pos) (SLOT(m, USED) && SLOT(m, CURSOR) <= (pos) && (pos) < SLOT(m, END))
 #define CLIENT _pid /* init is 0 */
 
-/* For whoever holds the repaired lock. */
+/* For the holder of the repaired lock. */
 inline check()
 {
     d_step {
@@ -99,7 +99,7 @@ inline finish()
 #ifdef BROKEN_no_redo
     at = 0;
     do
-    :: at < group.armed -> /* armed by nobody: a dead one's words stay as they are */
+    :: at < group.armed -> /* armed by none: a dead one's words stay as they are */
         if
         :: w[group.word[at]] = group.value[at]
         :: d_step { crashes > 0 -> crashes--; group.armed = 0; forget_log(group) }; goto died

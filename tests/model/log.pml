@@ -3,7 +3,7 @@
  * (mr_log_tip, copy_out). Each cell of the ring, each word of a tip but those that lie between its two stores of `head`, and
  * each word of the log is a store of its own.
  *
- * With DROP the log is drop-oldest: the tail waits for nobody, and there are only observers. The index is not here. */
+ * With DROP the log is drop-oldest: the tail does not wait, and there are only observers. The index is not here. */
 
 #ifndef PRODUCERS
 #define PRODUCERS 2
@@ -37,7 +37,7 @@ byte committed;          /* of the group; without one it would not hold the tail
 /* Ghosts: what was published, written when a cell is, believed below head. */
 byte was[POSITIONS], offset_at[POSITIONS], published[PRODUCERS];
 
-/* I1, I2, I3 and the counts, for whoever holds the repaired lock. */
+/* I1, I2, I3 and the counts, for the holder of the repaired lock. */
 inline check()
 {
     d_step {

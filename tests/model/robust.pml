@@ -18,7 +18,7 @@
  *   I4  every record below next is acknowledged or in exactly one claim
  *   I5  claims are disjoint, each in one slot that has an owner or is an orphan
  *   I6  what is acknowledged is never given again, what is not always is
- *   I7  a redo log is unarmed whenever nobody holds its lock
+ *   I7  a redo log is unarmed whenever its lock is free
  *   I8  nobody waits for ever while what it waits for is there, whoever died
  *   I9  what was accepted = acknowledged + dead letters + waiting + in hand: the counts that say so are right
  *   I10 nothing holds a producer back but a group with a name, or a private one with a live member; nothing half made stays

@@ -47,7 +47,7 @@ inline broadcast() /* space is only ever broadcast */
 #endif
 }
 
-/* mr_cond_broadcast, where nobody died */
+/* mr_cond_broadcast, where no one died */
 inline tell()
 {
     if
@@ -206,7 +206,7 @@ active proctype broker() /* not killed here: without it the waits are bounded */
 {
 end:
     do
-    :: atomic { /* mr_topic_reap, the group's lock repaired if need be; here nobody takes over what the dead held */
+    :: atomic { /* mr_topic_reap, the group's lock repaired if need be; here no one takes over what the dead held */
            deaths > 0 && (group.owner == FREE || group.owner == OWNERDEAD) ->
            group.owner = FREE;
            deaths--

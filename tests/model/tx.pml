@@ -20,7 +20,7 @@
 robust locks[2];  /* the topic's, the group's: words [0, 3) belong to the first, [3, 6) to the second */
 byte commits[2];  /* ghost: transactions that have passed their commit point */
 
-/* Atomic for whoever looks under the lock: all words are of one transaction, the last that was committed. */
+/* Atomic for a look under the lock: all words are of one transaction, the last that was committed. */
 inline check_whole(n)
 {
     d_step {

@@ -423,7 +423,7 @@ START_TEST(topic_with_a_damaged_lock_can_be_deleted_anyway)
 {
     struct mr_topic *t;
     use((struct mr_settings){0});
-    atomic_store(&topic->shm->lock.redo.armed, _i ? 1 : UINT64_MAX); /* nobody holds it */
+    atomic_store(&topic->shm->lock.redo.armed, _i ? 1 : UINT64_MAX); /* no one holds it */
     ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_UNUSED), -EBADMSG);
     ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_IDLE), -EBADMSG);
     ck_assert_int_eq(mr_topic_delete(topic, MR_DELETE_ANYWAY), 0);
