@@ -1,6 +1,6 @@
 /* check_api.c - what millrace.h promises of the calls that belong to no one object, and of all
  * objects alike: version, errors in words. */
-#include "tests/shared/support.h"
+#include "tests/shared/topic.h"
 
 #include <pthread.h>
 
@@ -51,22 +51,6 @@ START_TEST(waits_and_states_have_names)
 END_TEST
 
 /* ---- mr_topic_join ---- */
-
-static struct mr_topic *topic;
-static struct mr_producer *producer;
-
-static void use(struct mr_settings settings)
-{
-    topic = topic_make("t", settings);
-    producer = producer_on(topic);
-}
-
-static void teardown(void)
-{
-    mr_producer_close(producer);
-    mr_topic_close(topic);
-    bus_teardown();
-}
 
 START_TEST(join_of_a_topic_ends_when_every_group_has_acknowledged_what_was_there)
 {
@@ -142,7 +126,7 @@ int main(void)
     tcase_add_test(tcase, waits_and_states_have_names);
     tcase = tcase_create("join");
     suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, bus_setup, teardown);
+    tcase_add_checked_fixture(tcase, bus_setup, topic_teardown);
     tcase_add_test(tcase, join_of_a_topic_ends_when_every_group_has_acknowledged_what_was_there);
     tcase_add_test(tcase, join_of_a_topic_is_woken_and_does_not_wait_for_what_comes_later);
     tcase_add_test(tcase, observer_cannot_join_a_topic);

@@ -2,25 +2,9 @@
  * is no room, and when the topic ends. */
 #include "core/group.h"
 #include "tests/clock/clock.h"
-#include "tests/shared/support.h"
+#include "tests/shared/topic.h"
 
 #include <pthread.h>
-
-static struct mr_topic *topic;
-static struct mr_producer *producer;
-
-static void use(struct mr_settings settings)
-{
-    topic = topic_make("t", settings);
-    producer = producer_on(topic);
-}
-
-static void teardown(void)
-{
-    mr_producer_close(producer);
-    mr_topic_close(topic);
-    bus_teardown();
-}
 
 /* n messages of one 32-byte value: 64 bytes in the log each. */
 static void messages(struct mr_message *msgs, size_t n, int32_t partition)
@@ -528,7 +512,7 @@ int main(void)
     Suite *suite = suite_create("append");
     TCase *tcase = tcase_create("append");
     suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, bus_setup, teardown);
+    tcase_add_checked_fixture(tcase, bus_setup, topic_teardown);
     tcase_add_test(tcase, batch_into_many_partitions_keeps_the_order_within_each);
     tcase_add_test(tcase, keys_go_where_their_hash_says);
     tcase_add_test(tcase, empty_key_and_no_key_come_back_as_they_were);

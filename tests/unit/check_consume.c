@@ -2,24 +2,9 @@
  * death.
  * Where it ends and how it waits: check_consume_wait.c. */
 #include "core/group.h"
-#include "tests/shared/support.h"
+#include "tests/shared/topic.h"
 
-static struct mr_topic *topic;
-static struct mr_producer *producer;
 static struct mr_record record;
-
-static void use(struct mr_settings settings)
-{
-    topic = topic_make("t", settings);
-    producer = producer_on(topic);
-}
-
-static void teardown(void)
-{
-    mr_producer_close(producer);
-    mr_topic_close(topic);
-    bus_teardown();
-}
 
 static struct mr_consumer *consumer(void)
 {
@@ -506,7 +491,7 @@ int main(void)
     Suite *suite = suite_create("consume");
     TCase *tcase = tcase_create("consume");
     suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, bus_setup, teardown);
+    tcase_add_checked_fixture(tcase, bus_setup, topic_teardown);
     tcase_add_test(tcase, records_come_in_order_and_once);
     tcase_add_test(tcase, claim_is_bounded_by_max_and_window);
     tcase_add_test(tcase, part_of_a_claim_can_be_acknowledged);

@@ -2,25 +2,9 @@
  * long it waits, what wakes it. */
 #include "core/group.h"
 #include "tests/clock/clock.h"
-#include "tests/shared/support.h"
+#include "tests/shared/topic.h"
 
 #include <pthread.h>
-
-static struct mr_topic *topic;
-static struct mr_producer *producer;
-
-static void use(struct mr_settings settings)
-{
-    topic = topic_make("t", settings);
-    producer = producer_on(topic);
-}
-
-static void teardown(void)
-{
-    mr_producer_close(producer);
-    mr_topic_close(topic);
-    bus_teardown();
-}
 
 static struct mr_consumer *consumer(void)
 {
@@ -426,7 +410,7 @@ int main(void)
     Suite *suite = suite_create("consume_wait");
     TCase *tcase = tcase_create("consume_wait");
     suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, bus_setup, teardown);
+    tcase_add_checked_fixture(tcase, bus_setup, topic_teardown);
     tcase_add_loop_test(tcase, until_end_stops_where_the_end_was, 0, 2);
     tcase_add_loop_test(tcase, until_end_of_an_empty_topic_is_at_once, 0, 2);
     tcase_add_test(tcase, sealed_topic_ends_only_when_all_is_acknowledged);

@@ -1,52 +1,7 @@
 /* check_group.c - who has what: claims and shares, ordered groups, what is committed. Who is in a
  * group: check_member.c. */
 #include "core/group.h"
-#include "tests/shared/support.h"
-
-static struct mr_topic *topic;
-static struct mr_producer *producer;
-
-static void use(struct mr_settings settings)
-{
-    topic = topic_make("t", settings);
-    producer = producer_on(topic);
-}
-
-static void teardown(void)
-{
-    mr_producer_close(producer);
-    mr_topic_close(topic);
-    bus_teardown();
-}
-
-static struct mr_seat join(const char *name, uint32_t flags)
-{
-    struct mr_seat seat;
-    ck_assert_int_eq(mr_group_join(topic, name, flags, MR_START_STORED, 0, &seat), 0);
-    return seat;
-}
-
-static struct mr_member_shm *slot_of(const struct mr_seat *seat)
-{
-    return &topic->members[seat->member];
-}
-
-/* Acknowledges all that a seat holds, as its owner does. */
-static void finish(const struct mr_seat *seat)
-{
-    atomic_store(&slot_of(seat)->cursor, word(&slot_of(seat)->end));
-}
-
-static uint64_t committed(uint32_t g, uint32_t p)
-{
-    ck_assert_int_eq(mr_group_settle(topic, g, p), 0);
-    return word(&mr_group_part(topic, g, p)->committed);
-}
-
-static uint64_t head(uint32_t p)
-{
-    return mr_log_tip(topic, p).head;
-}
+#include "tests/shared/seats.h"
 
 /* ---- claims ---- */
 
@@ -54,7 +9,7 @@ static uint64_t head(uint32_t p)
 START_TEST(share_is_not_less_than_the_seat_wants)
 {
     use((struct mr_settings){0});
-    struct mr_seat seats[2] = {join("g", 0), join("g", 0)};
+    struct mr_seat seats[2] = {seat_join("g", 0), seat_join("g", 0)};
     put_numbers(producer, 0, 0, 10);
     seats[0].least = 8;
     ck_assert_int_eq(mr_group_claim(topic, &seats[0], NULL, 100), 1);
@@ -74,7 +29,7 @@ START_TEST(claims_are_disjoint_and_shares_are_guided)
     struct mr_seat seats[WORKERS];
     unsigned taken[N] = {0};
     for (int i = 0; i < WORKERS; i++)
-        seats[i] = join("g", 0);
+        seats[i] = seat_join("g", 0);
     put_numbers(producer, 0, 0, N);
     uint64_t left = N;
     for (int turn = 0; left; turn = (turn + 1) % WORKERS) {
@@ -86,12 +41,12 @@ START_TEST(claims_are_disjoint_and_shares_are_guided)
             ck_assert_uint_eq(taken[o]++, 0);
         left -= share;
         check_invariants(topic);
-        finish(seat);
+        seat_finish(seat);
     }
     for (int i = 0; i < N; i++)
         ck_assert_uint_eq(taken[i], 1);
     ck_assert_int_eq(mr_group_claim(topic, &seats[0], NULL, 1000), 0);
-    ck_assert_uint_eq(committed(seats[0].group, 0), head(0));
+    ck_assert_uint_eq(committed_in(seats[0].group, 0), head_of(0));
     for (int i = 0; i < WORKERS; i++)
         mr_group_leave(topic, &seats[i]);
 }
@@ -101,7 +56,7 @@ END_TEST
 START_TEST(who_leaves_something_tells_another_member)
 {
     use((struct mr_settings){0});
-    struct mr_seat a = join("g", 0), b = join("g", 0);
+    struct mr_seat a = seat_join("g", 0), b = seat_join("g", 0);
     struct mr_cond *data = &topic->groups[a.group].data;
     put_numbers(producer, 0, 0, 2);
     uint32_t ticket = mr_cond_prepare(data);
@@ -118,14 +73,14 @@ END_TEST
 START_TEST(claim_is_no_larger_than_asked)
 {
     use((struct mr_settings){0});
-    struct mr_seat seat = join("g", 0);
+    struct mr_seat seat = seat_join("g", 0);
     put_numbers(producer, 0, 0, 10);
     ck_assert_int_eq(mr_group_claim(topic, &seat, NULL, 3), 1);
     ck_assert_uint_eq(seat.end_offset - seat.begin_offset, 3);
-    finish(&seat);
+    seat_finish(&seat);
     ck_assert_int_eq(mr_group_claim(topic, &seat, NULL, 100), 1);
     ck_assert_uint_eq(seat.end_offset - seat.begin_offset, 7);
-    finish(&seat);
+    seat_finish(&seat);
     mr_group_leave(topic, &seat);
 }
 END_TEST
@@ -133,7 +88,7 @@ END_TEST
 START_TEST(claims_take_partitions_in_turn)
 {
     use((struct mr_settings){.partitions = 3});
-    struct mr_seat seat = join("g", 0);
+    struct mr_seat seat = seat_join("g", 0);
     for (int32_t p = 0; p < 3; p++)
         put_numbers(producer, p, 0, 4);
     uint32_t last = seat.partition;
@@ -141,7 +96,7 @@ START_TEST(claims_take_partitions_in_turn)
         ck_assert_int_eq(mr_group_claim(topic, &seat, NULL, 2), 1);
         ck_assert_uint_eq(seat.partition, (last + 1) % 3);
         last = seat.partition;
-        finish(&seat);
+        seat_finish(&seat);
     }
     ck_assert_int_eq(mr_group_claim(topic, &seat, NULL, 2), 0);
     mr_group_leave(topic, &seat);
@@ -151,18 +106,18 @@ END_TEST
 START_TEST(claim_ends_at_the_pinned_end)
 {
     use((struct mr_settings){0});
-    struct mr_seat seat = join("g", 0);
+    struct mr_seat seat = seat_join("g", 0);
     put_numbers(producer, 0, 0, 3);
-    uint64_t until = head(0);
+    uint64_t until = head_of(0);
     put_numbers(producer, 0, 3, 3);
     ck_assert_int_eq(mr_group_claim(topic, &seat, &until, 100), 1);
     ck_assert_uint_eq(seat.end, until);
     ck_assert_uint_eq(seat.end_offset, 3);
-    finish(&seat);
+    seat_finish(&seat);
     ck_assert_int_eq(mr_group_claim(topic, &seat, &until, 100), 0);
     ck_assert_int_eq(mr_group_claim(topic, &seat, NULL, 100), 1);
     ck_assert_uint_eq(seat.begin_offset, 3);
-    finish(&seat);
+    seat_finish(&seat);
     mr_group_leave(topic, &seat);
 }
 END_TEST
@@ -170,7 +125,7 @@ END_TEST
 START_TEST(ordered_group_has_one_claim_a_partition)
 {
     use((struct mr_settings){.partitions = 2});
-    struct mr_seat a = join("g", MR_ORDERED), b = join("g", 0), c = join("g", 0);
+    struct mr_seat a = seat_join("g", MR_ORDERED), b = seat_join("g", 0), c = seat_join("g", 0);
     put_numbers(producer, 0, 0, 10);
     put_numbers(producer, 1, 0, 10);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 2), 1);
@@ -178,12 +133,12 @@ START_TEST(ordered_group_has_one_claim_a_partition)
     ck_assert_uint_ne(a.partition, b.partition);
     ck_assert_int_eq(mr_group_claim(topic, &c, NULL, 2), 0);
     ck_assert_int_eq(c.in_turn, 1);
-    finish(&a);
+    seat_finish(&a);
     ck_assert_int_eq(mr_group_claim(topic, &c, NULL, 2), 1);
     ck_assert_uint_eq(c.partition, a.partition);
     ck_assert_uint_eq(c.begin_offset, a.end_offset);
     mr_group_leave(topic, &b); /* holding: its orphan keeps the partition */
-    finish(&c);
+    seat_finish(&c);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 2), 2);
     ck_assert_uint_eq(a.partition, b.partition);
     check_invariants(topic);
@@ -197,15 +152,15 @@ END_TEST
 START_TEST(committed_is_the_lowest_that_somebody_holds)
 {
     use((struct mr_settings){0});
-    struct mr_seat a = join("g", 0), b = join("g", 0);
+    struct mr_seat a = seat_join("g", 0), b = seat_join("g", 0);
     put_numbers(producer, 0, 0, 8);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 2), 1);
     ck_assert_int_eq(mr_group_claim(topic, &b, NULL, 2), 1);
-    finish(&b);
-    ck_assert_uint_eq(committed(a.group, 0), a.begin);
+    seat_finish(&b);
+    ck_assert_uint_eq(committed_in(a.group, 0), a.begin);
     ck_assert_uint_eq(mr_group_behind(topic, a.group, 0), a.member);
-    finish(&a);
-    ck_assert_uint_eq(committed(a.group, 0), b.end);
+    seat_finish(&a);
+    ck_assert_uint_eq(committed_in(a.group, 0), b.end);
     ck_assert_uint_eq(mr_group_behind(topic, a.group, 0), topic->member_cnt);
     mr_group_leave(topic, &a);
     mr_group_leave(topic, &b);
@@ -219,14 +174,14 @@ START_TEST(limit_is_that_of_the_slowest_group)
     /* no group: what those that are gone have acknowledged */
     ck_assert_uint_eq(mr_groups_limit(topic, 0), 77);
     atomic_store(&topic->logs[0].acked, 0);
-    struct mr_seat a = join("a", 0), b = join("b", 0);
+    struct mr_seat a = seat_join("a", 0), b = seat_join("b", 0);
     put_numbers(producer, 0, 0, 4);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 100), 1);
-    finish(&a);
+    seat_finish(&a);
     ck_assert_int_eq(mr_groups_settle(topic, 0), 0);
     ck_assert_uint_eq(mr_groups_limit(topic, 0), 0);
     ck_assert_int_eq(mr_group_claim(topic, &b, NULL, 1), 1);
-    finish(&b);
+    seat_finish(&b);
     ck_assert_int_eq(mr_groups_settle(topic, 0), 0);
     ck_assert_uint_eq(mr_groups_limit(topic, 0), b.end);
     mr_group_leave(topic, &a);
@@ -237,14 +192,14 @@ END_TEST
 START_TEST(waiting_producer_is_told_when_its_want_is_met)
 {
     use((struct mr_settings){0});
-    struct mr_seat a = join("g", 0);
+    struct mr_seat a = seat_join("g", 0);
     put_numbers(producer, 0, 0, 4);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 2), 1);
     atomic_store(&topic->logs[0].want, a.end);
     uint32_t ticket = mr_cond_prepare(&topic->shm->space);
     ck_assert_int_eq(mr_group_settle(topic, a.group, 0), 0);
     ck_assert(!told(&topic->shm->space, ticket));
-    finish(&a);
+    seat_finish(&a);
     ck_assert_int_eq(mr_group_settle(topic, a.group, 0), 0);
     ck_assert(told(&topic->shm->space, ticket));
     ck_assert_uint_eq(word(&topic->logs[0].want), MR_NONE);
@@ -257,7 +212,7 @@ int main(void)
     Suite *suite = suite_create("group");
     TCase *tcase = tcase_create("group");
     suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, bus_setup, teardown);
+    tcase_add_checked_fixture(tcase, bus_setup, topic_teardown);
     tcase_add_test(tcase, share_is_not_less_than_the_seat_wants);
     tcase_add_test(tcase, claims_are_disjoint_and_shares_are_guided);
     tcase_add_test(tcase, who_leaves_something_tells_another_member);

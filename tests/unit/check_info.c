@@ -1,24 +1,9 @@
 /* check_info.c - what anyone may look at: the numbers agree with what was done, an observer sees
  * them too, and damage is survived. */
 #include "core/group.h"
-#include "tests/shared/support.h"
+#include "tests/shared/topic.h"
 
-static struct mr_topic *topic;
-static struct mr_producer *producer;
 static struct mr_record record;
-
-static void use(struct mr_settings settings)
-{
-    topic = topic_make("t", settings);
-    producer = producer_on(topic);
-}
-
-static void teardown(void)
-{
-    mr_producer_close(producer);
-    mr_topic_close(topic);
-    bus_teardown();
-}
 
 static struct mr_topic_info about(const struct mr_topic *t)
 {
@@ -576,7 +561,7 @@ int main(void)
     Suite *suite = suite_create("info");
     TCase *tcase = tcase_create("info");
     suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, bus_setup, teardown);
+    tcase_add_checked_fixture(tcase, bus_setup, topic_teardown);
     tcase_add_test(tcase, new_topic_is_empty);
     tcase_add_test(tcase, topic_counts_what_came_in_and_what_waits);
     tcase_add_test(tcase, full_is_that_of_the_fullest_partition_in_bytes_or_records);

@@ -1,24 +1,9 @@
 /* check_lapped.c - reading what is not kept for the reader: peeking, and groups of a topic that
  * drops its oldest records. */
 #include "core/group.h"
-#include "tests/shared/support.h"
+#include "tests/shared/topic.h"
 
-static struct mr_topic *topic;
-static struct mr_producer *producer;
 static struct mr_record record;
-
-static void use(struct mr_settings settings)
-{
-    topic = topic_make("t", settings);
-    producer = producer_on(topic);
-}
-
-static void teardown(void)
-{
-    mr_producer_close(producer);
-    mr_topic_close(topic);
-    bus_teardown();
-}
 
 static struct mr_consumer *consumer(void)
 {
@@ -265,7 +250,7 @@ int main(void)
     Suite *suite = suite_create("lapped");
     TCase *tcase = tcase_create("lapped");
     suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, bus_setup, teardown);
+    tcase_add_checked_fixture(tcase, bus_setup, topic_teardown);
     tcase_add_loop_test(tcase, until_end_also_ends_when_all_below_it_was_overwritten, 0, 2);
     tcase_add_test(tcase, peeking_takes_nothing_and_holds_nobody_back);
     tcase_add_test(tcase, lapped_peek_counts_what_it_missed);

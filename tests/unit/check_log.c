@@ -2,23 +2,7 @@
  * dropping. */
 #include "core/group.h"
 #include "core/log.h"
-#include "tests/shared/support.h"
-
-static struct mr_topic *topic;
-static struct mr_producer *producer;
-
-static void use(struct mr_settings settings)
-{
-    topic = topic_make("t", settings);
-    producer = producer_on(topic);
-}
-
-static void teardown(void)
-{
-    mr_producer_close(producer);
-    mr_topic_close(topic);
-    bus_teardown();
-}
+#include "tests/shared/topic.h"
 
 /* Contents that depend on where they belong, so that a byte from elsewhere shows. */
 static void fill(unsigned char *at, size_t len, uint64_t seed)
@@ -498,7 +482,7 @@ int main(void)
     Suite *suite = suite_create("log");
     TCase *tcase = tcase_create("log");
     suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, bus_setup, teardown);
+    tcase_add_checked_fixture(tcase, bus_setup, topic_teardown);
     tcase_add_test(tcase, every_size_comes_back_at_every_alignment_and_across_the_end);
     tcase_add_test(tcase, wrap_is_right_for_every_multiple_of_eight);
     tcase_add_test(tcase, ring_is_filled_to_the_last_byte_and_not_further);

@@ -1,59 +1,14 @@
 /* check_member.c - who is in a group: joining, leaving, start positions, orphans and blame. Who has
  * what: check_group.c. */
 #include "core/group.h"
-#include "tests/shared/support.h"
-
-static struct mr_topic *topic;
-static struct mr_producer *producer;
-
-static void use(struct mr_settings settings)
-{
-    topic = topic_make("t", settings);
-    producer = producer_on(topic);
-}
-
-static void teardown(void)
-{
-    mr_producer_close(producer);
-    mr_topic_close(topic);
-    bus_teardown();
-}
-
-static struct mr_seat join(const char *name, uint32_t flags)
-{
-    struct mr_seat seat;
-    ck_assert_int_eq(mr_group_join(topic, name, flags, MR_START_STORED, 0, &seat), 0);
-    return seat;
-}
-
-static struct mr_member_shm *slot_of(const struct mr_seat *seat)
-{
-    return &topic->members[seat->member];
-}
-
-/* Acknowledges all that a seat holds, as its owner does. */
-static void finish(const struct mr_seat *seat)
-{
-    atomic_store(&slot_of(seat)->cursor, word(&slot_of(seat)->end));
-}
-
-static uint64_t committed(uint32_t g, uint32_t p)
-{
-    ck_assert_int_eq(mr_group_settle(topic, g, p), 0);
-    return word(&mr_group_part(topic, g, p)->committed);
-}
-
-static uint64_t head(uint32_t p)
-{
-    return mr_log_tip(topic, p).head;
-}
+#include "tests/shared/seats.h"
 
 /* ---- joining and leaving ---- */
 
 START_TEST(first_to_join_makes_the_group_and_the_others_find_it)
 {
     use((struct mr_settings){0});
-    struct mr_seat a = join("one", 0), b = join("one", 0), c = join("two", 0);
+    struct mr_seat a = seat_join("one", 0), b = seat_join("one", 0), c = seat_join("two", 0);
     ck_assert_uint_eq(a.group, b.group);
     ck_assert_uint_eq(a.serial, b.serial);
     ck_assert_uint_ne(a.member, b.member);
@@ -61,7 +16,7 @@ START_TEST(first_to_join_makes_the_group_and_the_others_find_it)
     ck_assert_uint_ne(a.serial, c.serial);
     mr_group_leave(topic, &a);
     mr_group_leave(topic, &b);
-    struct mr_seat d = join("one", 0); /* a named group outlives its members */
+    struct mr_seat d = seat_join("one", 0); /* a named group outlives its members */
     ck_assert_uint_eq(d.serial, a.serial);
     mr_group_leave(topic, &c);
     mr_group_leave(topic, &d);
@@ -72,16 +27,17 @@ END_TEST
 START_TEST(private_group_goes_with_its_member)
 {
     use((struct mr_settings){0});
-    struct mr_seat a = join(NULL, MR_PRIVATE), b = join(NULL, MR_PRIVATE);
+    struct mr_seat a = seat_join(NULL, MR_PRIVATE), b = seat_join(NULL, MR_PRIVATE);
     ck_assert_uint_ne(a.group, b.group);
     put_numbers(producer, 0, 0, 3);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 10), 1);
     mr_group_leave(topic, &a); /* holding something */
     ck_assert_uint_eq(word(&topic->groups[a.group].serial), 0);
-    ck_assert_uint_eq(word(&slot_of(&a)->group), 0);
+    ck_assert_uint_eq(word(&seat_slot(&a)->group), 0);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 10), -ESTALE);
     mr_group_leave(topic, &b);
-    struct mr_seat c = join("named", 0); /* may use the slot of the private one, and is another */
+    /* may use the slot of the private one, and is another */
+    struct mr_seat c = seat_join("named", 0);
     ck_assert_uint_gt(c.serial, b.serial);
     mr_group_leave(topic, &c);
 }
@@ -90,10 +46,10 @@ END_TEST
 START_TEST(what_a_removed_group_had_acknowledged_stays_acknowledged)
 {
     use((struct mr_settings){.records_max = 4});
-    struct mr_seat a = join(NULL, MR_PRIVATE);
+    struct mr_seat a = seat_join(NULL, MR_PRIVATE);
     put_numbers(producer, 0, 0, 4);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 2), 1);
-    finish(&a);
+    seat_finish(&a);
     mr_group_leave(topic, &a);
     put_numbers(producer, 0, 4, 2);
     ck_assert_int_eq(put(producer, 0, "x"), -EAGAIN);
@@ -108,7 +64,7 @@ START_TEST(group_slots_can_run_out_and_come_back)
     char name[16];
     for (unsigned g = 0; g < MR_GROUPS; g++) {
         snprintf(name, sizeof name, "g%u", g);
-        seats[g] = join(g ? name : NULL, g ? 0 : MR_PRIVATE);
+        seats[g] = seat_join(g ? name : NULL, g ? 0 : MR_PRIVATE);
     }
     ck_assert_int_eq(mr_group_join(topic, "one-more", 0, MR_START_STORED, 0, &more), -EUSERS);
     ck_assert_int_eq(mr_group_join(topic, "g1", 0, MR_START_STORED, 0, &more), 0);
@@ -128,7 +84,7 @@ START_TEST(newcomer_inherits_an_orphan_when_all_slots_are_taken)
     static struct mr_seat seats[MR_MEMBERS];
     struct mr_seat more;
     for (unsigned i = 0; i < MR_MEMBERS; i++)
-        seats[i] = join("g", 0);
+        seats[i] = seat_join("g", 0);
     ck_assert_int_eq(mr_group_join(topic, "g", 0, MR_START_STORED, 0, &more), -EUSERS);
     put_numbers(producer, 0, 0, 2);
     ck_assert_int_eq(mr_group_claim(topic, &seats[7], NULL, 10), 1);
@@ -136,12 +92,12 @@ START_TEST(newcomer_inherits_an_orphan_when_all_slots_are_taken)
     mr_group_leave(topic, &seats[7]);
     /* of another group */
     ck_assert_int_eq(mr_group_join(topic, "other", 0, MR_START_STORED, 0, &more), -EUSERS);
-    more = join("g", 0);
+    more = seat_join("g", 0);
     ck_assert_uint_eq(more.member, seats[7].member);
     ck_assert_uint_eq(more.begin, 0);
     ck_assert_uint_eq(more.end, seats[7].end);
     check_invariants(topic);
-    finish(&more);
+    seat_finish(&more);
     mr_group_leave(topic, &more);
     for (unsigned i = 0; i < MR_MEMBERS; i++)
         if (i != 7)
@@ -194,7 +150,7 @@ START_TEST(group_with_members_is_not_moved)
 {
     use((struct mr_settings){0});
     put_numbers(producer, 0, 0, 4);
-    struct mr_seat a = join("g", 0), b;
+    struct mr_seat a = seat_join("g", 0), b;
     ck_assert_int_eq(mr_group_join(topic, "g", 0, MR_START_END, 0, &b), -EBUSY);
     ck_assert_uint_eq(word(&mr_group_part(topic, a.group, 0)->next_offset), 0);
     mr_group_leave(topic, &a);
@@ -207,17 +163,17 @@ START_TEST(moving_a_group_forgets_what_its_dead_members_held)
 {
     use((struct mr_settings){0});
     put_numbers(producer, 0, 0, 4);
-    struct mr_seat a = join("g", 0);
+    struct mr_seat a = seat_join("g", 0);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 2), 1);
     mr_group_leave(topic, &a);
     ck_assert_uint_eq(word(&topic->groups[a.group].orphans), 1);
     ck_assert_uint_eq(starts_at("g", MR_START_BEGINNING, 0), 0);
     ck_assert_uint_eq(word(&topic->groups[a.group].serial), 0); /* it has another slot now */
     check_invariants(topic);
-    a = join("g", 0);
+    a = seat_join("g", 0);
     ck_assert_uint_eq(word(&topic->groups[a.group].orphans), 0);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 10), 1);
-    ck_assert_uint_eq(a.end - a.begin, head(0));
+    ck_assert_uint_eq(a.end - a.begin, head_of(0));
     mr_group_leave(topic, &a);
 }
 END_TEST
@@ -225,10 +181,10 @@ END_TEST
 START_TEST(moved_back_group_holds_producers_again)
 {
     use((struct mr_settings){.records_max = 4});
-    struct mr_seat a = join("g", 0);
+    struct mr_seat a = seat_join("g", 0);
     put_numbers(producer, 0, 0, 4);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 10), 1);
-    finish(&a);
+    seat_finish(&a);
     mr_group_leave(topic, &a);
     put_numbers(producer, 0, 4, 1);
     ck_assert_uint_eq(starts_at("g", MR_START_OFFSET, 2), 2);
@@ -244,14 +200,15 @@ END_TEST
 START_TEST(orphan_is_taken_over_before_anything_new_and_as_it_is)
 {
     use((struct mr_settings){0});
-    struct mr_seat a = join("g", 0), b = join("g", 0);
+    struct mr_seat a = seat_join("g", 0), b = seat_join("g", 0);
     put_numbers(producer, 0, 0, 8);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 3), 1);
     uint64_t begin = a.begin, end = a.end;
     uint32_t slot = a.member, own = b.member;
     mr_group_leave(topic, &a);
     ck_assert_uint_eq(word(&topic->groups[b.group].orphans), 1);
-    ck_assert_uint_eq(committed(b.group, 0), begin);         /* what it holds is not acknowledged */
+    /* what it holds is not acknowledged */
+    ck_assert_uint_eq(committed_in(b.group, 0), begin);
     ck_assert_int_eq(mr_group_claim(topic, &b, NULL, 1), 2); /* all of it, whatever was asked */
     ck_assert_uint_eq(b.member, slot);
     ck_assert_uint_eq(b.begin, begin);
@@ -266,20 +223,20 @@ END_TEST
 START_TEST(giving_back_leaves_an_orphan_without_blame_and_keeps_the_seat)
 {
     use((struct mr_settings){0});
-    struct mr_seat a = join("g", 0);
+    struct mr_seat a = seat_join("g", 0);
     put_numbers(producer, 0, 0, 4);
     ck_assert_int_eq(mr_group_give_back(topic, &a), 0); /* nothing held: nothing to do */
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 2), 1);
-    struct mr_member_shm *held = slot_of(&a);
+    struct mr_member_shm *held = seat_slot(&a);
     atomic_store(&held->in_hand, a.begin);
     ck_assert_int_eq(mr_group_give_back(topic, &a), 0);
-    ck_assert_ptr_ne(slot_of(&a), held);
+    ck_assert_ptr_ne(seat_slot(&a), held);
     ck_assert_uint_eq(word(&held->owner), 0);
     ck_assert_uint_eq(word(&held->blamed), MR_NONE);
     check_invariants(topic);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 2), 2);
-    ck_assert_ptr_eq(slot_of(&a), held);
-    finish(&a);
+    ck_assert_ptr_eq(seat_slot(&a), held);
+    seat_finish(&a);
     mr_group_leave(topic, &a);
 }
 END_TEST
@@ -287,7 +244,7 @@ END_TEST
 START_TEST(what_is_given_back_or_left_is_told_to_the_others)
 {
     use((struct mr_settings){0});
-    struct mr_seat a = join("g", 0), b = join("g", 0);
+    struct mr_seat a = seat_join("g", 0), b = seat_join("g", 0);
     struct mr_cond *data = &topic->groups[a.group].data, *space = &topic->shm->space;
     put_numbers(producer, 0, 0, 2);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 1), 1);
@@ -323,17 +280,17 @@ START_TEST(record_in_hand_of_a_dead_member_is_blamed)
 {
     use((struct mr_settings){0});
     uint64_t acknowledged = 1;
-    struct mr_seat keeper = join("g", 0); /* so that the group is there, with a start */
+    struct mr_seat keeper = seat_join("g", 0); /* so that the group is there, with a start */
     mr_group_leave(topic, &keeper);
     put_numbers(producer, 0, 0, 4);
     ck_assert_int_eq(ended(child(claims_and_dies, &acknowledged)), -SIGKILL);
     mr_topic_reap_dead(topic);
     mr_topic_reap_dead(topic); /* idempotent */
-    struct mr_seat a = join("g", 0);
+    struct mr_seat a = seat_join("g", 0);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 10), 2);
     ck_assert_uint_eq(a.begin, 40);
-    ck_assert_uint_eq(word(&slot_of(&a)->blamed), 40);
-    ck_assert_uint_eq(word(&slot_of(&a)->tries), 1);
+    ck_assert_uint_eq(word(&seat_slot(&a)->blamed), 40);
+    ck_assert_uint_eq(word(&seat_slot(&a)->tries), 1);
     check_invariants(topic);
     mr_group_leave(topic, &a);
 }
@@ -343,13 +300,13 @@ START_TEST(death_after_everything_was_acknowledged_leaves_no_orphan)
 {
     use((struct mr_settings){0});
     uint64_t acknowledged = 4;
-    struct mr_seat keeper = join("g", 0);
+    struct mr_seat keeper = seat_join("g", 0);
     mr_group_leave(topic, &keeper);
     put_numbers(producer, 0, 0, 4);
     ck_assert_int_eq(ended(child(claims_and_dies, &acknowledged)), -SIGKILL);
     mr_topic_reap_dead(topic);
     ck_assert_uint_eq(word(&topic->groups[keeper.group].orphans), 0);
-    ck_assert_uint_eq(committed(keeper.group, 0), head(0));
+    ck_assert_uint_eq(committed_in(keeper.group, 0), head_of(0));
     check_invariants(topic);
 }
 END_TEST
@@ -369,11 +326,11 @@ static int joins_privately_and_dies(void *arg)
 START_TEST(private_group_of_a_dead_member_holds_nobody_back)
 {
     use((struct mr_settings){.records_max = 2});
-    struct mr_seat a = join("g", 0);
+    struct mr_seat a = seat_join("g", 0);
     put_numbers(producer, 0, 0, 2);
     ck_assert_int_eq(ended(child(joins_privately_and_dies, NULL)), -SIGKILL);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 4), 1);
-    finish(&a);
+    seat_finish(&a);
     put_numbers(producer, 0, 2, 2); /* a producer that finds no room, and does not wait, mends it */
     check_invariants(topic);
     mr_group_leave(topic, &a);
@@ -383,15 +340,16 @@ END_TEST
 START_TEST(seat_that_was_given_to_another_is_stale)
 {
     use((struct mr_settings){0});
-    struct mr_seat a = join("g", 0);
+    struct mr_seat a = seat_join("g", 0);
     put_numbers(producer, 0, 0, 4);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 2), 1);
     /* as after a fence: another client has it */
-    atomic_store(&slot_of(&a)->owner, mr_bus_self(bus) + 0x10000);
+    atomic_store(&seat_slot(&a)->owner, mr_bus_self(bus) + 0x10000);
     ck_assert_int_eq(mr_group_claim(topic, &a, NULL, 2), -ESTALE);
     ck_assert_int_eq(mr_group_give_back(topic, &a), -ESTALE);
     mr_group_leave(topic, &a);
-    ck_assert_uint_ne(word(&slot_of(&a)->owner), 0); /* leaving has not touched the other's slot */
+    /* leaving has not touched the other's slot */
+    ck_assert_uint_ne(word(&seat_slot(&a)->owner), 0);
 }
 END_TEST
 
@@ -417,7 +375,7 @@ START_TEST(half_made_group_is_not_shown_and_goes_with_the_repair)
     ck_assert_int_eq(mr_topic_lock(topic), 0);
     mr_unlock(&topic->shm->lock);
     ck_assert_uint_eq(word(&topic->groups[0].serial), 0);
-    struct mr_seat a = join("g", 0);
+    struct mr_seat a = seat_join("g", 0);
     ck_assert_int_eq(mr_group_info(topic, a.group, &info), 1);
     mr_group_leave(topic, &a);
     check_invariants(topic);
@@ -429,7 +387,7 @@ int main(void)
     Suite *suite = suite_create("member");
     TCase *tcase = tcase_create("member");
     suite_add_tcase(suite, tcase);
-    tcase_add_checked_fixture(tcase, bus_setup, teardown);
+    tcase_add_checked_fixture(tcase, bus_setup, topic_teardown);
     tcase_add_test(tcase, first_to_join_makes_the_group_and_the_others_find_it);
     tcase_add_test(tcase, private_group_goes_with_its_member);
     tcase_add_test(tcase, what_a_removed_group_had_acknowledged_stays_acknowledged);

@@ -4,10 +4,7 @@
  * not under SAN=thread: its locks cannot be given up */
 #include "core/append.h"
 #include "core/producer.h"
-#include "tests/shared/support.h"
-
-static struct mr_topic *topic;
-static struct mr_producer *producer;
+#include "tests/shared/topic.h"
 
 /* ---- a transaction that stops ---- */
 
@@ -71,12 +68,6 @@ static void teardown(void)
         close(go[i]);
     }
     bus_teardown();
-}
-
-static void use(struct mr_settings settings)
-{
-    topic = topic_make("t", settings);
-    producer = producer_on(topic);
 }
 
 /* Starts a process that stands still somewhere. */

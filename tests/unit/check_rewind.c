@@ -1,23 +1,7 @@
 /* check_rewind.c - reading a claim once more (mr_consumer_rewind), and whether there is one
  * (mr_consumer_holds). */
 #include "core/group.h"
-#include "tests/shared/support.h"
-
-static struct mr_topic *topic;
-static struct mr_producer *producer;
-
-static void use(struct mr_settings settings)
-{
-    topic = topic_make("t", settings);
-    producer = producer_on(topic);
-}
-
-static void teardown(void)
-{
-    mr_producer_close(producer);
-    mr_topic_close(topic);
-    bus_teardown();
-}
+#include "tests/shared/topic.h"
 
 static void gives(struct mr_consumer *c, unsigned first, unsigned n)
 {
@@ -141,7 +125,7 @@ int main(void)
 {
     Suite *suite = suite_create("rewind");
     TCase *tests = tcase_create("rewind");
-    tcase_add_checked_fixture(tests, bus_setup, teardown);
+    tcase_add_checked_fixture(tests, bus_setup, topic_teardown);
     tcase_add_test(tests, what_was_given_is_given_again);
     tcase_add_loop_test(tests, across_the_end_of_the_ring, 0, 2);
     tcase_add_test(tests, a_failed_record_stays_alone);
