@@ -28,9 +28,8 @@
 #endif
 
 #define EXPORT __attribute__((visibility("default")))
-#define SLICE_NS                                                                                   \
-    2000000 /* of the machine's time: how soon a wait that the kernel bounds sees that the clock   \
-               was turned */
+/* of the machine's time: how soon a wait that the kernel bounds sees that the clock was turned */
+#define SLICE_NS 2000000
 #define HUNG_NS  INT64_C(60000000000)
 #define FOR_EVER INT64_MAX
 /* instead of until when: it waits for a lock, which its owner is about to let go */
@@ -207,14 +206,14 @@ static struct clock_seat *take_seat(void)
 #define RUN_OUT INT_MIN
 typedef int look_fn(void *arg, int64_t real_ns);
 
-/* Returns what `look` found, or RUN_OUT: the clock shows until_ns. sleep: there is nothing that is
- * waited for. */
+/* Returns what `look` found, or RUN_OUT: the clock shows until_ns.
+ *   idle  the caller waits for nothing but the time */
 static look_fn look_mutex;
 
-static int wait_for(look_fn *look, void *arg, int64_t until_ns, int sleep)
+static int wait_for(look_fn *look, void *arg, int64_t until_ns, int idle)
 {
     struct clock_seat *own = take_seat();
-    int alone = mode == CLOCK_ALONE || (mode == CLOCK_SLEEPS && sleep), found;
+    int alone = mode == CLOCK_ALONE || (mode == CLOCK_SLEEPS && idle), found;
     int64_t real_until = mode == CLOCK_SLEEPS && until_ns != FOR_EVER
                              ? clock_real_ns() + until_ns - now_ns()
                              : FOR_EVER;
@@ -355,7 +354,7 @@ EXPORT time_t time(time_t *t)
 
 /* A signal that comes between two slices waits for the next one, so that it ends the wait as it
  * should. */
-static int poll_until(const struct polling *given, int64_t until, int sleep)
+static int poll_until(const struct polling *given, int64_t until, int idle)
 {
     struct polling p = *given;
     sigset_t all, before;
@@ -363,7 +362,7 @@ static int poll_until(const struct polling *given, int64_t until, int sleep)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     if (!p.mask)
         p.mask = &before;
-    int found = wait_for(look_poll, &p, until, sleep), saved = errno;
+    int found = wait_for(look_poll, &p, until, idle), saved = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = saved;
     return found;

@@ -81,10 +81,10 @@ variant 'a private group is live before it has a member' group_life.c \
     's/    else\n        \*out = g;/    else {\n        *out = g;\n        atomic_store(&group->flags, new_group->flags);\n    }/' 'join, a private group'
 variant 'a private group outlives the slot of its member' reap.c \
     's/    mr_tx_set\(tx, &group->flags, load\(&group->flags\) \| MR_GROUP_OVER\);[^\n]*\n//' 'leave, a private group' 'clean up'
-variant 'a repair credits whoever has the slot now' log.c \
+variant 'a repair credits the owner of the slot now' log.c \
     's/atomic_load_explicit\(&who->serial, memory_order_relaxed\) ==\n\s*atomic_load_explicit\(&tip->serial, memory_order_relaxed\) &&//' \
     "a producer's first record" 'open, acknowledge with records'
-variant 'a slot is used again though somebody may ask' producer_slot.c \
+variant 'a slot is used again though a question may come' producer_slot.c \
     's/if \(best < topic->producer_cnt && !asked\) \{/if (best < topic->producer_cnt) {/' 'first record' 'attach and detach'
 variant 'orphans go before the positions move' member.c \
     's/(        old = g;\n)/        for (uint32_t i = 0; i < topic->member_cnt; i++)\n            if (load(&topic->members[i].group) == g + 1)\n                atomic_store(&topic->members[i].group, 0);\n$1/' 'move a group'

@@ -157,7 +157,8 @@ static int idle_members(struct world *w, struct shelf *shelf)
         struct place *place = place_named(shelf, name);
         if (!owner && place && place->consumer && at(&member->cursor) < at(&member->end))
             return world_fail(
-                w, "I8: group %s of %s leaves [%llu, %llu) of a member that is gone to nobody",
+                w,
+                "I8: group %s of %s leaves [%llu, %llu) of a member that is gone without an heir",
                 name, topic->name, NUM(at(&member->cursor)), NUM(at(&member->end)));
     }
     return 0;

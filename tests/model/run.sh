@@ -1,6 +1,6 @@
 #!/bin/bash
 # run.sh - lets spin walk through every state of the models here, for sizes that fit in 4 GiB: the protocol as it is must hold
-# I1 to I12 (robust.pml lists them), whoever is killed between any two stores, and every variant that is broken on
+# I1 to I12 (robust.pml lists them), whichever process is killed between any two stores, and every variant that is broken on
 # purpose must be found out.
 # Usage: tests/model/run.sh [MODEL...]      MODEL: tx, log, cond, space, group, life, move; without: all. `make model` calls it.
 #   JOBS   searches at a time, which share the 4 GiB [2]

@@ -124,6 +124,11 @@ ssize_t put(struct mr_producer *producer, int32_t partition, const char *value)
     return mr_producer_append(producer, &msg, 1, 0);
 }
 
+struct mr_message message_of(const char *value)
+{
+    return (struct mr_message){.value = value, .value_len = (uint32_t)strlen(value)};
+}
+
 void put_numbers(struct mr_producer *producer, int32_t partition, unsigned first, unsigned n)
 {
     char value[16];

@@ -50,6 +50,8 @@ struct mr_consumer *consumer_with(struct mr_topic *topic, struct mr_consumer_opt
 
 /* to is what a message's partition says: MR_PARTITION of it, or MR_ANY if it is below 0. */
 uint32_t to(int32_t partition);
+/* message_of is a message with that text and nothing else. */
+struct mr_message message_of(const char *value);
 /* put appends one record without key and waits for nothing. Returns mr_producer_append's answer. */
 ssize_t put(struct mr_producer *producer, int32_t partition, const char *value);
 void put_numbers(struct mr_producer *producer, int32_t partition, unsigned first,
