@@ -65,6 +65,9 @@ int mr_consumer_rewind(struct mr_consumer *consumer)
 {
     if (!consumer->joined)
         return -EINVAL;
+    int error = mr_consumer_mine(consumer);
+    if (error)
+        return error;
     uint64_t back = consumer->pos - consumer->acked;
     const unsigned char *ring = mr_topic_ring(consumer->topic, consumer->partition);
     if (!consumer->copying && back > (uint64_t)(consumer->at - ring))

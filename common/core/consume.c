@@ -258,11 +258,13 @@ int mr_consumer_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t
              * end or an error is found there again. */
             if (mr_consumer_claim(consumer, 0, 0) != -ETIMEDOUT)
                 return 0;
-            if (timeout_ns != 0 && mr_cancel_take(&consumer->cancelled))
-                return -ECANCELED;
             int64_t its = mr_wait_bound(consumer, timeout_ns, since);
             bound = its < bound ? its : bound;
         }
+        /* Only a wait is ended: what is there for one handle comes before another's cancel. */
+        for (size_t i = 0; i < n && timeout_ns != 0; i++)
+            if (mr_cancel_take(&consumers[i]->cancelled))
+                return -ECANCELED;
         int error = mr_wait_notice(consumers[0], since, &said);
         if (error)
             return error;
@@ -281,6 +283,8 @@ int mr_consumer_next(struct mr_consumer *consumer, struct mr_record *out)
 {
     if (mr_intact(consumer->topic) < 0)
         return -EIO;
+    if (!*consumer->topic->bus->alive)
+        return -ESTALE; /* a forked child: the claim is its parent's */
     if (consumer->pos >= consumer->stop) {
         /* I3 broken: the offsets at both ends promise another number of records */
         if (consumer->left) {
@@ -358,8 +362,11 @@ int mr_consumer_give_back(struct mr_consumer *consumer)
         consumer->acked = consumer->pos = consumer->stop;
         return 0;
     }
+    int error = mr_bus_usable(consumer->topic->bus);
+    if (error)
+        return error;
     consumer->claimed_ns = 0; /* what is given back tells nothing of how long a record takes */
-    int error = mr_group_give_back(consumer->topic, &consumer->seat);
+    error = mr_group_give_back(consumer->topic, &consumer->seat);
     if (error && error != -EUSERS)
         return error;
     consumer->left = 0;
@@ -376,7 +383,9 @@ static int fail(struct mr_consumer *consumer, const char *reason, int now)
     if (!consumer->joined || consumer->hand == MR_NONE || consumer->hand < consumer->acked)
         return -EINVAL;
     uint64_t hand = consumer->hand;
-    int error;
+    int error = mr_consumer_mine(consumer);
+    if (error)
+        return error;
     consumer->claimed_ns = 0;
     if (hand > consumer->acked) {
         error = mr_consumer_ack_to(consumer, hand, consumer->given - 1);
@@ -385,11 +394,11 @@ static int fail(struct mr_consumer *consumer, const char *reason, int now)
     }
     struct mr_member_shm *slot = mr_consumer_slot(consumer);
     struct mr_group_shm *group = &topic->groups[consumer->seat.group];
-    error = mr_lock(topic, &group->lock);
-    if (error < 0)
+    error = mr_group_lock(topic, consumer->seat.group);
+    if (error)
         return error;
-    if (load(&slot->owner) != topic->bus->self || load(&group->serial) != consumer->seat.serial) {
-        mr_unlock(&group->lock);
+    if (!mr_group_seated(topic, &consumer->seat)) {
+        mr_group_unlock(topic, consumer->seat.group);
         return mr_topic_error(topic, -ESTALE);
     }
     uint64_t tries = load(&slot->blamed) == hand ? load(&slot->tries) + 1 : 1;
@@ -399,7 +408,7 @@ static int fail(struct mr_consumer *consumer, const char *reason, int now)
     mr_tx_set(&tx, &slot->failed_pid, (uint64_t)getpid());
     mr_tx_set(&tx, &slot->in_hand, MR_NONE);
     mr_tx_commit(&tx);
-    mr_unlock(&group->lock);
+    mr_group_unlock(topic, consumer->seat.group);
     /* From here on it counts as not given: also if it cannot be moved, it comes again and nothing
      * behind it is acknowledged before it. */
     consumer->hand = MR_NONE;

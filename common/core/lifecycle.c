@@ -191,10 +191,10 @@ int mr_topic_open(struct mr_bus *bus, const char *name, struct mr_topic **out)
     if (!error && deleted) {
         /* Who deleted it was killed before it could take the name away. An observer changes
          * nothing, and believes less. */
-        int locked = topic->write ? mr_topic_lock(topic) : -EPERM;
-        if (topic->write && locked != -EINTR) /* a damaged lock must not keep it for ever */
+        int lock_error = topic->write ? mr_topic_lock(topic) : -EPERM;
+        if (topic->write && lock_error != -EINTR) /* a damaged lock must not keep it for ever */
             remove_name(topic);
-        if (!locked)
+        if (!lock_error)
             mr_unlock(&topic->shm->lock);
         error = -ENOENT;
     }
@@ -343,15 +343,15 @@ int mr_topic_delete(struct mr_topic *topic, enum mr_delete how)
     if (fd < 0)
         return fd;
     close(fd);
-    int locked = mr_topic_lock(topic); /* no client joins meanwhile */
+    int lock_error = mr_topic_lock(topic); /* no client joins meanwhile */
     /* A lock that is damaged can be had by no one, so nothing needs it to be kept from others. */
-    if (locked < 0 && (locked != -EBADMSG || how != MR_DELETE_ANYWAY))
-        return locked;
+    if (lock_error && (lock_error != -EBADMSG || how != MR_DELETE_ANYWAY))
+        return lock_error;
     error = mark_deleted(topic, how);
     int marked = !error;
     if (marked)
         error = remove_name(topic);
-    if (!locked)
+    if (!lock_error)
         mr_unlock(&topic->shm->lock);
     if (!marked)
         return error;

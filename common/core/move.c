@@ -52,7 +52,7 @@ static int arrived(const struct mr_topic *topic, const struct mr_member_shm *slo
     int found = mr_topic_find(topic->bus, load(&slot->moving_topic), &to);
     if (found <= 0)
         return found;
-    uint64_t i = load(&slot->moving_producer) & UINT32_MAX, p = load(&slot->moving_producer) >> 32;
+    uint64_t producer = load(&slot->moving_producer), i = producer & UINT32_MAX, p = producer >> 32;
     int error = -EBADMSG;
     if (i < to->producer_cnt && p < to->partition_cnt) {
         /* The dead one may have published under a lock that was not taken since: take it, so that

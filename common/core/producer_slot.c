@@ -84,8 +84,10 @@ int mr_producer_slot_lock(struct mr_topic *topic, uint32_t *slot)
         mr_unlock(&topic->shm->lock);
         if (best == topic->producer_cnt)
             return -EUSERS;
-        if (mr_asked(topic, best, serial,
-                     asked)) { /* or an error: then the slot is not used (I13) */
+        int may_ask = mr_asked(topic, best, serial, asked);
+        if (may_ask == -EINTR)
+            return may_ask;
+        if (may_ask) { /* or an error: then the slot is not used (I13) */
             skip[best / 64] |= (uint64_t)1 << best % 64;
             continue;
         }
@@ -109,7 +111,9 @@ int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_produ
     if (idx >= topic->producer_cnt)
         return -ERANGE;
     const struct mr_producer_shm *producer = &topic->producers[idx];
-    uint64_t state = load(&producer->state) == 'l' ? 'd' : load(&producer->state);
+    uint64_t state = load(&producer->state);
+    if (state == 'l')
+        state = 'd';
     if (state != 'a' && state != 'd' && state != 'x')
         return mr_intact(topic);
     int alive = state == 'a' ? mr_client_alive(topic->bus, load(&producer->owner)) : 0;
@@ -122,14 +126,15 @@ int mr_producer_info(const struct mr_topic *topic, uint32_t idx, struct mr_produ
                                              : state == 'd' ? MR_PRODUCER_DONE
                                                             : MR_PRODUCER_DIED,
                                     .records = load(&producer->records),
-                                    .bytes = load(&producer->bytes),
-                                    .blocked_ns = acquire(&producer->blocked_ns)};
+                                    .bytes = load(&producer->bytes)};
     uint64_t since = acquire(&producer->blocked_since_ns), now = mr_now_ns();
-    for (int i = 0; i < LOOKS; i++) { /* the sum up to a wait goes with that wait */
+    for (int i = 0;; i++) { /* the sum up to a wait goes with that wait */
         info.blocked_ns = acquire(&producer->blocked_ns);
         uint64_t again = acquire(&producer->blocked_since_ns);
         if (again == since)
             break;
+        if (i == LOOKS)
+            return -EAGAIN;
         since = again;
     }
     if (state == 'a' && since && since < now)

@@ -92,6 +92,23 @@ START_TEST(wait_for_any_is_ended)
 }
 END_TEST
 
+START_TEST(records_for_one_handle_come_before_the_cancel_of_another)
+{
+    use((struct mr_settings){0}, 0);
+    struct mr_topic *full = topic_make("full", (struct mr_settings){0});
+    struct mr_producer *feeder = producer_on(full);
+    struct mr_consumer *all[2] = {consumer, consumer_with(full, (struct mr_consumer_options){0})};
+    put_numbers(feeder, 0, 0, 1);
+    mr_consumer_cancel(consumer);
+    ck_assert_int_eq(mr_consumer_wait_any(all, 2, -1), 0);
+    ck_assert_uint_eq(take_all(all[1]), 1);
+    ck_assert_int_eq(mr_consumer_wait_any(all, 2, -1), -ECANCELED);
+    mr_consumer_close(all[1]);
+    mr_producer_close(feeder);
+    mr_topic_close(full);
+}
+END_TEST
+
 START_TEST(wait_for_room_is_ended_and_nothing_is_appended)
 {
     use((struct mr_settings){.records_max = 1}, 0);
@@ -247,6 +264,7 @@ int main(void)
     tcase_add_test(tcase, claim_is_ended_once);
     tcase_add_test(tcase, peeking_claim_is_ended);
     tcase_add_test(tcase, wait_for_any_is_ended);
+    tcase_add_test(tcase, records_for_one_handle_come_before_the_cancel_of_another);
     tcase_add_test(tcase, wait_for_room_is_ended_and_nothing_is_appended);
     tcase_add_test(tcase, join_is_ended);
     tcase_add_test(tcase, wait_that_begins_later_is_ended_and_no_call_that_has_something_to_give);

@@ -230,6 +230,11 @@ static int uses_handles(void *arg)
     if (mr_consumer_open(t, NULL, &consumer) != -ESTALE ||
         mr_consumer_claim(handles[3], 0, 0) != -ESTALE)
         return 3;
+    struct mr_record record;
+    if (mr_consumer_next(handles[3], &record) != -ESTALE ||
+        mr_consumer_rewind(handles[3]) != -ESTALE || mr_consumer_ack(handles[3]) != -ESTALE ||
+        mr_consumer_fail(handles[3], "") != -ESTALE || mr_consumer_give_back(handles[3]) != -ESTALE)
+        return 6;
     if (mr_bus_wait_change(b, &seen, 0) != -ESTALE ||
         mr_topic_delete(t, MR_DELETE_ANYWAY) != -ESTALE)
         return 4;
@@ -246,10 +251,17 @@ START_TEST(forked_child_must_not_use_the_parents_handles)
     struct mr_topic *topic = topic_make("t", (struct mr_settings){0});
     void *handles[4] = {bus, topic, producer_on(topic),
                         consumer_with(topic, (struct mr_consumer_options){0})};
+    struct mr_record record;
     ck_assert_int_eq(setenv("MILLRACE_BUS", mr_bus_name(bus), 1), 0);
+    put_numbers(handles[2], 0, 0, 3);
+    ck_assert_int_eq(mr_consumer_claim(handles[3], 0, 0), 3);
+    ck_assert_int_eq(mr_consumer_next(handles[3], &record), 1);
     ck_assert_int_eq(ended(child(uses_handles, handles)), 0);
-    ck_assert_int_eq(put(handles[2], 0, "still"), 1); /* and the parent has lost nothing by it */
-    ck_assert_int_eq(mr_consumer_claim(handles[3], 0, 0), 1);
+    /* and the parent has lost nothing by it */
+    ck_assert_int_eq(mr_consumer_next(handles[3], &record), 1);
+    ck_assert_uint_eq(record.offset, 1);
+    ck_assert_int_eq(mr_consumer_ack(handles[3]), 0);
+    ck_assert_int_eq(put(handles[2], 0, "still"), 1);
     ck_assert_int_eq(mr_client_alive(bus, mr_bus_self(bus)), 1);
     mr_producer_close(handles[2]);
     mr_consumer_close(handles[3]);
