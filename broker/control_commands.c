@@ -250,6 +250,8 @@ int command_stop(const struct command_line *line)
             return program_exit_for(-EINTR);
         if (error)
             error = ask(line, MR_CONTROL_STOP, &reply);
+        if (error && error != -ECONNREFUSED)
+            return ask_failed(line, error);
     }
     if (holder < 0) {
         program_fail(holder, "%s: cannot tell whether the broker, pid %d, has ended", line->bus,

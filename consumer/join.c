@@ -115,7 +115,7 @@ static void join(struct run *run, struct source *source)
         run_end(run, EXIT_FAILED);
         break;
     case -EUSERS:
-        program_error("%s: no room for another group or consumer; see who is there with: ./broker "
+        program_error("%s: no room for another group or consumer; see who is there with: broker "
                       "describe %s",
                       source->name, source->name);
         run_end(run, EXIT_FAILED);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # generate.sh - writes the samples and the CSV edge cases into a folder. Always the same bytes: the random numbers are our own.
-# Usage: data/generate.sh [DIR]     DIR is data/ itself if not given; tests/e2e_data.sh compares a fresh run with what is committed
+# Usage: data/generate.sh [DIR]     DIR is data/ itself if not given; tests/program/e2e_data.sh compares a fresh run with what is committed
 #   orders.csv     12,000 orders; notes and items with quotes, doubled quotes, commas, line breaks, UTF-8
 #   sensors.csv     8,640 readings of 12 sensors; lines end with CRLF
 #   pageviews.csv  10,000 views; the last line has no line end

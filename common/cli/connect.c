@@ -91,7 +91,7 @@ void program_bus_fail(int error, const char *bus)
                       "--owner-group GROUP",
                       bus, (int)(slash - bus), bus, slash + 1);
     else if (error == -ENOENT)
-        program_error("no broker on bus \"%s\"; start one with: ./broker%s%s", bus,
+        program_error("no broker on bus \"%s\"; start one with: broker%s%s", bus,
                       strcmp(bus, "default") == 0 ? "" : " -b ",
                       strcmp(bus, "default") == 0 ? "" : bus);
     else
@@ -190,7 +190,7 @@ int program_connect(const char *bus, const char *client_name, int64_t wait_ns, s
                 program_notice("no broker on bus \"%s\" yet, waiting for one", name);
             else
                 program_notice(
-                    "no broker on bus \"%s\" yet, waiting for one (start it with: ./broker%s%s)",
+                    "no broker on bus \"%s\" yet, waiting for one (start it with: broker%s%s)",
                     name, flag, *flag ? name : "");
             said = 1;
         }

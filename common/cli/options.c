@@ -71,15 +71,19 @@ static int parse_number(const struct cli_option *option, const char *value, uint
 
 static int take_number(const struct cli_option *option, const char *value)
 {
-    const char *forms = option->kind == CLI_SIZE       ? "not a size; write it as 64k, 16M or 1G"
-                        : option->kind == CLI_DURATION ? "not a duration; write it as 250ms, 5s or "
-                                                         "2m"
-                                                       : "not a number; write it as 100 or 10k";
+    const char *forms = option->kind == CLI_SIZE ? "not a size; write it as 64k, 16M or 1G"
+                        : option->kind == CLI_DURATION
+                            ? "not a duration; write it as 250ms, 5s or "
+                              "2m"
+                            : "not a whole number; write it as 100 or 10k";
     const char *also = option->hint ? "; " : "", *hint = option->hint ? option->hint : "";
     uint64_t number = 0, max = option->max;
     char bound[32];
     int error = parse_number(option, value, &number);
 
+    if (error == -EINVAL && option->kind == CLI_COUNT_32 && max)
+        return cli_wrong(option, value, "not a number from %" PRIu64 " to %" PRIu64,
+                         (uint64_t)option->min, max);
     if (error == -EINVAL)
         return cli_wrong(option, value, "%s", forms);
     if (option->kind == CLI_COUNT_32 && max == 0)
@@ -92,8 +96,8 @@ static int take_number(const struct cli_option *option, const char *value)
     if (number < option->min && option->kind == CLI_DURATION)
         return cli_wrong(option, value, "too short%s%s", also, hint);
     if (number < option->min)
-        return cli_wrong(option, value, "too small; at least %s%s%s",
-                         shown_number(bound, option->kind, option->min), also, hint);
+        return cli_wrong(option, value, "too small; at least %s",
+                         shown_number(bound, option->kind, option->min));
     if (option->kind == CLI_COUNT_32)
         *(uint32_t *)option->target = (uint32_t)number;
     else if (option->kind == CLI_DURATION)

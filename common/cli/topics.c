@@ -95,13 +95,13 @@ int program_open_topic(struct mr_bus *bus, const char *topic, int create, int64_
         error = create_topic(bus, topic, wait_ns);
         if (error == -ECONNREFUSED) {
             program_error("%s: no such topic, and no broker runs that could create it (start one: "
-                          "./broker -b %s)",
+                          "broker -b %s)",
                           topic, mr_bus_name(bus));
             return EXIT_NO_BROKER;
         }
         if (error == -EACCES) {
             program_no_topic(bus, topic);
-            program_error("the broker creates no topics by itself (./broker create %s)", topic);
+            program_error("the broker creates no topics by itself (broker create %s)", topic);
             return EXIT_NO_TOPIC;
         }
         if (error == 0)

@@ -19,8 +19,8 @@ static void describe_holder(const struct mr_wait *wait, const char *topic)
     int private_pid = 0; /* "private:PID:..." is a name that no user can give */
     (void)sscanf(group, "private:%d:", &private_pid);
     if (!*group)
-        program_notice("%s: %s, and no consumer has come yet; waiting for one (./consumer %s)",
-                       topic, why, topic);
+        program_notice("%s: %s, and no consumer has come yet; waiting for one (consumer %s)", topic,
+                       why, topic);
     else if (wait->pid == 0 && private_pid)
         program_notice(
             "%s: %s; the private group of pid %d does not take the next records%s; waiting", topic,
@@ -28,7 +28,7 @@ static void describe_holder(const struct mr_wait *wait, const char *topic)
             program_stopped(private_pid) ? ", because it is stopped (kill -CONT resumes it)" : "");
     else if (wait->pid == 0)
         program_notice("%s: %s; group %s has no consumer that takes the next records; waiting "
-                       "(./consumer -g %s %s)",
+                       "(consumer -g %s %s)",
                        topic, why, group, group, topic);
     else
         program_notice(
@@ -62,10 +62,12 @@ static int say_dead(const struct mr_wait *wait)
             "%s: did not take record %" PRIu64 " of partition %" PRIu32
             ": %s; the record is kept and tried again%s%s",
             wait->topic, wait->offset, wait->partition,
-            wait->error == -EINVAL
+            wait->error == -EAGAIN || wait->error == -ETIMEDOUT
+                ? "it is full (consume its records, or send them back: broker redrive)"
+            : wait->error == -EINVAL
                 ? "this name is too long for a topic (--on-fail skip needs no such topic)"
                 : mr_strerror(wait->error),
-            unfit ? "; read that topic, then delete it, so that a new one is made: ./broker delete "
+            unfit ? "; read that topic, then delete it, so that a new one is made: broker delete "
                   : "",
             unfit ? wait->topic : "");
     return 0;

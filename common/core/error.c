@@ -16,7 +16,7 @@ const char *mr_strerror(int error)
         return "no such bus or topic";
     case EPROTO:
         return "made by another version of Millrace; end the programs that use it and run: "
-               "./broker clean --all";
+               "broker clean --all";
     case EBADMSG:
         return "the shared segment is damaged";
     case EIO:
@@ -41,7 +41,7 @@ const char *mr_strerror(int error)
     case ETIMEDOUT:
         return "timed out";
     case EUSERS:
-        return "no free slot: too many are attached (./broker status -v shows them)";
+        return "no free slot: too many are attached (broker status -v shows them)";
     case EBUSY:
         return "in use";
     case EEXIST:
@@ -57,12 +57,12 @@ const char *mr_strerror(int error)
     case ENOLCK:
         return "the system has no room for another file lock; end some programs, then try again";
     case ECONNREFUSED:
-        return "no broker runs on this bus; start one with: ./broker";
+        return "no broker runs on this bus; start one with: broker";
     case EADDRINUSE:
         return "another process holds the bus's socket; use another bus (-b NAME)";
     case ENOSPC:
         return "no room left in /dev/shm; choose a smaller --size, or free some (df -h /dev/shm; "
-               "./broker clean)";
+               "broker clean)";
     case EINVAL:
         return "invalid argument";
     case EMSGSIZE:

@@ -72,7 +72,7 @@ int join_all(const struct mr_topic *topic, int64_t timeout_ns)
                 program_notice("%s: waiting for group %s to acknowledge what was sent earlier",
                                mr_topic_name(topic), group);
             else
-                program_notice("%s: no consumer has come yet; waiting for one (./consumer %s)",
+                program_notice("%s: no consumer has come yet; waiting for one (consumer %s)",
                                mr_topic_name(topic), mr_topic_name(topic));
             told = 1;
         }

@@ -145,7 +145,7 @@ int resume_complete(const struct resume *resume, struct mr_topic *topic)
 int resume_no_room(const struct resume *resume, const char *topic)
 {
     program_error("%s: %s already remembers 128 other files of --resume, the limit; forget one "
-                  "that is finished (./broker forget-source %s FILE), then start this again",
+                  "that is finished (broker forget-source %s FILE), then start this again",
                   resume->file, topic, topic);
     return EXIT_FAILED;
 }
@@ -174,7 +174,7 @@ static uint64_t next_remembered(const struct resume *resume, uint64_t row)
 static int other_file(const char *file, const char *topic, uint64_t row, const char *how)
 {
     program_error("%s: not the file whose rows %s has: row %" PRIu64
-                  " %s; nothing was sent (if this is another file: ./broker forget-source %s %s, "
+                  " %s; nothing was sent (if this is another file: broker forget-source %s %s, "
                   "then send it again)",
                   file, topic, row, how, topic, file);
     return EXIT_FAILED;

@@ -251,10 +251,9 @@ static int refused(const struct sender *s, int error)
                                                   : "; the topic rejects when full (full=fail)");
         return EXIT_TIMEOUT;
     case -ETIMEDOUT:
-        program_error(
-            "%s: full for %s after %" PRIu64
-            " accepted records: gave up (./broker status shows which consumer holds them)",
-            s->topic, text_ns(after, (uint64_t)s->options->timeout_ns), s->records);
+        program_error("%s: full for %s after %" PRIu64
+                      " accepted records: gave up (broker status shows which consumer holds them)",
+                      s->topic, text_ns(after, (uint64_t)s->options->timeout_ns), s->records);
         return EXIT_TIMEOUT;
     default:
         program_fail(error, "%s: after %" PRIu64 " accepted records", s->topic, s->records);
@@ -325,7 +324,7 @@ static int join(const struct sender *s)
     if (!error && s->resume && s->resume->passed)
         error = join_all(s->handle, timeout);
     if (error == -ETIMEDOUT)
-        program_error("%s: not acknowledged by all groups within %s (./broker lag %s shows which)",
+        program_error("%s: not acknowledged by all groups within %s (broker lag %s shows which)",
                       s->topic, text_ns(after, (uint64_t)timeout), s->topic);
     else if (error && error != -EINTR)
         program_fail(error, "%s: --join", s->topic);

@@ -87,7 +87,7 @@ START_TEST(socket_of_another_user_is_named)
     }
     killed(pid);
     ck_assert_int_eq(answer("broker ping"), 3);
-    SAYS("start one with: ./broker -b %s", name);
+    SAYS("start one with: broker -b %s", name);
 }
 END_TEST
 

@@ -6,7 +6,7 @@
 
 # ---- without a broker --------------------------------------------------------------------------------------------------------
 expect 3 consumer --wait 0 orders
-says err 'no broker on bus "'"$MILLRACE_BUS"'"; start one with: ./broker -b '
+says err 'no broker on bus "'"$MILLRACE_BUS"'"; start one with: broker -b '
 expect 3 clock alone consumer --wait 700ms orders
 [ "$(clock now)" = 700000000 ] || wrong "--wait 700ms took $(clock now) ns"
 says err 'waiting for one'
@@ -236,6 +236,18 @@ seq 10000 | producer -q ring || wrong producer
 expect 6 consumer -e ring
 says err 'ring: missed [0-9]+ records'
 [ "$(tail -n 1 out)" = 10000 ] || wrong "the newest records are not there"
+broker create peeked --size 4k --full drop-oldest >/dev/null || wrong create
+send peeked first
+start peeking consumer --peek -o beginning peeked
+wait_until "it has the first" lines peeking.out 1
+kill -STOP "${pids[peeking]}"
+seq 10000 | producer -q --seal peeked || wrong producer
+kill -CONT "${pids[peeking]}"
+status=0
+wait "${pids[peeking]}" || status=$?
+unset "pids[peeking]"
+[ "$status" = 6 ] || wrong "--peek that was overtaken ended with $status, not 6"
+says peeking.err 'peeked: missed [0-9]+ records'
 send poison 1 2
 for _ in 1 2 3; do
     start first consumer --delay 60s poison

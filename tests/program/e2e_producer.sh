@@ -9,7 +9,7 @@ seq 1000 >numbers
 
 # ---- without a broker --------------------------------------------------------------------------------------------------------
 expect 3 producer --wait 0 d.csv orders
-says err "no broker on bus \"$MILLRACE_BUS\"; start one with: ./broker -b "
+says err "no broker on bus \"$MILLRACE_BUS\"; start one with: broker -b "
 expect 3 clock alone producer --wait 700ms --stats stats d.csv orders
 [ "$(clock now)" = 700000000 ] || wrong "--wait 700ms took $(clock now) ns"
 says err 'waiting for one'

@@ -148,7 +148,7 @@ kill_broker
 expect 0 consumer -q -e t
 expect 0 producer -q secret.csv t -i lines
 expect 3 producer --wait 100ms secret.csv other
-told "^producer: other: no such topic, and no broker runs that could create it \(start one: ./broker -b $MILLRACE_BUS\)"
+told "^producer: other: no such topic, and no broker runs that could create it \(start one: broker -b $MILLRACE_BUS\)"
 expect 4 consumer -e other
 told '^consumer: other: no such topic \((did you|topics)'
 expect 3 broker create other

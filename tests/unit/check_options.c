@@ -172,8 +172,8 @@ END_TEST
 
 START_TEST(wrong_values)
 {
-    is_wrong("-c x", "millrace: -c x: not a number; write it as 100 or 10k");
-    is_wrong("--count 1", "millrace: -c 1: too small; at least 2; or so");
+    is_wrong("-c x", "millrace: -c x: not a whole number; write it as 100 or 10k");
+    is_wrong("--count 1", "millrace: -c 1: too small; at least 2");
     is_wrong("-c 11", "millrace: -c 11: too large; at most 10; or so");
     is_wrong("-c 99999999999999999999",
              "millrace: -c 99999999999999999999: too large; at most 10; or so");
