@@ -89,8 +89,9 @@ extern "C" {
 const char *mr_version(void);
 
 /* mr_strerror says what a negative errno of this library means, in a static text: -EPIPE is "the
- * topic is sealed". An error without a meaning of its own has the C library's text. Any thread may
- * call it at any time. */
+ * topic is sealed". An error without a meaning of its own has the C library's text, and one that
+ * is no error at all a text that the thread's next call may overwrite. Any thread may call it at
+ * any time. */
 const char *mr_strerror(int error);
 
 /* mr_guard makes an error of what is a deadly signal otherwise. A mapping whose file is cut short,
@@ -151,7 +152,8 @@ struct mr_wait {
 
 /* Called by a waiting function after 0.5 s, then about every 0.5 s. Return nonzero to give up the
  * wait with -EINTR.
- * It must not call into the same handle. */
+ * It must not call into the topic that is waited for, nor into a handle of it: the wait may hold a
+ * lock of that topic. */
 typedef int mr_wait_fn(const struct mr_wait *wait, void *arg);
 
 enum mr_connect_flags {
@@ -202,8 +204,9 @@ struct mr_broker_options {
  *   bus      as for mr_bus_connect, but of our own user      options  may be NULL
  * Returns  1 it was started by this call; 0 one served already; -ENOENT no such program; -EPERM
  *          another user's bus; -ECONNREFUSED it ended without serving (an argument it does not
- *          know, no room in /dev/shm: run it by hand to see why); -ETIMEDOUT it does not serve yet,
- *          but may come to; errors of posix_spawn.
+ *          know, no room in /dev/shm: run it by hand to see why); -ETIMEDOUT it does not serve yet:
+ *          with a time too short for a program to start (0 always is), none comes to; -E2BIG more
+ *          than 64 args; errors of posix_spawn.
  * Signals  its child ends before it returns. Of a program that waits for all of its children it may
  *          be taken for one of them. */
 int mr_broker_start(const char *bus, const struct mr_broker_options *options, int64_t timeout_ns);
@@ -473,7 +476,7 @@ struct mr_record {
 };
 
 /* mr_header_add appends one header (name 1 to 255 bytes, value) at buf + used. Returns the new used
- * length, or -ENOSPC. */
+ * length; -ENOSPC; -EINVAL another name. */
 ssize_t mr_header_add(void *buf, size_t used, size_t cap, const char *name, const void *value,
                       size_t value_len);
 /* mr_header_next steps through headers; *at is 0 at first. Returns 1 with *out set, whose pointers
@@ -683,7 +686,10 @@ int mr_consumer_give_back(struct mr_consumer *consumer);
  * allowed: then it goes to the dead-letter topic with `reason`.
  * Returns 0 it comes again; 1 it went to the dead-letter topic; 2 that topic did not take it
  * (on_wait was told why, see MR_WAIT_DEAD): it waits alone and is tried again later, by the next
- * member to claim; or a negative errno. */
+ * member to claim; or a negative errno.
+ * Blocks  while the dead-letter topic is full, for ever, as a producer would; so does an
+ * mr_consumer_claim that finds a record whose tries are used up, whatever its timeout. on_wait and
+ * *stop end that. */
 int mr_consumer_fail(struct mr_consumer *consumer, const char *reason);
 /* mr_consumer_fail_now is mr_consumer_fail for a record that no further try will help: it goes to
  * the dead-letter topic at once. */
@@ -701,7 +707,7 @@ int mr_consumer_wait_any(struct mr_consumer *const *consumers, size_t n, int64_t
 void mr_consumer_cancel(struct mr_consumer *consumer);
 
 /* mr_consumer_drained: 1 when no producer is attached and the group has acknowledged everything (2:
- * the same, but a producer died), else 0. */
+ * the same, but a producer died), else 0; -EINVAL a peeking consumer; or a negative errno. */
 int mr_consumer_drained(struct mr_consumer *consumer);
 
 /* mr_consumer_close gives back what is unacknowledged and leaves the group. NULL is allowed. */

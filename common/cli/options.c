@@ -47,8 +47,6 @@ int cli_version(const struct cli_option *option, const char *value)
 /* Writes a number as the options of its kind are written. */
 static const char *shown_number(char buf[static 32], enum cli_kind kind, uint64_t number)
 {
-    if (kind == CLI_SIZE)
-        return text_bytes(buf, number);
     if (kind == CLI_DURATION)
         return text_ns(buf, number);
     snprintf(buf, 32, "%" PRIu64, number);
@@ -60,8 +58,6 @@ static int parse_number(const struct cli_option *option, const char *value, uint
     int64_t ns = 0;
     int error;
 
-    if (option->kind == CLI_SIZE)
-        return text_size(value, out);
     if (option->kind != CLI_DURATION)
         return text_count(value, out);
     error = text_duration(value, &ns);
@@ -71,11 +67,8 @@ static int parse_number(const struct cli_option *option, const char *value, uint
 
 static int take_number(const struct cli_option *option, const char *value)
 {
-    const char *forms = option->kind == CLI_SIZE ? "not a size; write it as 64k, 16M or 1G"
-                        : option->kind == CLI_DURATION
-                            ? "not a duration; write it as 250ms, 5s or "
-                              "2m"
-                            : "not a whole number; write it as 100 or 10k";
+    const char *forms = option->kind == CLI_DURATION ? "not a duration; write it as 250ms, 5s or 2m"
+                                                     : "not a whole number; write it as 100 or 10k";
     const char *also = option->hint ? "; " : "", *hint = option->hint ? option->hint : "";
     uint64_t number = 0, max = option->max;
     char bound[32];
@@ -169,7 +162,6 @@ static int take(const struct cli_option *option, const char *value)
         return take_name(option, value);
     case CLI_COUNT:
     case CLI_COUNT_32:
-    case CLI_SIZE:
     case CLI_DURATION:
         return take_number(option, value);
     case CLI_CHOICE:
@@ -319,10 +311,7 @@ int cli_given(const struct cli_line *line, const char *name)
 {
     for (size_t i = 0; i < line->option_cnt; i++) {
         const struct cli_option *option = &line->options[i];
-        int named =
-            name[1] ? option->name && strcmp(option->name, name) == 0 : option->letter == name[0];
-
-        if (named)
+        if (option->name && strcmp(option->name, name) == 0)
             return (int)(line->given >> i & 1);
     }
     return 0;

@@ -15,7 +15,6 @@ enum cli_kind {
     CLI_NAME,     /* the name of a bus, topic or group, as min says: enum mr_name_kind */
     CLI_COUNT,    /* "1000", "10k"; uint64_t in [min, max] */
     CLI_COUNT_32, /* the same; uint32_t, or int32_t if max fits */
-    CLI_SIZE,     /* "64k", "16M"; uint64_t bytes in [min, max] */
     CLI_DURATION, /* "250ms", "5s"; int64_t nanoseconds in [min, max] */
     CLI_CHOICE,   /* one of words; int or an enum: its index */
     CLI_CALL,     /* a value, for call */
@@ -58,7 +57,7 @@ struct cli_line {
  * Returns 0; else CLI_END of the exit status to end with, after having said what is wrong. */
 int cli_parse(struct cli_line *line, int argc, char **argv);
 
-/* cli_given: 1 if the option of that name ("timeout"), or letter ("e"), was given. */
+/* cli_given: 1 if the option of that long name ("timeout") was given. */
 int cli_given(const struct cli_line *line, const char *name);
 
 /* cli_given_other: the first option given that does not go with any of these bits; NULL: none. */
